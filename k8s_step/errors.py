@@ -1,0 +1,139 @@
+"""Everything that can go wrong, each with the exit code it ends in.
+
+``cli`` is the one place where these become an exit status; nothing else calls ``sys.exit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """The step's exit codes, as the README lists them."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    INVALID = 2
+    TIMED_OUT = 3
+    REFUSED = 4
+    UNREACHABLE = 5
+    ROLLED_BACK = 6
+    BUG = 70
+    INTERRUPTED = 130
+    CANCELLED = 143
+
+
+class StepError(Exception):
+    """An expected error: one clear line for the user, no traceback.
+
+    ``message`` says what; ``where`` is ``file:line`` or kind/namespace/name; ``hint`` is the next move.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.message}{advice}"
+
+
+class InputError(StepError):
+    """A bad option, template, manifest or kubeconfig: nothing that changes anything was sent."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InputErrors(InputError):
+    """Several bad inputs found in one go, so that the user mends them in one go."""
+
+    def __init__(self, errors: list[InputError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = errors
+
+
+class UnreachableError(StepError):
+    """The API server gave no answer, or no whole one."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class CancelledError(StepError):
+    """SIGTERM or SIGINT arrived; ``exit_code`` tells which."""
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.CANCELLED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class ApiError(StepError):
+    """The API server said no.
+
+    ``status`` is the API's Status object (empty where the answer was none), ``code`` the HTTP status.
+    """
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int,
+        status: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.code = code
+        self.status = status or {}
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason of the API's Status, such as ``NotFound``."""
+        return str(self.status.get("reason") or "")
+
+    @property
+    def causes(self) -> list[Mapping[str, Any]]:
+        """``details.causes`` of the API's Status: ``{"reason", "message", "field"}`` each."""
+        return list((self.status.get("details") or {}).get("causes") or [])
+
+
+class UnauthorizedError(ApiError):
+    """401: the server does not know this token or certificate."""
+
+
+class ForbiddenError(ApiError):
+    """403: known, but not allowed (RBAC, admission, quota)."""
+
+
+class NotFoundError(ApiError):
+    """404."""
+
+
+class ConflictError(ApiError):
+    """409: another field manager, a stale resourceVersion, or a name already taken."""
+
+
+class GoneError(ApiError):
+    """410: the resourceVersion or continue token is too old."""
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """415: a patch type this resource does not take."""
+
+
+class InvalidError(ApiError):
+    """400 or 422: the server read the object and found it wrong."""
+
+
+class ThrottledError(ApiError):
+    """429, or a 5xx that lasted longer than the retries."""
+
+    exit_code = ExitCode.UNREACHABLE

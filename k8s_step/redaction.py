@@ -1,0 +1,48 @@
+"""Secrets by value: what came in as a secret is masked in everything that leaves the process."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote
+
+MASK = "***"
+_SHORTEST = 4  # characters; masking shorter values would blot out ordinary words
+
+
+class Redactor:
+    """Holds the secret values of this run. Only ``report`` and ``cli`` ask it to mask what they write.
+
+    >>> redactor = Redactor()
+    >>> redactor.add("s3cr3t-token")
+    >>> redactor.mask("Bearer s3cr3t-token")
+    'Bearer ***'
+    """
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._longest_first: list[str] = []
+
+    def add(self, *values: str | bytes | None) -> None:
+        """Remember each value in the forms it could be printed in: plain, by line, base64, URL-encoded."""
+        for value in values:
+            if value:
+                self._values.update(_forms(value))
+        self._longest_first = sorted(self._values, key=len, reverse=True)
+
+    def mask(self, text: str) -> str:
+        """``text`` with every remembered value replaced by ``***``."""
+        for value in self._longest_first:
+            if value in text:
+                text = text.replace(value, MASK)
+        return text
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._values)} values)"
+
+
+def _forms(value: str | bytes) -> set[str]:
+    raw = value.encode() if isinstance(value, str) else value
+    text = raw.decode("utf-8", "replace").strip()
+    lines = [line.strip() for line in text.splitlines()]
+    forms = {text, quote(text, safe=""), base64.b64encode(raw).decode(), *lines}
+    return {form for form in forms if len(form) >= _SHORTEST}
