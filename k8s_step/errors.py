@@ -51,7 +51,7 @@ class InputError(StepError):
     exit_code = ExitCode.INVALID
 
 
-class InputErrors(InputError):
+class InputErrors(InputError):  # noqa: N818 - several, hence the plural
     """Several bad inputs found in one go, so that the user mends them in one go."""
 
     def __init__(self, errors: list[InputError]) -> None:

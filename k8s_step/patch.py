@@ -1,0 +1,147 @@
+"""Request bodies: what is sent, byte for byte, and when nothing need be sent at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+Object = Mapping[str, Any]
+_MISSING = object()
+
+
+class PatchType(StrEnum):
+    """The four patch types; the values are their content types."""
+
+    STRATEGIC = "application/strategic-merge-patch+json"
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+    APPLY = "application/apply-patch+yaml"
+
+
+# The server reads an apply body as YAML, of which JSON is a subset but for two things: YAML does not join the
+# surrogate pairs of JSON's \ud83d\ude00, so these go out as they are, and it takes no raw control characters.
+_UNPRINTABLE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def encode(value: Any) -> bytes:
+    """``value`` as compact UTF-8 JSON that is also YAML, so that one body serves every content type."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _UNPRINTABLE_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
+    """Whether applying ``manifest`` to ``live`` would surely change nothing.
+
+    True only when ``field_manager`` owns exactly the manifest's fields and the live object holds exactly its values;
+    where in doubt (a quantity written another way, a defaulted list key) it is False, and the server decides.
+    Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
+    """
+    fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
+    if fields is None:
+        return False
+    return _same(fields, _stripped(manifest), _stripped(live))
+
+
+def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
+    """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
+    metadata = dict(obj.get("metadata") or {})
+    metadata.pop("resourceVersion", None)
+    entries = metadata.pop("managedFields", None) or []
+    metadata["managedFields"] = [entry for entry in entries if entry.get("manager") == field_manager]
+    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+
+
+def _applied_fields(live: Object, field_manager: str, api_version: str) -> Mapping[str, Any] | None:
+    for entry in (live.get("metadata") or {}).get("managedFields") or []:
+        is_ours = entry.get("manager") == field_manager and entry.get("operation") == "Apply"
+        if is_ours and not entry.get("subresource") and entry.get("apiVersion") == api_version:
+            return dict(entry.get("fieldsV1") or {})
+    return None
+
+
+# Never owned by a manager: ``internal/stripmeta.go`` in k8s.io/apimachinery's managedfields.
+_UNOWNED = ("apiVersion", "kind")
+_UNOWNED_METADATA = (
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+)
+
+
+def _stripped(obj: Object) -> dict[str, Any]:
+    kept = {key: value for key, value in obj.items() if key not in _UNOWNED}
+    metadata = obj.get("metadata") or {}
+    kept["metadata"] = {key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA}
+    if not kept["metadata"]:
+        del kept["metadata"]
+    return kept
+
+
+def _same(fields: Mapping[str, Any], wanted: Any, live: Any) -> bool:
+    below = {key: value for key, value in fields.items() if key != "."}
+    if not below:
+        return _equal(wanted, live)
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and _same_map(below, wanted, live)
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        return isinstance(live, Sequence) and _same_list(below, wanted, live)
+    return False
+
+
+def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    if {f"f:{key}" for key in wanted} != set(fields):
+        return False
+    return all(_same(fields[f"f:{key}"], value, live.get(key, _MISSING)) for key, value in wanted.items())
+
+
+def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any]) -> bool:
+    """A list that is merged by key (``k:{"name":"web"}``) or a set (``v:"x"``); same elements in the same order."""
+    if len(fields) != len(wanted):
+        return False
+    if all(key.startswith("v:") for key in fields):
+        return _in_order([live.index(value) if value in live else -1 for value in wanted]) and all(
+            any(_equal(json.loads(key[2:]), value) for key in fields) for value in wanted
+        )
+    positions = []
+    for element in wanted:
+        key = next((key for key in fields if key.startswith("k:") and _has_keys(element, json.loads(key[2:]))), None)
+        if key is None:
+            return False
+        at = next((index for index, one in enumerate(live) if _has_all_keys(one, json.loads(key[2:]))), -1)
+        if at < 0 or not _same(fields[key], element, live[at]):
+            return False
+        positions.append(at)
+    return _in_order(positions)
+
+
+def _has_keys(element: Any, keys: Mapping[str, Any]) -> bool:
+    """Keys the manifest leaves to their default (``protocol: TCP``) are not held against it."""
+    return isinstance(element, Mapping) and all(
+        key not in element or _equal(element[key], value) for key, value in keys.items()
+    )
+
+
+def _has_all_keys(element: Any, keys: Mapping[str, Any]) -> bool:
+    return isinstance(element, Mapping) and all(_equal(element.get(key), value) for key, value in keys.items())
+
+
+def _in_order(positions: Sequence[int]) -> bool:
+    return all(one >= 0 for one in positions) and list(positions) == sorted(set(positions))
+
+
+def _equal(wanted: Any, live: Any) -> bool:
+    """Equal as JSON: ``1`` is neither ``True`` nor ``1.0``."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        return wanted.keys() == live.keys() and all(_equal(value, live[key]) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(live, list):
+        return len(wanted) == len(live) and all(map(_equal, wanted, live))
+    return type(wanted) is type(live) and bool(wanted == live)

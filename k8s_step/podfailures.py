@@ -1,0 +1,199 @@
+"""What a pod's own status says has gone wrong, and for how long that may last before it is fatal.
+
+The table is the README's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/kubelet/images/types.go``,
+``pkg/kubelet/container/sync_result.go`` and ``pkg/kubelet/kuberuntime/kuberuntime_manager.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Pod = Mapping[str, Any]
+Status = Mapping[str, Any]
+
+AT_ONCE = 0.0
+IMAGE_GRACE = 60.0
+CONTAINER_GRACE = 15.0
+CRASHES = 2  # restarts
+
+# A registry that is asked too often or is down may answer yet: these win over the words below.
+_PASSING = re.compile(r"toomanyrequests|too many requests|rate limit|\b5\d\d\b|timeout|no such host|refused", re.I)
+_FINAL = re.compile(r"not found|denied|unauthorized|invalid|manifest unknown|does not exist|authorization failed", re.I)
+_CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One thing wrong with one container: fatal once it has lasted ``grace`` seconds.
+
+    ``family`` is what the clock of the grace runs on: ErrImagePull and ImagePullBackOff alternate, but are one.
+    ``exit_code`` is that of the run that crashed, ``None`` where none did.
+    """
+
+    reason: str
+    message: str
+    grace: float
+    container: str = ""
+    image: str = ""
+    family: str = ""
+    restarts: int = 0
+    exit_code: int | None = None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a run ended by itself, so that its last words are in the previous log."""
+        return self.exit_code is not None
+
+
+def symptoms(pod: Pod) -> list[Symptom]:
+    """All that is wrong with ``pod``, init containers first. Pure."""
+    status = pod.get("status") or {}
+    found = []
+    for entry in _containers(status):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        rule = _WAITING.get(str(waiting.get("reason", "")), _crashed_between)
+        symptom = rule(entry, str(waiting.get("message") or ""))
+        if symptom is not None:
+            found.append(symptom)
+    return found
+
+
+def owner(pod: Pod) -> Mapping[str, Any]:
+    """The controller among ``metadata.ownerReferences``: ``{"kind", "name", "uid"}``, or empty."""
+    references = (pod.get("metadata") or {}).get("ownerReferences") or []
+    return next((reference for reference in references if reference.get("controller")), {})
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether the pod's Ready condition is True."""
+    return _condition(pod, "Ready").get("status") == "True"
+
+
+def is_alive(pod: Pod) -> bool:
+    """Whether it is neither being deleted nor ended: an evicted pod is replaced by its controller."""
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return not ended and not (pod.get("metadata") or {}).get("deletionTimestamp")
+
+
+def waiting_for(pod: Pod) -> str:
+    """One phrase for a progress line: what this pod is waiting for, empty when it is ready."""
+    if is_ready(pod):
+        return ""
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"unschedulable: {scheduled.get('message', '')}".rstrip(": ")
+    status = pod.get("status") or {}
+    reasons = [
+        str((entry.get("state") or {}).get("waiting", {}).get("reason", ""))
+        for entry in _containers(status)
+        if (entry.get("state") or {}).get("waiting")
+    ]
+    named = next((reason for reason in reasons if reason), "")
+    if named:
+        return named
+    return "running, not ready" if status.get("phase") == "Running" else "pending"
+
+
+def _condition(pod: Pod, kind: str) -> Mapping[str, Any]:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return next((entry for entry in conditions if entry.get("type") == kind), {})
+
+
+def _containers(status: Status) -> Iterator[Status]:
+    yield from status.get("initContainerStatuses") or []
+    yield from status.get("containerStatuses") or []
+
+
+def _symptom(entry: Status, reason: str, message: str, grace: float, family: str = "") -> Symptom:
+    terminated = _last_run(entry)
+    return Symptom(
+        reason=reason,
+        message=message,
+        grace=grace,
+        container=str(entry.get("name", "")),
+        image=str(entry.get("image", "")),
+        family=family or reason,
+        restarts=int(entry.get("restartCount") or 0),
+        exit_code=terminated.get("exitCode") if terminated else None,
+    )
+
+
+def _last_run(entry: Status) -> Mapping[str, Any]:
+    for state in (entry.get("state") or {}, entry.get("lastState") or {}):
+        terminated = state.get("terminated")
+        if terminated:
+            return dict(terminated)
+    return {}
+
+
+def _at_once(reason: str) -> Callable[[Status, str], Symptom]:
+    return lambda entry, message: _symptom(entry, reason, message, AT_ONCE, "image")
+
+
+def _image(reason: str) -> Callable[[Status, str], Symptom]:
+    """A tag that is not there stays away; a registry that is busy may answer yet."""
+
+    def rule(entry: Status, message: str) -> Symptom:
+        final = _FINAL.search(message) and not _PASSING.search(_without(message, str(entry.get("image", ""))))
+        return _symptom(entry, reason, message, AT_ONCE if final else IMAGE_GRACE, "image")
+
+    return rule
+
+
+def _without(message: str, image: str) -> str:
+    """The message less the image's own name, whose words (``:503``, ``timeout-proxy``) mean nothing here."""
+    repository, _, _ = image.partition("@")
+    return message.replace(image, "").replace(repository, "") if image else message
+
+
+def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
+    def rule(entry: Status, message: str) -> Symptom | None:
+        # kubelet reports this for a moment while its informer catches up: pkg/kubelet/util/manager.
+        if _CACHES_SYNC.search(message):
+            return None
+        return _symptom(entry, reason, message, CONTAINER_GRACE)
+
+    return rule
+
+
+def _crash_loop(entry: Status, message: str) -> Symptom | None:
+    if int(entry.get("restartCount") or 0) < CRASHES:
+        return None
+    run = _last_run(entry)
+    reason = "OOMKilled" if run.get("reason") == "OOMKilled" else "CrashLoopBackOff"
+    return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, "crash")
+
+
+def _crashed_between(entry: Status, _: str) -> Symptom | None:
+    """A container that has crashed again but is not yet in back-off."""
+    terminated = (entry.get("state") or {}).get("terminated")
+    if not terminated or (terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"):
+        return None
+    return _crash_loop(entry, "")
+
+
+def _crash_words(entry: Status, run: Mapping[str, Any]) -> str:
+    if not run:
+        return ""
+    ended = f"exited with code {run.get('exitCode')}"
+    if run.get("signal"):
+        ended = f"killed by signal {run['signal']}"
+    if run.get("reason") == "OOMKilled":
+        ended = f"killed for using more memory than its limit (exit code {run.get('exitCode')})"
+    said = f": {str(run['message']).strip()}" if run.get("message") else ""
+    return f"{ended}, restarted {entry.get('restartCount', 0)} times{said}"
+
+
+_WAITING: dict[str, Callable[[Status, str], Symptom | None]] = {
+    "ErrImagePull": _image("ErrImagePull"),
+    "ImagePullBackOff": _image("ImagePullBackOff"),
+    "ErrImageNeverPull": _at_once("ErrImageNeverPull"),
+    "InvalidImageName": _at_once("InvalidImageName"),
+    "CreateContainerConfigError": _container_error("CreateContainerConfigError"),
+    "CreateContainerError": _container_error("CreateContainerError"),
+    "RunContainerError": _container_error("RunContainerError"),
+    "CrashLoopBackOff": _crash_loop,
+}
