@@ -1,0 +1,103 @@
+"""Where the cluster is and who we are there: plain data, made once by :mod:`k8s_step.kubeconfig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ConnectionOptions:
+    """What the flags and ``K8S_*`` variables said; everything unset stays ``None``.
+
+    ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
+    variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names what gave the
+    server.
+    """
+
+    server: str | None = None
+    token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    ca: str | None = field(default=None, repr=False)
+    insecure_skip_tls_verify: bool = False
+    kubeconfig: str | None = field(default=None, repr=False)
+    context: str | None = None
+    namespace: str | None = None
+    impersonate_user: str | None = None
+    impersonate_groups: tuple[str, ...] = ()
+    server_origin: str = "--server or K8S_API"
+
+
+@dataclass(frozen=True)
+class ExecPlugin:
+    """A credential plugin as the kubeconfig describes it; ``where`` names file and user for errors."""
+
+    api_version: str
+    command: str
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    interactive_mode: str = "IfAvailable"
+    cluster_config: Any = field(default=None, repr=False)
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class User:
+    """Who we are: the secrets of a connection, none of which shows in a ``repr``.
+
+    ``client_certificate`` and ``client_key`` are PEM.
+    """
+
+    token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    client_certificate: bytes | None = field(default=None, repr=False)
+    client_key: bytes | None = field(default=None, repr=False)
+    exec_plugin: ExecPlugin | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Nothing to identify ourselves with."""
+        return self == User()
+
+
+@dataclass(frozen=True)
+class Impersonation:
+    """``Impersonate-*``: act as somebody else, if RBAC allows it."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The request headers, in the API server's spelling."""
+        found = [("Impersonate-User", self.user)] if self.user else []
+        found += [("Impersonate-Group", group) for group in self.groups]
+        found += [("Impersonate-Uid", self.uid)] if self.uid else []
+        return found + [(f"Impersonate-Extra-{key}", value) for key, value in self.extra]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Everything the client needs to reach one cluster.
+
+    ``origin`` says which setting it came from, for the log's first line. ``proxy_url`` is final: the kubeconfig's
+    ``proxy-url`` or the environment's proxy. ``warnings`` are for the log.
+    """
+
+    server: str
+    origin: str
+    context: str | None = None
+    namespace: str | None = None
+    ca: bytes | None = field(default=None, repr=False)
+    insecure: bool = False
+    tls_server_name: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    disable_compression: bool = False
+    user: User = field(default_factory=User, repr=False)
+    impersonation: Impersonation = field(default_factory=Impersonation)
+    warnings: tuple[str, ...] = ()
