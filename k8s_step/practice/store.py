@@ -1,0 +1,153 @@
+"""The practice cluster's memory: objects, their resource versions, and the history that watches are served from."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from k8s_step.practice import ownership
+from k8s_step.practice.admission import admit
+from k8s_step.practice.refusal import Refusal, missing
+from k8s_step.resource import Resource, required
+
+Object = dict[str, Any]
+Match = Callable[[Object], bool]
+NAMESPACE = required("v1", "Namespace")
+_HISTORY = 20_000  # changes kept; a watch from before them is answered 410 Gone, as upstream
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write: ``before`` is ``None`` for a creation; for a deletion ``object`` is the last state."""
+
+    type: str
+    version: int
+    resource: Resource
+    object: Object
+    before: Object | None
+
+
+def now() -> str:
+    """The time as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """Thread-safe. Stored objects are never changed in place: a write stores a new dict."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._objects: dict[tuple[Resource, str, str], Object] = {}
+        self._history: list[Change] = []
+        self._closed = False
+        self.version = 0
+        self.listener: Callable[[Change], None] = lambda change: None
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """The object, or ``None``. ``namespace`` is empty for what has none."""
+        return self._objects.get((resource, namespace, name))
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """The object, or a :class:`Refusal` (404)."""
+        found = self.find(resource, namespace, name)
+        if found is None:
+            raise missing(resource, name)
+        return found
+
+    def find_all(self, resource: Resource, namespace: str = "", match: Match = bool) -> tuple[list[Object], int]:
+        """Objects sorted by name, of all namespaces where ``namespace`` is empty; and the version they are of."""
+        with self._changed:
+            keys = [key for key in self._objects if key[0] == resource and namespace in ("", key[1])]
+            keys.sort(key=lambda key: key[1:])
+            return [self._objects[key] for key in keys if match(self._objects[key])], self.version
+
+    def create(self, resource: Resource, obj: Object, manager: str, dry_run: bool = False) -> Object:
+        """POST: 409 when the name is taken."""
+        with self._changed:
+            meta = obj["metadata"]
+            if self.find(resource, meta.get("namespace", ""), meta["name"]):
+                raise Refusal(409, "AlreadyExists", f'{resource.full_name} "{meta["name"]}" already exists')
+            obj = copy.deepcopy(obj)
+            obj["metadata"]["managedFields"] = [ownership.entry_for(obj, manager, "Update", now())]
+            return self._write(resource, None, obj, dry_run)
+
+    def apply(self, resource: Resource, wanted: Object, manager: str, dry_run: bool = False) -> tuple[Object, bool]:
+        """Server-side apply; also says whether the object is a new one."""
+        with self._changed:
+            live = self.find(resource, wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"])
+            merged = ownership.applied(live, wanted, manager, now())
+            return self._write(resource, live, merged, dry_run), live is None
+
+    def update(self, resource: Resource, obj: Object, mutate: Callable[[Object], None]) -> Object | None:
+        """What a controller does: change the newest state of ``obj``; ``None`` when it is no longer there."""
+        with self._changed:
+            live = self.find(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+            if live is None or live["metadata"]["uid"] != obj["metadata"]["uid"]:
+                return None
+            changed = copy.deepcopy(live)
+            mutate(changed)
+            return self._write(resource, live, changed)
+
+    def delete(self, resource: Resource, namespace: str, name: str, dry_run: bool = False) -> Object:
+        """Gone at once: no finalizers, no grace period. What it owned is for the controllers to clear."""
+        with self._changed:
+            found = self.get(resource, namespace, name)
+            if not dry_run:
+                del self._objects[resource, namespace, name]
+                gone = copy.deepcopy(found)
+                gone["metadata"]["resourceVersion"] = str(self.version + 1)
+                self._record("DELETED", resource, gone, found)
+            return found
+
+    def changes(self, after: int, timeout: float) -> Iterator[Change]:
+        """Changes as they come, for ``timeout`` seconds or until :meth:`close`. 410 where they are forgotten."""
+        deadline = time.monotonic() + timeout
+        while batch := self._await_changes(after, deadline):
+            yield from batch
+            after = batch[-1].version
+
+    def close(self) -> None:
+        """End every watch."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _await_changes(self, after: int, deadline: float) -> list[Change]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self.version > after, deadline - time.monotonic())
+            forgotten = self.version - len(self._history)
+            if after < forgotten:
+                raise Refusal(410, "Expired", f"too old resource version: {after} ({forgotten})")
+            return [] if self._closed else self._history[after - forgotten :]
+
+    def _write(self, resource: Resource, live: Object | None, obj: Object, dry_run: bool = False) -> Object:
+        meta = obj["metadata"]
+        namespace = meta.get("namespace", "")
+        if namespace and live is None:
+            self.get(NAMESPACE, "", namespace)
+        admit(resource, obj)
+        if live is None:
+            meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        if "spec" in obj and resource.group and (live is None or live.get("spec") != obj["spec"]):
+            meta["generation"] = meta.get("generation", 0) + 1
+        if obj == live or dry_run:
+            return obj
+        meta["resourceVersion"] = str(self.version + 1)
+        self._objects[resource, namespace, meta["name"]] = obj
+        self._record("MODIFIED" if live else "ADDED", resource, obj, live)
+        return obj
+
+    def _record(self, kind: str, resource: Resource, obj: Object, before: Object | None) -> None:
+        self.version += 1
+        change = Change(kind, self.version, resource, obj, before)
+        self._history.append(change)
+        if len(self._history) > 2 * _HISTORY:
+            del self._history[:_HISTORY]
+        self._changed.notify_all()
+        self.listener(change)
