@@ -137,3 +137,11 @@ class ThrottledError(ApiError):
     """429, or a 5xx that lasted longer than the retries."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class ReportedError(StepError):
+    """What went wrong has been told already, one line each; only the exit code is left to say."""
+
+    def __init__(self, exit_code: ExitCode) -> None:
+        super().__init__("reported")
+        self.exit_code = exit_code

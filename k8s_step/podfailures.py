@@ -61,6 +61,38 @@ def symptoms(pod: Pod) -> list[Symptom]:
     return found
 
 
+def complaint(pod: Pod) -> Symptom | None:
+    """The best explanation of why ``pod`` is not there yet, fatal or not; ``None`` when it is ready or done.
+
+    For a release that has failed or timed out: a container that ended, else unschedulable, else unready.
+    """
+    known = symptoms(pod)
+    if known:
+        return known[0]
+    status = pod.get("status") or {}
+    for entry in _containers(status):
+        run = _last_run(entry)
+        if run and run.get("exitCode") != 0:
+            return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
+    if is_ready(pod) or status.get("phase") == "Succeeded":
+        return None
+    return _not_there(pod, status)
+
+
+def _not_there(pod: Pod, status: Status) -> Symptom:
+    scheduled = _condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return Symptom(str(scheduled.get("reason") or "Unschedulable"), str(scheduled.get("message", "")), AT_ONCE)
+    if status.get("phase") == "Failed":
+        return Symptom(str(status.get("reason") or "PodFailed"), str(status.get("message", "")), AT_ONCE)
+    unready = [entry for entry in status.get("containerStatuses") or [] if not entry.get("ready")]
+    reason = "ContainersNotReady" if status.get("phase") == "Running" else waiting_for(pod)
+    if not unready:
+        return Symptom(reason, str(_condition(pod, "Ready").get("message") or ""), AT_ONCE)
+    message = str(_condition(pod, "ContainersReady").get("message") or "")
+    return _symptom(unready[0], reason, message, AT_ONCE)
+
+
 def owner(pod: Pod) -> Mapping[str, Any]:
     """The controller among ``metadata.ownerReferences``: ``{"kind", "name", "uid"}``, or empty."""
     references = (pod.get("metadata") or {}).get("ownerReferences") or []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 MASK = "***"
@@ -35,6 +38,19 @@ class Redactor:
             if value in text:
                 text = text.replace(value, MASK)
         return text
+
+    def mask_all(self, value: Any) -> Any:
+        """``value`` with every text in it masked: before it is written as JSON or XML, whose escapes hide secrets."""
+        if isinstance(value, str):
+            return self.mask(value)
+        if isinstance(value, Mapping):
+            return {key: self.mask_all(entry) for key, entry in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.mask_all(entry) for entry in value)
+        if is_dataclass(value) and not isinstance(value, type):
+            changed = {each.name: self.mask_all(getattr(value, each.name)) for each in fields(value)}
+            return replace(value, **changed)
+        return value
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._values)} values)"

@@ -1,0 +1,54 @@
+"""Which object is meant, and where the user wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One object: ``namespace`` is empty for cluster-wide kinds, ``file`` and ``line`` where none wrote it."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    file: str = ""
+    line: int = 0
+
+    @classmethod
+    def to(cls, obj: Mapping[str, Any], file: str = "", line: int = 0) -> Reference:
+        """The reference to an object as the server returned it."""
+        metadata = obj.get("metadata") or {}
+        name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace") or "")
+        return cls(str(obj.get("apiVersion", "")), str(obj.get("kind", "")), namespace, name, file, line)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells two objects apart whatever version they are read in: group, kind, namespace, name."""
+        return (self.api_version.rpartition("/")[0], self.kind, self.namespace, self.name)
+
+    @property
+    def title(self) -> str:
+        """``deployment.apps/web``, as kubectl prints it."""
+        group = self.api_version.rpartition("/")[0]
+        return f"{self.kind.lower()}.{group}/{self.name}" if group else f"{self.kind.lower()}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """``apps/v1/Deployment/shop/web``, as the result file names it."""
+        return "/".join(part for part in (self.api_version, self.kind, self.namespace, self.name) if part)
+
+    @property
+    def where(self) -> str:
+        """``k8s/web.yaml:12``, or empty."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind.lower()}/{self.namespace}/{self.name}"
+            if self.namespace
+            else f"{self.kind.lower()}/{self.name}"
+        )
