@@ -1,0 +1,208 @@
+"""What the watches of a rollout tell, and what their news mean for what is known of it."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_step.errors import ApiError, ForbiddenError, StepError
+from k8s_step.judgement import Judgement, Marks
+from k8s_step.ownership import Family, Ownership
+from k8s_step.podfailures import owner
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.resource import Resource
+from k8s_step.watching import Event, Scope, Watch
+
+Object = Mapping[str, Any]
+Key = tuple[str, str, str, str]
+
+
+@dataclass
+class Target:
+    """One object that is followed, from the server's own answer to its write."""
+
+    reference: Reference
+    resource: Resource
+    object: dict[str, Any]
+    changed: bool = True
+    waits_for_consumer: bool = False
+    judgement: Judgement | None = None
+    seconds: float = 0.0
+    marks: Marks = field(default_factory=lambda: Marks(0.0))
+
+    @property
+    def uid(self) -> str:
+        """``metadata.uid``: the same name with another uid is another object."""
+        return str(self.object["metadata"].get("uid", ""))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its verdict is still to come."""
+        return self.judgement is None or not self.judgement.is_final
+
+
+@dataclass
+class Board:
+    """All that is known of what is followed. Only the thread that judges touches it."""
+
+    targets: dict[Key, Target]
+    ownership: Ownership = field(default_factory=Ownership)
+    gone: dict[Key, Judgement] = field(default_factory=dict)
+
+    def open(self) -> list[Target]:
+        """The targets whose verdict is still to come."""
+        return [target for target in self.targets.values() if target.is_open]
+
+    def within(self, scope: Scope) -> list[Target]:
+        """The targets that a watch of this scope tells of."""
+        return [
+            target
+            for target in self.targets.values()
+            if target.resource == scope.resource
+            and target.reference.namespace == (scope.namespace or "")
+            and scope.name in (None, target.reference.name)
+        ]
+
+    def with_uids(self, uids: set[str]) -> list[Target]:
+        """The targets with these uids."""
+        return [target for target in self.targets.values() if target.uid in uids]
+
+    def vanished(self, target: Target, message: str) -> None:
+        """``target`` was deleted, or replaced by another of its name."""
+        self.gone[target.reference.key] = Judgement(State.NOT_FOUND, message, "Deleted")
+
+
+Message = tuple["Feed", Event | StepError]
+
+
+@dataclass
+class Feed:
+    """One watch in a thread of its own, and what its news mean."""
+
+    board: Board
+    scope: Scope
+    watch: Watch
+    notice: Callable[[str], None]
+
+    def run(self, out: queue.SimpleQueue[Message]) -> None:
+        """Put events on ``out`` until the watch is stopped, then the error it ended in, if any."""
+        try:
+            for event in self.watch:
+                out.put((self, event))
+        except StepError as error:
+            out.put((self, error))
+
+    def take(self, event: Event) -> list[Target]:
+        """Take in an event; return the targets it touches."""
+        raise NotImplementedError
+
+    def failed(self, error: StepError) -> list[Scope]:
+        """The watch has ended for good: the scopes to watch in its place, or the error raised."""
+        raise error
+
+
+class TargetFeed(Feed):
+    """The followed objects themselves."""
+
+    def take(self, event: Event) -> list[Target]:
+        if event.type == "LISTED":
+            return self._all(event)
+        target = self.board.targets.get(Reference.to(event.object).key)
+        if target is None or version(event.object) < version(target.object):
+            return []
+        if _uid(event.object) != target.uid:
+            self.board.vanished(target, "deleted and created anew by somebody else while it was followed")
+        elif event.type == "DELETED":
+            self.board.vanished(target, "deleted while it was followed")
+        else:
+            target.object = event.object
+        return [target]
+
+    def _all(self, event: Event) -> list[Target]:
+        found = {_uid(item): item for item in event.items}
+        touched = self.board.within(self.scope)
+        for target in touched:
+            if target.uid in found:
+                target.object = found[target.uid]
+            else:
+                self.board.vanished(target, "deleted while it was followed")
+        return touched
+
+    def failed(self, error: StepError) -> list[Scope]:
+        """A token that may not see the collection may see each of its objects by name."""
+        if not isinstance(error, ForbiddenError) or self.scope.name is not None:
+            raise error
+        scope = self.scope
+        return [
+            Scope(scope.resource, scope.namespace, target.reference.name)
+            for target in self.board.within(scope)
+            if target.is_open
+        ]
+
+
+class OwnedFeed(Feed):
+    """Objects that belong to the followed ones."""
+
+    def family(self) -> Family:
+        """Where they are kept."""
+        raise NotImplementedError
+
+    def touched_by(self, obj: dict[str, Any]) -> str:
+        """The uid of the target that ``obj`` tells of."""
+        raise NotImplementedError
+
+    def take(self, event: Event) -> list[Target]:
+        family = self.family()
+        if event.type == "LISTED":
+            family.drop_namespace(self.scope.namespace)
+        objects = event.items if event.type == "LISTED" else (event.object,)
+        for obj in objects:
+            if event.type == "DELETED":
+                family.drop(_uid(obj))
+            else:
+                family.put(obj)
+        return self.board.with_uids({self.touched_by(obj) for obj in objects})
+
+    def failed(self, error: StepError) -> list[Scope]:
+        """Without them no pod fails a release early; the server's own verdict still does."""
+        if not isinstance(error, ApiError):
+            raise error
+        plural = self.scope.resource.plural
+        self.notice(
+            f"may not list {self.scope.text}, so a failing pod is not seen early:"
+            f" grant get, list and watch on {plural} ({error.message})"
+        )
+        return []
+
+
+class PodFeed(OwnedFeed):
+    """The pods under workloads."""
+
+    def family(self) -> Family:
+        return self.board.ownership.pods
+
+    def touched_by(self, obj: dict[str, Any]) -> str:
+        return self.board.ownership.workload_of(obj)
+
+
+class ReplicaSetFeed(OwnedFeed):
+    """The ReplicaSets between a Deployment and its pods."""
+
+    def family(self) -> Family:
+        return self.board.ownership.replica_sets
+
+    def touched_by(self, obj: dict[str, Any]) -> str:
+        return str(owner(obj).get("uid", ""))
+
+
+def version(obj: Object) -> int:
+    """resourceVersions of one resource are ordered integers: KEP-5504, "Comparable Resource Version"."""
+    text = str((obj.get("metadata") or {}).get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _uid(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("uid", ""))

@@ -1,0 +1,240 @@
+"""Follows what was written until it is current or has failed: a watch a kind and namespace, and no clock.
+
+Feeds (threads) put what the server says on one queue; the caller's thread alone judges and reports.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from k8s_step.client import Client, Request
+from k8s_step.errors import ForbiddenError, NotFoundError, StepError
+from k8s_step.feeds import Board, Feed, Key, Message, PodFeed, ReplicaSetFeed, Target, TargetFeed, version
+from k8s_step.judgement import Judgement, Marks, judge
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.resource import Resource, required
+from k8s_step.watching import Scope, Watch
+
+_HAVE_PODS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
+_PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
+_STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
+
+
+class Listener(Protocol):
+    """Whoever tells the user."""
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """Something changed: where ``reference`` stands now, ``seconds`` into the following."""
+
+    def tick(self, remaining: float) -> None:
+        """Nothing happened for a while; ``remaining`` seconds are left."""
+
+    def notice(self, message: str) -> None:
+        """A line the user should know of."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``timeout`` in seconds, for all together; ``tick``: seconds of silence before the user hears something."""
+
+    timeout: float = 600.0
+    fail_fast: bool = True
+    tick: float = 30.0
+
+
+class Rollout:
+    """Follows targets to their verdicts, which end up in ``target.judgement``.
+
+    >>> Rollout(client, targets, listener, Limits(timeout=600)).follow()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        targets: Sequence[Target],
+        listener: Listener,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._board = Board({target.reference.key: target for target in targets})
+        self._listener = listener
+        self._limits = limits
+        self._clock = clock
+        self._started = clock()
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._feeds: list[Feed] = []
+        for target in targets:
+            target.marks = Marks(self._started)
+
+    def look(self) -> int:
+        """Judge everything from the answers alone, without a request; return how many verdicts are still to come."""
+        self._judge(self._board.targets.values())
+        return len(self._board.open())
+
+    def follow(self) -> bool:
+        """Follow until every verdict is in, or one has failed, or time is up; ``False`` when time was up.
+
+        Raises :class:`StepError` where an object can't be followed at all.
+        """
+        self.look()
+        try:
+            self._look_at_claims()
+            self._start_feeds()
+            return self._until_done()
+        finally:
+            for feed in self._feeds:
+                feed.watch.stop()
+
+    # -- feeds
+
+    def _start_feeds(self) -> None:
+        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
+        workloads: dict[str, list[Target]] = defaultdict(list)
+        for target in self._board.open():
+            groups[target.resource, target.reference.namespace].append(target)
+            if target.reference.kind in _HAVE_PODS:
+                workloads[target.reference.namespace].append(target)
+        for (resource, namespace), targets in groups.items():
+            name = targets[0].reference.name if len(targets) == 1 else None
+            oldest = min(version(target.object) for target in targets)
+            self._start(TargetFeed, Scope(resource, namespace or None, name), str(oldest))
+        for namespace, targets in workloads.items():
+            self._start_pod_feeds(namespace, targets)
+
+    def _start_pod_feeds(self, namespace: str, workloads: list[Target]) -> None:
+        selector = _selector(workloads[0].object) if len(workloads) == 1 else None
+        if any(target.reference.kind == "Deployment" for target in workloads):
+            self._start(ReplicaSetFeed, Scope(_REPLICA_SETS, namespace, None, selector))
+        self._start(PodFeed, Scope(_PODS, namespace, None, selector))
+
+    def _start(self, kind: type[Feed], scope: Scope, resource_version: str | None = None) -> None:
+        watch = Watch(self._client, scope, resource_version, self._listener.notice)
+        feed = kind(self._board, scope, watch, self._listener.notice)
+        self._feeds.append(feed)
+        threading.Thread(target=feed.run, args=(self._queue,), daemon=True).start()
+
+    # -- the loop
+
+    def _until_done(self) -> bool:
+        ends = self._started + self._limits.timeout
+        spoke = self._clock()
+        while self._board.open() and not self._has_failed():
+            now = self._clock()
+            if now >= ends:
+                return False
+            if self._take(min(self._soonest(ends), spoke + self._limits.tick) - now):
+                spoke = self._clock()
+            elif self._clock() >= spoke + self._limits.tick:
+                self._listener.tick(ends - self._clock())
+                spoke = self._clock()
+        return True
+
+    def _take(self, wait: float) -> bool:
+        """Take all that has come, judge what it touches once, and say whether the user heard something."""
+        touched: dict[Key, Target] = {}
+        for feed, message in self._arrived(wait):
+            if isinstance(message, StepError):
+                for scope in feed.failed(message):
+                    self._start(type(feed), scope)
+            else:
+                touched.update((target.reference.key, target) for target in feed.take(message))
+        now = self._clock()
+        due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
+        touched.update((target.reference.key, target) for target in due)
+        return self._judge(touched.values())
+
+    def _arrived(self, wait: float) -> Iterator[Message]:
+        try:
+            yield self._queue.get(timeout=max(wait, 0.0))
+            while True:
+                yield self._queue.get_nowait()
+        except queue.Empty:
+            return
+
+    def _judge(self, targets: Iterable[Target]) -> bool:
+        spoke = False
+        for target in list(targets):
+            if target.is_open:
+                spoke = self._settle(target, self._judge_one(target)) or spoke
+        return spoke
+
+    def _judge_one(self, target: Target) -> Judgement:
+        gone = self._board.gone.get(target.reference.key)
+        if gone is not None:
+            return gone
+        if target.waits_for_consumer:
+            return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
+        ownership = self._board.ownership
+        return judge(
+            target.object,
+            [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid),
+            ownership.replica_sets.by_uid,
+            target.marks,
+            self._clock(),
+            fail_fast=self._limits.fail_fast,
+            changed=target.changed,
+        )
+
+    def _settle(self, target: Target, judgement: Judgement) -> bool:
+        """Record a judgement; tell the user when it reads differently from the last one."""
+        before, target.judgement = target.judgement, judgement
+        target.seconds = self._clock() - self._started
+        if before is not None and (before.state, before.message) == (judgement.state, judgement.message):
+            return False
+        self._listener.progress(target.reference, judgement, target.seconds)
+        return True
+
+    def _has_failed(self) -> bool:
+        states = {target.judgement.state for target in self._board.targets.values() if target.judgement}
+        return self._limits.fail_fast and bool(states & {State.FAILED, State.NOT_FOUND})
+
+    def _soonest(self, ends: float) -> float:
+        dues = [target.judgement.due for target in self._board.open() if target.judgement and target.judgement.due]
+        return min([*dues, ends])
+
+    # -- claims
+
+    def _look_at_claims(self) -> None:
+        """A claim of a class that binds at first use stays pending until a pod wants it: that is as it should be."""
+        classes: dict[str, bool] = {}
+        for target in self._board.open():
+            name = (target.object.get("spec") or {}).get("storageClassName")
+            if target.reference.kind != "PersistentVolumeClaim" or not name:
+                continue
+            if name not in classes:
+                classes[name] = self._binds_at_first_use(name)
+            target.waits_for_consumer = classes[name]
+        self._judge([target for target in self._board.open() if target.waits_for_consumer])
+
+    def _binds_at_first_use(self, name: str) -> bool:
+        request = Request("GET", _STORAGE_CLASSES.path(name=name), where=f"storageclass/{name}")
+        try:
+            return bool(self._client.send(request).body.get("volumeBindingMode") == "WaitForFirstConsumer")
+        except NotFoundError:
+            return False
+        except ForbiddenError:
+            self._listener.notice(
+                f"may not read storageclass/{name}: if it binds at first use, its claims are waited for in vain"
+            )
+            return False
+
+
+def _is_due(judgement: Judgement, now: float) -> bool:
+    return judgement.due is not None and judgement.due <= now
+
+
+def _selector(obj: Mapping[str, Any]) -> str | None:
+    """``spec.selector.matchLabels`` as a query, to see only one workload's pods; ``None`` where it isn't that plain."""
+    selector = (obj.get("spec") or {}).get("selector") or {}
+    labels = selector.get("matchLabels")
+    if not isinstance(labels, Mapping) or selector.get("matchExpressions"):
+        return None
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or None
