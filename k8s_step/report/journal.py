@@ -1,0 +1,134 @@
+"""Keeps what happened in this run and tells it to every output; the result is made from it at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from k8s_step.errors import ExitCode, StepError
+from k8s_step.finding import Finding
+from k8s_step.judgement import Judgement
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.report.output import Output
+from k8s_step.report.result import ObjectResult, Result
+
+
+class Journal:
+    """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled."""
+
+    def __init__(self, command: str, outputs: Sequence[Output]) -> None:
+        self._command = command
+        self._outputs = outputs
+        self._started = datetime.now(UTC)
+        self._clock = time.monotonic()
+        self._objects: dict[tuple[str, str, str, str], ObjectResult] = {}
+        self._findings: list[Finding] = []
+        self._errors: list[StepError] = []
+        self._warnings: dict[str, None] = {}
+        self._server: str | None = None
+        self._context: str | None = None
+
+    @property
+    def tick_every(self) -> float:
+        """Seconds of silence after which the outputs want to be told that all is well."""
+        return min([output.tick_every for output in self._outputs], default=30.0)
+
+    def connected(self, server: str, origin: str, namespace: str, context: str | None) -> None:
+        """Where this goes, and how that was found."""
+        self._server, self._context = server, context
+        for output in self._outputs:
+            output.connected(server, origin, namespace)
+
+    def loaded(self, references: Sequence[Reference]) -> None:
+        """These objects are the release."""
+        for reference in references:
+            self._objects[reference.key] = ObjectResult(reference)
+        files = len({reference.file for reference in references})
+        namespaces = len({reference.namespace for reference in references if reference.namespace})
+        for output in self._outputs:
+            output.loaded(len(references), files, namespaces)
+
+    def acted(self, reference: Reference, action: str) -> None:
+        """The server has taken an object."""
+        self._entry(reference).action = action
+        for output in self._outputs:
+            output.acted(reference, action)
+
+    def following(self, objects: int, timeout: float) -> None:
+        """Following begins."""
+        for output in self._outputs:
+            output.following(objects, timeout)
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """An object stands elsewhere than before."""
+        entry = self._entry(reference)
+        before = entry.status
+        entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
+        if not before and judgement.state is State.CURRENT:
+            return  # current from the first: the table says so, the log need not
+        for output in self._outputs:
+            output.progress(reference, judgement, seconds)
+
+    def tick(self, remaining: float) -> None:
+        """Nothing happened for a while."""
+        waiting = [
+            (entry.reference, entry.message)
+            for entry in self._objects.values()
+            if entry.status in (State.IN_PROGRESS, State.TERMINATING)
+        ]
+        for output in self._outputs:
+            output.tick(remaining, waiting)
+
+    def notice(self, message: str) -> None:
+        """Something the user should know of."""
+        for output in self._outputs:
+            output.notice(message)
+
+    def warning(self, message: str, where: str = "") -> None:
+        """A warning, told once however often the server repeats it."""
+        line = f"{where}: {message}" if where else message
+        if line in self._warnings:
+            return
+        self._warnings[line] = None
+        for output in self._outputs:
+            output.warning(message, where)
+
+    def error(self, error: StepError, reference: Reference | None = None) -> None:
+        """Something was refused or found wrong; ``reference`` is the object it was found on."""
+        self._errors.append(error)
+        if reference is not None:
+            self._entry(reference).message = error.message
+        for output in self._outputs:
+            output.error(error)
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """The evidence."""
+        self._findings += findings
+
+    def finish(self, exit_code: ExitCode) -> Result:
+        """The result, told to every output."""
+        result = self.result(exit_code)
+        for output in self._outputs:
+            output.finished(result)
+            output.close()
+        return result
+
+    def result(self, exit_code: ExitCode) -> Result:
+        """What has happened so far, as data."""
+        return Result(
+            command=self._command,
+            exit_code=exit_code,
+            server=self._server,
+            context=self._context,
+            started=self._started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=time.monotonic() - self._clock,
+            objects=tuple(self._objects.values()),
+            findings=tuple(self._findings),
+            message="; ".join(str(error) for error in self._errors),
+            warnings=tuple(self._warnings),
+        )
+
+    def _entry(self, reference: Reference) -> ObjectResult:
+        return self._objects.setdefault(reference.key, ObjectResult(reference))

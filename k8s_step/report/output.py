@@ -1,0 +1,47 @@
+"""What an output can be told; each output overrides what it has words for."""
+
+from __future__ import annotations
+
+from k8s_step.errors import StepError
+from k8s_step.judgement import Judgement
+from k8s_step.reference import Reference
+from k8s_step.report.result import Result
+
+
+class Output:
+    """Told of everything as it happens, in order, from one thread. All text is unmasked: streams mask."""
+
+    tick_every = 30.0  # seconds of silence after which it wants a tick
+
+    def connected(self, server: str, origin: str, namespace: str) -> None:
+        """The first line: where this goes, and how that was found."""
+
+    def loaded(self, objects: int, files: int, namespaces: int) -> None:
+        """The manifests have been read and checked."""
+
+    def acted(self, reference: Reference, action: str) -> None:
+        """The server has taken an object: created, configured, unchanged, …"""
+
+    def following(self, objects: int, timeout: float) -> None:
+        """Following begins, for up to ``timeout`` seconds."""
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """An object stands elsewhere than before."""
+
+    def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
+        """Nothing happened for a while; what is waited for, and for how many seconds more."""
+
+    def notice(self, message: str) -> None:
+        """Something the user should know of."""
+
+    def warning(self, message: str, where: str) -> None:
+        """The server, or the step, warns."""
+
+    def error(self, error: StepError) -> None:
+        """Something was refused or found wrong."""
+
+    def finished(self, result: Result) -> None:
+        """The end: table, findings, verdict."""
+
+    def close(self) -> None:
+        """Nothing will be told any more."""

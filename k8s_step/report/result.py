@@ -1,0 +1,105 @@
+"""The result of a run as data, and as the JSON that the README documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_step.errors import ExitCode
+from k8s_step.finding import Finding
+from k8s_step.reference import Reference
+
+RESULTS = {
+    ExitCode.SUCCEEDED: "succeeded",
+    ExitCode.FAILED: "failed",
+    ExitCode.INVALID: "invalid",
+    ExitCode.TIMED_OUT: "timed_out",
+    ExitCode.REFUSED: "refused",
+    ExitCode.UNREACHABLE: "unreachable",
+    ExitCode.ROLLED_BACK: "rolled_back",
+    ExitCode.BUG: "failed",
+    ExitCode.INTERRUPTED: "cancelled",
+    ExitCode.CANCELLED: "cancelled",
+}
+
+
+@dataclass
+class ObjectResult:
+    """What became of one object; ``action`` is created, configured, unchanged, … or none."""
+
+    reference: Reference
+    action: str = "none"
+    status: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the time it took."""
+
+    command: str
+    exit_code: ExitCode
+    server: str | None
+    context: str | None
+    started: str
+    seconds: float
+    objects: tuple[ObjectResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    message: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def word(self) -> str:
+        """``succeeded``, ``failed``, …"""
+        return RESULTS[self.exit_code]
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """The result file's content."""
+    return {
+        "command": result.command,
+        "result": result.word,
+        "exit_code": int(result.exit_code),
+        "message": result.message,
+        "server": result.server,
+        "context": result.context,
+        "started": result.started,
+        "seconds": round(result.seconds, 3),
+        "objects": [_object(entry) for entry in result.objects],
+        "failures": [_failure(finding) for finding in result.findings],
+        "warnings": list(result.warnings),
+    }
+
+
+def _object(entry: ObjectResult) -> dict[str, Any]:
+    reference = entry.reference
+    return {
+        "apiVersion": reference.api_version,
+        "kind": reference.kind,
+        "namespace": reference.namespace or None,
+        "name": reference.name,
+        "file": reference.file or None,
+        "line": reference.line or None,
+        "action": entry.action,
+        "status": entry.status,
+        "message": entry.message,
+        "seconds": round(entry.seconds, 3),
+    }
+
+
+def _failure(finding: Finding) -> dict[str, Any]:
+    return {
+        "object": finding.reference.path,
+        "reason": finding.reason,
+        "message": finding.message,
+        "advice": finding.advice,
+        "pod": finding.pod or None,
+        "container": finding.container or None,
+        "image": finding.image or None,
+        "node": finding.node or None,
+        "alike": finding.alike,
+        "logs": list(finding.logs),
+        "logs_of": finding.logs_of or None,
+        "events": list(finding.events),
+    }

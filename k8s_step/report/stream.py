@@ -1,0 +1,37 @@
+"""The one way out: every line passes the redactor, and a reader who left is no reason to fail."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from k8s_step.redaction import Redactor
+
+
+class MaskedStream:
+    """A text stream that masks what is written and never raises because of what it holds or who reads it."""
+
+    def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+        self._stream = stream
+        self._redactor = redactor
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+    def line(self, text: str) -> None:
+        """Write ``text`` and a newline, at once."""
+        self.write(f"{text}\n")
+        self.flush()
+
+    def write(self, text: str) -> None:
+        """Write ``text``, masked."""
+        try:
+            self._stream.write(self._redactor.mask(text))
+        except BrokenPipeError:
+            return
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            return
