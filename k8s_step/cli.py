@@ -1,0 +1,272 @@
+"""The command line: flags and environment in, exit code out; the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from k8s_step import __version__
+from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, ReportedError, StepError
+from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, resolve
+from k8s_step.redaction import Redactor
+
+if TYPE_CHECKING:
+    from k8s_step.report.journal import Journal
+    from k8s_step.report.output import Output
+    from k8s_step.report.result import Result
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb: ``function`` is ``module:name``, imported only when it is called."""
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    function: str
+
+
+COMMANDS = (
+    Command(
+        "apply",
+        "Apply manifests with server-side apply and follow the rollout to its verdict.",
+        (*APPLY, *CONNECTION),
+        "k8s_step.steps.apply:apply",
+    ),
+)
+_DEFAULT = "apply"
+_SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
+
+
+def main() -> None:
+    """The console script."""
+    _catch_signals()
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run one command in this process and return its exit code."""
+    redactor = Redactor()
+    try:
+        arguments = _with_command(list(argv), environ)
+        code = _group(environ, redactor).main(arguments, prog_name="k8s-step", standalone_mode=False)
+        return int(code or 0)
+    except click.UsageError as error:
+        _complain(f"error: {error.format_message()}{_see_help(error)}", redactor)
+        return ExitCode.INVALID
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except StepError as error:
+        _complain(f"error: {error}", redactor)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except Exception:
+        _complain(_bug(), redactor)
+        return ExitCode.BUG
+
+
+def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
+    """A container is started with inputs alone, or with options alone: the command then comes from a variable."""
+    if argv and (not argv[0].startswith("-") or argv[0] in ("--help", "-h", "--version")):
+        return argv
+    named = next((environ[name] for name in ("INPUT_COMMAND", "K8S_COMMAND") if environ.get(name, "").strip()), "")
+    return [*(named.split() or [_DEFAULT]), *argv]
+
+
+# -- click, from the table in ``inputs``
+
+
+def _group(environ: Mapping[str, str], redactor: Redactor) -> click.Group:
+    group = click.Group(
+        "k8s-step",
+        help="Ship a release to Kubernetes and exit with the truth about it.",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    group.params.append(_version_option())
+    for command in COMMANDS:
+        group.add_command(_click_command(command, environ, redactor))
+    group.add_command(click.Command("demo", help="The main job with no cluster at hand.", callback=_demo))
+    return group
+
+
+def _version_option() -> click.Option:
+    def show(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            click.echo(f"k8s-step {__version__}")
+            context.exit()
+
+    return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show it.")
+
+
+def _click_command(command: Command, environ: Mapping[str, str], redactor: Redactor) -> click.Command:
+    def call(**flags: Any) -> int:
+        return _execute(command, flags, environ, redactor)
+
+    params: list[click.Parameter] = [_click_option(option) for option in command.options]
+    return click.Command(command.name, callback=call, params=params, help=command.help)
+
+
+def _click_option(option: Option) -> click.Option:
+    declarations = [option.field, f"--{option.name}/--no-{option.name}" if option.negatable else f"--{option.name}"]
+    if option.short:
+        declarations.insert(1, f"-{option.short}")
+    if option.kind == "switch":
+        return click.Option(declarations, is_flag=True, default=None, help=_help(option))
+    metavar = option.metavar or ("|".join(option.choices) if option.choices else "N")
+    return click.Option(declarations, multiple=option.kind == "list", metavar=metavar, help=_help(option))
+
+
+def _help(option: Option) -> str:
+    """The words, then the variables that say the same, then the default."""
+    variables = ", ".join(option.all_variables[1:])
+    default = default_text(option)
+    return f"{option.help}  [{variables}{f'; default {default}' if default else ''}]"
+
+
+def default_text(option: Option) -> str:
+    """The default as a user would write it; empty where there is none worth naming."""
+    if option.default is None or option.default == () or option.default is False:
+        return ""
+    if option.kind == "duration":
+        seconds = int(option.default)
+        return f"{seconds // 60}m" if seconds % 60 == 0 else f"{seconds}s"
+    return "on" if option.default is True else str(option.default)
+
+
+def _demo() -> int:
+    demo = import_module("k8s_step.steps.demo").demo
+    return int(demo(lambda argv: run(argv, _without_inputs(os.environ)), lambda text: print(text, flush=True)))
+
+
+def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
+    """The demo goes to its own server whatever cluster this shell is set up for."""
+    kept = ("K8S_", "INPUT_", "KUBE")
+    return {name: value for name, value in environ.items() if not name.startswith(kept)}
+
+
+# -- one run
+
+
+def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, str], redactor: Redactor) -> int:
+    inputs = resolve(command.options, flags, environ)
+    _check_writable(inputs)
+    journal = _journal(command.name, inputs, environ, redactor)
+    code = _verdict(command, inputs, environ, journal, redactor)
+    result = journal.finish(code)
+    _write_files(result, inputs, redactor)
+    return code
+
+
+def _verdict(
+    command: Command, inputs: Inputs, environ: Mapping[str, str], journal: Journal, redactor: Redactor
+) -> ExitCode:
+    """The verb's own exit code, or the one of the error it ended in, which is told."""
+    from k8s_step.session import Run
+
+    module, _, name = command.function.partition(":")
+    verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
+    try:
+        return verb(Run(inputs, environ, journal, redactor))
+    except ReportedError as error:
+        return error.exit_code
+    except InputErrors as several:
+        for each in several.errors:
+            journal.error(each)
+        return several.exit_code
+    except StepError as error:
+        journal.error(error)
+        return error.exit_code
+    except Exception:
+        journal.error(StepError(_bug()))
+        return ExitCode.BUG
+
+
+def _journal(name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> Journal:
+    from k8s_step.report.journal import Journal
+
+    return Journal(name, [_output(inputs.log_format, environ, redactor)])
+
+
+def _output(log_format: str, environ: Mapping[str, str], redactor: Redactor) -> Output:
+    from k8s_step.report.jsonlines import JsonLines
+    from k8s_step.report.live import Live
+    from k8s_step.report.plain import Plain
+    from k8s_step.report.stream import MaskedStream
+
+    log, data = MaskedStream(sys.stderr, redactor), MaskedStream(sys.stdout, redactor)
+    if log_format == "json":
+        return JsonLines(log.line)
+    is_screen = sys.stderr.isatty() and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
+    if log_format == "auto" and is_screen and not environ.get("CI"):
+        return Live(log, data.line)
+    return Plain(log.line, data.line)
+
+
+def _check_writable(inputs: Inputs) -> None:
+    """A result file that can't be written is found out before the release, not after it."""
+    for option, path in (("--report", inputs.report), ("--junit", inputs.junit)):
+        if path and not os.access(Path(path).parent, os.W_OK):
+            raise InputError(f"{path} can't be written", where=option, hint="is its folder there, and writable?")
+
+
+def _write_files(result: Result, inputs: Inputs, redactor: Redactor) -> None:
+    if inputs.report:
+        from k8s_step.report.result import to_json
+
+        content = redactor.mask_all(to_json(result))
+        _write(inputs.report, json.dumps(content, indent=2, ensure_ascii=False) + "\n", redactor)
+    if inputs.junit:
+        from k8s_step.report.junit import to_junit
+
+        _write(inputs.junit, to_junit(redactor.mask_all(result)), redactor)
+
+
+def _write(path: str, text: str, redactor: Redactor) -> None:
+    """Whole or not at all: whoever reads it never sees half a result."""
+    temporary = Path(f"{path}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        _complain(f"error: {path} can't be written: {error.strerror}", redactor)
+
+
+# -- what went wrong, and who cancelled
+
+
+def _catch_signals() -> None:
+    """SIGTERM and SIGINT end the run within a second, with a verdict; a second one ends it there and then."""
+
+    def cancelled(number: int, _: Any) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, lambda again, _: os._exit(128 + again))
+        raise CancelledError(f"cancelled by {signal.Signals(number).name}", _SIGNALS[signal.Signals(number)])
+
+    for each in _SIGNALS:
+        signal.signal(each, cancelled)
+
+
+def _complain(text: str, redactor: Redactor) -> None:
+    from k8s_step.report.stream import MaskedStream
+
+    MaskedStream(sys.stderr, redactor).line(text)
+
+
+def _see_help(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "k8s-step"
+    return f" (see {path} --help)"
+
+
+def _bug() -> str:
+    return f"this is a bug of k8s-step {__version__}, please report it:\n{traceback.format_exc()}"

@@ -1,0 +1,240 @@
+"""Every option once: its flag, its variables, its words and its default; made into ``Inputs`` by a pure function.
+
+``cli`` builds the flags from this table, and the documentation is held to it by tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.errors import InputError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. ``kind`` is text, list, switch, duration, number or choice; ``variables`` come before the usual
+    two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others; ``commas`` may separate a list's entries.
+    """
+
+    name: str
+    help: str
+    kind: str = "text"
+    default: Any = None
+    short: str = ""
+    metavar: str = ""
+    variables: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    commas: bool = False
+    negatable: bool = False
+    secret: bool = False
+
+    @property
+    def field(self) -> str:
+        """The attribute of ``Inputs``."""
+        return _FIELDS.get(self.name, self.name.replace("-", "_"))
+
+    @property
+    def all_variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, first one wins."""
+        upper = self.name.upper()
+        return (f"INPUT_{upper}", *(self.variables or (f"K8S_{upper.replace('-', '_')}",)))
+
+
+# Words that Python keeps for itself, or that say more in code.
+_FIELDS = {"as": "impersonate_user", "as-group": "impersonate_groups", "var": "variables", "image": "images"}
+
+CONNECTION = (
+    Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
+    Option("token", "bearer token", metavar="TOKEN", secret=True),
+    Option("token-file", "file with the bearer token, read again when it changes", metavar="PATH"),
+    Option("ca", "the cluster's CA: path, PEM text, or base64 of it", metavar="CA"),
+    Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
+    Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH", secret=True),
+    Option("context", "the kubeconfig context to use", metavar="NAME"),
+    Option("namespace", "default: the manifest's, the context's, the service account's, default", short="n"),
+    Option("as", "impersonate this user", metavar="USER"),
+    Option("as-group", "impersonate this group (repeatable)", "list", (), metavar="GROUP", commas=True),
+    Option(
+        "header",
+        "extra request header, X-Pipeline: job-42 (repeatable)",
+        "list",
+        (),
+        metavar="HEADER",
+        variables=("K8S_HEADERS", "K8S_HEADER"),
+    ),
+    Option("request-timeout", "one request may take this long", "duration", 30.0, metavar="DURATION"),
+    Option("concurrency", "requests in flight; lowered by itself when the server says 429", "number", 16),
+    Option("field-manager", "the name changes are made under", default="k8s-step", metavar="NAME"),
+    Option("report", "write the result to this file, as JSON", metavar="PATH"),
+    Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
+    Option("log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "json")),
+)
+
+_MANIFESTS = (
+    Option(
+        "filename",
+        "manifest file, folder, glob or - for stdin (repeatable)",
+        "list",
+        (),
+        short="f",
+        metavar="PATH",
+        commas=True,
+    ),
+    Option("recursive", "look into folders within folders", "switch", False, short="R"),
+    Option("var", "a value for ${K} in manifests (repeatable)", "list", (), metavar="K=V"),
+    Option(
+        "vars-file", "file of values: YAML, JSON or K=V lines (repeatable)", "list", (), metavar="PATH", commas=True
+    ),
+    Option(
+        "image", "use REF wherever the image NAME is named (repeatable)", "list", (), metavar="NAME=REF", commas=True
+    ),
+)
+
+_FOLLOW = (
+    Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
+    Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
+    Option(
+        "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True
+    ),
+)
+
+APPLY = (
+    *_MANIFESTS,
+    Option("force-conflicts", "take over fields that other managers own", "switch", False),
+    Option("dry-run", "let the server check everything and change nothing", "switch", False),
+    *_FOLLOW,
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the user asked for, from flags and environment. Times are seconds."""
+
+    server: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+    ca: str | None = None
+    insecure_skip_tls_verify: bool = False
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    impersonate_user: str | None = None
+    impersonate_groups: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    request_timeout: float = 30.0
+    concurrency: int = 16
+    field_manager: str = "k8s-step"
+    report: str | None = None
+    junit: str | None = None
+    log_format: str = "auto"
+    filename: tuple[str, ...] = ()
+    recursive: bool = False
+    variables: tuple[str, ...] = ()
+    vars_file: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    force_conflicts: bool = False
+    dry_run: bool = False
+    wait: bool = True
+    timeout: float = 600.0
+    fail_fast: bool = True
+
+    def __repr__(self) -> str:
+        return "Inputs(…)"  # holds credentials
+
+
+def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapping[str, str]) -> Inputs:
+    """Each option from its flag, then its variables, then its default; empty is unset.
+
+    ``flags`` are by :attr:`Option.field`, as text (a tuple of texts for a list), ``None`` or empty where not given.
+    Raises :class:`InputError` naming the flag or variable.
+    """
+    values = {}
+    for option in options:
+        given, where = _given(option, flags, environ)
+        values[option.field] = option.default if given is None else _PARSERS[option.kind](option, given, where)
+    return Inputs(**values)
+
+
+def headers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """``X-Pipeline: job-42`` lines as pairs."""
+    pairs = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
+            raise InputError("a header is written Name: value", where="--header", hint="X-Pipeline: job-42, say")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
+
+
+def _given(option: Option, flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
+    flag = flags.get(option.field)
+    if flag not in (None, "", ()):
+        return flag, f"--{option.name}"
+    for variable in option.all_variables:
+        text = environ.get(variable, "")
+        if text.strip():
+            return text, variable
+    return None, ""
+
+
+def _text(_: Option, given: str, __: str) -> str:
+    return given.strip()
+
+
+def _list(option: Option, given: str | tuple[str, ...], where: str) -> tuple[str, ...]:
+    if isinstance(given, tuple):
+        return given
+    lines = [line.strip() for line in given.splitlines()]
+    if option.commas:
+        lines = [part.strip() for line in lines for part in line.split(",")]
+    return tuple(line for line in lines if line)
+
+
+def _switch(_: Option, given: str | bool, where: str) -> bool:
+    if isinstance(given, bool):
+        return given
+    word = given.strip().lower()
+    if word in ("true", "1", "yes", "on", "false", "0", "no", "off"):
+        return word in ("true", "1", "yes", "on")
+    raise InputError(f"{given.strip()!r} is neither true nor false", where=where)
+
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def _duration(_: Option, given: str, where: str) -> float:
+    text = given.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise InputError(f"{text!r} is not a duration", where=where, hint="90s, 5m, 1h30m or plain seconds")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _number(_: Option, given: str, where: str) -> int:
+    text = str(given).strip()
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"{text!r} is not a whole number above 0", where=where)
+    return int(text)
+
+
+def _choice(option: Option, given: str, where: str) -> str:
+    text = given.strip()
+    if text not in option.choices:
+        raise InputError(f"{text!r} is none of {', '.join(option.choices)}", where=where)
+    return text
+
+
+_PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
+    "text": _text,
+    "list": _list,
+    "switch": _switch,
+    "duration": _duration,
+    "number": _number,
+    "choice": _choice,
+}
