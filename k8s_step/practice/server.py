@@ -196,6 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
             present, after = store.find_all(call.resource, call.namespace, call.match)
             for obj in present:
                 self._chunk({"type": "ADDED", "object": obj})
+            if call.query.get("sendInitialEvents") == "true":
+                self._chunk(_bookmark(call, after, {"k8s.io/initial-events-end": "true"}))
         self.wfile.flush()
         seconds = float(call.query.get("timeoutSeconds") or _WATCH_SECONDS)
         try:
@@ -212,13 +214,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self._chunk(event)
                 self.wfile.flush()
         if call.query.get("allowWatchBookmarks") in ("1", "true") and time.monotonic() - started >= seconds:
-            version = {"metadata": {"resourceVersion": str(self.server.store.version), "creationTimestamp": None}}
-            bookmark = {"kind": call.resource.kind, "apiVersion": call.resource.api_version} | version
-            self._chunk({"type": "BOOKMARK", "object": bookmark})
+            self._chunk(_bookmark(call, self.server.store.version, {}))
 
     def _chunk(self, event: Object) -> None:
         line = json.dumps(event).encode() + b"\n"
         self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+
+
+def _bookmark(call: _Call, version: int, annotations: dict[str, str]) -> Object:
+    metadata = {"resourceVersion": str(version), "annotations": annotations}
+    obj = {"kind": call.resource.kind, "apiVersion": call.resource.api_version, "metadata": metadata}
+    return {"type": "BOOKMARK", "object": obj}
 
 
 def _event(call: _Call, change: Change, match: Match) -> Object | None:

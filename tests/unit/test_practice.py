@@ -284,6 +284,13 @@ def test_a_watch_without_a_version_begins_with_what_there_is(practice):
     assert (event["type"], event["object"]["data"]) == ("ADDED", {"COLOUR": "blue"})
 
 
+def test_a_streamed_list_says_where_it_ends(practice):
+    practice.apply(CONFIG_MAPS, config_map())
+    events = practice.watch(CONFIG_MAPS, "", sendInitialEvents="true", allowWatchBookmarks="true")
+
+    assert [next(events)["type"] for _ in range(2)] == ["ADDED", "BOOKMARK"]
+
+
 def test_what_leaves_a_watchs_selection_is_deleted_for_it(practice):
     _, obj = practice.apply(CONFIG_MAPS, config_map(labels={"colour": "blue"}))
     practice.apply(CONFIG_MAPS, config_map())
