@@ -1,0 +1,276 @@
+"""Fixtures for tests against the real control plane: ``cluster``, ``namespace``, ``kubectl``, ``step`` and ``proxy``."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.controlplane import build, cluster as clusters
+from tests.controlplane.cluster import Cluster
+from tests.faults.proxy import Proxy
+
+LOUD = "SKIPPED THE REAL CONTROL PLANE"
+EXISTING = "K8S_STEP_TEST_KUBECONFIG"
+_reason = pytest.StashKey[str]()
+_binaries = pytest.StashKey[dict[str, Path]]()
+_serial = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the cluster has the marker, so that ``-m 'not cluster'`` leaves the quick ones."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test: a cold build takes longer than any test may."""
+    wanted = any(item.get_closest_marker("cluster") for item in session.items)
+    if not wanted or session.config.option.collectonly or os.environ.get(EXISTING):
+        return
+    try:
+        session.config.stash[_binaries] = build.find(notice=_notice(session.config))
+    except build.UnavailableError as reason:
+        session.config.stash[_reason] = str(reason)
+
+
+def _notice(config: pytest.Config) -> Callable[[str], None]:
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def notice(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{line}", file=sys.stderr, flush=True)
+
+    return notice if capture else build.say
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One loud line where the control plane could not be had. The reason is in the skips, also those of xdist's workers."""
+    skips = terminalreporter.stats.get("skipped", [])
+    texts = [report.longrepr[2] for report in skips if isinstance(report.longrepr, tuple)]
+    reasons = [text.partition(f"{LOUD}: ")[2] for text in texts if LOUD in text]
+    if reasons:
+        line = f"{LOUD}: {reasons[0]} ({len(reasons)} tests skipped)"
+        terminalreporter.write_line("")
+        terminalreporter.write_line(line, red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """The control plane, started by the first that asks and shared by all workers of the run; stops when they are gone."""
+    if given := os.environ.get(EXISTING):
+        return clusters.existing(Path(given), tmp_path_factory.mktemp("existing"))
+    if reason := request.config.stash.get(_reason, None):
+        pytest.skip(f"{LOUD}: {reason}")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    try:
+        binaries = request.config.stash.get(_binaries, None) or build.find()
+        return clusters.start(shared / "controlplane", binaries)
+    except build.UnavailableError as problem:
+        request.config.stash[_reason] = str(problem)
+        pytest.skip(f"{LOUD}: {problem}")
+
+
+@pytest.fixture(scope="session")
+def played(cluster: Cluster) -> Cluster:
+    """The cluster, where its pods are played by image name (not a foreign one of ``K8S_STEP_TEST_KUBECONFIG``)."""
+    if not cluster.played:
+        pytest.skip(f"the cluster of {EXISTING} has no played pods")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def owned(cluster: Cluster) -> Cluster:
+    """The cluster, where we started it ourselves and so may look at its processes and files."""
+    if not cluster.ours:
+        pytest.skip(f"the cluster of {EXISTING} isn't ours to look into")
+    return cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh namespace, ready for pods; its deletion is asked for at the end and not waited for."""
+    word = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
+    name = cluster.namespace(f"t{os.getpid()}-{next(_serial)}-{word}".rstrip("-"))
+    yield name
+    cluster.delete_namespace(name)
+
+
+Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster) -> Kubectl:
+    """``kubectl("get", "pods")`` as admin; ``input=`` is its stdin, ``check=False`` lets it fail."""
+    command = shutil.which("kubectl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if not command:
+        pytest.skip("no kubectl: install the dev dependencies")
+
+    def run(*args: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        line = [command, f"--kubeconfig={cluster.kubeconfig}", *args]
+        answer = subprocess.run(line, input=input, capture_output=True, text=True, timeout=120)
+        assert not check or answer.returncode == 0, f"kubectl {' '.join(args)}: {answer.stderr}"
+        return answer
+
+    return run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of the step ended. ``report`` is the parsed result file, or None where none was asked for or written."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+    report: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Both streams, for assertions on what a user reads."""
+        return self.stdout + self.stderr
+
+
+class Running:
+    """A step in the background. Its streams go to files, so it never waits for a reader."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, report: Path | None) -> None:
+        self.process = process
+        self._folder = folder
+        self._report = report
+        self._begin = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def text(self) -> str:
+        """What it has said so far, both streams."""
+        return self._read("stdout") + self._read("stderr")
+
+    def wait_for(self, words: str, timeout: float = 30) -> str:
+        """Wait until it has said these words; returns what it said. Fails where it ends or takes too long."""
+        end = time.monotonic() + timeout
+        while words not in self.text:
+            ended = self.process.poll() is not None
+            assert not ended or words in self.text, f"ended without saying {words!r}:\n{self.text}"
+            assert time.monotonic() < end, f"did not say {words!r} in {timeout}s:\n{self.text}"
+            time.sleep(0.02)
+        return self.text
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout: float = 60) -> Outcome:
+        """Wait for its end; one that takes longer is killed, and the test fails."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            pytest.fail(f"the step still ran after {timeout}s; it said:\n{self.text}")
+        return Outcome(code, self._read("stdout"), self._read("stderr"), time.monotonic() - self._begin, self._parsed())
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _read(self, stream: str) -> str:
+        return (self._folder / stream).read_text(errors="replace")
+
+    def _parsed(self) -> dict[str, Any] | None:
+        if self._report is None or not self._report.exists():
+            return None
+        return dict(json.loads(self._report.read_text()))
+
+
+class Step:
+    """Runs ``python -m k8s_step`` as a process in a clean environment."""
+
+    def __init__(self, folder: Path, kubeconfig: Path | None) -> None:
+        self._folder = folder
+        self._kubeconfig = kubeconfig
+        self._runs: list[Running] = []
+
+    def __call__(
+        self, *args: str, env: Mapping[str, str | None] | None = None, input: str | None = None, timeout: float = 60,
+        cwd: Path | None = None, report: bool = False,
+    ) -> Outcome:
+        """Run to the end. ``env`` is added to PATH, HOME, LANG and the admin's KUBECONFIG; None takes a variable away.
+
+        ``report=True`` asks for the result file (``--report``) and parses it.
+        """
+        return self.start(*args, env=env, input=input, cwd=cwd, report=report).wait(timeout)
+
+    def start(
+        self, *args: str, env: Mapping[str, str | None] | None = None, input: str | None = None, cwd: Path | None = None,
+        report: bool = False,
+    ) -> Running:
+        """The same in the background; whatever still runs when the test ends is killed."""
+        folder = self._folder / f"step-{len(self._runs) + 1}"
+        folder.mkdir()
+        (folder / "stdin").write_text(input or "")
+        path = folder / "report.json" if report else None
+        line = [sys.executable, "-m", "k8s_step", *args, *(("--report", str(path)) if path else ())]
+        with (folder / "stdin").open("rb") as stdin, (folder / "stdout").open("wb") as stdout, \
+                (folder / "stderr").open("wb") as stderr:
+            process = subprocess.Popen(line, env=self._environment(env or {}), cwd=cwd or self._folder,
+                                       stdin=stdin, stdout=stdout, stderr=stderr)
+        self._runs.append(Running(process, folder, path))
+        return self._runs[-1]
+
+    def _environment(self, given: Mapping[str, str | None]) -> dict[str, str]:
+        home = self._folder / "home"
+        home.mkdir(exist_ok=True)
+        clean = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
+        if self._kubeconfig:
+            clean["KUBECONFIG"] = str(self._kubeconfig)
+        return {name: value for name, value in {**clean, **given}.items() if value is not None}
+
+    def close(self) -> None:
+        for run in self._runs:
+            run.stop()
+
+
+@pytest.fixture
+def step(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Step]:
+    """Runs the step. In a test with a cluster (or namespace, proxy, …) ``KUBECONFIG`` is the admin's, unless ``env`` says
+    otherwise (None: no kubeconfig); in a test without one there is no kubeconfig."""
+    with_cluster = "cluster" in request.fixturenames
+    runner = Step(tmp_path, request.getfixturevalue("cluster").kubeconfig if with_cluster else None)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def proxy(cluster: Cluster) -> Iterator[Proxy]:
+    """A recording reverse proxy in front of the API server, over plain HTTP, that can be told to misbehave."""
+    with Proxy.before(cluster) as running:
+        yield running
+
+
+def poll(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    """Wait until the condition holds and return what it gave; fails with ``what`` after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {seconds}s in vain for {what}"
+        time.sleep(0.02)
+    return value
+
+
+__all__: Sequence[str] = ("Kubectl", "Outcome", "Running", "Step", "poll")
