@@ -411,7 +411,10 @@ def _checked(connection: Connection) -> Connection:
     for says_wrong, message in _CONTRADICTIONS:
         if says_wrong(connection):
             raise InputError(message, where=connection.origin)
-    return connection
+    if not connection.insecure or connection.server.startswith("http:"):
+        return connection
+    warning = f"the certificate of {connection.server} is not checked: insecure-skip-tls-verify is set"
+    return replace(connection, warnings=(*connection.warnings, warning))
 
 
 def _impersonates_nobody(connection: Connection) -> bool:

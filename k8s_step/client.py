@@ -1,0 +1,413 @@
+"""The Kubernetes API over HTTP: a request is plain data, sent over one pool, retried where that is safe.
+
+Retried are reads and applies, after 429, 5xx and cut connections; nothing that may have been acted on is repeated
+where the request says so.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from k8s_step import __version__
+from k8s_step.connection import Connection
+from k8s_step.credentials import Certificate, Credential, Credentials, credentials_of
+from k8s_step.errors import (
+    AnswerLostError,
+    ApiError,
+    CancelledError,
+    InputError,
+    StepError,
+    UnreachableError,
+)
+from k8s_step.gate import Gate
+from k8s_step.proxies import is_loopback
+from k8s_step.redaction import Redactor
+from k8s_step.refusals import misanswer, parsed, refusal, retry_after, warnings
+from k8s_step.retries import Kind, Tries, Trouble
+from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
+
+_WATCHES = 128  # connections kept besides those of the gate
+_NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
+_OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
+_SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
+_KINDS = {429: Kind.THROTTLED, 500: Kind.INTERNAL, 502: Kind.OVERLOADED, 503: Kind.OVERLOADED, 504: Kind.OVERLOADED}
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as data.
+
+    ``accept`` with ``json`` in it: the answer is parsed. ``retry=False``: not repeated where the server may have acted
+    on it. ``where`` is the object's kind/namespace/name, for errors.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    content_type: str | None = None
+    accept: str = "application/json"
+    retry: bool = True
+    where: str | None = None
+
+    @property
+    def target(self) -> str:
+        """Path and query as the request line has them."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: ``body`` is the JSON object (empty where none was asked for), ``warnings`` the server's own."""
+
+    code: int
+    body: dict[str, Any] = field(repr=False)
+    raw: bytes = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    date: str | None = None
+
+
+def ignore(_: str) -> None:
+    """A ``notice`` that tells nobody."""
+
+
+class Client:
+    """One cluster's API, for any number of threads.
+
+    ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
+    reached and when it is back. ``headers`` go with every request.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        concurrency: int = 16,
+        request_timeout: float = 30.0,
+        headers: Sequence[tuple[str, str]] = (),
+        redactor: Redactor | None = None,
+        notice: Callable[[str], None] = ignore,
+        clock: Callable[[], float] = time.monotonic,
+        dice: Callable[[], float] = random.random,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        redactor = redactor or Redactor()
+        redactor.add(urlsplit(connection.proxy_url or "").password)
+        self.connection = connection
+        self._credentials: Credentials = credentials_of(connection, redactor)
+        self._headers = _own_headers(connection, headers, redactor)
+        self._compression = "identity" if _is_near(connection) else "gzip"
+        self._gate = Gate(concurrency)
+        self._timeout = request_timeout
+        self._transports = _Transports(connection, concurrency + _WATCHES)
+        self._stopped = threading.Event()
+        self._outage = _Outage(connection.server, notice, clock)
+        self._clock, self._dice, self._sleep = clock, dice, sleep or self._stopped.wait
+
+    def send(self, request: Request, *, deadline: float | None = None) -> Answer:
+        """Send ``request`` and read the whole answer, trying again until ``deadline`` (``time.monotonic``).
+
+        Raises the :class:`ApiError` family when the server refuses, :class:`UnreachableError` when it gives no whole
+        answer, :class:`AnswerLostError` when it may have acted on a request that is not to be repeated.
+        """
+        return self._persist(request, deadline, self._exchange)
+
+    def stream(
+        self, request: Request, *, idle_timeout: float | None = None, deadline: float | None = None
+    ) -> LineStream:
+        """Open a long answer, such as a watch or a log; errors as with :meth:`send`.
+
+        ``idle_timeout`` is the longest silence in seconds; ``deadline`` counts for the opening only.
+        """
+        reply = self._persist(request, deadline, self._open_stream)
+        return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
+
+    def close(self) -> None:
+        """End everything under way, from any thread: streams just end, requests raise :class:`CancelledError`."""
+        self._stopped.set()
+        self._gate.close()
+        self._transports.close()
+
+    def _persist(
+        self, request: Request, deadline: float | None, attempt: Callable[[Request, Credential, float | None], _T]
+    ) -> _T:
+        """``attempt`` until it succeeds, is refused, or has been tried enough."""
+        tries = Tries(request.retry, deadline, self._clock, self._dice)
+        has_refreshed = False
+        while True:
+            credential = self._credentials.current()
+            try:
+                answer = attempt(request, credential, deadline)
+            except ApiError as error:
+                self._outage.ended()
+                if error.code != 401 or has_refreshed or not self._credentials.refresh(credential):
+                    raise
+                has_refreshed = True
+            except Trouble as trouble:
+                self._wait(trouble, tries)
+            else:
+                self._outage.ended()
+                return answer
+
+    def _wait(self, trouble: Trouble, tries: Tries) -> None:
+        """Pause before the next try, or raise what the caller shall see."""
+        self._check_open()
+        pause = tries.pause(trouble, has_answered=self._outage.has_answered)
+        if pause is None:
+            raise trouble.error from None
+        if trouble.kind is not Kind.THROTTLED:
+            self._outage.goes_on(trouble.error)
+        self._sleep(pause)
+        self._check_open()
+
+    def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
+        with self._gate.slot(None if deadline is None else deadline - self._clock()):
+            self._check_open()
+            epoch = self._gate.epoch
+            try:
+                answer = self._answer(request, self._opened(request, credential, deadline))
+            except Trouble as trouble:
+                if trouble.kind is Kind.THROTTLED:
+                    self._gate.throttled(epoch)
+                raise
+            self._gate.succeeded()
+            return answer
+
+    def _answer(self, request: Request, reply: Reply) -> Answer:
+        raw = self._whole(request, reply)
+        body: dict[str, Any] | None = {}
+        if "json" in request.accept:
+            body = parsed(raw)
+        if body is None:
+            raise Trouble(self._lost(request, self._not_json(reply, raw)))
+        return Answer(reply.code, body, raw, warnings(reply.headers.getlist("Warning")), reply.headers.get("Date"))
+
+    def _not_json(self, reply: Reply, raw: bytes) -> str:
+        content_type = reply.headers.get("Content-Type") or ""
+        if "json" in content_type:
+            return f"{self.connection.server}: the answer broke off after {len(raw)} bytes"
+        return misanswer(reply.code, content_type, self.connection.server)
+
+    def _open_stream(self, request: Request, credential: Credential, deadline: float | None) -> Reply:
+        self._check_open()
+        reply = self._opened(request, credential, deadline, is_stream=True)
+        content_type = reply.headers.get("Content-Type") or ""
+        if "html" in content_type:
+            reply.close()
+            raise Trouble(UnreachableError(misanswer(reply.code, content_type, self.connection.server)))
+        return reply
+
+    def _opened(
+        self, request: Request, credential: Credential, deadline: float | None, *, is_stream: bool = False
+    ) -> Reply:
+        """The head of a success; anything else is read, judged and raised."""
+        headers = self._request_headers(request, credential, is_stream)
+        transport = self._transports.using(credential.certificate)
+        try:
+            reply = transport.open(request.method, request.target, headers, request.body, self._time_left(deadline))
+        except Fault as fault:
+            raise self._trouble(request, fault) from None
+        if reply.code < 300:
+            return reply
+        raise self._refused(request, reply)
+
+    def _whole(self, request: Request, reply: Reply) -> bytes:
+        try:
+            return reply.read()
+        except Fault as fault:
+            raise self._trouble(request, fault) from None
+
+    def _refused(self, request: Request, reply: Reply) -> Exception:
+        """A :class:`Trouble` where another try may help, else the error itself."""
+        raw = self._whole(request, reply)
+        content_type = reply.headers.get("Content-Type") or ""
+        error = refusal(reply.code, content_type, raw, server=self.connection.server, where=request.where)
+        kind = _KINDS.get(reply.code)
+        if kind is None:
+            return error
+        if isinstance(error, UnreachableError):
+            error = self._lost(request, error.message, error.hint)
+        # 429 is said before the request is looked at; a 5xx may come after it was acted on.
+        return Trouble(error, kind, sent=kind is not Kind.THROTTLED, retry_after=retry_after(reply.headers))
+
+    def _trouble(self, request: Request, fault: Fault) -> Trouble:
+        message = f"{self.connection.server}: {fault.reason}"
+        error = self._lost(request, message, fault.hint) if fault.sent else UnreachableError(message, hint=fault.hint)
+        return Trouble(error, sent=fault.sent, lasting=fault.lasting)
+
+    def _lost(self, request: Request, message: str, hint: str | None = None) -> StepError:
+        if request.retry:
+            return UnreachableError(message, hint=hint)
+        return AnswerLostError(message, where=request.where, hint="the server may have done it all the same")
+
+    def _request_headers(self, request: Request, credential: Credential, is_stream: bool) -> HTTPHeaderDict:
+        headers = self._headers.copy()
+        headers["Accept"] = request.accept
+        headers["Accept-Encoding"] = "identity" if is_stream else self._compression
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+        if credential.authorization:
+            headers["Authorization"] = credential.authorization
+        return headers
+
+    def _time_left(self, deadline: float | None) -> float:
+        if deadline is None:
+            return self._timeout
+        left = deadline - self._clock()
+        if left <= 0:
+            raise UnreachableError(f"{self.connection.server}: no time is left for the request")
+        return min(left, self._timeout)
+
+    def _check_open(self) -> None:
+        if self._stopped.is_set():
+            raise CancelledError("the step was stopped")
+
+
+class LineStream:
+    """The lines of a long answer, as they arrive; a context manager that gives up the connection at its end.
+
+    Iterating ends when the server ends the answer or :meth:`close` is called; a cut or too long a silence raises
+    :class:`UnreachableError`.
+    """
+
+    def __init__(self, reply: Reply, idle: float | None, server: str, stopped: threading.Event) -> None:
+        self.warnings = warnings(reply.headers.getlist("Warning"))
+        self.date: str | None = reply.headers.get("Date")
+        self._reply = reply
+        self._idle = idle
+        self._server = server
+        self._stopped = stopped
+        self._closed = threading.Event()
+
+    def __enter__(self) -> LineStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._reply.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Lines without their newline; a last line without one counts too."""
+        parts: list[bytes] = []
+        for chunk in self._chunks():
+            first, *rest = chunk.split(b"\n")
+            parts.append(first)
+            for line in rest:
+                yield b"".join(parts)
+                parts = [line]
+        if any(parts) and not self._has_ended():
+            yield b"".join(parts)
+
+    def close(self) -> None:
+        """End the iteration, from any thread."""
+        self._closed.set()
+        self._reply.cut()
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._reply.chunks(self._idle):
+                if self._has_ended():
+                    return
+                yield chunk
+        except Fault as fault:
+            if not self._has_ended():
+                raise UnreachableError(f"{self._server}: {fault.reason}") from None
+
+    def _has_ended(self) -> bool:
+        return self._closed.is_set() or self._stopped.is_set()
+
+
+class _Transports:
+    """The transport for the certificate in use; a plugin may give a new one, and TLS needs new connections then."""
+
+    def __init__(self, connection: Connection, connections: int) -> None:
+        self._connection = connection
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._certificate: Certificate | None = None
+        self._all: list[Transport] = []
+
+    def using(self, certificate: Certificate | None) -> Transport:
+        with self._lock:
+            if not self._all or certificate != self._certificate:
+                self._all.append(Transport(self._connection, certificate, connections=self._connections))
+                self._certificate = certificate
+            return self._all[-1]
+
+    def close(self) -> None:
+        with self._lock:
+            for transport in self._all:
+                transport.close()
+
+
+class _Outage:
+    """Says once that the server cannot be reached, and that it is back, however many threads notice."""
+
+    def __init__(self, server: str, notice: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self.has_answered = False
+        self._server = server
+        self._notice = notice
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._said = 0.0
+
+    def goes_on(self, error: StepError) -> None:
+        with self._lock:
+            now = self._clock()
+            if self._since is not None and now - self._said < _NOTICE_EVERY:
+                return
+            self._since, self._said = self._since or now, now
+            self._notice(f"{error.message}; trying again")
+
+    def ended(self) -> None:
+        self.has_answered = True
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None:
+                self._notice(f"{self._server} answers again, after {self._clock() - self._since:.1f}s")
+                self._since = None
+
+
+def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]], redactor: Redactor) -> HTTPHeaderDict:
+    """The headers of every request: ours, impersonation's and the user's own."""
+    # The API server pretty-prints for user agents that look like curl, Wget or a browser.
+    found = HTTPHeaderDict({"User-Agent": f"k8s-step/{__version__}"})
+    for name, value in connection.impersonation.headers():
+        found.add(_checked_name(name), _checked_value(name, value))
+    for name, value in headers:
+        if name.lower() in _OURS:
+            raise InputError(f"the request header {name} is the step's own", hint="see --token for credentials")
+        if _SECRET_HEADER.search(name):
+            redactor.add(value)
+        found.add(_checked_name(name), _checked_value(name, value))
+    return found
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+        raise InputError(f"{name!r} is no name for a request header", hint="it looks like X-Pipeline: job-42")
+    return name
+
+
+def _checked_value(name: str, value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise InputError(f"the value of the request header {name} holds line breaks or characters outside of ASCII")
+    return value.strip()
+
+
+def _is_near(connection: Connection) -> bool:
+    """Whether packing answers would cost more than it saves."""
+    host = urlsplit(connection.server).hostname or ""
+    return connection.disable_compression or (is_loopback(host) and not connection.proxy_url)

@@ -1,0 +1,350 @@
+"""Credentials that live: token files that rotate, exec plugins whose tokens and certificates expire.
+
+Source of the plugin protocol: client.authentication.k8s.io/v1 and client-go's ``plugin/pkg/client/auth/exec``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from k8s_step.connection import Connection, ExecPlugin, User
+from k8s_step.errors import InputError
+from k8s_step.redaction import Redactor
+
+PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
+_EARLY = 60.0  # seconds before its end that a credential is renewed, if it lives long enough
+_STDERR_SHOWN = 1000  # characters
+_SECRET_NAME = re.compile(r"token|secret|passw|credential|(?<!public)[-_]?key\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A client certificate and its key, PEM."""
+
+    chain: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What one request identifies itself with: an ``Authorization`` header, a TLS certificate, both or nothing."""
+
+    authorization: str | None = field(default=None, repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
+
+
+class Credentials(Protocol):
+    """Where credentials come from; thread-safe."""
+
+    def current(self) -> Credential:
+        """The credential to use now."""
+
+    def refresh(self, refused: Credential) -> bool:
+        """After a 401: get a new one; false where there is none but the ``refused``."""
+
+
+def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
+    """The credentials of this connection; every secret among them is told to ``redactor``.
+
+    As in client-go, a token, a password or a certificate in the kubeconfig keeps its exec plugin from running.
+    """
+    user = connection.user
+    redactor.add(user.token, user.password, user.client_key)
+    static = Credential(_authorization(user), _certificate(user))
+    if user.token_file:
+        return TokenFile(Path(user.token_file), static, redactor)
+    if user.exec_plugin and static == Credential():
+        return Plugin(user.exec_plugin, connection, redactor)
+    return Static(static, redactor)
+
+
+def bearer(token: str, where: str) -> str:
+    """The ``Authorization`` value for ``token``; a token that no header can carry is an error that does not show it."""
+    token = token.strip()
+    if not token:
+        raise InputError("the token is empty", where=where)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError("the token holds blanks, line breaks or other characters no token has", where=where)
+    return f"Bearer {token}"
+
+
+def _authorization(user: User) -> str | None:
+    if user.token:
+        return bearer(user.token, "the token")
+    if user.username or user.password:
+        pair = f"{user.username or ''}:{user.password or ''}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return None
+
+
+def _certificate(user: User) -> Certificate | None:
+    if user.client_certificate and user.client_key:
+        return Certificate(user.client_certificate, user.client_key)
+    return None
+
+
+class Static:
+    """A credential that stays as it is."""
+
+    def __init__(self, credential: Credential, redactor: Redactor) -> None:
+        self._credential = credential
+        if credential.authorization:
+            redactor.add(credential.authorization.partition(" ")[2])
+
+    def current(self) -> Credential:
+        return self._credential
+
+    def refresh(self, refused: Credential) -> bool:
+        return False
+
+
+class TokenFile:
+    """A token in a file, read again when the file changes, as the kubelet changes projected tokens hourly.
+
+    A file that is gone or empty for a moment leaves the last token in use, as in client-go.
+    """
+
+    def __init__(self, path: Path, static: Credential, redactor: Redactor) -> None:
+        self._path = path
+        self._certificate = static.certificate
+        self._fallback = static.authorization
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        self._seen: tuple[int, ...] | None = None
+        self._credential: Credential | None = None
+
+    def current(self) -> Credential:
+        with self._lock:
+            self._read_if_changed()
+            return self._credential or self._without_file()
+
+    def refresh(self, refused: Credential) -> bool:
+        with self._lock:
+            self._seen = None
+            self._read_if_changed()
+            return self._credential is not None and self._credential != refused
+
+    def _read_if_changed(self) -> None:
+        try:
+            seen = self._stamp()
+            if seen == self._seen:
+                return
+            token = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return
+        if token:
+            self._redactor.add(token)
+            self._credential = Credential(bearer(token, str(self._path)), self._certificate)
+            self._seen = seen
+
+    def _stamp(self) -> tuple[int, ...]:
+        stat = self._path.stat()
+        return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+    def _without_file(self) -> Credential:
+        if self._fallback:
+            return Credential(self._fallback, self._certificate)
+        problem = "is empty" if self._path.is_file() else "is not there or cannot be read"
+        raise InputError(f"the token file {problem}", where=str(self._path))
+
+
+class Plugin:
+    """An exec plugin: run when first needed, again shortly before its credential ends, and after a 401.
+
+    ``clock`` gives seconds since the epoch, as the plugin's ``expirationTimestamp`` does.
+    """
+
+    def __init__(
+        self,
+        plugin: ExecPlugin,
+        connection: Connection,
+        redactor: Redactor,
+        *,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        patience: float = PLUGIN_PATIENCE,
+    ) -> None:
+        self._plugin = plugin
+        self._info = _exec_info(plugin, connection)
+        self._redactor = redactor
+        self._environ = environ if environ is not None else os.environ
+        self._clock = clock
+        self._patience = patience
+        self._lock = threading.Lock()  # held while the plugin runs: sixteen threads need one run, not sixteen
+        self._credential: Credential | None = None
+        self._renew_at = float("inf")
+        self._ends = float("inf")
+        redactor.add(*_secret_arguments(plugin))
+        _check(plugin)
+
+    def current(self) -> Credential:
+        with self._lock:
+            if self._credential is None or self._clock() >= self._renew_at:
+                return self._renewed()
+            return self._credential
+
+    def refresh(self, refused: Credential) -> bool:
+        with self._lock:
+            if self._credential is refused:
+                self._run()
+            return self._credential is not None and self._credential != refused
+
+    def _renewed(self) -> Credential:
+        """A fresh credential, or the old one while it lasts and the plugin fails."""
+        try:
+            self._run()
+        except InputError:
+            if self._credential is None or self._clock() >= self._ends:
+                raise
+        assert self._credential is not None
+        return self._credential
+
+    def _run(self) -> None:
+        status = _status(self._plugin, self._output())
+        token, chain, key = (status.get(name) for name in ("token", "clientCertificateData", "clientKeyData"))
+        self._redactor.add(token, key)
+        certificate = Certificate(chain.encode(), key.encode()) if chain and key else None
+        self._credential = Credential(bearer(token, self._plugin.where) if token else None, certificate)
+        self._set_end(status.get("expirationTimestamp"))
+
+    def _set_end(self, timestamp: str | None) -> None:
+        now = self._clock()
+        self._ends = _seconds(timestamp, self._plugin) if timestamp else float("inf")
+        lasts = self._ends - now
+        # Already over by our clock: the clocks may differ, so it is used, but the plugin is not run at each request.
+        self._renew_at = now + _EARLY if lasts <= 0 else self._ends - min(_EARLY, lasts / 5)
+
+    def _output(self) -> bytes:
+        environ = {**self._environ, **dict(self._plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(self._info)}
+        path = shutil.which(self._plugin.command, path=environ.get("PATH"))
+        if path is None:
+            raise self._error("was not found", hint=self._plugin.install_hint or None)
+        code, stdout, stderr = self._finished([path, *self._plugin.args], environ)
+        if code != 0:
+            said = self._redactor.mask(stderr.decode(errors="replace").strip())[-_STDERR_SHOWN:]
+            raise self._error(f"failed with exit code {code}" + (f": {said}" if said else ""))
+        return stdout
+
+    def _finished(self, command: list[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+        try:
+            process = subprocess.Popen(
+                command,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._error(f"cannot be run: {error.strerror}") from None
+        try:
+            stdout, stderr = process.communicate(timeout=self._patience)
+        except subprocess.TimeoutExpired:
+            raise self._error(f"did not answer within {self._patience:g}s and was stopped") from None
+        finally:
+            _end(process)
+        return process.returncode, stdout, stderr
+
+    def _error(self, message: str, hint: str | None = None) -> InputError:
+        return InputError(f"credential plugin {self._plugin.command} {message}", where=self._plugin.where, hint=hint)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop the plugin and all it started, if it still runs; a plugin that is done is left alone."""
+    if process.poll() is not None:
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def _check(plugin: ExecPlugin) -> None:
+    if plugin.api_version not in PLUGIN_VERSIONS:
+        raise InputError(
+            f"exec apiVersion {plugin.api_version or 'is missing'!s}: only {' and '.join(PLUGIN_VERSIONS)} are known",
+            where=plugin.where,
+        )
+    if plugin.interactive_mode not in ("Never", "IfAvailable"):
+        raise InputError(
+            f"exec interactiveMode {plugin.interactive_mode}: a pipeline has nobody to ask",
+            where=plugin.where,
+            hint="Never and IfAvailable work",
+        )
+
+
+def _exec_info(plugin: ExecPlugin, connection: Connection) -> dict[str, Any]:
+    """``KUBERNETES_EXEC_INFO``: an ExecCredential without a status."""
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.provide_cluster_info:
+        ca = connection.ca
+        cluster = {
+            "server": connection.server,
+            "tls-server-name": connection.tls_server_name,
+            "insecure-skip-tls-verify": connection.insecure,
+            "certificate-authority-data": base64.b64encode(ca).decode() if ca else None,
+            "proxy-url": connection.proxy_url,
+            "disable-compression": connection.disable_compression,
+            "config": plugin.cluster_config,
+        }
+        spec["cluster"] = {key: value for key, value in cluster.items() if value}
+    return {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+
+
+def _status(plugin: ExecPlugin, output: bytes) -> dict[str, Any]:
+    """The ``status`` a plugin printed; what it printed is secret and never shown."""
+    try:
+        answer = json.loads(output)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise _wrong(plugin, "did not print an ExecCredential as JSON")
+    version = answer.get("apiVersion")
+    if version != plugin.api_version:
+        known = version if version in PLUGIN_VERSIONS else "another one"
+        raise _wrong(plugin, f"is configured for {plugin.api_version}, but answered in {known}")
+    status = answer.get("status")
+    if not isinstance(status, dict) or not all(isinstance(value, str | None) for value in status.values()):
+        raise _wrong(plugin, "gave no usable status")
+    if bool(status.get("clientCertificateData")) != bool(status.get("clientKeyData")):
+        raise _wrong(plugin, "gave a certificate without its key, or a key without its certificate")
+    if not status.get("token") and not status.get("clientKeyData"):
+        raise _wrong(plugin, "gave neither a token nor a certificate")
+    return status
+
+
+def _seconds(timestamp: str, plugin: ExecPlugin) -> float:
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except ValueError:
+        raise _wrong(plugin, "gave an expirationTimestamp that is no RFC 3339 time") from None
+
+
+def _wrong(plugin: ExecPlugin, message: str) -> InputError:
+    return InputError(f"credential plugin {plugin.command} {message}", where=plugin.where)
+
+
+def _secret_arguments(plugin: ExecPlugin) -> Iterator[str]:
+    """Values in the plugin's arguments and environment whose name says that they are secret."""
+    for name, value in plugin.env:
+        if _SECRET_NAME.search(name):
+            yield value
+    for argument, following in zip(plugin.args, (*plugin.args[1:], ""), strict=True):
+        name, equals, value = argument.partition("=")
+        if name.startswith("-") and _SECRET_NAME.search(name):
+            yield value if equals else following
