@@ -65,6 +65,10 @@ class UnreachableError(StepError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class AnswerLostError(UnreachableError):
+    """The answer to a request that must not be repeated blindly was lost: look before repeating it."""
+
+
 class CancelledError(StepError):
     """SIGTERM or SIGINT arrived; ``exit_code`` tells which."""
 
