@@ -5,9 +5,10 @@ Pure but for the marks it keeps of when a problem was first seen; the caller giv
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from k8s_step import podfailures, readiness, revision
@@ -16,8 +17,12 @@ from k8s_step.readiness import Readiness, State
 
 Object = Mapping[str, Any]
 
-_SETTLE = 5.0  # seconds a custom resource is given to write its first condition
+_SETTLE = 5.0  # seconds a controller is given where nothing tells whether it has seen the change
 _RUNS_OF_A_JOB = "crash"  # a Job counts its crashes itself: backoffLimit
+_TIMED_OUT = re.compile(r'ReplicaSet "([^"]+)" has timed out')  # deployment controller, progress.go
+
+
+_ITSELF = ""  # the object's own problems are kept apart from those of its pods
 
 
 @dataclass(frozen=True)
@@ -50,24 +55,30 @@ class Marks:
     """Since when each problem has lasted, by what it is a problem of."""
 
     started: float
-    _since: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _since: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _crashed: dict[str, Symptom] = field(default_factory=dict)
 
-    def since(self, uid: str, container: str, family: str, now: float) -> float:
+    def since(self, uid: str, container: str, family: str, now: float, reason: str = "") -> float:
         """The time this problem was first seen: ``now`` if it is new."""
-        return self._since.setdefault((uid, container, family), now)
+        return self._since.setdefault((uid, container, family), (now, reason))[0]
+
+    def first_reason(self, uid: str, symptom: Symptom) -> str:
+        """What the problem was called when it was first seen: ErrImagePull and ImagePullBackOff take turns."""
+        return self._since.get((uid, symptom.container, symptom.family), (0.0, symptom.reason))[1]
 
     def keep(self, uid: str, families: set[tuple[str, str]]) -> None:
         """Forget the problems of ``uid`` that have passed."""
         for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
             del self._since[key]
 
-    def crash(self, uid: str, ready: bool, found: Symptom | None) -> Symptom | None:
-        """A pod that crash-loops stays so while it runs once more, until it is ready."""
+    def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
+        """A pod that crash-loops stays so while it runs once more, until it is ready or that container is done."""
+        uid = _uid(pod)
         if found is not None:
             self._crashed[uid] = found
-        elif ready:
-            self._crashed.pop(uid, None)
+        known = self._crashed.get(uid)
+        if known is not None and (podfailures.is_ready(pod) or podfailures.is_done(pod, known.container)):
+            del self._crashed[uid]
         return self._crashed.get(uid)
 
 
@@ -83,15 +94,37 @@ def judge(
 ) -> Judgement:
     """Judge ``obj`` at ``now``. ``pods`` may hold more than its own; ``changed``: this run wrote to it."""
     found = readiness.compute(obj)
-    if found.unjudged and changed and now < marks.started + _SETTLE:
-        return Judgement(State.IN_PROGRESS, "waiting for its first condition", due=marks.started + _SETTLE)
+    settled = marks.started + _SETTLE
+    if (found.unjudged or found.unversioned) and changed and now < settled:
+        return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled)
     if found.state in (State.CURRENT, State.TERMINATING):
         return Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
-    own = [pod for pod in pods if revision.is_current(obj, pod, replica_sets)] if readiness.observed(obj) else []
+    found = _of_this_revision(found, obj, replica_sets)
+    own = revision.current_pods(obj, pods, replica_sets) if readiness.observed(obj) else []
     ills = [_ills(pod, obj, marks, now) for pod in own if podfailures.is_alive(pod)]
     if found.state is State.FAILED:
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
     return _in_progress(obj, found, own, ills, marks, now, fail_fast)
+
+
+def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, Object]) -> Readiness:
+    """A Deployment's conditions may tell of an older ReplicaSet, though its generation has been observed.
+
+    Source: ``sync`` (a scaling is recorded before the new ReplicaSet is made) and ``getReplicaFailures`` (those of old
+    ReplicaSets count too) of kubernetes' deployment controller.
+    """
+    if obj.get("kind") != "Deployment":
+        return found
+    if found.reason == "ProgressDeadlineExceeded":
+        named = _TIMED_OUT.search(found.message)
+        is_old = revision.is_old_replica_set(obj, named[1], replica_sets) if named else False
+        if is_old is None:
+            return replace(found, state=State.IN_PROGRESS, grace=_SETTLE)
+        return Readiness(State.IN_PROGRESS, "waiting for the controller to begin") if is_old else found
+    newest = revision.replica_set_of(obj, replica_sets) if found.grace is not None else None
+    if newest is not None and readiness.replica_failure(newest) is None:
+        return Readiness(State.IN_PROGRESS, f"an older ReplicaSet cannot create pods ({found.reason})")
+    return found
 
 
 @dataclass(frozen=True)
@@ -106,20 +139,23 @@ class _Ill:
 
 
 def _ills(pod: Object, obj: Object, marks: Marks, now: float) -> _Ill:
-    uid = str(pod["metadata"].get("uid", ""))
+    uid = _uid(pod)
     found = podfailures.symptoms(pod)
     if obj.get("kind") == "Job":
         found = [symptom for symptom in found if symptom.family != _RUNS_OF_A_JOB]
     else:
-        found = _with_crash(found, marks, uid, podfailures.is_ready(pod))
+        found = _with_crash(found, marks, pod)
     marks.keep(uid, {(symptom.container, symptom.family) for symptom in found})
-    due = [(marks.since(uid, symptom.container, symptom.family, now) + symptom.grace, symptom) for symptom in found]
+    due = [
+        (marks.since(uid, symptom.container, symptom.family, now, symptom.reason) + symptom.grace, symptom)
+        for symptom in found
+    ]
     return _Ill(pod, tuple(sorted(due, key=lambda pair: pair[0])))
 
 
-def _with_crash(found: list[Symptom], marks: Marks, uid: str, ready: bool) -> list[Symptom]:
+def _with_crash(found: list[Symptom], marks: Marks, pod: Object) -> list[Symptom]:
     crashing = next((symptom for symptom in found if symptom.family == "crash"), None)
-    kept = marks.crash(uid, ready, crashing)
+    kept = marks.crash(pod, crashing)
     return [*found, kept] if kept is not None and crashing is None else found
 
 
@@ -127,15 +163,16 @@ def _in_progress(
     obj: Object, found: Readiness, own: list[Object], ills: list[_Ill], marks: Marks, now: float, fail_fast: bool
 ) -> Judgement:
     dues = [due for ill in ills for due, _ in ill.due if due > now]
+    marks.keep(_ITSELF, {("", found.reason)} if found.grace is not None else set())
     if found.grace is not None:
-        lasting = marks.since(str(obj["metadata"].get("uid")), "", found.reason, now) + found.grace
+        lasting = marks.since(_ITSELF, "", found.reason, now) + found.grace
         if fail_fast and lasting <= now:
             return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
         dues.append(lasting)
     fatal = [ill for ill in ills if ill.fatal(now)]
     if fail_fast and fatal and (_each_counts(obj) or not _hopeful(own, fatal)):
         return _failed_by_pods(fatal, now)
-    message = "; ".join(part for part in (found.message, _pods_phrase(own)) if part)
+    message = "; ".join(part for part in (found.message, _pods_phrase(own, ills, marks)) if part)
     soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
     return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest)
 
@@ -147,8 +184,8 @@ def _each_counts(obj: Object) -> bool:
 
 def _hopeful(own: list[Object], fatal: list[_Ill]) -> bool:
     """Whether a pod of this revision can still make it."""
-    lost = {str(ill.pod["metadata"].get("uid")) for ill in fatal}
-    return any(podfailures.is_alive(pod) and str(pod["metadata"].get("uid")) not in lost for pod in own)
+    lost = {_uid(ill.pod) for ill in fatal}
+    return any(podfailures.is_alive(pod) and _uid(pod) not in lost for pod in own)
 
 
 def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
@@ -161,6 +198,12 @@ def _complaints(own: Iterable[Object]) -> tuple[Blame, ...]:
     return tuple(Blame(pod, symptom) for pod in own if (symptom := podfailures.complaint(pod)) is not None)
 
 
-def _pods_phrase(own: list[Object]) -> str:
-    counts = Counter(phrase for pod in own if podfailures.is_alive(pod) and (phrase := podfailures.waiting_for(pod)))
-    return ", ".join(f"{count} {phrase}" if count > 1 else phrase for phrase, count in sorted(counts.items()))
+def _pods_phrase(own: list[Object], ills: list[_Ill], marks: Marks) -> str:
+    known = {_uid(ill.pod): marks.first_reason(_uid(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
+    phrases = [known.get(_uid(pod)) or podfailures.waiting_for(pod) for pod in own if podfailures.is_alive(pod)]
+    counts = Counter(phrase for phrase in phrases if phrase)
+    return ", ".join(f"{count} {phrase}" for phrase, count in sorted(counts.items()))
+
+
+def _uid(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("uid", ""))

@@ -20,8 +20,14 @@ CONTAINER_GRACE = 15.0
 CRASHES = 2  # restarts
 
 # A registry that is asked too often or is down may answer yet: these win over the words below.
-_PASSING = re.compile(r"toomanyrequests|too many requests|rate limit|\b5\d\d\b|timeout|no such host|refused", re.I)
+_PASSING = re.compile(
+    r"toomanyrequests|too many requests|rate limit|\b(?:429|5\d\d)\b|time(?:d )?out|no such host|refused"
+    r"|invalid character",  # a proxy's HTML in place of the registry's JSON
+    re.I,
+)
 _FINAL = re.compile(r"not found|denied|unauthorized|invalid|manifest unknown|does not exist|authorization failed", re.I)
+_URL = re.compile(r"https?://\S+")
+_NEVER_STARTED = ("StartError", "ContainerCannotRun")  # containerd's and dockerd's words
 _CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
 
 
@@ -66,16 +72,16 @@ def complaint(pod: Pod) -> Symptom | None:
 
     For a release that has failed or timed out: a container that ended, else unschedulable, else unready.
     """
+    status = pod.get("status") or {}
+    if is_ready(pod) or status.get("phase") == "Succeeded":
+        return None
     known = symptoms(pod)
     if known:
         return known[0]
-    status = pod.get("status") or {}
     for entry in _containers(status):
         run = _last_run(entry)
         if run and run.get("exitCode") != 0:
             return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
-    if is_ready(pod) or status.get("phase") == "Succeeded":
-        return None
     return _not_there(pod, status)
 
 
@@ -104,6 +110,15 @@ def is_ready(pod: Pod) -> bool:
     return _condition(pod, "Ready").get("status") == "True"
 
 
+def is_done(pod: Pod, container: str) -> bool:
+    """Whether this container ended well, as an init container does at last."""
+    for entry in _containers(pod.get("status") or {}):
+        if entry.get("name") == container:
+            terminated = (entry.get("state") or {}).get("terminated") or {}
+            return terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"
+    return False
+
+
 def is_alive(pod: Pod) -> bool:
     """Whether it is neither being deleted nor ended: an evicted pod is replaced by its controller."""
     ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
@@ -126,7 +141,7 @@ def waiting_for(pod: Pod) -> str:
     named = next((reason for reason in reasons if reason), "")
     if named:
         return named
-    return "running, not ready" if status.get("phase") == "Running" else "pending"
+    return "running but not ready" if status.get("phase") == "Running" else "pending"
 
 
 def _condition(pod: Pod, kind: str) -> Mapping[str, Any]:
@@ -169,16 +184,19 @@ def _image(reason: str) -> Callable[[Status, str], Symptom]:
     """A tag that is not there stays away; a registry that is busy may answer yet."""
 
     def rule(entry: Status, message: str) -> Symptom:
-        final = _FINAL.search(message) and not _PASSING.search(_without(message, str(entry.get("image", ""))))
+        words = _without(message, str(entry.get("image") or ""))
+        final = _FINAL.search(words) and not _PASSING.search(words)
         return _symptom(entry, reason, message, AT_ONCE if final else IMAGE_GRACE, "image")
 
     return rule
 
 
 def _without(message: str, image: str) -> str:
-    """The message less the image's own name, whose words (``:503``, ``timeout-proxy``) mean nothing here."""
+    """The message less names and URLs, whose words (``:503``, ``timeout-proxy``, ``/invalid``) mean nothing here."""
     repository, _, _ = image.partition("@")
-    return message.replace(image, "").replace(repository, "") if image else message
+    for name in (image, repository, repository.rpartition(":")[0]):
+        message = message.replace(name, "") if name else message
+    return _URL.sub("", message)
 
 
 def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
@@ -192,9 +210,11 @@ def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
 
 
 def _crash_loop(entry: Status, message: str) -> Symptom | None:
+    run = _last_run(entry)
+    if run.get("reason") in _NEVER_STARTED:  # RunContainerError and CrashLoopBackOff take turns, but are one
+        return _symptom(entry, "RunContainerError", str(run.get("message") or message), CONTAINER_GRACE)
     if int(entry.get("restartCount") or 0) < CRASHES:
         return None
-    run = _last_run(entry)
     reason = "OOMKilled" if run.get("reason") == "OOMKilled" else "CrashLoopBackOff"
     return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, "crash")
 
@@ -216,12 +236,21 @@ def _crash_words(entry: Status, run: Mapping[str, Any]) -> str:
     if run.get("reason") == "OOMKilled":
         ended = f"killed for using more memory than its limit (exit code {run.get('exitCode')})"
     said = f": {str(run['message']).strip()}" if run.get("message") else ""
-    return f"{ended}, restarted {entry.get('restartCount', 0)} times{said}"
+    return f"{ended}{_restarted(int(entry.get('restartCount') or 0))}{said}"
+
+
+def _restarted(count: int) -> str:
+    if not count:
+        return ""
+    return ", restarted once" if count == 1 else f", restarted {count} times"
 
 
 _WAITING: dict[str, Callable[[Status, str], Symptom | None]] = {
     "ErrImagePull": _image("ErrImagePull"),
     "ImagePullBackOff": _image("ImagePullBackOff"),
+    "RegistryUnavailable": _image("RegistryUnavailable"),
+    "ImageInspectError": _image("ImageInspectError"),
+    "SignatureValidationFailed": _image("SignatureValidationFailed"),
     "ErrImageNeverPull": _at_once("ErrImageNeverPull"),
     "InvalidImageName": _at_once("InvalidImageName"),
     "CreateContainerConfigError": _container_error("CreateContainerConfigError"),

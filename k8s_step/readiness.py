@@ -33,7 +33,8 @@ class Readiness:
     """The verdict on one object.
 
     ``reason`` is Kubernetes' own word where there is one. ``grace`` is set while the object shows a problem that
-    is fatal only when it lasts for that many seconds. ``unjudged`` is set where the object tells nothing.
+    is fatal only when it lasts for that many seconds. ``unjudged`` is set where the object tells nothing,
+    ``unversioned`` where it calls itself ready but not of which generation.
     """
 
     state: State
@@ -41,6 +42,7 @@ class Readiness:
     reason: str = ""
     grace: float | None = None
     unjudged: bool = False
+    unversioned: bool = False
 
 
 def compute(obj: Object) -> Readiness:
@@ -49,16 +51,13 @@ def compute(obj: Object) -> Readiness:
     if metadata.get("deletionTimestamp"):
         held = ", ".join(metadata.get("finalizers") or [])
         return Readiness(State.TERMINATING, f"being deleted, held by {held}" if held else "being deleted")
-    rule = _RULES.get(_group_kind(obj))
-    if rule is not None:
-        return _unobserved(obj, must_observe=rule in _OBSERVING) or rule(obj)
-    return _unobserved(obj, must_observe=False) or _by_conditions(obj)
+    rule = _RULES.get(_group_kind(obj), _by_conditions)
+    return _unobserved(obj, must_observe=rule in _OBSERVING) or _by_common_conditions(obj) or rule(obj)
 
 
 def is_custom(obj: Object) -> bool:
     """Whether ``obj`` belongs to a group that only a CRD or an aggregated server can serve."""
-    group = _group_kind(obj).partition("/")[0]
-    return "." in group and not group.endswith(".k8s.io")
+    return _group_kind(obj).partition("/")[0] not in _BUILT_IN_GROUPS
 
 
 def condition(obj: Object, kind: str) -> Mapping[str, Any] | None:
@@ -98,31 +97,36 @@ def _progress(message: str, reason: str = "", grace: float | None = None) -> Rea
 
 def _unobserved(obj: Object, *, must_observe: bool) -> Readiness | None:
     """In progress while ``status.observedGeneration`` is behind ``metadata.generation``."""
-    generation = (obj.get("metadata") or {}).get("generation")
-    seen = _status(obj).get("observedGeneration")
-    if seen is None and not must_observe:
-        return None
-    if generation is None or (isinstance(seen, int) and seen >= generation):
+    generation = _number((obj.get("metadata") or {}).get("generation"))
+    seen = _number(_status(obj).get("observedGeneration"))
+    if generation is None or seen == generation or (seen is None and not must_observe):
         return None
     return _progress(f"the controller has not yet seen generation {generation}")
 
 
+def _number(value: Any) -> int | None:
+    """A generation or count; some custom resources write theirs as text, or as something else altogether."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
 def _replicas(obj: Object) -> int:
-    replicas = _spec(obj).get("replicas")
-    return 1 if replicas is None else int(replicas)
+    replicas = _number(_spec(obj).get("replicas"))
+    return 1 if replicas is None else replicas
 
 
 def _count(obj: Object, field: str) -> int:
-    return int(_status(obj).get(field) or 0)
+    return _number(_status(obj).get(field)) or 0
 
 
-def _replica_failure(obj: Object) -> Readiness | None:
+def replica_failure(obj: Object) -> Readiness | None:
     """Quota, admission: the ReplicaSet cannot create pods. It may pass, so it is fatal only when it lasts."""
     failure = condition(obj, "ReplicaFailure")
     if failure is None or failure.get("status") != "True":
         return None
-    message, reason = str(failure.get("message", "")), str(failure.get("reason", "ReplicaFailure"))
-    return _progress(message, reason, _FAILED_CREATE_GRACE)
+    message, reason = str(failure.get("message", "")), str(failure.get("reason") or "ReplicaFailure")
+    return _progress(message, reason, None if reason == "FailedDelete" else _FAILED_CREATE_GRACE)
 
 
 def _deployment(obj: Object) -> Readiness:
@@ -131,7 +135,7 @@ def _deployment(obj: Object) -> Readiness:
         return Readiness(State.FAILED, str(progressing.get("message", "")), "ProgressDeadlineExceeded")
     counts = _deployment_counts(obj)
     if counts is not None:
-        return _replica_failure(obj) or counts
+        return replica_failure(obj) or counts
     if not _is(obj, "Available"):
         return _progress("waiting for minimum availability")
     deadline = _spec(obj).get("progressDeadlineSeconds")
@@ -173,26 +177,35 @@ def _statefulset(obj: Object) -> Readiness:
         return _progress(f"{_count(obj, 'replicas') - wanted} surplus pods still there")
     if rolling and not partition and status.get("currentRevision") != status.get("updateRevision"):
         return _progress("waiting for the controller to call the new revision current")
-    return Readiness(State.CURRENT, _ready_phrase(wanted, ready))
+    later = "" if rolling else "; the new revision as pods are deleted (OnDelete)"
+    return Readiness(State.CURRENT, f"{_ready_phrase(wanted, ready)}{later}")
 
 
 def _daemonset(obj: Object) -> Readiness:
     wanted, updated = _count(obj, "desiredNumberScheduled"), _count(obj, "updatedNumberScheduled")
     available = _count(obj, "numberAvailable")
     rolling = (_spec(obj).get("updateStrategy") or {}).get("type", "RollingUpdate") != "OnDelete"
+    if "desiredNumberScheduled" not in _status(obj):
+        return _progress("waiting for the controller to count the nodes")
     if _count(obj, "currentNumberScheduled") < wanted:
         return _progress(f"{_count(obj, 'currentNumberScheduled')} of {wanted} nodes have a pod")
     if rolling and updated < wanted:
         return _progress(f"{updated} of {wanted} pods updated, {available} available")
     if available < wanted or _count(obj, "numberReady") < wanted:
         return _progress(f"{available} of {wanted} pods available")
-    return Readiness(State.CURRENT, f"{available} of {wanted} pods ready" if wanted else "no node asks for a pod")
+    later = "" if rolling or updated >= wanted else "; the new revision as pods are deleted (OnDelete)"
+    return Readiness(
+        State.CURRENT, f"{available} of {wanted} pods ready{later}" if wanted else "no node asks for a pod"
+    )
 
 
 def _replicaset(obj: Object) -> Readiness:
     wanted, available = _replicas(obj), _count(obj, "availableReplicas")
-    if available < wanted or _count(obj, "readyReplicas") < wanted:
-        return _replica_failure(obj) or _progress(f"{available} of {wanted} pods available")
+    failure = replica_failure(obj)
+    if failure is not None:
+        return failure
+    if min(available, _count(obj, "readyReplicas"), _count(obj, "fullyLabeledReplicas")) < wanted:
+        return _progress(f"{available} of {wanted} pods available")
     if _count(obj, "replicas") > wanted:
         return _progress(f"{_count(obj, 'replicas') - wanted} surplus pods still there")
     return Readiness(State.CURRENT, _ready_phrase(wanted, available))
@@ -208,7 +221,8 @@ def _job(obj: Object) -> Readiness:
     if _is(obj, "Complete"):
         return Readiness(State.CURRENT, "complete")
     if _spec(obj).get("suspend"):
-        return Readiness(State.CURRENT, "suspended, as its manifest says")
+        is_suspended = _is(obj, "Suspended")
+        return Readiness(State.CURRENT, "suspended, as its manifest says") if is_suspended else _progress("suspending")
     done, wanted = _count(obj, "succeeded"), _spec(obj).get("completions") or 1
     failures = f", {_count(obj, 'failed')} failed" if _count(obj, "failed") else ""
     return _progress(f"{done} of {wanted} completions, {_count(obj, 'active')} active{failures}")
@@ -236,8 +250,12 @@ def _claim(obj: Object) -> Readiness:
 
 
 def _service(obj: Object) -> Readiness:
-    if _spec(obj).get("type") != "LoadBalancer" or (_status(obj).get("loadBalancer") or {}).get("ingress"):
+    if _spec(obj).get("type") != "LoadBalancer":
         return Readiness(State.CURRENT)
+    points = (_status(obj).get("loadBalancer") or {}).get("ingress") or []
+    addresses = [str(address) for point in points if (address := point.get("ip") or point.get("hostname"))]
+    if addresses:
+        return Readiness(State.CURRENT, f"reached at {', '.join(addresses)}")
     return _progress("waiting for a load balancer address")
 
 
@@ -247,6 +265,9 @@ def _crd(obj: Object) -> Readiness:
         return Readiness(State.FAILED, str(accepted.get("message", "")), str(accepted.get("reason", "")))
     if _is(obj, "Established"):
         return Readiness(State.CURRENT, "established")
+    established = condition(obj, "Established") or {}
+    if established.get("status") == "False" and established.get("reason") != "Installing":
+        return Readiness(State.FAILED, str(established.get("message", "")), str(established.get("reason", "")))
     return _progress("waiting to be established")
 
 
@@ -265,14 +286,19 @@ def _nothing_to_wait_for(_: Object) -> Readiness:
     return Readiness(State.CURRENT)
 
 
-def _by_conditions(obj: Object) -> Readiness:
-    """Any other kind: the conditions that the API conventions and kstatus name, each of this generation."""
+def _by_common_conditions(obj: Object) -> Readiness | None:
+    """kstatus's own conditions, which any controller may write; ``None`` where there are none of this generation."""
     stalled = _true_condition(obj, "Stalled")
     if stalled is not None:
         return Readiness(State.FAILED, str(stalled.get("message", "")), str(stalled.get("reason") or "Stalled"))
     reconciling = _true_condition(obj, "Reconciling")
     if reconciling is not None:
         return _progress(str(reconciling.get("message") or "reconciling"), str(reconciling.get("reason", "")))
+    return None
+
+
+def _by_conditions(obj: Object) -> Readiness:
+    """Any other kind: the conditions that the API conventions name, each of this generation."""
     for kind in ("Ready", "Available"):
         found = condition(obj, kind)
         if found is not None:
@@ -289,14 +315,21 @@ def _by_condition(obj: Object, found: Mapping[str, Any]) -> Readiness:
     if _stale(obj, found):
         return _progress(f"{found['type']} is of an older generation")
     if found.get("status") == "True":
-        return Readiness(State.CURRENT, str(found["type"]).lower())
+        return Readiness(State.CURRENT, str(found["type"]).lower(), unversioned=_is_unversioned(obj, found))
     text = str(found.get("message") or f"{found['type']} is {found.get('status')}")
     return _progress(text, str(found.get("reason", "")))
 
 
 def _stale(obj: Object, found: Mapping[str, Any]) -> bool:
-    seen, generation = found.get("observedGeneration"), (obj.get("metadata") or {}).get("generation")
-    return isinstance(seen, int) and isinstance(generation, int) and seen < generation
+    seen, generation = _number(found.get("observedGeneration")), _number((obj.get("metadata") or {}).get("generation"))
+    return seen is not None and generation is not None and seen < generation
+
+
+def _is_unversioned(obj: Object, found: Mapping[str, Any]) -> bool:
+    """Whether a condition may still be that of an earlier generation: nothing says otherwise."""
+    if (_number((obj.get("metadata") or {}).get("generation")) or 1) == 1:
+        return False
+    return _number(found.get("observedGeneration")) is None and _number(_status(obj).get("observedGeneration")) is None
 
 
 _RULES: dict[str, Callable[[Object], Readiness]] = {
@@ -320,3 +353,14 @@ _RULES: dict[str, Callable[[Object], Readiness]] = {
 }
 # Their controllers write observedGeneration; until it is there, nothing they say is of this generation.
 _OBSERVING = {_deployment, _statefulset, _daemonset, _replicaset}
+# What a conformant cluster serves by itself; other groups, also those ending in .k8s.io, come with their CRDs.
+_BUILT_IN_GROUPS = frozenset(
+    (
+        *("", "apps", "autoscaling", "batch", "extensions", "policy", "admissionregistration.k8s.io"),
+        *("apiextensions.k8s.io", "apiregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"),
+        *("certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"),
+        *("flowcontrol.apiserver.k8s.io", "internal.apiserver.k8s.io", "networking.k8s.io", "node.k8s.io"),
+        *("rbac.authorization.k8s.io", "resource.k8s.io", "scheduling.k8s.io", "storage.k8s.io"),
+        "storagemigration.k8s.io",
+    )
+)
