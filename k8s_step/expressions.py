@@ -1,0 +1,92 @@
+"""Where a ``${…}`` begins and ends in a text, and how to hide it from a YAML parser that cannot read it.
+
+Inside ``{…}`` and ``[…]`` an unquoted ``${NAME}`` is no YAML, and ``${NAME:-a: b}`` is none anywhere; both are what
+people write. Such an expression is swapped for a private-use character sequence, and swapped back in the parsed scalar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from k8s_step.errors import InputError
+
+
+class ExpressionError(InputError):
+    """Something wrong with one ``${…}``; ``written`` is its text, by which its line is found."""
+
+    def __init__(self, message: str, *, written: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.written = written
+
+
+_BRACE_OR_BREAK = re.compile(r"[{}\n]")
+_PRIVATE_USE = range(0xE000, 0xF8FF)
+
+
+def closing(text: str, start: int) -> int:
+    """The index of the brace that closes the ``${`` at ``start``, or -1.
+
+    Braces inside nest, so that a default may be JSON; an expression stays on one line.
+
+    >>> closing('${A:-{"b": 1}} c', 0)
+    13
+    """
+    depth = 0
+    for brace in _BRACE_OR_BREAK.finditer(text, start + 1):
+        if brace[0] == "\n":
+            return -1
+        depth += 1 if brace[0] == "{" else -1
+        if not depth:
+            return brace.start()
+    return -1
+
+
+def is_cut(text: str) -> bool:
+    """True where a ``${`` is not closed in ``text``: then YAML saw the scalar's end too early."""
+    start = text.find("${")
+    while start >= 0:
+        end = closing(text, start)
+        if end < 0:
+            return True
+        start = text.find("${", end)
+    return False
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A text with some expressions swapped out; as long as nothing is hidden, ``restore`` changes nothing."""
+
+    text: str = field(repr=False)
+    mark: str = ""
+    originals: tuple[str, ...] = field(default=(), repr=False)
+
+    def restore(self, text: str) -> str:
+        """``text``, a part of the parsed text, with its expressions back in place."""
+        if not self.mark or self.mark not in text:
+            return text
+        return re.sub(f"{self.mark}(\\d+){self.mark}", lambda found: self.originals[int(found[1])], text)
+
+
+def hide(text: str, plain: Iterable[tuple[int, int]]) -> Hidden:
+    """Hides the expressions that begin in an unquoted scalar (``plain``: their start and end) but end beyond it."""
+    mark = next(chr(code) for code in _PRIVATE_USE if chr(code) not in text)
+    originals: list[str] = []
+    pieces: list[str] = []
+    done = 0
+    for start, end in plain:
+        for opening, close in _cut_expressions(text, max(start, done), end):
+            pieces += [text[done:opening], f"{mark}{len(originals)}{mark}"]
+            originals.append(text[opening : close + 1])
+            done = close + 1
+    return Hidden("".join([*pieces, text[done:]]), mark, tuple(originals))
+
+
+def _cut_expressions(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    opening = text.find("${", start, end + 1)
+    while opening >= 0:
+        close = closing(text, opening)
+        if close >= end:
+            yield opening, close
+        opening = text.find("${", max(close, opening) + 1, end + 1)
