@@ -1,4 +1,4 @@
-"""Fixtures for tests against the real control plane: ``cluster``, ``namespace``, ``kubectl``, ``step`` and ``proxy``."""
+"""Fixtures for tests against the real control plane: ``cluster``, ``namespace``, ``kubectl``, ``step``, ``proxy``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.controlplane import build, cluster as clusters
+from tests.controlplane import build
+from tests.controlplane import cluster as clusters
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Proxy
 
@@ -58,7 +59,7 @@ def _notice(config: pytest.Config) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One loud line where the control plane could not be had. The reason is in the skips, also those of xdist's workers."""
+    """One loud line where the control plane could not be had. The skips carry the reason, xdist's workers' too."""
     skips = terminalreporter.stats.get("skipped", [])
     texts = [report.longrepr[2] for report in skips if isinstance(report.longrepr, tuple)]
     reasons = [text.partition(f"{LOUD}: ")[2] for text in texts if LOUD in text]
@@ -70,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """The control plane, started by the first that asks and shared by all workers of the run; stops when they are gone."""
+    """The control plane: started by the first that asks, shared by all workers of the run, gone when they are gone."""
     if given := os.environ.get(EXISTING):
         return clusters.existing(Path(given), tmp_path_factory.mktemp("existing"))
     if reason := request.config.stash.get(_reason, None):
@@ -131,7 +132,7 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run of the step ended. ``report`` is the parsed result file, or None where none was asked for or written."""
+    """How a run of the step ended. ``report`` is the parsed result file; None where none was asked for or written."""
 
     code: int
     stdout: str
@@ -208,8 +209,13 @@ class Step:
         self._runs: list[Running] = []
 
     def __call__(
-        self, *args: str, env: Mapping[str, str | None] | None = None, input: str | None = None, timeout: float = 60,
-        cwd: Path | None = None, report: bool = False,
+        self,
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        input: str | None = None,
+        timeout: float = 60,
+        cwd: Path | None = None,
+        report: bool = False,
     ) -> Outcome:
         """Run to the end. ``env`` is added to PATH, HOME, LANG and the admin's KUBECONFIG; None takes a variable away.
 
@@ -218,7 +224,11 @@ class Step:
         return self.start(*args, env=env, input=input, cwd=cwd, report=report).wait(timeout)
 
     def start(
-        self, *args: str, env: Mapping[str, str | None] | None = None, input: str | None = None, cwd: Path | None = None,
+        self,
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        input: str | None = None,
+        cwd: Path | None = None,
         report: bool = False,
     ) -> Running:
         """The same in the background; whatever still runs when the test ends is killed."""
@@ -227,10 +237,19 @@ class Step:
         (folder / "stdin").write_text(input or "")
         path = folder / "report.json" if report else None
         line = [sys.executable, "-m", "k8s_step", *args, *(("--report", str(path)) if path else ())]
-        with (folder / "stdin").open("rb") as stdin, (folder / "stdout").open("wb") as stdout, \
-                (folder / "stderr").open("wb") as stderr:
-            process = subprocess.Popen(line, env=self._environment(env or {}), cwd=cwd or self._folder,
-                                       stdin=stdin, stdout=stdout, stderr=stderr)
+        with (
+            (folder / "stdin").open("rb") as stdin,
+            (folder / "stdout").open("wb") as stdout,
+            (folder / "stderr").open("wb") as stderr,
+        ):
+            process = subprocess.Popen(
+                line,
+                env=self._environment(env or {}),
+                cwd=cwd or self._folder,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+            )
         self._runs.append(Running(process, folder, path))
         return self._runs[-1]
 
@@ -249,8 +268,11 @@ class Step:
 
 @pytest.fixture
 def step(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Step]:
-    """Runs the step. In a test with a cluster (or namespace, proxy, …) ``KUBECONFIG`` is the admin's, unless ``env`` says
-    otherwise (None: no kubeconfig); in a test without one there is no kubeconfig."""
+    """Runs the step.
+
+    In a test with a cluster (or namespace, proxy, …) ``KUBECONFIG`` is the admin's, unless ``env`` says otherwise
+    (None: no kubeconfig); in a test without one there is no kubeconfig.
+    """
     with_cluster = "cluster" in request.fixturenames
     runner = Step(tmp_path, request.getfixturevalue("cluster").kubeconfig if with_cluster else None)
     yield runner

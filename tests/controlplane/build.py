@@ -1,4 +1,4 @@
-"""Builds etcd, the Kubernetes control plane and kwok of the releases pinned in ``go.mod`` into a cache outside the checkout.
+"""Builds etcd, the Kubernetes control plane and kwok, as pinned in ``go.mod``, into a cache outside the checkout.
 
 ``python -m tests.controlplane.build`` does it ahead of the tests and prints the folder.
 """
@@ -130,7 +130,9 @@ def _build(folder: Path, go_command: Path, environment: Mapping[str, str], notic
     temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.building-", dir=folder.parent))
     try:
         command = [str(go_command), "build", *FLAGS, "-o", f"{temporary}/", "tool"]
-        notice(f"building the test control plane (Kubernetes {KUBERNETES}, etcd, kwok) once; minutes when Go's cache is cold")
+        notice(
+            f"building the test control plane once (Kubernetes {KUBERNETES}, etcd, kwok): minutes, with a cold Go cache"
+        )
         _run(command, _go_environment(environment, go_command), notice)
         # etcd's main package is go.etcd.io/etcd/server/v3, so Go names the binary after the folder.
         (temporary / "server").rename(temporary / "etcd")

@@ -1,4 +1,4 @@
-"""A running test cluster as the tests see it: start or join one, speak to it as admin, mint tokens, write kubeconfigs."""
+"""A test cluster as the tests see it: start or join one, speak to it as admin, mint tokens, write kubeconfigs."""
 
 from __future__ import annotations
 
@@ -56,16 +56,27 @@ class Cluster:
     supervisor: int = 0
 
     def request(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None,
-        content_type: str = "application/json", **query: str,
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        content_type: str = "application/json",
+        **query: str,
     ) -> Answer:
         """One request as admin, or with ``token`` as whoever that is. Never raises for an HTTP status."""
         headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {token}"} if token else self.headers)}
         own = not token and self.certificate and self.key
         answer = requests.request(
-            method, self.server + path, params=query, headers=headers, timeout=30,
+            method,
+            self.server + path,
+            params=query,
+            headers=headers,
+            timeout=30,
             data=body if isinstance(body, bytes | str) or body is None else json.dumps(body),
-            verify=str(self.ca) if self.ca else True, cert=(str(self.certificate), str(self.key)) if own else None,
+            verify=str(self.ca) if self.ca else True,
+            cert=(str(self.certificate), str(self.key)) if own else None,
         )
         with contextlib.suppress(ValueError):
             return Answer(answer.status_code, answer.json(), answer.text)
@@ -84,8 +95,13 @@ class Cluster:
         return answer.body
 
     def token(
-        self, namespace: str, service_account: str = "ci", *, rules: Sequence[Mapping[str, Any]] = (),
-        cluster_rules: Sequence[Mapping[str, Any]] = (), seconds: int = 3600,
+        self,
+        namespace: str,
+        service_account: str = "ci",
+        *,
+        rules: Sequence[Mapping[str, Any]] = (),
+        cluster_rules: Sequence[Mapping[str, Any]] = (),
+        seconds: int = 3600,
     ) -> str:
         """The JWT of a service account that may do what ``rules`` (Role) and ``cluster_rules`` (ClusterRole) say."""
         self.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", _object("v1", "ServiceAccount", service_account))
@@ -97,9 +113,7 @@ class Cluster:
         request = {**_object("authentication.k8s.io/v1", "TokenRequest"), "spec": {"expirationSeconds": seconds}}
         return str(self.create(path, request)["status"]["token"])
 
-    def _grant(
-        self, namespace: str, account: str, kind: str, rules: Sequence[Mapping[str, Any]], where: str
-    ) -> None:
+    def _grant(self, namespace: str, account: str, kind: str, rules: Sequence[Mapping[str, Any]], where: str) -> None:
         version = "rbac.authorization.k8s.io/v1"
         name = f"{account}-{os.getpid()}-{next(_serial)}" if where else f"{namespace}-{account}-{next(_serial)}"
         role = {**_object(version, kind, name), "rules": list(rules)}
@@ -114,9 +128,15 @@ class Cluster:
         """The authorizer reads roles from its own cache: wait until it has seen these."""
         if not rule.get("resources"):
             return
-        asked = {"namespace": namespace, "verb": rule["verbs"][0], "group": rule.get("apiGroups", [""])[0],
-                 "resource": rule["resources"][0].partition("/")[0], "subresource": rule["resources"][0].partition("/")[2],
-                 "name": (rule.get("resourceNames") or [""])[0]}
+        resource, _, subresource = rule["resources"][0].partition("/")
+        asked = {
+            "namespace": namespace,
+            "verb": rule["verbs"][0],
+            "group": rule.get("apiGroups", [""])[0],
+            "resource": resource,
+            "subresource": subresource,
+            "name": (rule.get("resourceNames") or [""])[0],
+        }
         review = _object("authorization.k8s.io/v1", "SubjectAccessReview")
         review["spec"] = {"user": user, "resourceAttributes": asked}
         end = time.monotonic() + 10
@@ -139,16 +159,28 @@ class Cluster:
 
     def volume(self, name: str, storage_class: str = "unprovisioned", size: str = "1Gi") -> None:
         """A PersistentVolume for claims of a class that nobody provisions for."""
-        spec = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": size}, "storageClassName": storage_class,
-                "hostPath": {"path": f"/var/empty/{name}"}}
+        spec = {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": size},
+            "storageClassName": storage_class,
+            "hostPath": {"path": f"/var/empty/{name}"},
+        }
         self.create("/api/v1/persistentvolumes", {**_object("v1", "PersistentVolume", name), "spec": spec})
 
     def write_kubeconfig(
-        self, path: Path, *, user: Mapping[str, Any] | None = None, cluster: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None, name: str = "test",
+        self,
+        path: Path,
+        *,
+        user: Mapping[str, Any] | None = None,
+        cluster: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        name: str = "test",
     ) -> Path:
-        """Write a kubeconfig with one context ``name``. ``user`` replaces the admin's certificate; ``cluster`` and
-        ``context`` are added to the server and CA, and to the context (``{"namespace": …}``)."""
+        """Write a kubeconfig with one context ``name``.
+
+        ``user`` replaces the admin's certificate (``{"token": …}``, ``certificate_files()``, ``{"exec": …}``);
+        ``cluster`` and ``context`` add to the server and CA, and to the context (``{"namespace": …}``).
+        """
         config = kubeconfig(self.server, self.folder, user=user, cluster=cluster, context=context, name=name)
         path.touch(mode=0o600)
         path.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -164,12 +196,18 @@ def _object(api_version: str, kind: str, name: str = "") -> dict[str, Any]:
 
 
 def kubeconfig(
-    server: str, folder: Path, *, user: Mapping[str, Any] | None = None, cluster: Mapping[str, Any] | None = None,
-    context: Mapping[str, Any] | None = None, name: str = "test",
+    server: str,
+    folder: Path,
+    *,
+    user: Mapping[str, Any] | None = None,
+    cluster: Mapping[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None,
+    name: str = "test",
 ) -> dict[str, Any]:
-    """A kubeconfig document; by default the admin's, with the certificate's data in it. A None in ``cluster`` drops a key."""
+    """A kubeconfig document: by default the admin's, with the certificate's data. A None in ``cluster`` drops a key."""
     if user is None:
-        user = {"client-certificate-data": _base64(folder / "admin.crt"), "client-key-data": _base64(folder / "admin.key")}
+        files = {"client-certificate-data": "admin.crt", "client-key-data": "admin.key"}
+        user = {key: _base64(folder / name) for key, name in files.items()}
     to = {"server": server, "certificate-authority-data": _base64(folder / "ca.crt"), **(cluster or {})}
     return {
         "apiVersion": "v1",
@@ -186,8 +224,10 @@ def _base64(path: Path) -> str:
 
 
 def start(folder: Path, binaries: Mapping[str, Path]) -> Cluster:
-    """The cluster of this folder: started by whoever comes first, shared by every process that asks, stopped when the last
-    of them is gone. Raises UnavailableError where it doesn't come up."""
+    """The cluster of this folder: started by whoever comes first, shared by all, stopped when the last one is gone.
+
+    Raises UnavailableError where it doesn't come up.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with build.locked(folder.with_suffix(".lock"), lambda _: None):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -214,8 +254,16 @@ def running(folder: Path) -> Cluster | None:
         told = json.loads((folder / "cluster.json").read_text())
     except FileNotFoundError:
         return None
-    return Cluster(told["server"], folder, folder / "admin.kubeconfig", folder / "ca.crt", folder / "admin.crt",
-                   folder / "admin.key", processes=told["processes"], supervisor=told["pid"])
+    return Cluster(
+        told["server"],
+        folder,
+        folder / "admin.kubeconfig",
+        folder / "ca.crt",
+        folder / "admin.crt",
+        folder / "admin.key",
+        processes=told["processes"],
+        supervisor=told["pid"],
+    )
 
 
 def _start(folder: Path, binaries: Mapping[str, Path]) -> Cluster:
@@ -235,8 +283,12 @@ def _supervise(folder: Path, binaries: Mapping[str, Path]) -> str:
     names = json.dumps({name: str(path) for name, path in binaries.items()})
     with (folder / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.controlplane.supervisor", str(folder), names], cwd=ROOT,
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            [sys.executable, "-m", "tests.controlplane.supervisor", str(folder), names],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     end = time.monotonic() + START_SECONDS
     while not (folder / "cluster.json").exists():

@@ -70,7 +70,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return
             lines, running = log_of(pod, container, previous=False)
             if not running:
-                return self._write("".join(f"{line}\n" for line in lines[written:]))
+                self._write("".join(f"{line}\n" for line in lines[written:]))
+                return
             time.sleep(0.05)
 
     def _begin(self) -> None:
@@ -142,12 +143,10 @@ def _ends(pod: dict[str, Any], image: str) -> bool:
 
 def _cut(lines: list[str], query: dict[str, str]) -> str:
     tail = query.get("tailLines")
-    kept = lines[max(0, len(lines) - int(tail)):] if tail is not None else lines
+    kept = lines[max(0, len(lines) - int(tail)) :] if tail is not None else lines
     if query.get("timestamps") == "true":
         now = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
         kept = [f"{now} {line}" for line in kept]
     text = "".join(f"{line}\n" for line in kept)
     limit = query.get("limitBytes")
     return text.encode()[: int(limit)].decode(errors="ignore") if limit else text
-
-

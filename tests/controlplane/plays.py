@@ -1,13 +1,13 @@
 """What pods play, by a word in a container's image, and the kwok stages that play it.
 
-The table is the one source for kwok's stages, for the logs that ``kubelet`` serves and for what ``make cluster`` prints.
+The table is the one source for kwok's stages, the logs that ``kubelet`` serves and what ``make cluster`` prints.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ PREFIX = "test.k8s-step"
 class Play:
     """What a container does whose image holds ``word``; the first row that matches wins.
 
-    ``does``: run, wait (never starts), pull (alternates two reasons) or die (exits with ``code``; restarted by the pod's
-    restart policy). ``recovers``: after so many restarts or pulls it runs for good; 0 is never.
+    ``does``: run, wait (never starts), pull (alternates two reasons) or die (exits with ``code``; restarted as the
+    pod's restart policy says). ``recovers``: after so many restarts or pulls it runs for good; 0 is never.
     """
 
     word: str
@@ -49,9 +49,9 @@ _RATE_LIMITED = (
 )
 _UNAVAILABLE = _PULL.format(code="Unknown") + _RESOLVE + "unexpected status from HEAD request: 503 Service Unavailable"
 _NO_COMMAND = (
-    'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable'
-    ' to start container process: error during container init: exec: "/app/server": stat /app/server: no such file or'
-    " directory"
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed:"
+    ' unable to start container process: error during container init: exec: "/app/server": stat /app/server: no such'
+    " file or directory"
 )
 _CRASH_LOG = (
     "starting",
@@ -60,35 +60,97 @@ _CRASH_LOG = (
 )
 
 PLAYS = (
-    Play("pull-rate-limited", "ErrImagePull (429 toomanyrequests) and ImagePullBackOff, in turn", "pull",
-         message=_RATE_LIMITED),
+    Play(
+        "pull-rate-limited",
+        "ErrImagePull (429 toomanyrequests) and ImagePullBackOff, in turn",
+        "pull",
+        message=_RATE_LIMITED,
+    ),
     Play("pull-denied", "the same with 'pull access denied'", "pull", message=_DENIED),
     Play("pull-unavailable", "the same with the registry's 503", "pull", message=_UNAVAILABLE),
     Play("pull-retry", "one failed pull (503), then ready", "pull", message=_UNAVAILABLE, recovers=1),
     Play("pull-fail", "ErrImagePull ('not found') and ImagePullBackOff, in turn", "pull", message=_NOT_FOUND),
-    Play("invalid-name", "InvalidImageName", "wait", reason="InvalidImageName", event="InspectFailed",
-         message='Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": invalid reference'
-                 " format"),
-    Play("never-pull", "ErrImageNeverPull", "wait", reason="ErrImageNeverPull", event="ErrImageNeverPull",
-         message='Container image "{image}" is not present with pull policy of Never'),
-    Play("config-error", "CreateContainerConfigError", "wait", reason="CreateContainerConfigError",
-         message='secret "app-secrets" not found'),
-    Play("create-error", "CreateContainerError", "wait", reason="CreateContainerError",
-         message='failed to reserve container name "app": name "app" is reserved'),
+    Play(
+        "invalid-name",
+        "InvalidImageName",
+        "wait",
+        reason="InvalidImageName",
+        event="InspectFailed",
+        message='Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": invalid reference'
+        " format",
+    ),
+    Play(
+        "never-pull",
+        "ErrImageNeverPull",
+        "wait",
+        reason="ErrImageNeverPull",
+        event="ErrImageNeverPull",
+        message='Container image "{image}" is not present with pull policy of Never',
+    ),
+    Play(
+        "config-error",
+        "CreateContainerConfigError",
+        "wait",
+        reason="CreateContainerConfigError",
+        message='secret "app-secrets" not found',
+    ),
+    Play(
+        "create-error",
+        "CreateContainerError",
+        "wait",
+        reason="CreateContainerError",
+        message='failed to reserve container name "app": name "app" is reserved',
+    ),
     Play("run-error", "RunContainerError", "wait", reason="RunContainerError", message=_NO_COMMAND),
     Play("crash-once", "exits with 1 once, then ready", "die", reason="Error", code=1, recovers=1, log=_CRASH_LOG),
-    Play("crash-ready", "is ready for a moment, then exits with 1, again and again", "die", ready=True, reason="Error",
-         code=1, log=_CRASH_LOG),
-    Play("crash", "exits with 1, again and again: CrashLoopBackOff (as an init container too)", "die", reason="Error",
-         code=1, log=_CRASH_LOG),
-    Play("oom", "killed with 137 OOMKilled, again and again", "die", reason="OOMKilled", code=137,
-         log=("starting", "loading the catalogue into memory")),
-    Play("never-ready", "running, never ready", "run", message="HTTP probe failed with statuscode: 503",
-         log=("listening on :8080", "GET /healthz 503")),
-    Play("job-fail", "exits with 3", "die", reason="Error", code=3,
-         log=("migrating", "applied 0001_users", "ERROR: relation \"orders\" already exists")),
-    Play("job-ok", "exits with 0", "die", reason="Completed", code=0,
-         log=("migrating", "applied 0001_users", "applied 0002_orders", "done")),
+    Play(
+        "crash-ready",
+        "is ready for a moment, then exits with 1, again and again",
+        "die",
+        ready=True,
+        reason="Error",
+        code=1,
+        log=_CRASH_LOG,
+    ),
+    Play(
+        "crash",
+        "exits with 1, again and again: CrashLoopBackOff (as an init container too)",
+        "die",
+        reason="Error",
+        code=1,
+        log=_CRASH_LOG,
+    ),
+    Play(
+        "oom",
+        "killed with 137 OOMKilled, again and again",
+        "die",
+        reason="OOMKilled",
+        code=137,
+        log=("starting", "loading the catalogue into memory"),
+    ),
+    Play(
+        "never-ready",
+        "running, never ready",
+        "run",
+        message="HTTP probe failed with statuscode: 503",
+        log=("listening on :8080", "GET /healthz 503"),
+    ),
+    Play(
+        "job-fail",
+        "exits with 3",
+        "die",
+        reason="Error",
+        code=3,
+        log=("migrating", "applied 0001_users", 'ERROR: relation "orders" already exists'),
+    ),
+    Play(
+        "job-ok",
+        "exits with 0",
+        "die",
+        reason="Completed",
+        code=0,
+        log=("migrating", "applied 0001_users", "applied 0002_orders", "done"),
+    ),
     Play("job-hang", "runs for ever, in a Job too", "run", ready=True, log=("waiting for the lock",)),
 )
 DEFAULT_LOG = ("starting", "listening on :8080")
@@ -116,8 +178,13 @@ def lines_of(image: str) -> tuple[str, ...]:
 def stages() -> list[dict[str, Any]]:
     """kwok's configuration: options and every stage, as documents."""
     # A number left out is 0 here, not kwok's default, and 0 workers play nothing.
-    options = {"podPlayStageParallelism": 16, "nodePlayStageParallelism": 1, "podsOnNodeSyncParallelism": 4,
-               "nodeLeaseParallelism": 1, "enableDebuggingHandlers": False}
+    options = {
+        "podPlayStageParallelism": 16,
+        "nodePlayStageParallelism": 1,
+        "podsOnNodeSyncParallelism": 4,
+        "nodeLeaseParallelism": 1,
+        "enableDebuggingHandlers": False,
+    }
     configuration = {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration", "options": options}
     # kwok looks after the pods of nodes it has a stage for; ours never matches: the supervisor wrote the nodes' status.
     node = _stage("v1", "Node", "node", '"as it is"', "never", [])
@@ -170,7 +237,8 @@ def _note(name: str) -> str:
     return f'.metadata.annotations["{PREFIX}/{name}"]'
 
 
-_TABLE = json.dumps([{key: value for key, value in asdict(play).items() if key not in ("log", "about")} for play in PLAYS])
+_COLUMNS = ("word", "does", "ready", "reason", "message", "code", "recovers", "event")
+_TABLE = json.dumps([{name: getattr(play, name) for name in _COLUMNS} for play in PLAYS])
 _IMAGE_DELAY = '([.spec.containers[].image | capture("ready-after-(?<wait>[0-9]+m?s)").wait] | first)'
 _READY_DELAY = f'{_note("delay")} // {_IMAGE_DELAY} // "0s"'
 # A restart costs writes: after half a minute a loop slows down, as the kubelet's does.
@@ -187,23 +255,26 @@ def job: any(.metadata.ownerReferences[]?; .kind == "Job");
 def statuses: [.status.initContainerStatuses[]?, .status.containerStatuses[]?];
 def loops: any(.state.waiting.reason; IN("ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff"));
 def dies($default): . as $status | .state.running != null
-  and (first((plays[] | named($status.image)), $default) | .does == "die" and (.recovers == 0 or $status.restartCount < .recovers));
+  and (first((plays[] | named($status.image)), $default)
+    | .does == "die" and (.recovers == 0 or $status.restartCount < .recovers));
 def moving: any(statuses[]; loops)
   or any(.status.initContainerStatuses[]?; dies({{"does": "run"}}))
-  or (job as $job | any(.status.containerStatuses[]?; dies({{"does": (if $job then "die" else "run" end), "recovers": 0}})));
+  or ((if job then "die" else "run" end) as $usual
+    | any(.status.containerStatuses[]?; dies({{"does": $usual, "recovers": 0}})));
+def runs: .state.running != null;
 def again: policy == "Always" or any(statuses[]; loops)
-  or (policy == "OnFailure" and any(.status.containerStatuses[]?; .state.running != null and (play(.image).code // 0) != 0))
+  or (policy == "OnFailure" and any(.status.containerStatuses[]?; runs and (play(.image).code // 0) != 0))
   or (policy != "Never" and any(.status.initContainerStatuses[]?; dies({{"does": "run"}})));
 def trouble: any((.spec.initContainers[]?, .spec.containers[]); play(.image) | .does == "wait" or .does == "pull"
   or (.does == "run" and (.ready | not)));
 def late: {_note("delay")} != null or any(.spec.containers[].image; test("ready-after-[0-9]+m?s"));
 """
-    "if .metadata.deletionTimestamp then \"delete\""
+    'if .metadata.deletionTimestamp then "delete"'
     ' elif .status.phase == "Succeeded" or .status.phase == "Failed" then "none"'
     f' elif .status.startTime == null and {_note("create-delay")} != null then "creating"'
     ' elif .status.podIP == null then (if trouble then "start-trouble" else "start" end)'
     ' elif moving then (if again then "turn" else "finish" end)'
-    ' elif late and any(.status.containerStatuses[]?; .state.running != null and (.ready | not)'
+    " elif late and any(.status.containerStatuses[]?; .state.running != null and (.ready | not)"
     ' and (play(.image) | .does == "run" and .ready)) then "ready"'
     ' else "none" end'
 )
@@ -257,8 +328,11 @@ _CLAIM_STAGE = (
 
 def _claim_stages() -> list[dict[str, Any]]:
     """A stand-in provisioner: claims of our storage classes get a volume."""
-    return [_stage("v1", "PersistentVolumeClaim", "claim-volume", _CLAIM_STAGE, "provision",
-                   [{"apply": {"template": _VOLUME}}])]
+    return [
+        _stage(
+            "v1", "PersistentVolumeClaim", "claim-volume", _CLAIM_STAGE, "provision", [{"apply": {"template": _VOLUME}}]
+        )
+    ]
 
 
 def described() -> str:

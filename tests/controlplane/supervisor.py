@@ -1,7 +1,7 @@
-"""The process that runs one test cluster: it starts the servers, dresses the cluster, and takes everything down when the
-last test process that holds the folder's ``in-use`` lock is gone, however that process ended.
+"""The process that runs one test cluster, and takes it down when the last process that uses it is gone.
 
-Started by ``cluster.start``; standard library only, so that it is up at once.
+A user holds the folder's ``in-use`` lock, which the kernel lets go of however that process ended.
+Started by ``cluster.start``.
 """
 
 from __future__ import annotations
@@ -86,19 +86,33 @@ class Supervisor:
         self._wait_until(self._ready, "the API server to be ready")
         kubeconfig = f"--kubeconfig={self.folder}/admin.kubeconfig"
         self._launch("kube-controller-manager", [kubeconfig, *self._manager_flags()])
-        self._launch("kube-scheduler", [kubeconfig, "--leader-elect=false", "--secure-port=0",
-                                        "--kube-api-qps=500", "--kube-api-burst=1000"])
+        self._launch(
+            "kube-scheduler",
+            [kubeconfig, "--leader-elect=false", "--secure-port=0", "--kube-api-qps=500", "--kube-api-burst=1000"],
+        )
         self._dress()
         self._write_stages()
-        self._launch("kwok", [kubeconfig, f"--config={self.folder}/stages.yaml", "--manage-all-nodes",
-                              "--node-ip=127.0.0.1", "--cidr=10.244.0.0/16"])
+        self._launch(
+            "kwok",
+            [
+                kubeconfig,
+                f"--config={self.folder}/stages.yaml",
+                "--manage-all-nodes",
+                "--node-ip=127.0.0.1",
+                "--cidr=10.244.0.0/16",
+            ],
+        )
         kubelet.serve(self.kubelet_port, self.folder, self._get_pod)
         self._wait_until(self._default_account, "the default service account")
 
     def _launch(self, name: str, flags: Sequence[str]) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [self.binaries[name], *flags], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [self.binaries[name], *flags],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 preexec_fn=_die_with_parent,
             )
 
@@ -126,29 +140,57 @@ class Supervisor:
 
     def _etcd_flags(self) -> list[str]:
         client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.peer_port}"
-        return [f"--data-dir={self.folder}/etcd", "--unsafe-no-fsync", "--log-level=warn",
-                f"--listen-client-urls={client}", f"--advertise-client-urls={client}",
-                f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-                f"--initial-cluster=default={peer}"]
+        return [
+            f"--data-dir={self.folder}/etcd",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+        ]
 
     def _apiserver_flags(self) -> list[str]:
         folder = self.folder
-        return [f"--etcd-servers=http://127.0.0.1:{self.etcd_port}", "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1", f"--secure-port={self.port}", "--authorization-mode=RBAC",
-                f"--client-ca-file={folder}/ca.crt", f"--tls-cert-file={folder}/server.crt",
-                f"--tls-private-key-file={folder}/server.key", "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-account-signing-key-file={folder}/accounts.key",
-                f"--service-account-key-file={folder}/accounts.pub", "--service-cluster-ip-range=10.0.0.0/16",
-                "--kubelet-preferred-address-types=InternalIP", f"--kubelet-certificate-authority={folder}/ca.crt",
-                f"--kubelet-client-certificate={folder}/admin.crt", f"--kubelet-client-key={folder}/admin.key",
-                "--allow-privileged=true", "--profiling=false", "--endpoint-reconciler-type=none"]
+        return [
+            f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            "--authorization-mode=RBAC",
+            f"--client-ca-file={folder}/ca.crt",
+            f"--tls-cert-file={folder}/server.crt",
+            f"--tls-private-key-file={folder}/server.key",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-signing-key-file={folder}/accounts.key",
+            f"--service-account-key-file={folder}/accounts.pub",
+            "--service-cluster-ip-range=10.0.0.0/16",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-certificate-authority={folder}/ca.crt",
+            f"--kubelet-client-certificate={folder}/admin.crt",
+            f"--kubelet-client-key={folder}/admin.key",
+            "--allow-privileged=true",
+            "--profiling=false",
+            "--endpoint-reconciler-type=none",
+        ]
 
     def _manager_flags(self) -> list[str]:
-        return ["--leader-elect=false", "--secure-port=0", "--kube-api-qps=500", "--kube-api-burst=1000",
-                "--controllers=*,-node-lifecycle-controller", f"--root-ca-file={self.folder}/ca.crt",
-                f"--service-account-private-key-file={self.folder}/accounts.key", "--profiling=false",
-                "--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20", "--concurrent-gc-syncs=20",
-                "--concurrent-service-endpoint-syncs=10", "--concurrent-namespace-syncs=20"]
+        return [
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+            "--controllers=*,-node-lifecycle-controller",
+            f"--root-ca-file={self.folder}/ca.crt",
+            f"--service-account-private-key-file={self.folder}/accounts.key",
+            "--profiling=false",
+            "--concurrent-deployment-syncs=20",
+            "--concurrent-replicaset-syncs=20",
+            "--concurrent-gc-syncs=20",
+            "--concurrent-service-endpoint-syncs=10",
+            "--concurrent-namespace-syncs=20",
+        ]
 
     def _dress(self) -> None:
         for name in NODES:
@@ -251,24 +293,43 @@ _STORAGE_CLASSES = (
 
 def _storage_class(name: str, mode: str, provisioner: str, default: bool) -> dict[str, Any]:
     notes = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
-    return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": provisioner,
-            "volumeBindingMode": mode, "metadata": {"name": name, "annotations": notes}}
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "provisioner": provisioner,
+        "volumeBindingMode": mode,
+        "metadata": {"name": name, "annotations": notes},
+    }
 
 
 def _node(name: str) -> dict[str, Any]:
-    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-              f"{plays.PREFIX}/played": "true"}
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        f"{plays.PREFIX}/played": "true",
+    }
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 
 
 def _node_status(name: str, port: int) -> dict[str, Any]:
     room = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "10Ti", "pods": "5000"}
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
-             "lastHeartbeatTime": now, "lastTransitionTime": now}
-    return {"capacity": room, "allocatable": room, "conditions": [ready],
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "kubelet is posting ready status",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    return {
+        "capacity": room,
+        "allocatable": room,
+        "conditions": [ready],
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A reverse proxy in front of the real API server that records every request and misbehaves where a rule says so.
 
-Plain HTTP on loopback to the client, TLS to the server. A request's own ``Authorization`` passes through; one without is
-sent with the admin's certificate, as ``kubectl proxy`` does.
+Plain HTTP on loopback to the client, TLS to the server. A request's own ``Authorization`` passes through; one without
+is sent with the admin's certificate, as ``kubectl proxy`` does.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ class Rule:
 
 
 def on(
-    method: str | None = None, path: str | None = None, *, watch: bool | None = None, query: Mapping[str, str] | None = None
+    method: str | None = None,
+    path: str | None = None,
+    *,
+    watch: bool | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> Match:
     """A match by method, by a regular expression found in the path, by being a watch, by query parameters."""
 
@@ -91,8 +95,15 @@ def on(
 
 def status(code: int, reason: str, message: str, **headers: str) -> Action:
     """Answer with a Status object and don't ask the server. Header names with underscores for hyphens."""
-    body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-            "reason": reason, "code": code}
+    body = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": reason,
+        "code": code,
+    }
     fields = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     return lambda exchange: exchange.answer(code, json.dumps(body).encode(), fields)
 
@@ -105,8 +116,11 @@ def throttle(retry_after: int | None = 1) -> Action:
 
 def fail(code: int = 503) -> Action:
     """A 5xx with a Status."""
-    return status(code, "InternalError" if code == 500 else "ServiceUnavailable", "the server is currently unable to"
-                  " handle the request")
+    return status(
+        code,
+        "InternalError" if code == 500 else "ServiceUnavailable",
+        "the server is currently unable to handle the request",
+    )
 
 
 def forbid(message: str = "is forbidden: User cannot do this") -> Action:
@@ -121,8 +135,18 @@ def gone() -> Action:
 
 def gone_event(after: int = 0) -> Action:
     """A watch that says 410 in an ERROR event after so many real ones, then ends: what the API server does."""
-    error = {"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                                         "message": "too old resource version: 1 (2)", "reason": "Expired", "code": 410}}
+    error = {
+        "type": "ERROR",
+        "object": {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": "too old resource version: 1 (2)",
+            "reason": "Expired",
+            "code": 410,
+        },
+    }
     last = json.dumps(error).encode() + b"\n"
     if after == 0:
         return lambda exchange: exchange.answer(200, last, {"Content-Type": "application/json"})
@@ -312,7 +336,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 record.fault = "server unreachable"
             self.close_connection = True
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _any
+    # The base class wants them named like this.
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _any  # noqa: N815
 
     def _read(self) -> Recorded:
         url = urllib.parse.urlsplit(self.path)
@@ -383,7 +408,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Proxy:
-    """The proxy: ``url``, ``kubeconfig``, ``requests`` and ``rule``. ``admin=False``: don't add the admin's certificate."""
+    """The proxy: ``url``, ``kubeconfig``, ``requests``, ``rule``. ``admin=False`` adds no credentials."""
 
     def __init__(self, host: str, port: int, context: Callable[[bool], ssl.SSLContext], folder: Path) -> None:
         self._host, self._port = host, port
@@ -427,7 +452,9 @@ class Proxy:
         """A kubeconfig that leads here and holds no credentials."""
         path = self._folder / "kubeconfig"
         config = {
-            "apiVersion": "v1", "kind": "Config", "current-context": "proxy",
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "proxy",
             "clusters": [{"name": "proxy", "cluster": {"server": self.url}}],
             "users": [{"name": "proxy", "user": {}}],
             "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
@@ -457,8 +484,13 @@ class Proxy:
     def writes(self) -> list[Recorded]:
         """The requests so far that could change something (dry runs and reviews aside)."""
         asks = re.compile(r"reviews$|/token$")
-        return self.matching(lambda request: request.method not in ("GET", "HEAD") and "dryRun" not in request.query
-                             and not asks.search(request.path))
+        return self.matching(
+            lambda request: (
+                request.method not in ("GET", "HEAD")
+                and "dryRun" not in request.query
+                and not asks.search(request.path)
+            )
+        )
 
     def take(self, record: Recorded) -> Action | None:
         """Record a request and find what to do to it."""

@@ -29,7 +29,12 @@ def test_passes_on_and_records(proxy: Proxy, namespace: str) -> None:
     assert listed.json()["kind"] == "ConfigMapList"
     post, get = proxy.requests
     assert (post.method, post.path, post.query, post.json["data"], post.code) == (
-        "POST", path, {"fieldManager": "t"}, {"a": "b"}, 201)
+        "POST",
+        path,
+        {"fieldManager": "t"},
+        {"a": "b"},
+        201,
+    )
     assert (get.method, get.query, get.code) == ("GET", {"limit": "1"}, 200)
     assert [request.line for request in proxy.writes] == [f"POST {path}?fieldManager=t 201"]
 
