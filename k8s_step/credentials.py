@@ -6,6 +6,7 @@ Source of the plugin protocol: client.authentication.k8s.io/v1 and client-go's `
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -217,14 +218,16 @@ class Plugin:
         status = _status(self._plugin, self._output())
         token, chain, key = (status.get(name) for name in ("token", "clientCertificateData", "clientKeyData"))
         self._redactor.add(token, key)
+        timestamp = status.get("expirationTimestamp")
+        ends = _seconds(timestamp, self._plugin) if timestamp else float("inf")
         certificate = Certificate(chain.encode(), key.encode()) if chain and key else None
         self._credential = Credential(bearer(token, self._plugin.where) if token else None, certificate)
-        self._set_end(status.get("expirationTimestamp"))
+        self._set_end(ends)
 
-    def _set_end(self, timestamp: str | None) -> None:
+    def _set_end(self, ends: float) -> None:
         now = self._clock()
-        self._ends = _seconds(timestamp, self._plugin) if timestamp else float("inf")
-        lasts = self._ends - now
+        self._ends = ends
+        lasts = ends - now
         # Already over by our clock: the clocks may differ, so it is used, but the plugin is not run at each request.
         self._renew_at = now + _EARLY if lasts <= 0 else self._ends - min(_EARLY, lasts / 5)
 
@@ -264,14 +267,18 @@ class Plugin:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the plugin and all it started, if it still runs; a plugin that is done is left alone."""
-    if process.poll() is not None:
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
+    """Stop the plugin and all it started, unless it is done.
+
+    Not asked with ``poll``: a plugin that has ended may have left a child, and until it is waited for its group's
+    number is nobody else's.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
 
 
 def _check(plugin: ExecPlugin) -> None:
@@ -330,9 +337,12 @@ def _status(plugin: ExecPlugin, output: bytes) -> dict[str, Any]:
 
 def _seconds(timestamp: str, plugin: ExecPlugin) -> float:
     try:
-        return datetime.fromisoformat(timestamp).timestamp()
+        moment = datetime.fromisoformat(timestamp)
     except ValueError:
-        raise _wrong(plugin, "gave an expirationTimestamp that is no RFC 3339 time") from None
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _wrong(plugin, "gave an expirationTimestamp that is no RFC 3339 time")
+    return moment.timestamp()
 
 
 def _wrong(plugin: ExecPlugin, message: str) -> InputError:
@@ -344,7 +354,7 @@ def _secret_arguments(plugin: ExecPlugin) -> Iterator[str]:
     for name, value in plugin.env:
         if _SECRET_NAME.search(name):
             yield value
-    for argument, following in zip(plugin.args, (*plugin.args[1:], ""), strict=True):
+    for argument, following in zip(plugin.args, [*plugin.args[1:], ""], strict=False):
         name, equals, value = argument.partition("=")
         if name.startswith("-") and _SECRET_NAME.search(name):
             yield value if equals else following
