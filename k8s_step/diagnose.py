@@ -133,6 +133,8 @@ def _events(client: Client, objects: Iterable[Mapping[str, Any]], deadline: floa
 
 
 def _told(events: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A workload's own Normal events only tell that it was scaled: they are left out."""
+    events = [event for event in events if event.get("type") == "Warning" or _about(event) == "Pod"]
     events.sort(key=_last_seen, reverse=True)
     texts = dict.fromkeys(_text(event) for event in events)
     return tuple(texts)[:_EVENTS]
@@ -153,6 +155,10 @@ def _text(event: Mapping[str, Any]) -> str:
     return (
         f"{_clock(_last_seen(event))} {str(about.get('kind', '')).lower()} {event.get('reason', '')}: {message}{times}"
     )
+
+
+def _about(event: Mapping[str, Any]) -> str:
+    return str((event.get("involvedObject") or {}).get("kind", ""))
 
 
 def _clock(seen: str) -> str:

@@ -83,19 +83,19 @@ def send(
     for phase in in_phases((one.reference.kind, one) for one in plan):
         if not options.dry_run:
             _await_kinds(journal, session, written, phase)
-        errors: list[StepError] = []
+        errors: list[tuple[Planned, StepError]] = []
         work = gather(lambda one: _apply_one(session, one, options, plan, deadline), phase, concurrency)
         for one, result in work:
             if isinstance(result, StepError):
-                journal.error(result, one.reference)
-                errors.append(result)
+                errors.append((one, result))
             elif isinstance(result, Exception):
                 raise result
             else:
                 written.append(result)
                 _tell(journal, result)
         if errors:
-            raise ReportedError(min(error.exit_code for error in errors))
+            _tell_errors(journal, errors)
+            raise ReportedError(min(error.exit_code for _, error in errors))
     return written
 
 
@@ -166,6 +166,17 @@ def _tell(journal: Journal, written: Written) -> None:
     journal.acted(written.planned.reference, written.action)
     for warning in written.warnings:
         journal.warning(warning, written.planned.reference.where)
+
+
+def _tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+    """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once."""
+    alike: dict[str, list[tuple[Planned, StepError]]] = {}
+    for one, error in sorted(errors, key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
+        alike.setdefault(error.message, []).append((one, error))
+    for (one, first), *others in alike.values():
+        if others:
+            first.message += f", and so for {len(others)} more"
+        journal.error(first, one.reference)
 
 
 def _await_kinds(journal: Journal, session: Session, written: Sequence[Written], phase: Sequence[Planned]) -> None:
