@@ -8,7 +8,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from k8s_step import __version__
+from k8s_step.commands import COMMANDS, Command
 from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, ReportedError, StepError
-from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, resolve
+from k8s_step.inputs import Inputs, Option, resolve
 from k8s_step.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -26,24 +26,6 @@ if TYPE_CHECKING:
     from k8s_step.report.result import Result
 
 
-@dataclass(frozen=True)
-class Command:
-    """A verb: ``function`` is ``module:name``, imported only when it is called."""
-
-    name: str
-    help: str
-    options: tuple[Option, ...]
-    function: str
-
-
-COMMANDS = (
-    Command(
-        "apply",
-        "Apply manifests with server-side apply and follow the rollout to its verdict.",
-        (*APPLY, *CONNECTION),
-        "k8s_step.steps.apply:apply",
-    ),
-)
 _DEFAULT = "apply"
 _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
 
@@ -114,6 +96,9 @@ def _click_command(command: Command, environ: Mapping[str, str], redactor: Redac
         return _execute(command, flags, environ, redactor)
 
     params: list[click.Parameter] = [_click_option(option) for option in command.options]
+    if command.argument is not None:
+        argument = command.argument
+        params.insert(0, click.Argument([argument.field], nargs=-1, metavar=argument.metavar))
     return click.Command(command.name, callback=call, params=params, help=command.help)
 
 
@@ -159,7 +144,7 @@ def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, str], redactor: Redactor) -> int:
-    inputs = resolve(command.options, flags, environ)
+    inputs = resolve(command.all_options, flags, environ)
     _check_writable(inputs)
     journal = _journal(command.name, inputs, environ, redactor)
     code = _verdict(command, inputs, environ, journal, redactor)

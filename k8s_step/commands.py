@@ -1,0 +1,33 @@
+"""The verbs: what each is called with and which function does it. ``cli`` and the documentation read this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from k8s_step.inputs import APPLY, CONNECTION, Option
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb. ``function`` is ``module:name``, imported only when it is called; ``argument`` takes what has no flag."""
+
+    name: str
+    help: str
+    options: tuple[Option, ...]
+    function: str
+    argument: Option | None = None
+
+    @property
+    def all_options(self) -> tuple[Option, ...]:
+        """The argument too: it can be set by a variable like any option."""
+        return self.options if self.argument is None else (self.argument, *self.options)
+
+
+COMMANDS = (
+    Command(
+        "apply",
+        "Apply manifests with server-side apply and follow the rollout to its verdict.",
+        (*APPLY, *CONNECTION),
+        "k8s_step.steps.apply:apply",
+    ),
+)

@@ -1,0 +1,190 @@
+"""A release: the manifests of one run, planned, sent in phases and followed to their verdicts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from k8s_step.concurrency import gather
+from k8s_step.diagnose import diagnose
+from k8s_step.discovery import Discovery
+from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
+from k8s_step.feeds import Target
+from k8s_step.manifests import Manifest, load, secret_values
+from k8s_step.phases import in_phases
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.report.journal import Journal
+from k8s_step.resource import Resource
+from k8s_step.rollout import Limits, Rollout
+from k8s_step.session import Run, Session
+from k8s_step.templates import Values
+from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.writing import apply as apply_one
+
+_ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
+
+
+def read_manifests(run: Run) -> list[Manifest]:
+    """All manifests, rendered and checked; their Secrets' values are masked from here on."""
+    inputs = run.inputs
+    if not inputs.filename:
+        hint = "give -f PATH, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
+        raise InputError("nothing to do: no manifest was named", hint=hint)
+    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    manifests = load(inputs.filename, values=values, images=inputs.images, recursive=inputs.recursive, stdin=sys.stdin)
+    run.redactor.add(*secret_values(manifests))
+    return manifests
+
+
+def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:
+    """What will be sent where. Asks the server only for kinds that are neither built in nor of this release."""
+    _add_own_kinds(manifests, session.discovery)
+    errors: list[InputError] = []
+    plan = []
+    for manifest in manifests:
+        try:
+            resource = session.discovery.resource(manifest.api_version, manifest.kind)
+            plan.append(_planned(manifest, resource, session.namespace, explicit_namespace))
+        except InputError as error:
+            error.where = error.where or manifest.where
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return plan
+
+
+def send(
+    journal: Journal,
+    session: Session,
+    plan: Sequence[Planned],
+    options: ApplyOptions,
+    concurrency: int,
+    deadline: float,
+) -> list[Written]:
+    """Apply phase by phase. Where the server refuses, the phase under way is finished and no other begun."""
+    written: list[Written] = []
+    for phase in in_phases((one.reference.kind, one) for one in plan):
+        if not options.dry_run:
+            _await_kinds(journal, session, written, phase)
+        errors: list[tuple[Planned, StepError]] = []
+        work = gather(lambda one: _apply_one(session, one, options, plan, deadline), phase, concurrency)
+        for one, result in work:
+            if isinstance(result, StepError):
+                errors.append((one, result))
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                written.append(result)
+                _tell(journal, result)
+        if errors:
+            _tell_errors(journal, errors)
+            raise ReportedError(min(error.exit_code for _, error in errors))
+    return written
+
+
+def follow(run: Run, session: Session, targets: list[Target], deadline: float) -> ExitCode:
+    """Follow to the verdict, gather the evidence, and say what the exit code is."""
+    limits = Limits(max(deadline - time.monotonic(), 0.0), run.inputs.fail_fast, run.journal.tick_every)
+    rollout = Rollout(session.client, targets, run.journal, limits)
+    if not run.inputs.wait:
+        rollout.look()
+        return ExitCode.SUCCEEDED
+    waiting = rollout.look()
+    if waiting:
+        run.journal.following(waiting, limits.timeout)
+    in_time = rollout.follow()
+    bad = [target for target in targets if target.judgement and target.judgement.state in _BAD]
+    if not bad and in_time:
+        return ExitCode.SUCCEEDED
+    run.journal.found(diagnose(session.client, bad or [target for target in targets if target.is_open]))
+    return ExitCode.FAILED if bad else ExitCode.TIMED_OUT
+
+
+_BAD = (State.FAILED, State.NOT_FOUND)
+
+
+def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: str | None) -> Planned:
+    own = manifest.namespace
+    if resource.namespaced and explicit and own and own != explicit:
+        message = f"its namespace is {own}, but {explicit} was asked for"
+        raise InputError(message, where=manifest.where, hint="drop one of the two")
+    where = (own or namespace) if resource.namespaced else ""
+    reference = Reference(manifest.api_version, manifest.kind, where, manifest.name, manifest.file, manifest.line)
+    return Planned(reference, resource, manifest.object, manifest.line_of)
+
+
+def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
+    """Kinds that a CRD of this very release defines: the server can't know them yet."""
+    for manifest in manifests:
+        if manifest.kind != "CustomResourceDefinition":
+            continue
+        spec = manifest.object.get("spec") or {}
+        names = spec.get("names") or {}
+        for version in spec.get("versions") or []:
+            if isinstance(version, dict) and names.get("kind") and names.get("plural"):
+                is_namespaced = spec.get("scope") != "Cluster"
+                group, name = str(spec.get("group", "")), str(version.get("name", ""))
+                discovery.add(Resource(group, name, str(names["kind"]), str(names["plural"]), is_namespaced))
+
+
+def _apply_one(
+    session: Session, one: Planned, options: ApplyOptions, plan: Sequence[Planned], deadline: float
+) -> Written:
+    try:
+        return apply_one(session.client, one, options, deadline)
+    except NotFoundError as error:
+        if options.dry_run and _comes_with(one, plan):
+            return Written(one, "created", dict(one.object), (f"not checked by the server: {error.message}",))
+        raise
+
+
+def _comes_with(one: Planned, plan: Sequence[Planned]) -> bool:
+    """Whether what ``one`` lacks, its namespace or its CRD, is part of the same release."""
+    crd = f"{one.resource.plural}.{one.resource.group}"
+    needed = {("Namespace", one.reference.namespace), ("CustomResourceDefinition", crd)}
+    return any((other.reference.kind, other.reference.name) in needed for other in plan)
+
+
+def _tell(journal: Journal, written: Written) -> None:
+    journal.acted(written.planned.reference, written.action)
+    for warning in written.warnings:
+        journal.warning(warning, written.planned.reference.where)
+
+
+def _tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+    """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once."""
+    alike: dict[str, list[tuple[Planned, StepError]]] = {}
+    for one, error in sorted(errors, key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
+        alike.setdefault(error.message, []).append((one, error))
+    for (one, first), *others in alike.values():
+        if others:
+            first.message += f", and so for {len(others)} more"
+        journal.error(first, one.reference)
+
+
+def _await_kinds(journal: Journal, session: Session, written: Sequence[Written], phase: Sequence[Planned]) -> None:
+    """CRDs of this release whose custom resources come next are waited for until they are established."""
+    wanted = {one.resource.full_name for one in phase}
+    crds = [
+        one
+        for one in written
+        if one.planned.reference.kind == "CustomResourceDefinition" and one.planned.reference.name in wanted
+    ]
+    if not crds:
+        return
+    targets = [target_of(one) for one in crds]
+    Rollout(session.client, targets, journal, Limits(_ESTABLISHING)).follow()
+    bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]
+    for target in bad:
+        message = f"its CRD is not established: {target.judgement.message if target.judgement else ''}"
+        journal.error(InputError(message, where=str(target.reference)), target.reference)
+    if bad:
+        raise ReportedError(ExitCode.FAILED)
+
+
+def target_of(written: Written) -> Target:
+    """What is followed after a write."""
+    planned = written.planned
+    return Target(planned.reference, planned.resource, written.object, changed=written.action != "unchanged")
