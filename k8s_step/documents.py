@@ -18,6 +18,7 @@ from k8s_step import jsonreader, scalars
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.expressions import ExpressionError, Hidden, hide, is_cut
 from k8s_step.nodes import AliasNode, MappingNode, Node, ScalarNode, SequenceNode, is_merge, locate
+from k8s_step.scalars import ScalarError
 
 DEEPEST = 200  # levels of nesting; Kubernetes' own objects stay far below
 MOST_ALIASED = 100_000  # values that aliases may add to one document; more is a bomb
@@ -33,6 +34,13 @@ class PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
         yaml.reader.Reader.__init__(self, text)
         yaml.scanner.Scanner.__init__(self)
         yaml.parser.Parser.__init__(self)
+
+    def scan_to_next_token(self) -> None:
+        """libyaml and go-yaml take tabs too between tokens, where no indentation is meant."""
+        super().scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
 
 
 EventParser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", PureParser) if yaml.__with_libyaml__ else PureParser
@@ -211,7 +219,9 @@ class _Composer:
 
     def _scalar(self, event: Any, line: int) -> ScalarNode:
         tag = None if event.tag == "!" else event.tag
-        text, plain = self._hidden.restore(event.value), event.implicit[0]
+        text, plain = self._hidden.restore(event.value), event.implicit[0] and not event.style
+        if plain and tag is None and self._hidden.text.startswith("!", event.start_mark.index):
+            plain = False  # the tag "!" makes a string of any text; libyaml does not pass it on
         if plain and "${" in text and is_cut(text):
             self.cut = True
         node = ScalarNode(text, plain, tag, line)
@@ -306,7 +316,7 @@ class _Builder:
             if tag is not None:
                 return scalars.tagged(tag, text)
             return scalars.resolve(text) if plain else text
-        except (ValueError, InputError) as error:
+        except (ScalarError, InputError) as error:
             self._report(error, line)
             return None
 
@@ -323,7 +333,7 @@ class _Builder:
                 continue
             if key in lines:
                 first = self._source.line(lines[key])
-                self._report(ValueError(f'the key "{key}" is already there, in line {first}'), name.line)
+                self._report(ScalarError(f'the key "{key}" is already there, in line {first}'), name.line)
             lines[key] = name.line
             built[key] = value
         return built
@@ -337,17 +347,17 @@ class _Builder:
         if isinstance(node, SequenceNode) and all(_is_mapping(item) for item in node.items):
             parts = [self.value(item, depth) for item in reversed(node.items)]
             return {key: value for part in parts for key, value in part.items()}
-        self._report(ValueError("<< takes a mapping, an alias of one, or a list of those"), node.line)
+        self._report(ScalarError("<< takes a mapping, an alias of one, or a list of those"), node.line)
         return {}
 
     def _key(self, node: Node) -> str | None:
         target = node.target if isinstance(node, AliasNode) else node
         if not isinstance(target, ScalarNode):
-            self._report(ValueError("a mapping or a list cannot be a key"), node.line)
+            self._report(ScalarError("a mapping or a list cannot be a key"), node.line)
             return None
         try:
             return self._key_text(target)
-        except (ValueError, InputError) as error:
+        except (ScalarError, InputError) as error:
             self._report(error, node.line)
             return None
 
@@ -357,7 +367,7 @@ class _Builder:
             return self._substitute(node)
         return scalars.key(text, tag) if plain or tag is not None else text
 
-    def _report(self, error: ValueError | InputError, line: int) -> None:
+    def _report(self, error: ScalarError | InputError, line: int) -> None:
         if isinstance(error, InputErrors):
             for part in error.errors:
                 self._report(part, line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import glob
 import json
 import os
@@ -326,7 +325,7 @@ def _encoded(value: str) -> Iterator[str]:
     yield value
     try:
         yield base64.b64decode("".join(value.split()), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not text once decoded
         return
 
 

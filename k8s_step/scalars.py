@@ -7,7 +7,6 @@ The rules are those of go.yaml.in/yaml/v2 (``resolve.go``) followed by sigs.k8s.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -32,6 +31,7 @@ _NUMBER_START = frozenset("0123456789+-.")
 _RADIX = re.compile(r"([+-]?)0([xXoObB]?)([0-9a-fA-F]+)")
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DOTTED = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _SIGNED_BINARY = re.compile(r"0b([+-][01]+)")
 _BASES = {"x": 16, "o": 8, "": 8, "b": 2}
 _INT64 = range(-(2**63), 2**63)
@@ -44,11 +44,15 @@ _TIMESTAMP = re.compile(rf"{_DAY}(?:[Tt]{_CLOCK}(?:Z|[+-]\d\d:\d\d)| {_CLOCK})?"
 _LONG_TAG = "tag:yaml.org,2002:"
 
 
+class ScalarError(ValueError):
+    """A scalar that JSON or the scalar's own tag has no room for; the message repeats no value."""
+
+
 @lru_cache(maxsize=8192)
 def resolve(text: str) -> Value:
     """The JSON value of an unquoted scalar.
 
-    :raises ValueError: infinity and not-a-number, which JSON does not know.
+    :raises ScalarError: infinity and not-a-number, which JSON does not know.
 
     >>> resolve("0755"), resolve("yes"), resolve("1e3"), resolve("12:30:45")
     (493, True, 1000, '12:30:45')
@@ -59,7 +63,7 @@ def resolve(text: str) -> Value:
 def tagged(tag: str, text: str) -> Value:
     """The JSON value of a scalar with an explicit tag; a tag kubectl does not know leaves a string.
 
-    :raises ValueError: the text is not of the tag's type.
+    :raises ScalarError: the text is not of the tag's type.
     """
     return _as_sent(_convert(tag, text))
 
@@ -68,19 +72,19 @@ def tagged(tag: str, text: str) -> Value:
 def key(text: str, tag: str | None = None) -> str:
     """The JSON key of an unquoted or tagged scalar in a key's place: ``1`` is ``"1"``, ``yes`` is ``"true"``.
 
-    :raises ValueError: null, and integers beyond 64 signed bits, which kubectl refuses too.
+    :raises ScalarError: null, and integers beyond 64 signed bits, which kubectl refuses too.
     """
     value = _typed(text) if tag is None else _convert(tag, text)
     if isinstance(value, str):
         return value
     if value is None:
-        raise ValueError("null cannot be a key")
+        raise ScalarError("null cannot be a key")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return _float32_text(value)
     if value not in _INT64:
-        raise ValueError("a number this big cannot be a key")
+        raise ScalarError("a number this big cannot be a key")
     return str(value)
 
 
@@ -94,7 +98,7 @@ def _typed(text: str) -> Value:
     if text in _WORDS:
         return _WORDS[text]
     if text in _NOT_IN_JSON:
-        raise ValueError("infinity and not-a-number have no JSON form, so the API server cannot take them")
+        raise ScalarError("infinity and not-a-number have no JSON form, so the API server cannot take them")
     if text[0] not in _NUMBER_START:
         return text
     number = _dotted(text) if text[0] == "." else _number(text)
@@ -122,7 +126,8 @@ def _number(text: str) -> int | float | None:
 
 
 def _dotted(text: str) -> float | None:
-    return _finite(text) if _FLOAT.fullmatch(text) else None
+    """Go's ``ParseFloat`` takes single underscores between digits."""
+    return _finite(text) if _DOTTED.fullmatch(text) else None
 
 
 def _integer(plain: str) -> int | None:
@@ -160,21 +165,20 @@ def _is_timestamp(text: str) -> bool:
 
 def _float32_text(number: float) -> str:
     """Go's ``FormatFloat(number, 'g', -1, 32)``: the fewest digits that 32 bits tell apart."""
-    try:
-        narrow = struct.pack("f", number)
-    except OverflowError:
-        return ".inf" if number > 0 else "-.inf"
-    exact = struct.unpack("f", narrow)[0]
-    shortest = next(text for text in (f"{exact:.{digits}e}" for digits in range(9)) if _narrow(text) == narrow)
+    narrow = _narrow(number)
+    if narrow is None:  # kubectl writes ".inf" here, which nobody means
+        raise ScalarError("a number this big cannot be a key")
+    exact = struct.unpack("<f", narrow)[0]
+    shortest = next(text for text in (f"{exact:.{digits}e}" for digits in range(9)) if _narrow(float(text)) == narrow)
     mantissa, exponent = shortest.split("e")
     if -4 <= int(exponent) < 6:
         return format(Decimal(shortest), "f")
     return f"{mantissa}e{exponent}"
 
 
-def _narrow(text: str) -> bytes | None:
+def _narrow(number: float) -> bytes | None:
     try:
-        return struct.pack("f", float(text))
+        return struct.pack("<f", number)
     except OverflowError:
         return None
 
@@ -183,7 +187,7 @@ def _only(kind: str, *types: type) -> Callable[[str], Value]:
     def convert(text: str) -> Value:
         value = _typed(text)
         if type(value) not in types:
-            raise ValueError(f"the value is not what its tag !!{kind} says")
+            raise ScalarError(f"the value is not what its tag !!{kind} says")
         return value
 
     return convert
@@ -192,15 +196,15 @@ def _only(kind: str, *types: type) -> Callable[[str], Value]:
 def _binary(text: str) -> str:
     try:
         return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
-    except binascii.Error as error:
-        raise ValueError("a !!binary value is not base64") from error
-    except UnicodeDecodeError as error:
-        raise ValueError("a !!binary value is not text once decoded: JSON cannot carry it") from error
+    except UnicodeDecodeError:
+        raise ScalarError("a !!binary value is not text once decoded, so JSON cannot carry it") from None
+    except ValueError:
+        raise ScalarError("a !!binary value is not base64") from None
 
 
 def _timestamp(text: str) -> str:
     if not _is_timestamp(text):
-        raise ValueError("the value is not what its tag !!timestamp says")
+        raise ScalarError("the value is not what its tag !!timestamp says")
     return text
 
 
