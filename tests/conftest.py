@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -26,7 +26,6 @@ LOUD = "SKIPPED THE REAL CONTROL PLANE"
 EXISTING = "K8S_STEP_TEST_KUBECONFIG"
 _reason = pytest.StashKey[str]()
 _binaries = pytest.StashKey[dict[str, Path]]()
-_serial = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,7 +105,7 @@ def owned(cluster: Cluster) -> Cluster:
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A fresh namespace, ready for pods; its deletion is asked for at the end and not waited for."""
     word = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
-    name = cluster.namespace(f"t{os.getpid()}-{next(_serial)}-{word}".rstrip("-"))
+    name = cluster.namespace(f"t{secrets.token_hex(3)}-{word}".rstrip("-"))
     yield name
     cluster.delete_namespace(name)
 
