@@ -180,7 +180,7 @@ def _verdict(
 def _journal(name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> Journal:
     from k8s_step.report.journal import Journal
 
-    return Journal(name, [_output(inputs.log_format, environ, redactor)])
+    return Journal(name, [_output(inputs.log_format, environ, redactor)], redactor)
 
 
 def _output(log_format: str, environ: Mapping[str, str], redactor: Redactor) -> Output:

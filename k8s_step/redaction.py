@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 _SHORTEST = 4  # characters; masking shorter values would blot out ordinary words
+_SHORTEST_LINE = 6  # of a value of several lines: those of a configuration file say "data:" too
+_SHORTEST_INNER = 8  # characters of base64 that tell a value within a longer one
+_ORDINARY = ("true", "false", "null", "none", "default")  # no secrets, whatever Secret they are in
+_HEX = re.compile("%[0-9A-F]{2}")
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 class Redactor:
@@ -26,7 +33,7 @@ class Redactor:
         self._longest_first: list[str] = []
 
     def add(self, *values: str | bytes | None) -> None:
-        """Remember each value in the forms it could be printed in: plain, by line, base64, URL-encoded."""
+        """Remember each value in the forms it could be printed in: plain, by line, escaped, base64, URL-encoded."""
         for value in values:
             if value:
                 self._values.update(_forms(value))
@@ -57,8 +64,33 @@ class Redactor:
 
 
 def _forms(value: str | bytes) -> set[str]:
-    raw = value.encode() if isinstance(value, str) else value
+    raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     text = raw.decode("utf-8", "replace").strip()
-    lines = [line.strip() for line in text.splitlines()]
-    forms = {text, quote(text, safe=""), base64.b64encode(raw).decode(), *lines}
-    return {form for form in forms if len(form) >= _SHORTEST}
+    lines = {line.strip() for line in text.splitlines()} - {text}
+    plain = {text, *(line for line in lines if len(line) >= _SHORTEST_LINE)}
+    forms = {form for each in plain for form in (each, *_escaped(each))} | _in_urls(text) | _in_base64(raw)
+    return {form for form in forms if len(form) >= _SHORTEST and form.lower() not in _ORDINARY}
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """As a string within JSON, Go's ``%q`` or Python's ``repr``: quotes, newlines, and what lies beyond ASCII."""
+    for quoted in (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text)):
+        yield quoted[1:-1]
+        # Go's encoding/json escapes these too, so that JSON can stand in HTML.
+        yield quoted[1:-1].replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _in_urls(text: str) -> set[str]:
+    forms = {quote(text, safe=""), quote(text), quote_plus(text)}
+    return forms | {_HEX.sub(lambda found: found[0].lower(), form) for form in forms}
+
+
+def _in_base64(raw: bytes) -> set[str]:
+    """Alone, and as a part of something longer (``user:password``) at each of the three places it may begin."""
+    whole = base64.b64encode(raw).decode()
+    forms = {whole, whole.rstrip("=")}
+    for skipped, start in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(skipped) + raw).decode()
+        inner = encoded[start : (skipped + len(raw)) * 8 // 6]
+        forms |= {inner} if len(inner) >= _SHORTEST_INNER else set()
+    return forms | {form.translate(_URL_SAFE) for form in forms}

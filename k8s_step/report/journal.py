@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
+from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
 from k8s_step.report.result import ObjectResult, Result
 
 
 class Journal:
-    """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled."""
+    """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled.
 
-    def __init__(self, command: str, outputs: Sequence[Output]) -> None:
+    What outputs are told is masked first: they cut and wrap, and half a secret is no longer known as one.
+    """
+
+    def __init__(self, command: str, outputs: Sequence[Output], redactor: Redactor | None = None) -> None:
+        self._mask = (redactor or Redactor()).mask_all
         self._command = command
         self._outputs = outputs
         self._started = datetime.now(UTC)
@@ -39,7 +45,7 @@ class Journal:
         """Where this goes, and how that was found."""
         self._server, self._context = server, context
         for output in self._outputs:
-            output.connected(server, origin, namespace)
+            output.connected(*self._mask((server, origin, namespace)))
 
     def loaded(self, references: Sequence[Reference]) -> None:
         """These objects are the release."""
@@ -54,7 +60,7 @@ class Journal:
         """The server has taken an object."""
         self._entry(reference).action = action
         for output in self._outputs:
-            output.acted(reference, action)
+            output.acted(self._mask(reference), action)
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins."""
@@ -69,7 +75,7 @@ class Journal:
         if not before and judgement.state is State.CURRENT:
             return  # current from the first: the table says so, the log need not
         for output in self._outputs:
-            output.progress(reference, judgement, seconds)
+            output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)
 
     def tick(self, remaining: float) -> None:
         """Nothing happened for a while."""
@@ -79,12 +85,12 @@ class Journal:
             if entry.status in (State.IN_PROGRESS, State.TERMINATING)
         ]
         for output in self._outputs:
-            output.tick(remaining, waiting)
+            output.tick(remaining, self._mask(waiting))
 
     def notice(self, message: str) -> None:
         """Something the user should know of."""
         for output in self._outputs:
-            output.notice(message)
+            output.notice(self._mask(message))
 
     def warning(self, message: str, where: str = "") -> None:
         """A warning, told once however often the server repeats it."""
@@ -93,7 +99,7 @@ class Journal:
             return
         self._warnings[line] = None
         for output in self._outputs:
-            output.warning(message, where)
+            output.warning(*self._mask((message, where)))
 
     def error(self, error: StepError, reference: Reference | None = None) -> None:
         """Something was refused or found wrong; ``reference`` is the object it was found on."""
@@ -101,17 +107,17 @@ class Journal:
         if reference is not None:
             self._entry(reference).message = error.message
         for output in self._outputs:
-            output.error(error)
+            output.error(StepError(self._mask(error.message), **self._mask(_place(error))))
 
     def found(self, findings: Sequence[Finding]) -> None:
         """The evidence."""
-        self._findings += findings
+        self._findings += [_cut(finding) for finding in self._mask(list(findings))]
 
     def finish(self, exit_code: ExitCode) -> Result:
         """The result, told to every output."""
         result = self.result(exit_code)
         for output in self._outputs:
-            output.finished(result)
+            output.finished(self._mask(result))
             output.close()
         return result
 
@@ -132,3 +138,15 @@ class Journal:
 
     def _entry(self, reference: Reference) -> ObjectResult:
         return self._objects.setdefault(reference.key, ObjectResult(reference))
+
+
+_LINE = 400  # characters of a line of a log, or of an event
+
+
+def _place(error: StepError) -> dict[str, str | None]:
+    return {"where": error.where, "hint": error.hint}
+
+
+def _cut(finding: Finding) -> Finding:
+    logs, events = (tuple(line[:_LINE] for line in lines) for lines in (finding.logs, finding.events))
+    return replace(finding, logs=logs, events=events)
