@@ -90,8 +90,16 @@ class Rollout:
             self._start_feeds()
             return self._until_done()
         finally:
-            for feed in self._feeds:
-                feed.watch.stop()
+            self._stop()
+
+    def _stop(self) -> None:
+        """End all feeds, and say for how long those without a verdict were followed."""
+        for feed in self._feeds:
+            feed.watch.stop()
+        for target in self._board.open():
+            target.seconds = self._clock() - self._started
+            if target.judgement is not None:
+                self._listener.progress(target.reference, target.judgement, target.seconds)
 
     # -- feeds
 

@@ -29,9 +29,8 @@ class Live(Plain):
     def __init__(
         self, stream: MaskedStream, data: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__(self._write_above, data, colour)
+        super().__init__(self._write_above, data, colour, clock)
         self._stream = stream
-        self._clock = clock
         self._waiting: dict[Reference, str] = {}
         self._drawn = 0
         self._ends = 0.0

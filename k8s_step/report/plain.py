@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
@@ -18,6 +19,8 @@ from k8s_step.report.result import ObjectResult, Result
 
 _QUIET = ("unchanged", "none")
 _MESSAGE = 240  # characters of a message in a progress line
+_HOLD = 2.0  # seconds an object must stay where it is before a line is written about it
+_SILENCE = 30.0  # seconds after which a line says what is still waited for
 
 
 class Style(Protocol):
@@ -33,21 +36,38 @@ def no_style(text: str, tone: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``8.2 s``, ``3m05s`` or ``1h02m``."""
+    """``8.2 s``, ``3m05s``, ``10m`` or ``1h02m``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
+    return f"{minutes}m{rest:02d}s" if rest else f"{minutes}m"
 
 
 class Plain(Output):
-    """Progress and reasons through ``log`` (stderr), the table of objects through ``data`` (stdout)."""
+    """Progress and reasons through ``log`` (stderr), the table of objects through ``data`` (stdout).
 
-    def __init__(self, log: Callable[[str], None], data: Callable[[str], None], style: Style = no_style) -> None:
+    A rollout passes through many states within a second: a line about one is held back for a moment, and written only
+    if the object still stands there. Verdicts are written at once.
+    """
+
+    tick_every = 1.0
+
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        data: Callable[[str], None],
+        style: Style = no_style,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.log = log
         self.data = data
         self.style = style
+        self._clock = clock
         self._many_namespaces = False
+        self._held: dict[Reference, tuple[float, str]] = {}
+        self._spoke = clock()
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
         self.log(f"k8s-step {__version__}: {server} (from {origin}), namespace {namespace}")
@@ -62,9 +82,28 @@ class Plain(Output):
 
     def following(self, objects: int, timeout: float) -> None:
         self.log(f"waiting for {_many(objects, 'object')}, {duration(timeout)} at the most")
+        self._spoke = self._clock()
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        self.log(self.progress_line(reference, judgement, seconds))
+        line = self.progress_line(reference, judgement, seconds)
+        if judgement.is_final:
+            self._held.pop(reference, None)
+            self._say(line)
+        else:
+            since, _ = self._held.get(reference, (self._clock(), ""))
+            self._held[reference] = (since, line)
+        self._say_held()
+
+    def _say(self, line: str) -> None:
+        self.log(line)
+        self._spoke = self._clock()
+
+    def _say_held(self) -> None:
+        ripe = self._clock() - _HOLD
+        for reference, (since, line) in list(self._held.items()):
+            if since <= ripe:
+                del self._held[reference]
+                self._say(line)
 
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
         """``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
@@ -80,9 +119,14 @@ class Plain(Output):
         return f"{name}: {message}"
 
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
+        self._say_held()
+        if self._clock() - self._spoke >= _SILENCE:
+            self._say(self._still_waiting(remaining, waiting))
+
+    def _still_waiting(self, remaining: float, waiting: list[tuple[Reference, str]]) -> str:
         told = "; ".join(f"{self.name(reference)}: {_short(message)}" for reference, message in waiting[:3])
         more = f"; and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        self.log(f"still waiting, {duration(max(remaining, 0))} left: {told}{more}")
+        return f"still waiting, {duration(max(remaining, 0))} left: {told}{more}"
 
     def notice(self, message: str) -> None:
         self.log(f"note: {message}")
@@ -91,25 +135,24 @@ class Plain(Output):
         self.log(f"{self.style('warning', 'warn')}: {where + ': ' if where else ''}{message}")
 
     def error(self, error: StepError) -> None:
-        for line in str(error).splitlines():
-            self.log(f"{self.style('error', 'bad')}: {line}")
+        self.log(f"{self.style('error', 'bad')}: {error}")
 
     def finished(self, result: Result) -> None:
         if any(entry.status or entry.action != "none" for entry in result.objects):
             self.data(table(result.objects, self._many_namespaces))
         for finding in result.findings:
             self.log("")
-            self.log(self.finding_text(finding))
+            self.log(self.finding_text(finding, _LEADS.get(result.exit_code, "failed")))
         if result.findings:
             self.log("")
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
         self.log(f"{self.style(result.word.replace('_', ' '), tone)}: {summary(result)}")
 
-    def finding_text(self, finding: Finding) -> str:
+    def finding_text(self, finding: Finding, lead: str = "failed") -> str:
         """The reason, who is blamed, what it usually means, the last lines and the events."""
         reference = finding.reference
         place = f" ({reference.where})" if reference.where else ""
-        lines = [self.style(f"{reference.title} failed: {finding.reason or 'no reason given'}", "bad") + place]
+        lines = [self.style(f"{reference.title} {lead}: {finding.reason or 'no reason given'}", "bad") + place]
         lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
         if finding.logs:
             lines.append(f"  last lines of {finding.logs_of}:")
@@ -128,10 +171,15 @@ class Plain(Output):
         return reference.title
 
 
+_LEADS = {ExitCode.TIMED_OUT: "is not current"}
+
+
 def _facts(finding: Finding) -> list[tuple[str, str]]:
     alike = f", and {_many(finding.alike, 'more pod')} likewise" if finding.alike else ""
     node = f" on node {finding.node}" if finding.node else ""
-    message = textwrap.fill(finding.message, 100, subsequent_indent=" " * 13, break_long_words=False)
+    message = textwrap.fill(
+        finding.message, 100, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False
+    )
     return [
         ("says", message),
         ("namespace", finding.reference.namespace),
@@ -157,7 +205,7 @@ _HEAD = ("NAMESPACE", "OBJECT", "ACTION", "STATUS", "SECONDS", "MESSAGE")
 
 
 def _seconds(entry: ObjectResult) -> str:
-    return f"{entry.seconds:.1f}" if entry.status else "-"
+    return f"{entry.seconds:.1f}" if entry.status and entry.seconds >= 0.05 else "-"
 
 
 def summary(result: Result) -> str:
