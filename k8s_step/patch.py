@@ -39,10 +39,11 @@ def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
     where in doubt (a quantity written another way, a defaulted list key) it is False, and the server decides.
     Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
     """
+    wanted = _stripped(manifest)
     fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
-    if fields is None:
-        return False
-    return _same(fields, _stripped(manifest), _stripped(live))
+    if fields is None:  # one that owns nothing has no entry: a ServiceAccount that is but a name
+        return not wanted and not _has_applied(live, field_manager)
+    return _same(fields, wanted, _stripped(live))
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
@@ -50,7 +51,8 @@ def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
     metadata = dict(obj.get("metadata") or {})
     metadata.pop("resourceVersion", None)
     entries = metadata.pop("managedFields", None) or []
-    metadata["managedFields"] = [entry for entry in entries if entry.get("manager") == field_manager]
+    own = [entry for entry in entries if entry.get("manager") == field_manager]
+    metadata["managedFields"] = [{key: value for key, value in entry.items() if key != "time"} for entry in own]
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
@@ -60,6 +62,11 @@ def _applied_fields(live: Object, field_manager: str, api_version: str) -> Mappi
         if is_ours and not entry.get("subresource") and entry.get("apiVersion") == api_version:
             return dict(entry.get("fieldsV1") or {})
     return None
+
+
+def _has_applied(live: Object, field_manager: str) -> bool:
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    return any(entry.get("manager") == field_manager and entry.get("operation") == "Apply" for entry in entries)
 
 
 # Never owned by a manager: ``internal/stripmeta.go`` in k8s.io/apimachinery's managedfields.

@@ -85,7 +85,7 @@ def apply(client: Client, planned: Planned, options: ApplyOptions, deadline: flo
         answer = client.send(request, deadline=deadline)
     except ApiError as error:
         raise explained(error, planned) from None
-    action = _action(live.body if live is not None else None, answer, options.field_manager)
+    action = _action(live.body if live is not None else None, answer, options)
     return Written(planned, action, answer.body, answer.warnings)
 
 
@@ -103,16 +103,19 @@ def _live(client: Client, planned: Planned, deadline: float) -> Answer | None:
         return None
 
 
-def _action(before: Object | None, answer: Answer, field_manager: str) -> str:
-    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful."""
+def _action(before: Object | None, answer: Answer, options: ApplyOptions) -> str:
+    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful.
+
+    A dry run leaves the resourceVersion as it is, whatever would change.
+    """
     if answer.code == 201:
         return "created"
     if before is None:
         return "configured"
     after = answer.body
-    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+    if not options.dry_run and before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
         return "unchanged"
-    same = without_status(before, field_manager) == without_status(after, field_manager)
+    same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
     return "unchanged" if same else "configured"
 
 
