@@ -172,7 +172,7 @@ def _in_progress(
     fatal = [ill for ill in ills if ill.fatal(now)]
     if fail_fast and fatal and (_each_counts(obj) or not _hopeful(own, fatal)):
         return _failed_by_pods(fatal, now)
-    message = "; ".join(part for part in (found.message, _pods_phrase(own, ills, marks)) if part)
+    message = _with_pods(found, obj, own, ills, marks)
     soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
     return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest)
 
@@ -198,11 +198,18 @@ def _complaints(own: Iterable[Object]) -> tuple[Blame, ...]:
     return tuple(Blame(pod, symptom) for pod in own if (symptom := podfailures.complaint(pod)) is not None)
 
 
-def _pods_phrase(own: list[Object], ills: list[_Ill], marks: Marks) -> str:
+def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:
     known = {_uid(ill.pod): marks.first_reason(_uid(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
     phrases = [known.get(_uid(pod)) or podfailures.waiting_for(pod) for pod in own if podfailures.is_alive(pod)]
-    counts = Counter(phrase for phrase in phrases if phrase)
-    return ", ".join(f"{count} {phrase}" for phrase, count in sorted(counts.items()))
+    counts = Counter(phrase for phrase in phrases if phrase and phrase != found.message)
+    if obj.get("kind") == "Pod":
+        return "; ".join([found.message, *counts])
+    told = ", ".join(f"{count} {phrase}" for phrase, count in sorted(counts.items()))
+    label = "new pods" if obj.get("kind") in _REPLACING else "pods"
+    return f"{found.message}; {label}: {told}" if told else found.message
+
+
+_REPLACING = ("Deployment", "StatefulSet", "DaemonSet")  # old pods go on while new ones come
 
 
 def _uid(obj: Object) -> str:

@@ -101,7 +101,7 @@ def _unobserved(obj: Object, *, must_observe: bool) -> Readiness | None:
     seen = _number(_status(obj).get("observedGeneration"))
     if generation is None or seen == generation or (seen is None and not must_observe):
         return None
-    return _progress(f"the controller has not yet seen generation {generation}")
+    return _progress(f"the controller has not yet seen generation {generation}", "LatestGenerationNotObserved")
 
 
 def _number(value: Any) -> int | None:

@@ -72,6 +72,7 @@ class Journal:
         entry = self._entry(reference)
         before = entry.status
         entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
+        entry.reason = judgement.reason if judgement.state in (State.FAILED, State.NOT_FOUND) else ""
         if not before and judgement.state is State.CURRENT:
             return  # current from the first: the table says so, the log need not
         for output in self._outputs:

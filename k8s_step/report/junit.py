@@ -9,6 +9,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.text import printable
 
 # XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -16,31 +17,46 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def to_junit(result: Result) -> str:
     """The document. An object that failed, or that a finding blames, is a failure with its evidence as the text."""
-    findings = {finding.reference.key: finding for finding in result.findings}
-    cases = [_case(entry, findings.get(entry.reference.key)) for entry in result.objects]
-    if result.exit_code is not ExitCode.SUCCEEDED and not any(_is_bad(case) for case in cases):
+    findings: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for finding in result.findings:
+        findings.setdefault(finding.reference.key, []).append(finding)
+    is_good = result.exit_code is ExitCode.SUCCEEDED
+    cases = [_case(entry, findings.get(entry.reference.key, []), is_good) for entry in result.objects]
+    if not is_good and not any(_is_bad(case) for case in cases):
         cases.append(_whole_run(result))
     suite = Xml.Element("testsuite", name=f"k8s-step {result.command}", time=f"{result.seconds:.3f}")
     suite.set("timestamp", result.started)
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     suite.extend(cases)
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
-def _case(entry: ObjectResult, finding: Finding | None) -> Xml.Element:
+def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.Element:
     reference = entry.reference
     case = Xml.Element("testcase", name=reference.title, classname=reference.namespace or "cluster")
     case.set("time", f"{entry.seconds:.3f}")
     if reference.file:
         case.set("file", reference.file)
         case.set("line", str(reference.line))
-    if finding is not None:
-        _add(case, "failure", finding.reason, f"{finding.reason}: {finding.message}", _evidence(finding))
-    elif entry.status in (State.FAILED, State.NOT_FOUND):
-        _add(case, "failure", entry.status, entry.message, entry.message)
+    if findings:
+        text = "\n\n".join(map(_evidence, findings))
+        _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
+    elif not is_good and entry.status != State.CURRENT:
+        _add_unfinished(case, entry)
     return case
+
+
+def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:
+    """In a run that went wrong: what failed or was not current in time, what was refused, and what was never sent."""
+    if entry.status:
+        _add(case, "failure", entry.status, entry.message or entry.status, entry.message)
+    elif entry.message:
+        _add(case, "error", "refused", entry.message, entry.message)
+    elif entry.action == "none":
+        Xml.SubElement(case, "skipped", message="not sent")
 
 
 def _whole_run(result: Result) -> Xml.Element:
@@ -62,7 +78,8 @@ def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> Non
 
 def _evidence(finding: Finding) -> str:
     facts = [("pod", finding.pod), ("container", finding.container), ("image", finding.image), ("node", finding.node)]
-    lines = [f"{label}: {value}" for label, value in facts if value]
+    lines = [f"{finding.reason}: {finding.message}"]
+    lines += [f"{label}: {value}" for label, value in facts if value]
     lines += [finding.advice] if finding.advice else []
     lines += [f"last lines of {finding.logs_of}:", *finding.logs] if finding.logs else []
     lines += ["events, newest first:", *finding.events] if finding.events else []
@@ -70,4 +87,4 @@ def _evidence(finding: Finding) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+    return _NOT_XML.sub("\ufffd", printable(text))

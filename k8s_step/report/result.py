@@ -25,13 +25,14 @@ RESULTS = {
 
 @dataclass
 class ObjectResult:
-    """What became of one object; ``action`` is created, configured, unchanged, … or none."""
+    """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed."""
 
     reference: Reference
     action: str = "none"
     status: str = ""
     message: str = ""
     seconds: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
