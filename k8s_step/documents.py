@@ -257,13 +257,13 @@ class _Composer:
         begins = error.context_mark.line + 1 if error.context_mark else line
         if error.context and begins != line:
             message = f"{message} ({error.context} that begins in line {self._source.line(begins)})"
-        return self._source.error(message, line, self._hint(line, mark.column if mark else 0))
+        return self._source.error(message, line, self._hint(begins, line, mark.column if mark else 0))
 
-    def _hint(self, line: int, column: int) -> str | None:
-        written = (self._source.text.splitlines()[line - 1 : line] or [""])[0]
-        if "\t" in written[: column + 1]:
+    def _hint(self, begins: int, line: int, column: int) -> str | None:
+        written = self._source.text.splitlines()[begins - 1 : line]
+        if len(written) > line - begins and "\t" in written[-1][: column + 1]:
             return "YAML is not indented with tabs: use spaces"
-        return "put the value with ${…} in quotes" if "${" in written else None
+        return "put the value with ${…} in quotes" if any("${" in text for text in written) else None
 
 
 def _is_empty(node: Node) -> bool:
