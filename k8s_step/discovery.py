@@ -28,6 +28,8 @@ class Discovery:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: dict[tuple[str, str], Resource] = {}  # by apiVersion and kind
+        self._own: list[Resource] = []
+        self._words: dict[_Wanted, Resource] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._stale: list[str] = []
         self._lock = threading.Lock()
@@ -35,6 +37,7 @@ class Discovery:
     def add(self, resource: Resource) -> None:
         """Take ``resource`` for served: this run creates its CustomResourceDefinition."""
         self._known[resource.api_version, resource.kind] = resource
+        self._own.append(resource)
 
     def resource(self, api_version: str, kind: str, *, deadline: float | None = None) -> Resource:
         """The resource of a manifest's apiVersion and kind.
@@ -57,14 +60,13 @@ class Discovery:
         ``group/version/name``. A full name counts before a short one, and kubectl's order of groups decides the rest.
         """
         wanted = _Wanted.read(word)
-        for candidates in (BUILTIN, tuple(self._known.values())):
-            if (found := wanted.best(candidates)) is not None:
-                return found
-        everything = self._everything()
-        found = wanted.best(everything)
+        found = self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
         if found is None:
-            raise self._no_such(word, wanted, everything)
-        self.add(found)
+            everything = self._everything()
+            found = wanted.best(everything)
+            if found is None:
+                raise self._no_such(word, wanted, everything)
+            self._words[wanted] = found
         return found
 
     def _asked(self, api_version: str, kind: str, deadline: float | None) -> Resource:
@@ -76,8 +78,7 @@ class Discovery:
             raise InputError(
                 f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, deadline)
             ) from None
-        for resource in _listed(answer):
-            self.add(resource)
+        self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
             raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=_near(kind, answer))
         return self._known[api_version, kind]

@@ -116,6 +116,7 @@ class _TimedReader(io.RawIOBase):
         self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
         self._deadline = deadline
         self._idle: float | None = None
+        self._lock = threading.Lock()
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self, _CHUNK)
@@ -125,7 +126,10 @@ class _TimedReader(io.RawIOBase):
         self._deadline, self._idle = None, idle
 
     def cut(self) -> None:
-        _shut(self._sock)
+        """End a read in another thread, unless this answer is over: its connection may serve another one by now."""
+        with self._lock:
+            if not self.closed:
+                _shut(self._sock)
 
     def readable(self) -> bool:
         return True
@@ -140,8 +144,9 @@ class _TimedReader(io.RawIOBase):
         return cast("int | None", self._raw.readinto(buffer))
 
     def close(self) -> None:
-        self._raw.close()
-        super().close()
+        with self._lock:
+            self._raw.close()
+            super().close()
 
 
 class _Lines:

@@ -38,7 +38,11 @@ class Exchange:
         self.sock.sendall(data)
 
     def reply(
-        self, code: int = 200, body: bytes | dict[str, Any] = b"{}", *headers: str, content_type: str = "application/json"
+        self,
+        code: int = 200,
+        body: bytes | dict[str, Any] = b"{}",
+        *headers: str,
+        content_type: str = "application/json",
     ) -> None:
         """A whole answer; ``headers`` are lines such as ``Retry-After: 1``."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -62,7 +66,7 @@ Handler = Callable[[Exchange], None]
 
 
 class Loopback:
-    """Serves until the ``with`` block ends; ``exchanges`` are the requests it got, ``connections`` how many were made."""
+    """Serves until the ``with`` block ends; ``exchanges`` are the requests it got, ``connections`` a count."""
 
     def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.handler = handler

@@ -136,8 +136,12 @@ class Scene:
         settings = {"api_version": V1, "command": str(self.script), "where": "kubeconfig x: user one", **settings}
         environ = {"PATH": os.environ["PATH"]}
         return Plugin(
-            ExecPlugin(**settings), to or connection(User()), self.redactor,
-            environ=environ, clock=lambda: self.now, patience=patience,
+            ExecPlugin(**settings),
+            to or connection(User()),
+            self.redactor,
+            environ=environ,
+            clock=lambda: self.now,
+            patience=patience,
         )
 
     @property
@@ -169,9 +173,15 @@ class TestPlugin:
     def test_what_it_is_told(self, scene: Scene) -> None:
         to = connection(User(), ca=b"PEM", tls_server_name="api")
         plugin = scene.plugin(
-            "json.dump([sys.argv[1:], os.environ['A'], json.loads(os.environ['KUBERNETES_EXEC_INFO']), sys.stdin.read()],"
-            " open(os.path.dirname(sys.argv[0]) + '/told', 'w'))\nanswer(token='abcdef')",
-            to=to, args=("get", "token"), env=(("A", "1"),), provide_cluster_info=True, cluster_config={"audience": "x"},
+            "info = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\n"
+            "told = open(os.path.dirname(sys.argv[0]) + '/told', 'w')\n"
+            "json.dump([sys.argv[1:], os.environ['A'], info, sys.stdin.read()], told)\n"
+            "answer(token='abcdef')",
+            to=to,
+            args=("get", "token"),
+            env=(("A", "1"),),
+            provide_cluster_info=True,
+            cluster_config={"audience": "x"},
         )
         plugin.current()
         args, variable, info, stdin = json.loads((scene.folder / "told").read_text())
@@ -245,8 +255,8 @@ class TestPlugin:
             "open(os.path.dirname(sys.argv[0]) + '/pids', 'w').write(f'{os.getpid()} {child.pid}')\n"
             "time.sleep(600)"
         )
-        plugin = scene.plugin(body, patience=1.5)
-        with pytest.raises(InputError, match="did not answer within 1.5s"):
+        plugin = scene.plugin(body, patience=2.5)
+        with pytest.raises(InputError, match=r"did not answer within 2\.5s"):
             plugin.current()
         for pid in (scene.folder / "pids").read_text().split():
             assert not _runs(int(pid))

@@ -24,8 +24,13 @@ def encoded(text: str) -> str:
 
 
 def config(
-    *, server: str = "https://one:6443", user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None,
-    context: dict[str, Any] | None = None, name: str = "one", current: str | None = "one",
+    *,
+    server: str = "https://one:6443",
+    user: dict[str, Any] | None = None,
+    cluster: dict[str, Any] | None = None,
+    context: dict[str, Any] | None = None,
+    name: str = "one",
+    current: str | None = "one",
 ) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
@@ -108,7 +113,14 @@ class TestOrder:
 
     def test_nothing_found_lists_every_place(self, machine: Machine) -> None:
         said = machine.refused()
-        for place in ("--server", "K8S_API", "KUBECONFIG", "K8S_KUBECONFIG", "KUBERNETES_SERVICE_HOST", "~/.kube/config"):
+        for place in (
+            "--server",
+            "K8S_API",
+            "KUBECONFIG",
+            "K8S_KUBECONFIG",
+            "KUBERNETES_SERVICE_HOST",
+            "~/.kube/config",
+        ):
             assert place in said
 
     def test_a_context_is_not_looked_for_in_the_service_account(self, machine: Machine) -> None:
@@ -155,7 +167,9 @@ class TestServerOption:
     def test_url_forms(self, machine: Machine, given: str, server: str) -> None:
         assert machine.resolve(server=given).server == server
 
-    @pytest.mark.parametrize("server", ["ftp://x", "https://", "https://x:port", f"https://me:{SECRET}@x", "https://x?a=b"])
+    @pytest.mark.parametrize(
+        "server", ["ftp://x", "https://", "https://x:port", f"https://me:{SECRET}@x", "https://x?a=b"]
+    )
     def test_bad_urls(self, machine: Machine, server: str) -> None:
         machine.refused(server=server)
 
@@ -226,7 +240,9 @@ class TestOverrides:
 class TestFiles:
     def test_merged_as_kubectl_does(self, machine: Machine) -> None:
         first = machine.write("a/first", {**config(name="shared", current=None), "contexts": []})
-        second = machine.write("b/second", config(name="shared", server="https://loses", user={"token": "loses"}, current="shared"))
+        second = machine.write(
+            "b/second", config(name="shared", server="https://loses", user={"token": "loses"}, current="shared")
+        )
         third = machine.write("c/third", config(name="third"))
         machine.environ["KUBECONFIG"] = f"{first}:/no/such/file::{second}:{third}"
         found = machine.resolve()

@@ -51,7 +51,12 @@ def test_proxied(server: str, no_proxy: str) -> None:
 
 
 def test_which_variable() -> None:
-    both = {"HTTPS_PROXY": "https://upper", "https_proxy": "https://lower", "http_proxy": "plain:80", "ALL_PROXY": PROXY}
+    both = {
+        "HTTPS_PROXY": "https://upper",
+        "https_proxy": "https://lower",
+        "http_proxy": "plain:80",
+        "ALL_PROXY": PROXY,
+    }
     assert environment_proxy("https://api", both) == "https://upper"
     assert environment_proxy("http://api", both) == "http://plain:80"
     assert environment_proxy("https://api", {"ALL_PROXY": PROXY, "HTTP_PROXY": PROXY}) is None
