@@ -1,0 +1,84 @@
+"""The objects that a command's words name: ``deployment/web``, ``deploy web api``, ``v1/pods/x``, several of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from k8s_step.discovery import Discovery
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.reference import Reference
+from k8s_step.resource import Resource
+
+# ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
+_KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
+_FORMS = "name it as KIND/NAME, such as deployment/web"
+
+
+class Named(NamedTuple):
+    """One object that was named, and the kind in its URL."""
+
+    resource: Resource
+    reference: Reference
+
+    def path(self, subresource: str | None = None) -> str:
+        """The URL path of the object, or of its subresource."""
+        return self.resource.path(self.reference.namespace or None, self.reference.name, subresource)
+
+
+def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Named]:
+    """The objects named by ``KIND/NAME`` words or by ``KIND NAME…``, each once, in the order given.
+
+    Asks the server only for kinds that are not built in. Raises :class:`InputErrors` with every word that is wrong.
+    """
+    errors: list[InputError] = []
+    found: dict[Named, None] = {}
+    for kind, name, word in _pairs([part for written in words for part in written.split()]):
+        try:
+            found[_named(discovery.find(kind), _checked(name, word), namespace)] = None
+        except InputError as error:
+            error.where = error.where or word
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return list(found)
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and the word they come from, for messages."""
+    if not words:
+        raise InputError("no object was named", hint=_FORMS)
+    first, *rest = words
+    if "/" not in first or _KIND_WITH_VERSION.fullmatch(first):
+        yield from _of_one_kind(first, rest)
+        return
+    for word in words:
+        kind, slash, name = word.rpartition("/")
+        if not slash:
+            raise InputError("KIND/NAME and KIND NAME cannot be mixed", where=word, hint=_FORMS)
+        yield kind, name, word
+
+
+def _of_one_kind(kind: str, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    names = list(names)
+    if not names:
+        raise InputError("this names a kind and no object", where=kind, hint=f"which one? {kind}/NAME")
+    for name in names:
+        if "/" in name:
+            raise InputError("KIND/NAME and KIND NAME cannot be mixed", where=name, hint=_FORMS)
+        yield kind, name, f"{kind} {name}"
+
+
+def _checked(name: str, word: str) -> str:
+    """Source: ``IsValidPathSegmentName`` of k8s.io/apimachinery; the rest of the rules are the server's."""
+    if not name:
+        raise InputError("the name is missing", where=word, hint=_FORMS)
+    if name in (".", "..") or "%" in name:
+        raise InputError(f"{name!r} is no object's name", where=word)
+    return name
+
+
+def _named(resource: Resource, name: str, namespace: str) -> Named:
+    where = namespace if resource.namespaced else ""
+    return Named(resource, Reference(resource.api_version, resource.kind, where, name))
