@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,9 +13,20 @@ from k8s_step.reference import Reference
 from k8s_step.report.plain import Plain, duration
 from k8s_step.report.result import Result
 from k8s_step.report.stream import MaskedStream
+from k8s_step.report.text import cells, fitted, one_line
 
 _TONES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2"}
 _ROWS = 12  # objects shown at a time
+_LONGEST = 1000  # characters; more than any screen is wide
+
+
+def screen() -> os.terminal_size:
+    """Columns and rows of the terminal the log goes to, which stdout need not be."""
+    try:
+        found = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return shutil.get_terminal_size()
+    return found if found.columns and found.lines else shutil.get_terminal_size()
 
 
 def colour(text: str, tone: str) -> str:
@@ -27,12 +40,17 @@ class Live(Plain):
     tick_every = 1.0
 
     def __init__(
-        self, stream: MaskedStream, data: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        stream: MaskedStream,
+        data: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        size: Callable[[], os.terminal_size] = screen,
     ) -> None:
         super().__init__(self._write_above, data, colour, clock)
         self._stream = stream
+        self._size = size
         self._waiting: dict[Reference, str] = {}
-        self._drawn = 0
+        self._drawn: list[str] = []
         self._ends = 0.0
 
     def following(self, objects: int, timeout: float) -> None:
@@ -61,22 +79,27 @@ class Live(Plain):
         self._redraw()
 
     def _erase(self) -> None:
+        """The terminal may have become narrower since: then what was one row is now several."""
         if self._drawn:
-            self._stream.write(f"\x1b[{self._drawn}F\x1b[J")
-            self._drawn = 0
+            columns = max(self._size().columns, 1)
+            rows = sum(max(-(-cells(line) // columns), 1) for line in self._drawn)
+            self._stream.write(f"\x1b[{rows}F\x1b[J")
+            self._drawn = []
 
     def _redraw(self) -> None:
         self._erase()
         if self._waiting:
-            lines = self._block(shutil.get_terminal_size().columns - 1)
-            self._stream.write("".join(f"{colour(line, 'dim')}\n" for line in lines))
-            self._drawn = len(lines)
+            self._drawn = self._block()
+            self._stream.write("".join(f"{colour(line, 'dim')}\n" for line in self._drawn))
         self._stream.flush()
 
-    def _block(self, width: int) -> list[str]:
+    def _block(self) -> list[str]:
+        """Fits the screen: the last column stays free, and some rows, or the block could not be erased."""
+        width, rows = self._size().columns - 1, min(_ROWS, max(self._size().lines - 4, 1))
         left = duration(max(self._ends - self._clock(), 0))
         lines = [f"-- waiting for {len(self._waiting)}, {left} left"]
-        lines += [f"   {self.name(reference)}: {text}" for reference, text in list(self._waiting.items())[:_ROWS]]
-        if len(self._waiting) > _ROWS:
-            lines.append(f"   and {len(self._waiting) - _ROWS} more")
-        return [" ".join(line.split(" "))[:width] for line in lines]
+        for reference, text in list(self._waiting.items())[:rows]:
+            lines.append(f"   {self.name(reference)}: {one_line(text, _LONGEST)}")
+        if len(self._waiting) > rows:
+            lines.append(f"   and {len(self._waiting) - rows} more")
+        return [fitted(line, width) for line in lines]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,9 +15,12 @@ from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
 from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.text import one_line, printable
 
 _QUIET = ("unchanged", "none")
 _MESSAGE = 240  # characters of a message in a progress line
+_CELL = 100  # characters of a message in the table
+_NAMED = 5  # objects named after a silence
 _HOLD = 2.0  # seconds an object must stay where it is before a line is written about it
 _SILENCE = 30.0  # seconds after which a line says what is still waited for
 
@@ -108,7 +110,7 @@ class Plain(Output):
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
         """``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
         name = self.name(reference)
-        message = _short(judgement.message)
+        message = one_line(judgement.message, _MESSAGE)
         if judgement.state is State.CURRENT:
             note = "; it tells nothing of its state, so nothing could be judged" if judgement.unjudged else ""
             aside = f" ({message})" if message else ""
@@ -124,18 +126,20 @@ class Plain(Output):
             self._say(self._still_waiting(remaining, waiting))
 
     def _still_waiting(self, remaining: float, waiting: list[tuple[Reference, str]]) -> str:
-        told = "; ".join(f"{self.name(reference)}: {_short(message)}" for reference, message in waiting[:3])
-        more = f"; and {len(waiting) - 3} more" if len(waiting) > 3 else ""
-        return f"still waiting, {duration(max(remaining, 0))} left: {told}{more}"
+        lines = [f"still waiting for {_many(len(waiting), 'object')}, {duration(max(remaining, 0))} left"]
+        lines += [f"  {self.name(reference)}: {one_line(told, _MESSAGE)}" for reference, told in waiting[:_NAMED]]
+        lines += [f"  and {len(waiting) - _NAMED} more"] if len(waiting) > _NAMED else []
+        return "\n".join(lines)
 
     def notice(self, message: str) -> None:
-        self.log(f"note: {message}")
+        self.log(f"note: {printable(message)}")
 
     def warning(self, message: str, where: str) -> None:
-        self.log(f"{self.style('warning', 'warn')}: {where + ': ' if where else ''}{message}")
+        self.log(f"{self.style('warning', 'warn')}: {where + ': ' if where else ''}{printable(message)}")
 
     def error(self, error: StepError) -> None:
-        self.log(f"{self.style('error', 'bad')}: {error}")
+        first, *rest = printable(str(error)).splitlines() or [""]
+        self.log("\n".join([f"{self.style('error', 'bad')}: {first}", *(f"  | {line}" for line in rest)]))
 
     def finished(self, result: Result) -> None:
         if any(entry.status or entry.action != "none" for entry in result.objects):
@@ -156,12 +160,12 @@ class Plain(Output):
         lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
         if finding.logs:
             lines.append(f"  last lines of {finding.logs_of}:")
-            lines += [f"  | {line}" for line in finding.logs]
+            lines += [f"  | {line}" for line in _lines(finding.logs)]
         elif finding.logs_of:
             lines.append(f"  {finding.logs_of}")
         if finding.events:
             lines.append("  events, newest first:")
-            lines += [f"    {event}" for event in finding.events]
+            lines += [f"    {line}" for line in _lines(finding.events)]
         return "\n".join(lines)
 
     def name(self, reference: Reference) -> str:
@@ -177,17 +181,20 @@ _LEADS = {ExitCode.TIMED_OUT: "is not current"}
 def _facts(finding: Finding) -> list[tuple[str, str]]:
     alike = f", and {_many(finding.alike, 'more pod')} likewise" if finding.alike else ""
     node = f" on node {finding.node}" if finding.node else ""
-    message = textwrap.fill(
-        finding.message, 100, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False
-    )
+    first, *rest = printable(finding.message).strip().splitlines() or [""]
     return [
-        ("says", message),
+        ("message", first),
+        *(("", f"| {line}") for line in rest),  # never at a line's start, where GitHub looks for its commands
         ("namespace", finding.reference.namespace),
         ("pod", f"{finding.pod}{node}{alike}" if finding.pod else ""),
         ("container", finding.container),
         ("image", finding.image),
-        ("usually", finding.advice),
+        ("likely", finding.advice),
     ]
+
+
+def _lines(texts: tuple[str, ...]) -> list[str]:
+    return [line for text in texts for line in printable(text).splitlines() or [""]]
 
 
 def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> str:
@@ -195,7 +202,8 @@ def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> st
     rows = [_HEAD if with_namespace else _HEAD[1:]]
     for entry in objects:
         row = (entry.reference.namespace, entry.reference.title, entry.action, entry.status or "-", _seconds(entry))
-        message = "" if entry.status == State.CURRENT else _short(entry.message, 100)
+        told = ": ".join(part for part in (entry.reason, entry.message) if part)
+        message = "" if entry.status == State.CURRENT else one_line(told, _CELL)
         rows.append((*(row if with_namespace else row[1:]), message))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -220,8 +228,3 @@ def summary(result: Result) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _short(message: str, limit: int = _MESSAGE) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
