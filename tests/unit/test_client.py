@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import queue
 import socket
 import ssl
@@ -162,6 +163,26 @@ class TestRequests:
         server = bench.server(replying(200, b"k8s\x00\xff", content_type="application/vnd.kubernetes.protobuf"))
         answer = bench.client(server.url).send(Request("GET", "/x", accept="application/vnd.kubernetes.protobuf"))
         assert (answer.body, answer.raw) == ({}, b"k8s\x00\xff")
+
+    def test_packed_answers_are_unpacked(self, bench: Bench) -> None:
+        packed = gzip.compress(b'{"kind": "Pod"}')
+        server = bench.server(
+            replying(200, packed, "Content-Encoding: gzip"),
+            replying(200, packed[:-4] + b"junk", "Content-Encoding: gzip"),
+            replying(200, b"junk", "Content-Encoding: gzip"),
+            replying(200, packed, "Content-Encoding: gzip"),
+        )
+        client = bench.client(server.url)
+        assert client.send(GET).body == {"kind": "Pod"}
+        assert client.send(GET).body == {"kind": "Pod"}
+        assert len(server.exchanges) == 4
+
+    def test_packing_is_asked_for_far_away_only(self, bench: Bench) -> None:
+        server = bench.server(ok)
+        bench.client(server.url).send(GET)
+        bench.client("http://far.invalid", proxy_url=server.url).send(GET)
+        bench.client("http://far.invalid", proxy_url=server.url, disable_compression=True).send(GET)
+        assert [seen.header("Accept-Encoding") for seen in server.exchanges] == ["identity", "gzip", "identity"]
 
     def test_connections_are_kept(self, bench: Bench) -> None:
         server = bench.server(ok)
@@ -721,7 +742,7 @@ class TestTls:
 class TestProxies:
     def test_a_tunnel(self, bench: Bench, authority: Authority) -> None:
         server = bench.server(ok, tls=server_tls(authority, ["api.invalid"]))
-        proxy = bench.server(tunnel(server))
+        proxy = bench.server(tunnel(server.port))
         redactor = Redactor()
         client = bench.client(
             f"https://api.invalid:{server.port}", ca=authority.certificate, user=User(token=SECRET),
@@ -743,10 +764,10 @@ class TestProxies:
         self, bench: Bench, authority: Authority, stranger: Authority
     ) -> None:
         server = bench.server(ok, tls=server_tls(authority, ["api.invalid"]))
-        proxy = bench.server(tunnel(server), tls=server_tls(authority))
+        proxy = bench.server(tunnel(server.port), tls=server_tls(authority))
         client = bench.client(f"https://api.invalid:{server.port}", ca=authority.certificate, proxy_url=proxy.url)
         assert client.send(GET).code == 200
-        strange = bench.server(tunnel(server), tls=server_tls(stranger))
+        strange = bench.server(tunnel(server.port), tls=server_tls(stranger))
         client = bench.client(f"https://api.invalid:{server.port}", ca=authority.certificate, proxy_url=strange.url)
         assert "unknown authority" in str(failed(client))
 
@@ -813,14 +834,14 @@ class TestQuiet:
         assert SECRET not in repr(connection) + repr(request) + repr(answer) + repr(Client(connection))
 
 
-def tunnel(server: Loopback) -> Handler:
-    """What a proxy does on CONNECT, always to ``server``."""
+def tunnel(port: int) -> Handler:
+    """What a proxy does on CONNECT, always to this port on loopback."""
 
     def handler(exchange: Exchange) -> None:
         assert exchange.method == "CONNECT"
         exchange.send(b"HTTP/1.1 200 OK\r\n\r\n")
         exchange.close()
-        with socket.create_connection(("127.0.0.1", server.port)) as onward:
+        with socket.create_connection(("127.0.0.1", port)) as onward:
             back = threading.Thread(target=pump, args=(onward, exchange.sock), daemon=True)
             back.start()
             pump(exchange.sock, onward)

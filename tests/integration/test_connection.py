@@ -1,0 +1,376 @@
+"""Every way to reach a cluster and to say who one is, against the real API server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from k8s_step.client import Client, Request
+from k8s_step.connection import ConnectionOptions
+from k8s_step.discovery import Discovery
+from k8s_step.errors import (
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    InvalidError,
+    NotFoundError,
+    StepError,
+    UnauthorizedError,
+    UnreachableError,
+    UnsupportedMediaTypeError,
+)
+from k8s_step.kubeconfig import resolve
+from k8s_step.redaction import Redactor
+from k8s_step.resource import BUILTIN
+from tests.controlplane.cluster import Cluster
+from tests.controlplane.pki import Authority
+from tests.faults.proxy import Proxy
+from tests.unit.loopback import Loopback
+from tests.unit.test_client import tunnel
+
+READ = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}
+REVIEW = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}).encode()
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(tmp_path: Path) -> Iterator[Connect]:
+    """A client as the step would make it from these options and variables, in an empty home."""
+    made: list[Client] = []
+
+    def open_client(environ: dict[str, str] | None = None, account: Path | None = None, **options: Any) -> Client:
+        connection = resolve(
+            ConnectionOptions(**options),
+            {"HOME": str(tmp_path / "home"), **(environ or {})},
+            service_account=account or tmp_path / "no-account",
+        )
+        made.append(Client(connection, redactor=Redactor()))
+        return made[-1]
+
+    yield open_client
+    for client in made:
+        client.close()
+
+
+def who(client: Client) -> str:
+    """Whom the server takes us for."""
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    answer = client.send(Request("POST", path, body=REVIEW, content_type="application/json"))
+    return str(answer.body["status"]["userInfo"]["username"])
+
+
+def groups(client: Client) -> list[str]:
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    answer = client.send(Request("POST", path, body=REVIEW, content_type="application/json"))
+    return list(answer.body["status"]["userInfo"]["groups"])
+
+
+def account(namespace: str) -> str:
+    return f"system:serviceaccount:{namespace}:ci"
+
+
+@pytest.fixture
+def ca(owned: Cluster) -> str:
+    assert owned.ca
+    return str(owned.ca)
+
+
+class TestWhere:
+    def test_the_variable_kubeconfig(self, cluster: Cluster, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        assert client.send(Request("GET", "/version")).body["major"] == "1"
+
+    def test_kubeconfig_as_text_and_base64(self, owned: Cluster, connect: Connect) -> None:
+        text = owned.kubeconfig.read_text()
+        expected = who(connect(kubeconfig=str(owned.kubeconfig)))
+        assert who(connect(kubeconfig=text)) == expected
+        assert who(connect(kubeconfig=base64.b64encode(text.encode()).decode())) == expected
+
+    def test_server_token_and_ca(self, owned: Cluster, namespace: str, ca: str, connect: Connect) -> None:
+        token = owned.token(namespace)
+        pem = Path(ca).read_text()
+        for form in (ca, pem, base64.b64encode(pem.encode()).decode()):
+            assert who(connect(server=owned.server, token=token, ca=form)) == account(namespace)
+
+    def test_the_mounted_service_account(
+        self, owned: Cluster, namespace: str, ca: str, connect: Connect, tmp_path: Path
+    ) -> None:
+        mounted = tmp_path / "serviceaccount"
+        mounted.mkdir()
+        (mounted / "token").write_text(owned.token(namespace))
+        (mounted / "namespace").write_text(namespace)
+        (mounted / "ca.crt").write_text(Path(ca).read_text())
+        host, _, port = owned.server.removeprefix("https://").rpartition(":")
+        client = connect({"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}, mounted)
+        assert (who(client), client.connection.namespace) == (account(namespace), namespace)
+
+    def test_plain_http_to_a_proxy(self, proxy: Proxy, connect: Connect) -> None:
+        client = connect(server=proxy.url)
+        assert client.send(Request("GET", "/api/v1/namespaces/default")).body["kind"] == "Namespace"
+
+    def test_merged_files(self, owned: Cluster, namespace: str, connect: Connect, tmp_path: Path) -> None:
+        """One file has the context, another the cluster, a third the user."""
+        user = {"token": owned.token(namespace)}
+        whole = yaml.safe_load(owned.write_kubeconfig(tmp_path / "whole", user=user).read_text())
+        parts = []
+        for part in ("contexts", "clusters", "users"):
+            path = tmp_path / part
+            path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", part: whole[part]}))
+            parts.append(str(path))
+        client = connect({"KUBECONFIG": os.pathsep.join(parts)}, context="test")
+        assert who(client) == account(namespace)
+
+
+class TestWho:
+    def test_certificate_files(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        path = owned.write_kubeconfig(tmp_path / "config", user=owned.certificate_files())
+        assert "system:masters" in groups(connect(kubeconfig=str(path)))
+
+    def test_certificate_data(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        path = owned.write_kubeconfig(tmp_path / "config")
+        assert "system:masters" in groups(connect(kubeconfig=str(path)))
+
+    def test_a_token_in_the_kubeconfig(self, owned: Cluster, namespace: str, connect: Connect, tmp_path: Path) -> None:
+        path = owned.write_kubeconfig(tmp_path / "config", user={"token": owned.token(namespace)})
+        assert who(connect(kubeconfig=str(path))) == account(namespace)
+
+    def test_a_token_over_the_kubeconfigs_user(self, owned: Cluster, namespace: str, connect: Connect) -> None:
+        client = connect(kubeconfig=str(owned.kubeconfig), token=owned.token(namespace))
+        assert who(client) == account(namespace)
+
+    def test_a_token_file_that_rotates(self, owned: Cluster, namespace: str, connect: Connect, tmp_path: Path) -> None:
+        (tmp_path / "token").write_text(owned.token(namespace, "ci"))
+        client = connect(
+            kubeconfig=str(owned.write_kubeconfig(tmp_path / "config", user={"tokenFile": "token"})),
+        )
+        assert who(client) == account(namespace)
+        (tmp_path / "token").write_text(owned.token(namespace, "other"))
+        assert who(client) == f"system:serviceaccount:{namespace}:other"
+
+    def test_a_plugin_whose_token_expires(
+        self, owned: Cluster, namespace: str, connect: Connect, tmp_path: Path
+    ) -> None:
+        """The first token is refused, the plugin run again, and the request repeated."""
+        (tmp_path / "tokens").write_text(f"no-such-token\n{owned.token(namespace)}\n")
+        script = (
+            "import json, os, sys\n"
+            "info = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\n"
+            f"assert info['spec']['cluster']['server'] == {owned.server!r}, info\n"
+            "lines = open(sys.argv[1]).read().splitlines()\n"
+            "open(sys.argv[1], 'w').write('\\n'.join(lines[1:] or lines))\n"
+            "info['status'] = {'token': lines[0]}\n"
+            "print(json.dumps(info))"
+        )
+        client = connect(kubeconfig=str(self._plugin(owned, tmp_path, script, str(tmp_path / "tokens"))))
+        assert who(client) == account(namespace)
+
+    def test_a_plugin_with_certificates(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        script = (
+            "import json, sys\n"
+            "chain, key = (open(path).read() for path in sys.argv[1:])\n"
+            "status = {'clientCertificateData': chain, 'clientKeyData': key}\n"
+            "version = 'client.authentication.k8s.io/v1'\n"
+            "print(json.dumps({'apiVersion': version, 'kind': 'ExecCredential', 'status': status}))"
+        )
+        path = self._plugin(owned, tmp_path, script, str(owned.certificate), str(owned.key))
+        assert "system:masters" in groups(connect(kubeconfig=str(path)))
+
+    def test_impersonation(self, owned: Cluster, connect: Connect) -> None:
+        client = connect(
+            kubeconfig=str(owned.kubeconfig), impersonate_user="jane", impersonate_groups=("shop", "ops: all")
+        )
+        assert who(client) == "jane"
+        assert {"shop", "ops: all"} <= set(groups(client))
+
+    def _plugin(self, cluster: Cluster, folder: Path, script: str, *args: str) -> Path:
+        (folder / "plugin.py").write_text(script)
+        launcher = folder / "plugin"
+        launcher.write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(folder / "plugin.py"))} "$@"\n'
+        )
+        launcher.chmod(0o700)
+        plugin = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "./plugin",
+            "args": list(args),
+            "provideClusterInfo": True,
+            "interactiveMode": "Never",
+        }
+        return cluster.write_kubeconfig(folder / "config", user={"exec": plugin})
+
+
+class TestTls:
+    @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+    def test_the_environments_bundle_never_wins(
+        self, owned: Cluster, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        (tmp_path / "bundle.pem").write_bytes(Authority("another").certificate)
+        monkeypatch.setenv(variable, str(tmp_path / "bundle.pem"))
+        assert connect(kubeconfig=str(owned.kubeconfig)).send(Request("GET", "/version")).code == 200
+
+    def test_another_ca(self, owned: Cluster, namespace: str, connect: Connect) -> None:
+        token = owned.token(namespace)
+        client = connect(server=owned.server, token=token, ca=Authority("another").certificate.decode())
+        with pytest.raises(UnreachableError, match="unknown authority") as caught:
+            who(client)
+        assert token not in str(caught.value)
+        insecure = connect(server=owned.server, token=token, insecure_skip_tls_verify=True)
+        assert who(insecure) == account(namespace)
+        assert "not checked" in insecure.connection.warnings[0]
+
+    def test_tls_server_name(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        cluster = {"tls-server-name": "not.in.the.certificate"}
+        client = connect(kubeconfig=str(owned.write_kubeconfig(tmp_path / "config", cluster=cluster)))
+        with pytest.raises(UnreachableError, match=r"not for not\.in\.the\.certificate"):
+            who(client)
+        cluster = {"tls-server-name": "localhost"}
+        client = connect(kubeconfig=str(owned.write_kubeconfig(tmp_path / "config", cluster=cluster)))
+        assert "system:masters" in groups(client)
+
+    def test_proxy_url(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        with Loopback(tunnel(int(owned.server.rpartition(":")[2]))) as proxy:
+            path = owned.write_kubeconfig(tmp_path / "config", cluster={"proxy-url": proxy.url})
+            assert "system:masters" in groups(connect(kubeconfig=str(path)))
+            assert [seen.method for seen in proxy.exchanges] == ["CONNECT"]
+
+
+class TestRefused:
+    def test_a_wrong_token(self, owned: Cluster, ca: str, connect: Connect) -> None:
+        client = connect(server=owned.server, token="wrong-token-value", ca=ca)
+        error = refused(client, Request("GET", "/api/v1/namespaces"), UnauthorizedError)
+        assert error.exit_code == 4
+        assert "wrong-token-value" not in str(error)
+
+    def test_not_allowed(self, owned: Cluster, namespace: str, ca: str, connect: Connect) -> None:
+        client = connect(server=owned.server, token=owned.token(namespace, rules=[READ]), ca=ca)
+        path = f"/api/v1/namespaces/{namespace}"
+        assert client.send(Request("GET", f"{path}/configmaps")).body["kind"] == "ConfigMapList"
+        error = refused(client, Request("GET", f"{path}/secrets"), ForbiddenError)
+        assert "secrets is forbidden" in error.message
+
+    def test_not_there_twice_there_and_wrong(self, cluster: Cluster, namespace: str, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        error = refused(client, Request("GET", f"{path}/gone", where="configmap/gone"), NotFoundError)
+        assert str(error) == 'configmap/gone: configmaps "gone" not found'
+        post = Request("POST", path, body=configmap("one"), content_type="application/json", retry=False)
+        client.send(post)
+        refused(client, post, ConflictError)
+        wrong = Request("POST", path, body=configmap("Not A Name"), content_type="application/json", retry=False)
+        error = refused(client, wrong, InvalidError)
+        assert error.causes[0]["field"] == "metadata.name"
+        patch = Request("PATCH", f"{path}/one", body=b"{}", content_type="application/unknown")
+        refused(client, patch, UnsupportedMediaTypeError)
+
+    def test_nobody_there(self, connect: Connect) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        error = refused(
+            connect(server=f"https://127.0.0.1:{port}", token="x" * 9), Request("GET", "/x"), UnreachableError
+        )
+        assert "connection refused" in str(error)
+        assert error.exit_code == 5
+
+
+class TestAnswers:
+    def test_not_pretty_printed(self, cluster: Cluster, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        raw = client.send(Request("GET", "/api/v1/namespaces/default")).raw
+        assert b"\n  " not in raw
+
+    def test_warnings(self, cluster: Cluster, namespace: str, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        body = json.dumps({**json.loads(configmap("one")), "dta": {}, 'im"mutable': True}).encode()
+        request = Request(
+            "POST", f"/api/v1/namespaces/{namespace}/configmaps", (("fieldValidation", "Warn"),), body,
+            "application/json", retry=False,
+        )  # fmt: skip
+        assert sorted(client.send(request).warnings) == ['unknown field "dta"', 'unknown field "im\\"mutable"']
+
+    def test_packed_answers(self, cluster: Cluster, namespace: str, connect: Connect) -> None:
+        """The API server packs what is longer than 128 KB, if asked to."""
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        body = json.dumps({**json.loads(configmap("big")), "data": {"text": "x" * 300_000}}).encode()
+        client.send(Request("POST", path, body=body, content_type="application/json", retry=False))
+        client._compression = "gzip"  # not asked for on loopback
+        answer = client.send(Request("GET", f"{path}/big"))
+        assert len(answer.body["data"]["text"]) == 300_000
+
+    def test_other_types(self, cluster: Cluster, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        answer = client.send(Request("GET", "/api/v1/namespaces/default", accept="application/vnd.kubernetes.protobuf"))
+        assert (answer.raw[:4], answer.body) == (b"k8s\x00", {})
+        assert client.send(Request("GET", "/readyz", accept="text/plain")).raw == b"ok"
+
+    def test_a_watch(self, cluster: Cluster, namespace: str, connect: Connect) -> None:
+        client = connect({"KUBECONFIG": str(cluster.kubeconfig)})
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        version = client.send(Request("GET", path)).body["metadata"]["resourceVersion"]
+        query = (("watch", "true"), ("resourceVersion", version))
+        seen = []
+        with client.stream(Request("GET", path, query), idle_timeout=30) as stream:
+            for name in ("one", "two"):
+                client.send(Request("POST", path, body=configmap(name), content_type="application/json", retry=False))
+            for line in stream:
+                event = json.loads(line)
+                seen.append((event["type"], event["object"]["metadata"]["name"]))
+                if len(seen) == 2:
+                    threading.Thread(target=stream.close).start()  # and the loop ends
+        assert seen == [("ADDED", "one"), ("ADDED", "two")]
+
+
+class TestDiscovery:
+    def test_served_resources(self, cluster: Cluster, connect: Connect) -> None:
+        discovery = Discovery(connect({"KUBECONFIG": str(cluster.kubeconfig)}))
+        assert discovery.find("csr").kind == "CertificateSigningRequest"
+        assert discovery.find("flowschemas").namespaced is False
+        assert discovery.find("componentstatuses").api_version == "v1"
+        assert discovery.resource("flowcontrol.apiserver.k8s.io/v1", "FlowSchema").plural == "flowschemas"
+        with pytest.raises(InputError, match="it serves apps/v1"):
+            discovery.resource("apps/v1beta1", "Deployment")
+        with pytest.raises(InputError, match="flowschema"):
+            discovery.find("flowshemas")
+
+    def test_every_built_in_resource_is_as_the_server_says(self, cluster: Cluster, connect: Connect) -> None:
+        served = Discovery(connect({"KUBECONFIG": str(cluster.kubeconfig)}))._everything()
+        by_kind = {(resource.api_version, resource.kind): resource for resource in served}
+        for resource in BUILTIN:
+            found = by_kind[resource.api_version, resource.kind]
+            assert (found.plural, found.namespaced) == (resource.plural, resource.namespaced)
+            assert set(resource.short_names) <= set(found.short_names), resource.kind
+
+    def test_short_names_agree_with_kubectl(self, cluster: Cluster, connect: Connect, kubectl: Any) -> None:
+        """What kubectl takes for each word of its own table, so do we."""
+        discovery = Discovery(connect({"KUBECONFIG": str(cluster.kubeconfig)}))
+        for line in kubectl("api-resources", "--no-headers").stdout.splitlines():
+            name, *short, api_version, namespaced, kind = line.split()
+            group = api_version.rpartition("/")[0]
+            for word in [f"{name}.{group}" if group else f"v1/{name}", *(short[0].split(",") if short else [])]:
+                if word in ("ev",):  # two groups share it: the core one counts, for kubectl too
+                    continue
+                found = discovery.find(word)
+                assert (found.kind, found.namespaced) == (kind, namespaced == "true"), word
+                assert found.group == group, word
+
+
+def configmap(name: str) -> bytes:
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}).encode()
+
+
+def refused(client: Client, request: Request, kind: type[StepError]) -> Any:
+    with pytest.raises(kind) as caught:
+        client.send(request)
+    return caught.value
