@@ -10,7 +10,7 @@ import base64
 import json
 import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,14 @@ class _LineMarks(Extension):
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
         for token in stream:
-            if token.type == "data":
-                marked = [f"{_MARK}{number}{_MARK}{line}" for number, line in _numbered(token)]
-                yield Token(token.lineno, "data", "\n".join(marked))
-            else:
-                yield token
+            yield Token(token.lineno, "data", _marked(token)) if token.type == "data" else token
 
 
-def _numbered(token: Token) -> Iterator[tuple[int, str]]:
-    return enumerate(token.value.split("\n"), token.lineno)
+def _marked(token: Token) -> str:
+    """Not what follows the last line break when that is nothing: a tag stands there, not text."""
+    *whole, last = token.value.split("\n")
+    lines = [f"{_MARK}{number}{_MARK}{line}" for number, line in enumerate(whole, token.lineno)]
+    return "\n".join([*lines, f"{_MARK}{token.lineno + len(whole)}{_MARK}{last}" if last else ""])
 
 
 def _lines(marked: str) -> tuple[int, ...]:
