@@ -54,7 +54,9 @@ CONNECTION = (
     Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
     Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH", secret=True),
     Option("context", "the kubeconfig context to use", metavar="NAME"),
-    Option("namespace", "default: the manifest's, the context's, the service account's, default", short="n"),
+    Option(
+        "namespace", "default: the manifest's, the context's, the service account's, default", short="n", metavar="NAME"
+    ),
     Option("as", "impersonate this user", metavar="USER"),
     Option("as-group", "impersonate this group (repeatable)", "list", (), metavar="GROUP", commas=True),
     Option(

@@ -1,0 +1,105 @@
+"""What README.md and action.yml say of the options, made from the one table the command line is made from.
+
+``python -m tests.docs`` writes it into both files; the tests hold them to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from k8s_step.cli import default_text
+from k8s_step.commands import COMMANDS
+from k8s_step.inputs import CONNECTION, Option
+
+ROOT = Path(__file__).resolve().parents[2]
+README, ACTION = ROOT / "README.md", ROOT / "action.yml"
+_BLOCK = "<!-- {name}: written by python -m tests.docs -->\n"
+_END = "<!-- end -->"
+
+
+def readme(text: str) -> str:
+    """README.md with every generated block made anew."""
+    for name, block in {"commands": commands(), "connection": options(CONNECTION), "options": by_command()}.items():
+        start = _BLOCK.format(name=name)
+        pattern = re.escape(start) + ".*?" + re.escape(_END)
+        assert re.search(pattern, text, re.S), f"README.md has no block {name}"
+        text = re.sub(pattern, lambda _, new=start + block + _END: new, text, flags=re.S)
+    return text
+
+
+def action(text: str) -> str:
+    """action.yml with its inputs made anew."""
+    head, _, rest = text.partition("inputs:\n")
+    tail = rest[rest.index("\n\n") :]
+    return f"{head}inputs:\n{inputs()}{tail}"
+
+
+def commands() -> str:
+    """A row a command."""
+    rows = [f"| `{command.name}` | {command.help} |\n" for command in COMMANDS]
+    rows.append("| `demo` | The main job with no cluster at hand. |\n")
+    return "| command | does |\n|---|---|\n" + "".join(rows)
+
+
+def by_command() -> str:
+    """The options of each command that are not common to all."""
+    common = {option.name for option in CONNECTION}
+    sections = []
+    for command in COMMANDS:
+        own = [option for option in command.all_options if option.name not in common]
+        sections.append(f"\n**`{command.name}`**\n\n{options(own)}")
+    return "".join(sections) + "\n"
+
+
+def options(of: Iterable[Option]) -> str:
+    """A row an option: flag, variables, words, default."""
+    rows = [f"| {_flag(option)} | {_variables(option)} | {_words(option)} |\n" for option in of]
+    return "| option | variable | meaning |\n|---|---|---|\n" + "".join(rows)
+
+
+def inputs() -> str:
+    """action.yml's inputs: the options of every command, each once, as apply means it where two share a name."""
+    union: dict[str, Option] = {}
+    for command in COMMANDS:
+        for option in command.all_options:
+            union.setdefault(option.name, option)
+    entries = ["  command:\n    description: the command to run\n    default: apply"]
+    return "\n".join([*entries, *(_input(option) for option in union.values())])
+
+
+def _input(option: Option) -> str:
+    words = option.help.replace(" (repeatable)", ", one a line" if option.kind == "list" else "")
+    default = {True: "true", False: "false"}.get(option.default, default_text(option))
+    lines = [f"  {option.name}:", f"    description: {_yaml(words)}"]
+    if default:
+        lines.append(f"    default: {_yaml(default)}")
+    return "\n".join(lines)
+
+
+def _yaml(text: str) -> str:
+    is_plain = re.fullmatch(r"[A-Za-z][^:#{}\[\],&*!|>'\"%@`]*", text) and text not in ("true", "false", "on", "off")
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def _flag(option: Option) -> str:
+    if not option.metavar and option.kind != "switch" and not option.choices:
+        return f"`{_short(option)}--{option.name} N`"
+    name = f"--{option.name}/--no-{option.name}" if option.negatable else f"--{option.name}"
+    value = "" if option.kind == "switch" else f" {option.metavar or '|'.join(option.choices)}"
+    return f"`{_short(option)}{name}{value}`".replace("|", "\\|")
+
+
+def _short(option: Option) -> str:
+    return f"-{option.short}, " if option.short else ""
+
+
+def _variables(option: Option) -> str:
+    return ", ".join(f"`{name}`" for name in option.all_variables[1:])
+
+
+def _words(option: Option) -> str:
+    default = default_text(option)
+    return option.help.replace("|", "\\|") + (f" (default: {default})" if default else "")

@@ -1,0 +1,159 @@
+"""README, action.yml, examples and ``--help`` say the same as the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from k8s_step import __version__
+from k8s_step.cli import _group
+from k8s_step.commands import COMMANDS
+from k8s_step.errors import ExitCode
+from k8s_step.finding import Finding
+from k8s_step.inputs import Inputs, Option
+from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
+from k8s_step.redaction import Redactor
+from k8s_step.reference import Reference
+from k8s_step.report.result import RESULTS, ObjectResult, Result, to_json
+from tests.docs.tables import ACTION, README, ROOT, action, readme
+
+_TEXT = README.read_text(encoding="utf-8")
+_EXAMPLES = sorted((ROOT / "examples").iterdir())
+
+
+def _all_options() -> dict[str, Option]:
+    return {option.name: option for command in COMMANDS for option in command.all_options}
+
+
+def _help(*arguments: str) -> str:
+    return CliRunner().invoke(_group({}, Redactor()), [*arguments, "--help"]).output
+
+
+def test_generated_blocks_are_up_to_date() -> None:
+    assert readme(_TEXT) == _TEXT, "run: python -m tests.docs"
+    assert action(ACTION.read_text(encoding="utf-8")) == ACTION.read_text(encoding="utf-8"), "run: python -m tests.docs"
+
+
+def test_every_option_has_a_field_of_inputs() -> None:
+    fields = Inputs.__dataclass_fields__
+    for option in _all_options().values():
+        assert option.field in fields
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_names_every_option_with_its_words_and_variables(command) -> None:
+    said = " ".join(_help(command.name).split())
+    for option in command.options:
+        assert f"--{option.name}" in said
+        assert " ".join(option.help.split()) in said
+        assert all(variable in said for variable in option.all_variables[1:])
+
+
+def test_help_names_every_command() -> None:
+    said = _help()
+    assert all(re.search(rf"^  {command.name}\b", said, re.M) for command in COMMANDS)
+
+
+def test_action_is_well_formed_and_complete() -> None:
+    said = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    assert set(said["inputs"]) == {"command", *_all_options()}
+    assert all(entry["description"] for entry in said["inputs"].values())
+    assert said["runs"] == {"using": "docker", "image": "Dockerfile"}
+    assert (ROOT / said["runs"]["image"]).exists()
+
+
+def test_action_defaults_are_the_steps_own() -> None:
+    said = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"]
+    environ = {f"INPUT_{name.upper()}": str(entry["default"]) for name, entry in said.items() if "default" in entry}
+    from k8s_step.inputs import resolve
+
+    for command in COMMANDS[:1]:
+        assert vars(resolve(command.all_options, {}, environ)) == vars(resolve(command.all_options, {}, {}))
+
+
+def test_exit_codes_are_all_in_the_readme() -> None:
+    said = _TEXT[_TEXT.index("### Exit codes") : _TEXT.index("## Commands")]
+    codes = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", said, re.M) for number in row.split(",")}
+    assert codes | {6} == {int(code) for code in ExitCode}
+
+
+def test_result_file_is_as_the_readme_shows() -> None:
+    shown = json.loads(re.search(r"```json\n(.*?)```", _TEXT, re.S)[1])
+    reference = Reference("v1", "Pod", "shop", "web", "k8s/web.yaml", 12)
+    result = Result(
+        "apply",
+        ExitCode.FAILED,
+        "https://x",
+        None,
+        "t",
+        1.0,
+        (ObjectResult(reference),),
+        (Finding(reference, "r", "m"),),
+    )
+    written = to_json(result)
+    assert set(shown) == set(written)
+    assert set(shown["objects"][0]) == set(written["objects"][0])
+    assert set(shown["failures"][0]) == set(written["failures"][0])
+
+
+def test_result_words_are_in_the_readme() -> None:
+    said = _TEXT[_TEXT.index("## The result file") :]
+    assert all(word in said for code, word in RESULTS.items() if code is not ExitCode.ROLLED_BACK)
+
+
+def test_graces_are_as_the_readme_says() -> None:
+    rows = dict(re.findall(r"^\| (.*?) \| (after \d+ s|at the second restart|at once) \|$", _TEXT, re.M))
+    graces = {words: grace for words, grace in rows.items()}
+    assert next(g for w, g in graces.items() if w.startswith("other `ErrImagePull`")) == f"after {IMAGE_GRACE:g} s"
+    assert next(g for w, g in graces.items() if "CreateContainerError" in w) == f"after {CONTAINER_GRACE:g} s"
+    assert next(g for w, g in graces.items() if "CrashLoopBackOff" in w) == "at the second restart"
+    assert CRASHES == 2
+
+
+def _command_lines(path: Path) -> list[str]:
+    """Every ``k8s-step …`` call in a document's shell blocks or steps."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    return re.findall(r"(?m)(?:^\$? ?|sh '|\s- |`)(k8s-step(?: [^`'\n]*)?)", text)
+
+
+@pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
+def test_examples_call_what_exists(path: Path) -> None:
+    commands = {command.name: command for command in COMMANDS}
+    for line in _command_lines(path):
+        words = shlex.split(line.partition("#")[0].replace("…", ""))[1:]
+        if not words or words[0].startswith("-") or not words[0].isalpha():
+            continue
+        assert words[0] in {*commands, "demo"}, line
+        known = {f"--{option.name}" for option in _all_options().values()} | {
+            f"-{option.short}" for option in _all_options().values() if option.short
+        }
+        known |= {f"--no-{option.name}" for option in _all_options().values() if option.negatable}
+        assert {word for word in words[1:] if re.match(r"--?[a-z]", word)} <= known, line
+
+
+@pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
+def test_examples_set_only_variables_that_exist(path: Path) -> None:
+    known = {variable for option in _all_options().values() for variable in option.all_variables} | {"K8S_COMMAND"}
+    for variable in re.findall(r"\bK8S_[A-Z_]+\b", path.read_text(encoding="utf-8")):
+        assert variable in known, variable
+
+
+def test_github_example_names_only_inputs_that_exist() -> None:
+    known = set(yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"])
+    examples = re.findall(r"```yaml\n(.*?)```", _TEXT, re.S)
+    steps = [step for example in examples for step in yaml.safe_load(example) if "with" in step]
+    assert steps
+    for step in steps:
+        assert set(step["with"]) <= known
+
+
+def test_one_version_everywhere() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {__version__}" in changelog
+    assert f"k8s-step:{__version__}" in (ROOT / "examples" / "Jenkinsfile").read_text(encoding="utf-8")
