@@ -147,7 +147,13 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
     inputs = resolve(command.all_options, flags, environ)
     _check_writable(inputs)
     journal = _journal(command.name, inputs, environ, redactor)
-    code = _verdict(command, inputs, environ, journal, redactor)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    try:
+        code = _verdict(command, inputs, environ, journal, redactor)
+    except CancelledError as error:  # while another error was being told
+        code = error.exit_code
+    # The verdict is final: a signal from here on must not cost the user the table or the result file.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     result = journal.finish(code)
     _write_files(result, inputs, redactor)
     return code
