@@ -35,6 +35,7 @@ from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
 
 _WATCHES = 128  # connections kept besides those of the gate
 _NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
+_THROTTLED_QUIETLY = 3  # 429s for one request before a line says so: most bursts pass at once
 _OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
 _SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
 _KINDS = {429: Kind.THROTTLED, 500: Kind.INTERNAL, 502: Kind.OVERLOADED, 503: Kind.OVERLOADED, 504: Kind.OVERLOADED}
@@ -133,6 +134,7 @@ class Client:
     def close(self) -> None:
         """End everything under way, from any thread: streams just end, requests raise :class:`CancelledError`."""
         self._stopped.set()
+        self._credentials.close()
         self._gate.close()
         self._transports.close()
 
@@ -143,7 +145,7 @@ class Client:
         tries = Tries(request.retry, deadline, self._clock, self._dice)
         has_refreshed = False
         while True:
-            credential = self._credentials.current()
+            credential = self._credential()
             try:
                 answer = attempt(request, credential, deadline)
             except ApiError as error:
@@ -157,13 +159,20 @@ class Client:
                 self._outage.ended()
                 return answer
 
+    def _credential(self) -> Credential:
+        try:
+            return self._credentials.current()
+        except InputError:
+            self._check_open()  # a plugin that was running then is stopped as well
+            raise
+
     def _wait(self, trouble: Trouble, tries: Tries) -> None:
         """Pause before the next try, or raise what the caller shall see."""
         self._check_open()
         pause = tries.pause(trouble, has_answered=self._outage.has_answered)
         if pause is None:
             raise trouble.error from None
-        if trouble.kind is not Kind.THROTTLED:
+        if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:
             self._outage.goes_on(trouble.error)
         self._sleep(pause)
         self._check_open()

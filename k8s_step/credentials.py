@@ -57,6 +57,9 @@ class Credentials(Protocol):
     def refresh(self, refused: Credential) -> bool:
         """After a 401: get a new one; false where there is none but the ``refused``."""
 
+    def close(self) -> None:
+        """Stop what runs to get one, from any thread."""
+
 
 def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
     """The credentials of this connection; every secret among them is told to ``redactor``.
@@ -112,6 +115,9 @@ class Static:
     def refresh(self, refused: Credential) -> bool:
         return False
 
+    def close(self) -> None:
+        """Nothing runs."""
+
 
 class TokenFile:
     """A token in a file, read again when the file changes, as the kubelet changes projected tokens hourly.
@@ -138,6 +144,9 @@ class TokenFile:
             self._seen = None
             self._read_if_changed()
             return self._credential is not None and self._credential != refused
+
+    def close(self) -> None:
+        """Nothing runs."""
 
     def _read_if_changed(self) -> None:
         try:
@@ -189,6 +198,7 @@ class Plugin:
         self._credential: Credential | None = None
         self._renew_at = float("inf")
         self._ends = float("inf")
+        self._process: subprocess.Popen[bytes] | None = None
         redactor.add(*_secret_arguments(plugin))
         _check(plugin)
 
@@ -203,6 +213,11 @@ class Plugin:
             if self._credential is refused:
                 self._run()
             return self._credential is not None and self._credential != refused
+
+    def close(self) -> None:
+        process = self._process
+        if process is not None:
+            _kill(process)
 
     def _renewed(self) -> Credential:
         """A fresh credential, or the old one while it lasts and the plugin fails."""
@@ -254,11 +269,13 @@ class Plugin:
             )
         except OSError as error:
             raise self._error(f"cannot be run: {error.strerror}") from None
+        self._process = process
         try:
             stdout, stderr = process.communicate(timeout=self._patience)
         except subprocess.TimeoutExpired:
             raise self._error(f"did not answer within {self._patience:g}s and was stopped") from None
         finally:
+            self._process = None
             _end(process)
         return process.returncode, stdout, stderr
 
@@ -267,18 +284,23 @@ class Plugin:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the plugin and all it started, unless it is done.
+    """Stop the plugin and all it started, unless it is done, and let go of its pipes."""
+    _kill(process)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
 
-    Not asked with ``poll``: a plugin that has ended may have left a child, and until it is waited for its group's
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill the plugin's group, unless the plugin has been waited for.
+
+    Not asked with ``poll``: a plugin that has ended may have left a child, and until it is waited for, its group's
     number is nobody else's.
     """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
 
 
 def _check(plugin: ExecPlugin) -> None:

@@ -110,6 +110,12 @@ def _explain_timeout(_: BaseException, __: Connection, timeout: float) -> Fault:
     return Fault(f"timed out after {timeout:.3g}s")
 
 
+def _explain_no_connection(_: BaseException, __: Connection, timeout: float) -> Fault:
+    return Fault(
+        f"no connection after {timeout:.3g}s", "is the address right, and is a firewall in between?", sent=False
+    )
+
+
 def _explain_refused(_: BaseException, __: Connection, ___: float) -> Fault:
     return Fault("connection refused", "is it running, and is the port right?", sent=False)
 
@@ -138,7 +144,8 @@ _EXPLANATIONS: list[tuple[Any, Callable[[BaseException, Connection, float], Faul
     (ssl.SSLError, _explain_tls),
     ((socket.gaierror, NameResolutionError, UnicodeError), _explain_name),
     (ConnectionRefusedError, _explain_refused),
-    ((TimeoutError, ConnectTimeoutError, ReadTimeoutError), _explain_timeout),
+    (ConnectTimeoutError, _explain_no_connection),
+    ((TimeoutError, ReadTimeoutError), _explain_timeout),
     (http.client.RemoteDisconnected, _saying("the server closed the connection without an answer")),
     (http.client.IncompleteRead, _saying("the answer broke off")),
     (http.client.BadStatusLine, _explain_not_http),

@@ -69,7 +69,7 @@ def _identify(context: ssl.SSLContext, certificate: Certificate, connection: Con
 @contextlib.contextmanager
 def _private_file(content: bytes) -> Iterator[str]:
     """A path with ``content``: in memory where Linux can, else in a file of mode 0600 that is removed at once."""
-    if hasattr(os, "memfd_create"):
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
         path, remove = f"/proc/self/fd/{descriptor}", False
     else:

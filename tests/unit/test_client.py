@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from k8s_step.client import Answer, Client, Request
-from k8s_step.connection import Connection, Impersonation, User
+from k8s_step.connection import Connection, ExecPlugin, Impersonation, User
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
@@ -37,6 +37,7 @@ from k8s_step.errors import (
     UnsupportedMediaTypeError,
 )
 from k8s_step.redaction import Redactor
+from tests.conftest import poll
 from tests.controlplane.pki import Authority
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn, server_tls
 
@@ -184,6 +185,10 @@ class TestRequests:
         bench.client("http://far.invalid", proxy_url=server.url, disable_compression=True).send(GET)
         assert [seen.header("Accept-Encoding") for seen in server.exchanges] == ["identity", "gzip", "identity"]
 
+    def test_every_address_of_a_name_is_tried(self, bench: Bench) -> None:
+        server = bench.server(ok)  # listens on 127.0.0.1 alone; localhost may be ::1 first
+        assert bench.client(f"http://localhost:{server.port}").send(GET).code == 200
+
     def test_connections_are_kept(self, bench: Bench) -> None:
         server = bench.server(ok)
         client = bench.client(server.url)
@@ -305,6 +310,14 @@ class TestRetries:
         server = bench.server(replying(429, None, "Retry-After: 7"), ok)
         bench.client(server.url).send(GET)
         assert bench.clock.slept == pytest.approx([7.1])
+
+    def test_a_short_burst_of_429_is_not_worth_a_line(self, bench: Bench) -> None:
+        server = bench.server(replying(429), replying(429), ok, *[replying(429)] * 3, ok)
+        client = bench.client(server.url)
+        client.send(GET)
+        assert bench.said == []
+        client.send(GET)
+        assert len(bench.said) == 2
 
     def test_429_is_waited_out_up_to_the_deadline(self, bench: Bench) -> None:
         server = bench.server(replying(429, None, "Retry-After: 10"))
@@ -483,6 +496,17 @@ class TestClose:
         client.close()
         assert isinstance(first.get(timeout=5), CancelledError)
         assert isinstance(second.get(timeout=5), CancelledError)
+
+    def test_ends_a_plugin(self, bench: Bench, tmp_path: Path) -> None:
+        plugin = tmp_path / "plugin"
+        plugin.write_text('#!/bin/sh\necho > "$0.runs"\nexec sleep 600\n')
+        plugin.chmod(0o700)
+        user = User(exec_plugin=ExecPlugin("client.authentication.k8s.io/v1", str(plugin)))
+        client = bench.client("http://127.0.0.1:1", own_sleep=True, user=user)
+        ended = in_background(lambda: client.send(GET))
+        poll((tmp_path / "plugin.runs").exists, "the plugin")
+        client.close()
+        assert isinstance(ended.get(timeout=5), CancelledError)
 
     def test_ends_a_handshake(self, bench: Bench, authority: Authority) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
