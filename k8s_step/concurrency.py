@@ -23,7 +23,7 @@ def gather(
     stopped = threading.Event()
     for item in items:
         waiting.put(item)
-    for _ in range(min(limit, len(items))):
+    for _ in range(min(max(limit, 1), len(items))):
         threading.Thread(target=_work_off, args=(work, waiting, done, stopped), daemon=True).start()
     try:
         for _ in items:

@@ -167,19 +167,29 @@ def headers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         name, colon, value = line.partition(":")
         if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
             raise InputError("a header is written Name: value", where="--header", hint="X-Pipeline: job-42, say")
+        if not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", value.strip()):
+            message = f"the value of {name.strip()} holds what a header can't: a line break, or no Latin-1 letter"
+            raise InputError(message, where="--header")
         pairs.append((name.strip(), value.strip()))
     return tuple(pairs)
 
 
 def _given(option: Option, flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
-    flag = flags.get(option.field)
-    if flag not in (None, "", ()):
+    flag = _without_empty(flags.get(option.field))
+    if flag is not None:
         return flag, f"--{option.name}"
     for variable in option.all_variables:
         text = environ.get(variable, "")
         if text.strip():
             return text, variable
     return None, ""
+
+
+def _without_empty(flag: Any) -> Any:
+    """``-f "$UNSET"`` is not given at all."""
+    if isinstance(flag, tuple):
+        return tuple(each for each in flag if each.strip()) or None
+    return None if isinstance(flag, str) and not flag.strip() else flag
 
 
 def _text(_: Option, given: str, __: str) -> str:
@@ -220,7 +230,7 @@ def _duration(_: Option, given: str, where: str) -> float:
 
 def _number(_: Option, given: str, where: str) -> int:
     text = str(given).strip()
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise InputError(f"{text!r} is not a whole number above 0", where=where)
     return int(text)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from k8s_step.errors import InputError
+
 Object = Mapping[str, Any]
 _MISSING = object()
 
@@ -29,7 +31,12 @@ _UNPRINTABLE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 def encode(value: Any) -> bytes:
     """``value`` as compact UTF-8 JSON that is also YAML, so that one body serves every content type."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _UNPRINTABLE_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    printable = _UNPRINTABLE_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    try:
+        return printable.encode()
+    except UnicodeEncodeError as error:
+        hint = "is a variable of the environment not UTF-8?"
+        raise InputError("a value is not text: it holds bytes that are no Unicode", hint=hint) from error
 
 
 def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
