@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from k8s_step.concurrency import gather
 from k8s_step.diagnose import diagnose
@@ -26,14 +27,21 @@ from k8s_step.writing import apply as apply_one
 _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
 
 
-def read_manifests(run: Run) -> list[Manifest]:
+def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manifest]:
     """All manifests, rendered and checked; their Secrets' values are masked from here on."""
     inputs = run.inputs
     if not inputs.filename:
         hint = "give -f PATH, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
         raise InputError("nothing to do: no manifest was named", hint=hint)
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
-    manifests = load(inputs.filename, values=values, images=inputs.images, recursive=inputs.recursive, stdin=sys.stdin)
+    manifests = load(
+        inputs.filename,
+        values=values,
+        images=inputs.images,
+        recursive=inputs.recursive,
+        stdin=sys.stdin,
+        allow_generate_name=allow_generate_name,
+    )
     run.redactor.add(*secret_values(manifests))
     return manifests
 
@@ -64,13 +72,37 @@ def send(
     deadline: float,
 ) -> list[Written]:
     """Apply phase by phase. Where the server refuses, the phase under way is finished and no other begun."""
+    return write_in_phases(
+        journal,
+        session,
+        plan,
+        lambda one: apply_one(session.client, one, options, deadline),
+        concurrency,
+        deadline,
+        dry_run=options.dry_run,
+    )
+
+
+def write_in_phases(
+    journal: Journal,
+    session: Session,
+    plan: Sequence[Planned],
+    write: Callable[[Planned], Written],
+    concurrency: int,
+    deadline: float,
+    *,
+    dry_run: bool,
+) -> list[Written]:
+    """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
+
+    Raises :class:`ReportedError` at the end of the phase in which something was refused.
+    """
     written: list[Written] = []
     for phase in in_phases((one.reference.kind, one) for one in plan):
-        if not options.dry_run:
-            _await_kinds(journal, session, written, phase)
+        if not dry_run:
+            _await_kinds(journal, session, written, phase, deadline)
         errors: list[tuple[Planned, StepError]] = []
-        work = gather(lambda one: _apply_one(session, one, options, plan, deadline), phase, concurrency)
-        for one, result in work:
+        for one, result in gather(lambda one: _write_one(one, write, plan, dry_run), phase, concurrency):
             if isinstance(result, StepError):
                 errors.append((one, result))
             elif isinstance(result, Exception):
@@ -79,7 +111,7 @@ def send(
                 written.append(result)
                 _tell(journal, result)
         if errors:
-            _tell_errors(journal, errors)
+            tell_errors(journal, errors)
             raise ReportedError(min(error.exit_code for _, error in errors))
     return written
 
@@ -129,13 +161,11 @@ def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
                 discovery.add(Resource(group, name, str(names["kind"]), str(names["plural"]), is_namespaced))
 
 
-def _apply_one(
-    session: Session, one: Planned, options: ApplyOptions, plan: Sequence[Planned], deadline: float
-) -> Written:
+def _write_one(one: Planned, write: Callable[[Planned], Written], plan: Sequence[Planned], dry_run: bool) -> Written:
     try:
-        return apply_one(session.client, one, options, deadline)
+        return write(one)
     except NotFoundError as error:
-        if options.dry_run and _comes_with(one, plan):
+        if dry_run and _comes_with(one, plan):
             return Written(one, "created", dict(one.object), (f"not checked by the server: {error.message}",))
         raise
 
@@ -153,7 +183,7 @@ def _tell(journal: Journal, written: Written) -> None:
         journal.warning(warning, written.planned.reference.where)
 
 
-def _tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
     """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once."""
     alike: dict[str, list[tuple[Planned, StepError]]] = {}
     for one, error in sorted(errors, key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
@@ -164,7 +194,9 @@ def _tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) 
         journal.error(first, one.reference)
 
 
-def _await_kinds(journal: Journal, session: Session, written: Sequence[Written], phase: Sequence[Planned]) -> None:
+def _await_kinds(
+    journal: Journal, session: Session, written: list[Written], phase: Sequence[Planned], deadline: float
+) -> None:
     """CRDs of this release whose custom resources come next are waited for until they are established."""
     wanted = {one.resource.full_name for one in phase}
     crds = [
@@ -175,7 +207,9 @@ def _await_kinds(journal: Journal, session: Session, written: Sequence[Written],
     if not crds:
         return
     targets = [target_of(one) for one in crds]
-    Rollout(session.client, targets, journal, Limits(_ESTABLISHING)).follow()
+    Rollout(session.client, targets, journal, Limits(min(_ESTABLISHING, deadline - time.monotonic()))).follow()
+    for one, target in zip(crds, targets, strict=True):
+        written[written.index(one)] = replace(one, object=target.object)
     bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]
     for target in bad:
         message = f"its CRD is not established: {target.judgement.message if target.judgement else ''}"
