@@ -93,7 +93,7 @@ class Values:
         """The error for a name without a value, with the nearest known one; ``fallback``: how to write a default."""
         if name in CREDENTIALS:
             return self._refusal(name)
-        near = get_close_matches(name, sorted(self.known()), n=1, cutoff=0.75)
+        near = get_close_matches(name, sorted(self.known()), n=1)
         guess = f"did you mean {near[0]}? Else " if near else ""
         advice = f"{guess}set it with --var {name}=…, --vars-file or the environment, or write {fallback % name}"
         return InputError(f"{name} has no value", hint=advice)
