@@ -33,6 +33,7 @@ from k8s_step.errors import (
 from k8s_step.kubeconfig import resolve
 from k8s_step.redaction import Redactor
 from k8s_step.resource import BUILTIN
+from tests.conftest import Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.controlplane.pki import Authority
 from tests.faults.proxy import Proxy
@@ -374,3 +375,58 @@ def refused(client: Client, request: Request, kind: type[StepError]) -> Any:
     with pytest.raises(kind) as caught:
         client.send(request)
     return caught.value
+
+
+class TestTheCommand:
+    """The connection as a pipeline meets it: the command itself, its exit code and what it says."""
+
+    def apply(self, step: Step, namespace: str, *args: str, env: dict[str, str | None]) -> Outcome:
+        manifest = configmap("shipped").decode()
+        return step("apply", "-f", "-", "-n", namespace, *args, env={"KUBECONFIG": None, **env}, input=manifest)
+
+    def test_variables_as_in_a_jenkins_stage(
+        self, owned: Cluster, namespace: str, ca: str, step: Step, tmp_path: Path
+    ) -> None:
+        (tmp_path / "bundle.pem").write_bytes(Authority("another").certificate)
+        token = owned.token(namespace, rules=[{**READ, "verbs": ["get", "create", "patch"]}])
+        env = {"K8S_API": owned.server, "K8S_TOKEN": token, "K8S_CA": ca}
+        bundles = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), str(tmp_path / "bundle.pem"))
+        outcome = self.apply(step, namespace, env={**env, **bundles, "K8S_HEADERS": "X-Pipeline: job-42"})
+        assert outcome.code == 0, outcome.text
+        assert owned.server in outcome.stderr.splitlines()[0]
+        assert token not in outcome.text
+        assert owned.get(f"/api/v1/namespaces/{namespace}/configmaps/shipped")["kind"] == "ConfigMap"
+
+    def test_inputs_as_in_a_github_action(self, owned: Cluster, namespace: str, step: Step, tmp_path: Path) -> None:
+        config = owned.write_kubeconfig(tmp_path / "config").read_text()
+        outcome = self.apply(step, namespace, env={"INPUT_KUBECONFIG": config})
+        assert outcome.code == 0, outcome.text
+        assert "kubeconfig text (context test)" in outcome.text
+
+    def test_a_wrong_token(self, owned: Cluster, namespace: str, ca: str, step: Step) -> None:
+        outcome = self.apply(
+            step, namespace, "--server", owned.server, "--ca", ca, env={"K8S_TOKEN": "wrong-token-value"}
+        )
+        assert outcome.code == 4
+        assert "Unauthorized" in outcome.text
+        assert "wrong-token-value" not in outcome.text
+
+    def test_nobody_there(self, owned: Cluster, namespace: str, step: Step) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        outcome = self.apply(step, namespace, env={"K8S_API": f"https://127.0.0.1:{port}", "K8S_TOKEN": "x" * 9})
+        assert outcome.code == 5
+        assert "connection refused" in outcome.text
+
+    def test_no_cluster_anywhere(self, owned: Cluster, namespace: str, step: Step) -> None:
+        outcome = self.apply(step, namespace, env={})
+        assert outcome.code == 2
+        for place in ("K8S_API", "KUBECONFIG", "~/.kube/config"):
+            assert place in outcome.text
+
+    def test_headers_and_impersonation_arrive(self, proxy: Proxy, namespace: str, step: Step) -> None:
+        args = ("--header", "X-Pipeline: job-42", "--as", "system:admin", "--as-group", "system:masters")
+        outcome = self.apply(step, namespace, *args, env={"K8S_API": proxy.url})
+        assert outcome.code == 0, outcome.text
+        assert {seen.headers.get("X-Pipeline") for seen in proxy.requests} == {"job-42"}
+        assert {seen.headers.get("Impersonate-User") for seen in proxy.requests} == {"system:admin"}
