@@ -12,7 +12,9 @@ from k8s_step.concurrency import gather
 from k8s_step.errors import ForbiddenError, StepError
 from k8s_step.feeds import Target
 from k8s_step.finding import Finding, advice
-from k8s_step.judgement import Blame
+from k8s_step.judgement import Blame, Judgement
+from k8s_step.podfailures import Symptom
+from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.resource import required
 
@@ -54,10 +56,11 @@ def _finding(client: Client, target: Target, group: tuple[Blame, ...], deadline:
     blame = group[0]
     symptom, metadata = blame.symptom, blame.pod["metadata"]
     logs, logs_of = _logs(client, blame, deadline)
+    reason, message = _told_of(judgement, symptom)
     return Finding(
         reference=target.reference,
-        reason=symptom.reason,
-        message=symptom.message or judgement.message,
+        reason=reason,
+        message=message,
         pod=str(metadata.get("name", "")),
         container=symptom.container,
         image=_image(blame),
@@ -66,8 +69,17 @@ def _finding(client: Client, target: Target, group: tuple[Blame, ...], deadline:
         logs=logs,
         logs_of=logs_of,
         events=_events(client, [blame.pod, target.object], deadline),
-        advice=advice(symptom.reason, symptom.message),
+        advice=advice(symptom.reason, symptom.message) or advice(reason, message),
     )
+
+
+def _told_of(judgement: Judgement, symptom: Symptom) -> tuple[str, str]:
+    """Reason and message: where the object itself gave up (a Job, a progress deadline), its own reason comes first."""
+    own = judgement.reason if judgement.state is State.FAILED else ""
+    if not own or own in {blame.symptom.reason for blame in judgement.blamed}:
+        return symptom.reason, symptom.message or judgement.message
+    because = f"{symptom.reason}: {symptom.message}" if symptom.message else symptom.reason
+    return own, f"{judgement.message.rstrip('.')}; {because}" if judgement.message else because
 
 
 def _image(blame: Blame) -> str:

@@ -73,7 +73,7 @@ class Journal:
         before = entry.status
         entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
         entry.reason = judgement.reason if judgement.state in (State.FAILED, State.NOT_FOUND) else ""
-        if not before and judgement.state is State.CURRENT:
+        if before in ("", State.CURRENT) and judgement.state is State.CURRENT:
             return  # current from the first: the table says so, the log need not
         for output in self._outputs:
             output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)

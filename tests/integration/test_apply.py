@@ -12,21 +12,10 @@ from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import ROOT, Cluster
 from tests.faults.proxy import Proxy, Recorded
 from tests.integration.objects import FOLDER, config_map, deployment, obj, through, write
+from tests.integration.outcomes import actions, statuses
 
 SHARED = ROOT.parent / "shared" / "manifests"
 SHOP = FOLDER / "shop.yaml"
-
-
-def actions(outcome: Outcome) -> dict[str, str]:
-    """Of the report: ``{"Deployment/web": "created"}``."""
-    assert outcome.report is not None, outcome.text
-    return {f"{entry['kind']}/{entry['name']}": entry["action"] for entry in outcome.report["objects"]}
-
-
-def statuses(outcome: Outcome) -> dict[str, str]:
-    """Of the report: ``{"Deployment/web": "current"}``."""
-    assert outcome.report is not None, outcome.text
-    return {f"{entry['kind']}/{entry['name']}": entry["status"] for entry in outcome.report["objects"]}
 
 
 def is_read_of_one(request: Recorded) -> bool:
