@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k8s_step.inputs import APPLY, CONNECTION, Option
+from k8s_step.inputs import APPLY, CONNECTION, OBJECTS, STATUS, Option
 
 
 @dataclass(frozen=True)
@@ -29,5 +29,12 @@ COMMANDS = (
         "Apply manifests with server-side apply and follow the rollout to its verdict.",
         (*APPLY, *CONNECTION),
         "k8s_step.steps.apply:apply",
+    ),
+    Command(
+        "status",
+        "Follow objects to their verdict and write nothing.",
+        (*STATUS, *CONNECTION),
+        "k8s_step.steps.status:status",
+        argument=OBJECTS,
     ),
 )

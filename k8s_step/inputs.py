@@ -110,6 +110,10 @@ APPLY = (
     *_FOLLOW,
 )
 
+OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", (), metavar="KIND/NAME...")
+
+STATUS = (*_MANIFESTS, *_FOLLOW[1:])
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -134,6 +138,7 @@ class Inputs:
     log_format: str = "auto"
     filename: tuple[str, ...] = ()
     recursive: bool = False
+    object: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     vars_file: tuple[str, ...] = ()
     images: tuple[str, ...] = ()

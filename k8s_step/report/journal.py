@@ -51,7 +51,7 @@ class Journal:
         """These objects are the release."""
         for reference in references:
             self._objects[reference.key] = ObjectResult(reference)
-        files = len({reference.file for reference in references})
+        files = len({reference.file for reference in references if reference.file})
         namespaces = len({reference.namespace for reference in references if reference.namespace})
         for output in self._outputs:
             output.loaded(len(references), files, namespaces)

@@ -76,7 +76,7 @@ class Plain(Output):
 
     def loaded(self, objects: int, files: int, namespaces: int) -> None:
         self._many_namespaces = namespaces > 1
-        self.log(f"{_many(objects, 'object')} from {_many(files, 'file')}")
+        self.log(f"{_many(objects, 'object')} from {_many(files, 'file')}" if files else _many(objects, "object"))
 
     def acted(self, reference: Reference, action: str) -> None:
         if action not in _QUIET:

@@ -109,7 +109,7 @@ def test_result_words_are_in_the_readme() -> None:
 
 def test_graces_are_as_the_readme_says() -> None:
     rows = dict(re.findall(r"^\| (.*?) \| (after \d+ s|at the second restart|at once) \|$", _TEXT, re.M))
-    graces = {words: grace for words, grace in rows.items()}
+    graces = dict(rows)
     assert next(g for w, g in graces.items() if w.startswith("other `ErrImagePull`")) == f"after {IMAGE_GRACE:g} s"
     assert next(g for w, g in graces.items() if "CreateContainerError" in w) == f"after {CONTAINER_GRACE:g} s"
     assert next(g for w, g in graces.items() if "CrashLoopBackOff" in w) == "at the second restart"
