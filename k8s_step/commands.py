@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k8s_step.inputs import APPLY, CONNECTION, OBJECTS, STATUS, Option
+from k8s_step.inputs import APPLY, CONNECTION, CREATE, DELETE, OBJECTS, REPLACE, STATUS, Option
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,25 @@ COMMANDS = (
         "Follow objects to their verdict and write nothing.",
         (*STATUS, *CONNECTION),
         "k8s_step.steps.status:status",
+        argument=OBJECTS,
+    ),
+    Command(
+        "create",
+        "Create objects, never twice, and follow the rollout to its verdict.",
+        (*CREATE, *CONNECTION),
+        "k8s_step.steps.create:create",
+    ),
+    Command(
+        "replace",
+        "Replace objects unless they changed meanwhile, and follow the rollout to its verdict.",
+        (*REPLACE, *CONNECTION),
+        "k8s_step.steps.replace:replace",
+    ),
+    Command(
+        "delete",
+        "Delete objects by name, by manifest or by selector, and wait until they are gone.",
+        (*DELETE, *CONNECTION),
+        "k8s_step.steps.delete:delete",
         argument=OBJECTS,
     ),
 )

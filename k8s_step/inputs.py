@@ -15,8 +15,10 @@ from k8s_step.errors import InputError
 
 @dataclass(frozen=True)
 class Option:
-    """One option. ``kind`` is text, list, switch, duration, number or choice; ``variables`` come before the usual
-    two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others; ``commas`` may separate a list's entries.
+    """One option. ``kind`` is text, list, switch, duration, number (from 1), count (from 0) or choice.
+
+    ``variables`` come before the usual two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others;
+    ``commas`` may separate a list's entries.
     """
 
     name: str
@@ -114,6 +116,36 @@ OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", ()
 
 STATUS = (*_MANIFESTS, *_FOLLOW[1:])
 
+_DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
+
+CREATE = (*_MANIFESTS, _DRY_RUN, *_FOLLOW)
+
+REPLACE = (
+    *_MANIFESTS,
+    Option("retry-conflicts", "where another was faster, read again and retry so many times", "count", 0),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+
+DELETE = (
+    *(option for option in _MANIFESTS if option.name != "image"),
+    Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
+    Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
+    Option("all", "all of KIND in the namespace", "switch", False),
+    Option(
+        "cascade",
+        "what becomes of the objects it owns: deleted after it, deleted before it, kept",
+        "choice",
+        "background",
+        choices=("background", "foreground", "orphan"),
+    ),
+    Option("grace-period", "seconds a pod is given to end; default: its own", "count", metavar="SECONDS"),
+    Option("ignore-not-found", "what is not there counts as deleted", "switch", False),
+    _DRY_RUN,
+    Option("wait", "wait until all are gone", "switch", True, negatable=True),
+    Option("timeout", "all must be gone within this time", "duration", 600.0, metavar="DURATION"),
+)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -147,6 +179,13 @@ class Inputs:
     wait: bool = True
     timeout: float = 600.0
     fail_fast: bool = True
+    retry_conflicts: int = 0
+    selector: str | None = None
+    field_selector: str | None = None
+    all: bool = False
+    cascade: str = "background"
+    grace_period: int | None = None
+    ignore_not_found: bool = False
 
     def __repr__(self) -> str:
         return "Inputs(…)"  # holds credentials
@@ -240,6 +279,13 @@ def _number(_: Option, given: str, where: str) -> int:
     return int(text)
 
 
+def _count(_: Option, given: str, where: str) -> int:
+    text = str(given).strip()
+    if not text.isdecimal():
+        raise InputError(f"{text!r} is not a whole number, 0 or more", where=where)
+    return int(text)
+
+
 def _choice(option: Option, given: str, where: str) -> str:
     text = given.strip()
     if text not in option.choices:
@@ -253,5 +299,6 @@ _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "switch": _switch,
     "duration": _duration,
     "number": _number,
+    "count": _count,
     "choice": _choice,
 }

@@ -1,0 +1,32 @@
+"""``create``: every manifest read and checked, every object created once, the rollout followed to its verdict."""
+
+from __future__ import annotations
+
+import time
+
+from k8s_step.creating import create as create_one
+from k8s_step.creating import name_generated
+from k8s_step.errors import ExitCode
+from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
+from k8s_step.session import Run, open_session
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+
+def create(run: Run) -> ExitCode:
+    """Create and follow. What is there already is refused, not touched."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    manifests = read_manifests(run, allow_generate_name=True)
+    name_generated(manifests)
+    session = open_session(run)
+    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
+    run.journal.loaded([one.reference for one in plan])
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+
+    def write(one: Planned) -> Written:
+        return create_one(session.client, one, options, deadline)
+
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    if inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
