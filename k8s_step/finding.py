@@ -32,7 +32,7 @@ class Finding:
 def advice(reason: str, message: str = "") -> str:
     """What ``reason`` usually means and what to look at next; empty where there is nothing to add."""
     words = message.lower()
-    if reason in ("ErrImagePull", "ImagePullBackOff"):
+    if reason in ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"):
         return _image_advice(words)
     return _ADVICE.get(reason, "")
 
@@ -50,6 +50,7 @@ def _image_advice(words: str) -> str:
 
 
 _ADVICE = {
+    "SignatureValidationFailed": "the node trusts no signature of this image: was it signed, and with the right key?",
     "ErrImageNeverPull": "imagePullPolicy is Never and the node does not have the image",
     "InvalidImageName": "this is no image reference: look for an empty variable or a stray character",
     "CreateContainerConfigError": "a Secret, ConfigMap or key the container asks for is not there",

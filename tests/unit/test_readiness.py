@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k8s_step.readiness import State, compute, condition, is_custom, observed
+
+KINDS = [
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("apps/v1", "ReplicaSet"),
+    ("v1", "ReplicationController"),
+    ("batch/v1", "Job"),
+    ("v1", "Pod"),
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "Service"),
+    ("v1", "Namespace"),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ("apiregistration.k8s.io/v1", "APIService"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("example.com/v1", "Shop"),
+]
+WAITS = {"Service", "HorizontalPodAutoscaler", "Shop"}
+
+
+def obj(api_version: str, kind: str, generation: int = 2, **more: Any) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": generation}, **more}
+
+
+@pytest.mark.parametrize(("api_version", "kind"), KINDS)
+@pytest.mark.parametrize("more", [{}, {"status": {}}, {"status": None, "spec": None}, {"status": {"conditions": None}}])
+def test_an_object_no_controller_has_seen_is_never_called_current(
+    api_version: str, kind: str, more: dict[str, Any]
+) -> None:
+    found = compute(obj(api_version, kind, **more))
+    assert found.state is (State.CURRENT if kind in WAITS else State.IN_PROGRESS)
+    assert kind != "Shop" or found.unjudged
+
+
+@pytest.mark.parametrize(("api_version", "kind"), KINDS)
+def test_a_generation_behind_is_never_judged(api_version: str, kind: str) -> None:
+    good = {"type": "Ready", "status": "True"}
+    bad = {"type": "Stalled", "status": "True"}
+    for conditions in ([good], [bad]):
+        found = compute(obj(api_version, kind, status={"observedGeneration": 1, "conditions": conditions}))
+        assert found.state is State.IN_PROGRESS
+        assert "generation 2" in found.message
+
+
+@pytest.mark.parametrize(("api_version", "kind"), KINDS)
+def test_what_is_being_deleted_is_terminating(api_version: str, kind: str) -> None:
+    given = obj(api_version, kind)
+    given["metadata"]["deletionTimestamp"] = "2026-11-22T10:00:00Z"
+    assert compute(given).state is State.TERMINATING
+
+
+@pytest.mark.parametrize(
+    ("generation", "seen", "expected"),
+    [
+        (2, 2, True),
+        (2, 1, False),
+        (2, 3, False),  # restored from a backup: the status is that of another life
+        (2, None, True),
+        (2, "2", True),
+        (2, "1", False),
+        (2, "later", True),
+        (2, {"a": 1}, True),
+        (None, 5, True),
+    ],
+)
+def test_observed(generation: Any, seen: Any, expected: bool) -> None:
+    given = {"apiVersion": "example.com/v1", "kind": "Shop", "metadata": {"generation": generation}}
+    assert observed({**given, "status": {"observedGeneration": seen}}) is expected
+
+
+def test_a_controller_that_always_writes_it_is_waited_for() -> None:
+    counts = {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
+    conditions = [{"type": "Available", "status": "True"}]
+    status = {**counts, "conditions": conditions}
+    assert compute(obj("apps/v1", "Deployment", spec={"replicas": 1}, status=status)).state is State.IN_PROGRESS
+    status["observedGeneration"] = 2
+    assert compute(obj("apps/v1", "Deployment", spec={"replicas": 1}, status=status)).state is State.CURRENT
+
+
+weird = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text("abTrue1", max_size=4) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "status", "x"]), inner),
+    max_leaves=8,
+)
+status = weird | st.fixed_dictionaries(
+    {},
+    optional={
+        "conditions": weird | st.lists(st.fixed_dictionaries({"type": st.just("Ready"), "status": weird}), max_size=2),
+        "observedGeneration": weird,
+        "phase": weird,
+    },
+)
+
+
+@given(status=status, generation=weird)
+def test_whatever_a_custom_resource_writes_is_read(status: Any, generation: Any) -> None:
+    given = {"apiVersion": "example.com/v1", "kind": "Shop", "metadata": {"generation": generation}, "status": status}
+    assert compute(given).state in State
+
+
+def test_conditions_that_are_none() -> None:
+    for conditions in (None, "Ready", {"type": "Ready"}, [None, "Ready", 1, {"status": "True"}]):
+        assert condition({"status": {"conditions": conditions}}, "Ready") is None
+    assert condition({"status": "fine"}, "Ready") is None
+
+
+@pytest.mark.parametrize(
+    ("api_version", "custom"),
+    [
+        ("v1", False),
+        ("apps/v1", False),
+        ("networking.k8s.io/v1", False),
+        ("gateway.networking.k8s.io/v1", True),
+        ("cluster.x-k8s.io/v1beta1", True),
+        ("example.com/v1", True),
+        ("snapshot.storage.k8s.io/v1", True),
+    ],
+)
+def test_is_custom(api_version: str, custom: bool) -> None:
+    assert is_custom({"apiVersion": api_version, "kind": "X"}) is custom
+
+
+def test_a_kind_of_another_group_has_no_rule() -> None:
+    found = compute(
+        obj("serving.knative.dev/v1", "Service", status={"conditions": [{"type": "Ready", "status": "No"}]})
+    )
+    assert found.state is State.IN_PROGRESS
+
+
+@pytest.mark.parametrize("ingress", [None, [], [{}], [{"ip": ""}]])
+def test_a_load_balancer_without_an_address(ingress: Any) -> None:
+    status = {"loadBalancer": {"ingress": ingress}}
+    assert compute(obj("v1", "Service", spec={"type": "LoadBalancer"}, status=status)).state is State.IN_PROGRESS
+
+
+@pytest.mark.parametrize("point", [{"ip": "203.0.113.7"}, {"hostname": "lb.example.com"}])
+def test_a_load_balancer_with_one(point: dict[str, str]) -> None:
+    status = {"loadBalancer": {"ingress": [point]}}
+    found = compute(obj("v1", "Service", spec={"type": "LoadBalancer"}, status=status))
+    assert found.state is State.CURRENT
+    assert next(iter(point.values())) in found.message
+
+
+def test_pods_that_cannot_be_deleted_are_not_fatal() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedDelete", "message": "webhook says no"}
+    status = {"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "conditions": [failure]}
+    found = compute(obj("apps/v1", "ReplicaSet", spec={"replicas": 1}, status=status))
+    assert (found.state, found.grace) == (State.IN_PROGRESS, None)
