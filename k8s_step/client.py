@@ -23,6 +23,7 @@ from k8s_step.errors import (
     ApiError,
     CancelledError,
     InputError,
+    InvalidError,
     StepError,
     UnreachableError,
 )
@@ -240,7 +241,7 @@ class Client:
         content_type = reply.headers.get("Content-Type") or ""
         error = refusal(reply.code, content_type, raw, server=self.connection.server, where=request.where)
         kind = _KINDS.get(reply.code)
-        if kind is None:
+        if kind is None or isinstance(error, InvalidError):
             return error
         if isinstance(error, UnreachableError):
             error = self._lost(request, error.message, error.hint)

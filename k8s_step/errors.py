@@ -109,6 +109,15 @@ class ApiError(StepError):
         return list((self.status.get("details") or {}).get("causes") or [])
 
 
+class ApiErrors(ApiError):  # noqa: N818 - several, hence the plural
+    """Several things wrong with one object, each with its own place."""
+
+    def __init__(self, errors: list[ApiError]) -> None:
+        first = errors[0]
+        super().__init__("\n".join(str(error) for error in errors), code=first.code, status=first.status)
+        self.errors = errors
+
+
 class UnauthorizedError(ApiError):
     """401: the server does not know this token or certificate."""
 

@@ -35,6 +35,7 @@ _CLASSES: dict[int, type[ApiError]] = {
     503: ThrottledError,
     504: ThrottledError,
 }
+_UNFIT = ("failed to create typed patch object", "failed to convert new object")
 _HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
 # RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
 _WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
@@ -86,7 +87,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _said_by_kubernetes(code: int, status: dict[str, Any], where: str | None) -> ApiError:
     message = str(status.get("message") or status.get("reason") or f"the server answered {code}")
-    return _CLASSES.get(code, ApiError)(message, code=code, status=status, where=where, hint=_HINTS.get(code))
+    kind = InvalidError if code == 500 and _is_unfit(message) else _CLASSES.get(code, ApiError)
+    return kind(message, code=code, status=status, where=where, hint=_HINTS.get(code))
+
+
+def _is_unfit(message: str) -> bool:
+    """An apply body that does not fit the schema is a plain 500, though it will never fit.
+
+    Source: ``structuredmerge.go`` of k8s.io/apimachinery's managedfields. A conversion by webhook may yet succeed.
+    """
+    return message.startswith(_UNFIT) and "webhook" not in message
 
 
 def _unlike_kubernetes(server: str, code: int, content_type: str) -> str:

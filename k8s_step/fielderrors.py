@@ -1,0 +1,75 @@
+"""What the API server finds wrong with an object, field by field, in whichever of its ways it says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from k8s_step.errors import ApiError
+
+_SHOWN = 120  # characters of a rejected value; the API server dumps whole pod templates
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """``field`` as the server writes its path, empty where it names none; ``message`` begins with it."""
+
+    field: str
+    message: str
+
+
+def field_errors(error: ApiError) -> list[FieldError]:
+    """All that ``error`` complains of, each once; the whole message where it names no field."""
+    found = dict.fromkeys(one for read in _READERS for one in read(error))
+    return list(found) or [FieldError("", error.message)]
+
+
+def _causes(error: ApiError) -> Iterator[FieldError]:
+    """``details.causes`` of a Status, as validation fills it."""
+    for cause in error.causes:
+        field, message = str(cause.get("field") or ""), str(cause.get("message") or "")
+        # "<nil>" stands for the object; it is said there only that some rules were not looked at for now.
+        if field and field != "<nil>" and cause.get("reason") != "FieldManagerConflict":
+            yield FieldError(field, f"{field}: {_shortened(message)}")
+
+
+_PATH = r"\.(?:\[[^\]]*\]|[^\s:\[])+"
+_TYPED = re.compile(rf"^(?:.*?\): (?:errors:)?)?\s*({_PATH}): (.*)$", re.MULTILINE)
+_GO_VALUE = re.compile(r"&value\.valueUnstructured\{Value:(.*)\}")
+
+
+def _typed_patch(error: ApiError) -> Iterator[FieldError]:
+    """An apply body against the schema. Source: ``ValidationErrors`` of structured-merge-diff's ``typed`` package."""
+    if "failed to create typed patch object" not in error.message:
+        return
+    for path, message in _TYPED.findall(error.message):
+        yield FieldError(path, f"{path}: {_GO_VALUE.sub(_as_text, message)}")
+
+
+def _as_text(found: re.Match[str]) -> str:
+    return found[1]
+
+
+_STRICT = re.compile(r'((?:unknown|duplicate) field "([^"]+)")')
+_UNMARSHAL = re.compile(r"(cannot unmarshal (?:.+) into Go struct field \w+\.(\S+) of type \S+)")
+
+
+def _strict_decoding(error: ApiError) -> Iterator[FieldError]:
+    """A create or an update. Source: ``runtime.NewStrictDecodingError`` and Go's ``json.UnmarshalTypeError``."""
+    if "cannot be handled as" not in error.message and "strict decoding error" not in error.message:
+        return
+    for message, field in (*_STRICT.findall(error.message), *_UNMARSHAL.findall(error.message)):
+        yield FieldError(field, message)
+
+
+_READERS: tuple[Callable[[ApiError], Iterator[FieldError]], ...] = (_causes, _typed_patch, _strict_decoding)
+_VALUE = re.compile(r"^(Invalid value: )(.*)(: [^:]+(?:: [^:\"]+)?)$", re.DOTALL)
+
+
+def _shortened(message: str) -> str:
+    """Without a rejected value that goes on and on, but with what is wrong with it."""
+    found = _VALUE.match(message)
+    if found is None or len(found[2]) <= _SHOWN:
+        return message
+    return f"{found[1]}…{found[3]}"
