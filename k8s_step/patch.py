@@ -50,7 +50,7 @@ def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
     fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
     if fields is None:  # one that owns nothing has no entry: a ServiceAccount that is but a name
         return not wanted and not _has_applied(live, field_manager)
-    return _same(fields, wanted, _stripped(live))
+    return _same_map(fields, wanted, _stripped(live))
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
@@ -101,6 +101,7 @@ def _stripped(obj: Object) -> dict[str, Any]:
 
 
 def _same(fields: Mapping[str, Any], wanted: Any, live: Any) -> bool:
+    """A leaf, or a map or list that is owned as a whole (``f:selector: {}``), has no fields below it."""
     below = {key: value for key, value in fields.items() if key != "."}
     if not below:
         return _equal(wanted, live)
@@ -122,9 +123,8 @@ def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[
     if len(fields) != len(wanted):
         return False
     if all(key.startswith("v:") for key in fields):
-        return _in_order([live.index(value) if value in live else -1 for value in wanted]) and all(
-            any(_equal(json.loads(key[2:]), value) for key in fields) for value in wanted
-        )
+        owned = [json.loads(key[2:]) for key in fields]
+        return all(_index(owned, value) >= 0 for value in wanted) and _in_order([_index(live, one) for one in wanted])
     positions = []
     for element in wanted:
         key = next((key for key in fields if key.startswith("k:") and _has_keys(element, json.loads(key[2:]))), None)
@@ -135,6 +135,10 @@ def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[
             return False
         positions.append(at)
     return _in_order(positions)
+
+
+def _index(values: Sequence[Any], wanted: Any) -> int:
+    return next((index for index, value in enumerate(values) if _equal(wanted, value)), -1)
 
 
 def _has_keys(element: Any, keys: Mapping[str, Any]) -> bool:
