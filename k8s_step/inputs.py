@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.errors import InputError
@@ -149,7 +149,10 @@ DELETE = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the user asked for, from flags and environment. Times are seconds."""
+    """What the user asked for, from flags and environment. Times are seconds.
+
+    ``sources`` tells for each field that was given the flag or variable that gave it.
+    """
 
     server: str | None = None
     token: str | None = None
@@ -186,6 +189,7 @@ class Inputs:
     cascade: str = "background"
     grace_period: int | None = None
     ignore_not_found: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Inputs(…)"  # holds credentials
@@ -198,10 +202,13 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
     Raises :class:`InputError` naming the flag or variable.
     """
     values = {}
+    sources = {}
     for option in options:
         given, where = _given(option, flags, environ)
         values[option.field] = option.default if given is None else _PARSERS[option.kind](option, given, where)
-    return Inputs(**values)
+        if given is not None:
+            sources[option.field] = where
+    return Inputs(**values, sources=sources)
 
 
 def headers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

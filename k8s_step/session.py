@@ -65,4 +65,5 @@ def _options(inputs: Inputs) -> ConnectionOptions:
         namespace=inputs.namespace,
         impersonate_user=inputs.impersonate_user,
         impersonate_groups=inputs.impersonate_groups,
+        server_origin=inputs.sources.get("server", ""),
     )
