@@ -48,9 +48,10 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
         return _created(client, planned, options.field_manager, started, deadline)
 
     try:
-        answer = (
-            client.send(request, deadline=deadline) if options.dry_run else deliver(client, request, look, deadline)
-        )
+        if options.dry_run:
+            answer = client.send(request, deadline=deadline)
+        else:
+            answer = deliver(client, request, look, deadline)
     except ConflictError as error:
         raise _taken(error, planned) from None
     except ApiError as error:

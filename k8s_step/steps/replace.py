@@ -1,0 +1,30 @@
+"""``replace``: every manifest read and checked, every object replaced unless it changed, the rollout followed."""
+
+from __future__ import annotations
+
+import time
+
+from k8s_step.errors import ExitCode
+from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
+from k8s_step.replacing import Replacement
+from k8s_step.session import Run, open_session
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+
+def replace(run: Run) -> ExitCode:
+    """Replace and follow. What is not there is refused, not created."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    manifests = read_manifests(run)
+    session = open_session(run)
+    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
+    run.journal.loaded([one.reference for one in plan])
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+
+    def write(one: Planned) -> Written:
+        return Replacement(session.client, one, options, deadline).make(inputs.retry_conflicts)
+
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    if inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
