@@ -183,12 +183,23 @@ def _walk(folder: Path, recursive: bool) -> Iterator[str]:
 
 def _read(file: str, values: Values, stdin: TextIO, errors: list[InputError]) -> Iterator[Manifest]:
     with _collecting(errors):
-        rendered = file.endswith(".j2")
-        source = _rendered(file, values) if rendered else _source(file, stdin)
-        for document in parse(source):
+        for document in parse(source_of(file, values, stdin)):
             with _collecting(errors):
-                value = document.build(None if rendered else Template(document.root, values))
+                value = document.build(None if is_rendered(file) else Template(document.root, values))
                 yield from _expanded(document, value, errors)
+
+
+def is_rendered(file: str) -> bool:
+    """Whether a file goes through Jinja2, which then fills in its values."""
+    return file.endswith(".j2")
+
+
+def source_of(file: str, values: Values, stdin: TextIO) -> Source:
+    """The text of a file or of stdin; a ``*.j2`` rendered.
+
+    :raises InputError: unreadable, not UTF-8, or wrong as a template.
+    """
+    return _rendered(file, values) if is_rendered(file) else _source(file, stdin)
 
 
 def _source(file: str, stdin: TextIO) -> Source:
