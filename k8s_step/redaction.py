@@ -65,7 +65,7 @@ class Redactor:
 
 def _forms(value: str | bytes) -> set[str]:
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    text = raw.decode("utf-8", "replace").strip()
+    text = (value if isinstance(value, str) else raw.decode("utf-8", "replace")).strip()
     lines = {line.strip() for line in text.splitlines()} - {text}
     plain = {text, *(line for line in lines if len(line) >= _SHORTEST_LINE)}
     forms = {form for each in plain for form in (each, *_escaped(each))} | _in_urls(text) | _in_base64(raw)
@@ -81,7 +81,8 @@ def _escaped(text: str) -> Iterator[str]:
 
 
 def _in_urls(text: str) -> set[str]:
-    forms = {quote(text, safe=""), quote(text), quote_plus(text)}
+    forms = {quote(text, safe, errors="surrogateescape") for safe in ("", "/")}
+    forms.add(quote_plus(text, errors="surrogateescape"))
     return forms | {_HEX.sub(lambda found: found[0].lower(), form) for form in forms}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import TextIO
 
 from k8s_step.redaction import Redactor
@@ -26,12 +28,20 @@ class MaskedStream:
         """Write ``text``, masked."""
         try:
             self._stream.write(self._redactor.mask(text))
-        except BrokenPipeError:
-            return
+        except OSError:
+            self._give_up()
 
     def flush(self) -> None:
         """Hand over what was written."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            return
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The reader is gone. What is still buffered goes nowhere: else Python would try again at its end, and turn
+        the exit code into 120."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from k8s_step.errors import InputError
+from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, headers, resolve
+
+ALL = (*APPLY, *CONNECTION)
+
+
+def read(flags: dict[str, Any] | None = None, **environ: str) -> Inputs:
+    return resolve(ALL, flags or {}, environ)
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    assert read() == Inputs()
+
+
+def test_the_order_is_flag_github_ours_default() -> None:
+    names = {"INPUT_NAMESPACE": "github", "K8S_NAMESPACE": "ours"}
+    assert read({"namespace": "flag"}, **names).namespace == "flag"
+    assert read(**names).namespace == "github"
+    assert read(K8S_NAMESPACE="ours").namespace == "ours"
+    assert read().namespace is None
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_empty_is_unset(empty: str) -> None:
+    environ = {"INPUT_NAMESPACE": empty, "K8S_NAMESPACE": "ours"}
+    assert read({"namespace": empty, "filename": (empty,)}, **environ).namespace == "ours"
+    assert read({"filename": (empty,)}, K8S_FILENAME="k8s/").filename == ("k8s/",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "value"),
+    [
+        ("K8S_API", "server", "https://k8s.example"),
+        ("K8S_SERVER", "server", "https://k8s.example"),
+        ("INPUT_SERVER", "server", "https://k8s.example"),
+        ("K8S_TOKEN", "token", "t"),
+        ("INPUT_TOKEN-FILE", "token_file", "/run/token"),
+        ("K8S_TOKEN_FILE", "token_file", "/run/token"),
+        ("K8S_CA", "ca", "PEM"),
+        ("K8S_CONTEXT", "context", "kind"),
+        ("K8S_AS", "impersonate_user", "jane"),
+        ("K8S_FIELD_MANAGER", "field_manager", "ci"),
+        ("INPUT_FIELD-MANAGER", "field_manager", "ci"),
+        ("K8S_REPORT", "report", "result.json"),
+        ("K8S_JUNIT", "junit", "junit.xml"),
+    ],
+)
+def test_text_by_variable(variable: str, field: str, value: str) -> None:
+    assert getattr(read(**{variable: f" {value}\n"}), field) == value
+
+
+def test_github_keeps_hyphens_and_ours_do_not() -> None:
+    option = next(option for option in ALL if option.name == "force-conflicts")
+    assert option.all_variables == ("INPUT_FORCE-CONFLICTS", "K8S_FORCE_CONFLICTS")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a.yaml", ("a.yaml",)), ("a.yaml\n b/ \n\n", ("a.yaml", "b/")), ("a.yaml, b.yaml", ("a.yaml", "b.yaml"))],
+)
+def test_lists_by_lines_or_commas(text: str, expected: tuple[str, ...]) -> None:
+    assert read(K8S_FILENAME=text).filename == expected
+
+
+def test_no_commas_where_values_hold_them() -> None:
+    assert read(K8S_VAR="HOSTS=a,b\nTAG=1").variables == ("HOSTS=a,b", "TAG=1")
+    assert read(K8S_HEADERS="X-A: 1, 2\nX-B: 3").header == ("X-A: 1, 2", "X-B: 3")
+
+
+def test_repeated_flags_are_taken_as_they_are() -> None:
+    assert read({"filename": ("a,b.yaml", "c.yaml")}).filename == ("a,b.yaml", "c.yaml")
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "1", "yes", "on", " true "])
+def test_switches_on(word: str) -> None:
+    assert read(K8S_DRY_RUN=word).dry_run is True
+
+
+@pytest.mark.parametrize("word", ["false", "False", "0", "no", "off"])
+def test_switches_off(word: str) -> None:
+    assert read(K8S_WAIT=word).wait is False
+
+
+def test_a_flag_that_says_no_is_given() -> None:
+    assert read({"wait": False}, K8S_WAIT="true").wait is False
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("5m", 300), ("1h30m", 5400), ("90", 90), ("0.5", 0.5), ("1.5h", 5400), ("1h1m1s", 3661), ("0", 0)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert read(K8S_TIMEOUT=text).timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("K8S_TIMEOUT", "soon"),
+        ("K8S_TIMEOUT", "5 m"),
+        ("K8S_TIMEOUT", "500ms"),
+        ("K8S_TIMEOUT", "1d"),
+        ("K8S_TIMEOUT", "-5s"),
+        ("K8S_TIMEOUT", "30m1h"),
+        ("K8S_TIMEOUT", "nan"),
+        ("K8S_TIMEOUT", "inf"),
+        ("K8S_CONCURRENCY", "0"),
+        ("K8S_CONCURRENCY", "-1"),
+        ("K8S_CONCURRENCY", "1.5"),
+        ("K8S_CONCURRENCY", "²"),
+        ("K8S_CONCURRENCY", "many"),
+        ("K8S_DRY_RUN", "maybe"),
+        ("K8S_LOG_FORMAT", "xml"),
+        ("INPUT_DRY-RUN", "server"),
+    ],
+)
+def test_what_is_wrong_names_the_variable(variable: str, text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(**{variable: text})
+    assert caught.value.where == variable
+    assert repr(text) in str(caught.value)
+
+
+def test_what_is_wrong_names_the_flag() -> None:
+    with pytest.raises(InputError) as caught:
+        read({"request_timeout": "soon"})
+    assert caught.value.where == "--request-timeout"
+
+
+def test_inputs_keep_their_secrets() -> None:
+    assert "s3cr3t" not in repr(read(K8S_TOKEN="s3cr3t", K8S_KUBECONFIG="s3cr3t"))
+
+
+def test_headers() -> None:
+    assert headers(("X-Pipeline: job-42", "x-a:b: c ", "X-Empty:")) == (
+        ("X-Pipeline", "job-42"),
+        ("x-a", "b: c"),
+        ("X-Empty", ""),
+    )
+
+
+@pytest.mark.parametrize("line", ["s3cr3t", ": s3cr3t", "X Y: s3cr3t", "X-A: s3cr3t\r\nHost: evil", "X-A: s3cr3t✓"])
+def test_headers_that_are_none_are_not_echoed(line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        headers((line,))
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ALL, ids=lambda option: option.name)
+def test_every_option_has_its_place(option: Option) -> None:
+    assert option.field in Inputs.__dataclass_fields__
+    default = getattr(Inputs(), option.field)
+    assert default == option.default, "the table and the dataclass agree"
+    assert option.help
