@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,10 @@ _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUP
 def main() -> None:
     """The console script."""
     _catch_signals()
-    sys.exit(run(sys.argv[1:], os.environ))
+    code = run(sys.argv[1:], os.environ)
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # as it ends: the interpreter would die of it, with another code
+    sys.exit(code)
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -152,10 +156,9 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
         code = _verdict(command, inputs, environ, journal, redactor)
     except CancelledError as error:  # while another error was being told
         code = error.exit_code
-    # The verdict is final: a signal from here on must not cost the user the table or the result file.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    result = journal.finish(code)
-    _write_files(result, inputs, redactor)
+    with _undisturbed():
+        result = journal.finish(code)
+        _write_files(result, inputs, redactor)
     return code
 
 
@@ -246,6 +249,20 @@ def _catch_signals() -> None:
 
     for each in _SIGNALS:
         signal.signal(each, cancelled)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The verdict is final: a signal from here on must not cost the user the table or the result file.
+
+    Ignored, not blocked: a mask counts for one thread, and any thread may be handed the signal.
+    """
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _complain(text: str, redactor: Redactor) -> None:
