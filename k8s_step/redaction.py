@@ -68,7 +68,8 @@ def _forms(value: str | bytes) -> set[str]:
     text = (value if isinstance(value, str) else raw.decode("utf-8", "replace")).strip()
     lines = {line.strip() for line in text.splitlines()} - {text}
     plain = {text, *(line for line in lines if len(line) >= _SHORTEST_LINE)}
-    forms = {form for each in plain for form in (each, *_escaped(each))} | _in_urls(text) | _in_base64(raw)
+    forms = {form for each in plain for form in (each, *_escaped(each))}
+    forms |= _in_urls(text) | _in_base64(raw) | _in_base64(raw.strip())
     return {form for form in forms if len(form) >= _SHORTEST and form.lower() not in _ORDINARY}
 
 
