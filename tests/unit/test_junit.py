@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree as Xml
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k8s_step.errors import ExitCode
+from k8s_step.report.junit import to_junit
+from k8s_step.report.result import ObjectResult, Result
+from tests.unit import releases
+from tests.unit.releases import API, PULL, WEB
+
+
+def suite(result: Result) -> Xml.Element:
+    """Parsed, and its counts checked: Jenkins and GitLab trust them."""
+    text = to_junit(result)
+    assert text.startswith("<?xml")
+    root = Xml.fromstring(text)
+    assert root.tag == "testsuite"
+    assert int(root.attrib["tests"]) == len(root.findall("testcase"))
+    for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+        assert int(root.attrib[count]) == len(root.findall(f"testcase/{tag}"))
+    return root
+
+
+def told(root: Xml.Element) -> list[tuple[str, str | None]]:
+    """Each case's name, and how it ended."""
+    return [(case.attrib["name"], next((child.tag for child in case), None)) for case in root.findall("testcase")]
+
+
+def test_a_good_release() -> None:
+    root = suite(releases.good())
+    assert told(root) == [("configmap/settings", None), ("deployment.apps/web", None), ("deployment.apps/api", None)]
+    assert (root.attrib["name"], root.attrib["time"]) == ("k8s-step apply", "12.340")
+    case = root.findall("testcase")[1]
+    assert case.attrib == {
+        "name": "deployment.apps/web",
+        "classname": "shop",
+        "time": "9.800",
+        "file": "k8s/shop.yaml",
+        "line": "12",
+    }
+
+
+def test_a_failed_release() -> None:
+    root = suite(releases.failed())
+    assert told(root)[1:] == [("deployment.apps/web", "failure"), ("deployment.apps/api", "failure")]
+    web, api = root.findall("testcase/failure")
+    assert (web.attrib["type"], web.attrib["message"]) == ("ErrImagePull", f"ErrImagePull: {PULL.message}")
+    assert "pod: web-7c6b9d598d-wpgts" in (web.text or "")
+    assert "no such image or tag" in (web.text or "")
+    assert (api.text or "").endswith("last lines of the run that crashed:\nstarting\nFATAL: no database")
+
+
+def test_several_findings_on_one_object_are_all_told() -> None:
+    other = replace(PULL, reason="OOMKilled", message="killed", container="side")
+    root = suite(replace(releases.failed(), findings=(PULL, other)))
+    failure = root.find("testcase/failure")
+    assert failure is not None
+    assert "ErrImagePull" in (failure.text or "")
+    assert "OOMKilled: killed" in (failure.text or "")
+
+
+def test_a_refused_release_tells_refused_from_not_sent() -> None:
+    root = suite(releases.refused())
+    assert told(root) == [
+        ("configmap/settings", None),
+        ("deployment.apps/web", "error"),
+        ("deployment.apps/api", "skipped"),
+    ]
+
+
+def test_what_was_not_current_in_time_did_not_pass() -> None:
+    entries = (ObjectResult(WEB, "configured", "in progress", "1 of 3"), ObjectResult(API, "created", "current"))
+    root = suite(releases.result(ExitCode.TIMED_OUT, *entries))
+    assert told(root) == [("deployment.apps/web", "failure"), ("deployment.apps/api", None)]
+
+
+@pytest.mark.parametrize("code", [ExitCode.INVALID, ExitCode.UNREACHABLE, ExitCode.BUG, ExitCode.CANCELLED])
+def test_a_run_that_ended_before_any_object_is_no_pass(code: ExitCode) -> None:
+    root = suite(releases.result(code, message="nobody answered"))
+    assert told(root) == [("k8s-step apply", "error")]
+    error = root.find("testcase/error")
+    assert error is not None
+    assert error.attrib["message"] == "nobody answered"
+
+
+@given(st.text(st.characters()))
+def test_any_text_makes_a_document(text: str) -> None:
+    finding = replace(PULL, message=text, reason=text, logs=(text,), logs_of="x", events=(text,), pod=text)
+    entry = ObjectResult(replace(WEB, name="web"), "configured", "failed", text)
+    suite(releases.result(ExitCode.FAILED, entry, ObjectResult(API, message=text), findings=(finding,), message=text))
+
+
+def test_markup_is_text() -> None:
+    root = suite(releases.result(ExitCode.INVALID, message='</testcase> & "]]>" <x>'))
+    error = root.find("testcase/error")
+    assert error is not None
+    assert error.attrib["message"] == '</testcase> & "]]>" <x>'
