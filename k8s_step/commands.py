@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k8s_step.inputs import APPLY, CONNECTION, CREATE, DELETE, OBJECTS, REPLACE, STATUS, Option
+from k8s_step.inputs import (
+    APPLY,
+    CONNECTION,
+    CREATE,
+    DELETE,
+    DIFF,
+    OBJECTS,
+    PATCH,
+    PERMISSIONS,
+    RENDER,
+    REPLACE,
+    RESTART,
+    SCALE,
+    STATUS,
+    UNDO,
+    Option,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,24 @@ COMMANDS = (
         "k8s_step.steps.apply:apply",
     ),
     Command(
+        "diff",
+        "Show what apply would change: the server's dry run against the live objects, Secrets masked.",
+        (*DIFF, *CONNECTION),
+        "k8s_step.steps.diff:diff",
+    ),
+    Command(
+        "render",
+        "Print the manifests as they would be sent; needs no server. Secrets are masked.",
+        (*RENDER, *CONNECTION),
+        "k8s_step.steps.render:render",
+    ),
+    Command(
+        "permissions",
+        "Print the least Role and ClusterRole that apply and its verdict need for these manifests.",
+        (*PERMISSIONS, *CONNECTION),
+        "k8s_step.steps.permissions:permissions",
+    ),
+    Command(
         "status",
         "Follow objects to their verdict and write nothing.",
         (*STATUS, *CONNECTION),
@@ -54,6 +88,34 @@ COMMANDS = (
         "Delete objects by name, by manifest or by selector, and wait until they are gone.",
         (*DELETE, *CONNECTION),
         "k8s_step.steps.delete:delete",
+        argument=OBJECTS,
+    ),
+    Command(
+        "patch",
+        "Patch one object and follow the rollout to its verdict.",
+        (*PATCH, *CONNECTION),
+        "k8s_step.steps.patch:patch",
+        argument=OBJECTS,
+    ),
+    Command(
+        "restart",
+        "Replace the pods of workloads and follow the rollout to its verdict.",
+        (*RESTART, *CONNECTION),
+        "k8s_step.steps.restart:restart",
+        argument=OBJECTS,
+    ),
+    Command(
+        "scale",
+        "Set the number of replicas and follow to the verdict.",
+        (*SCALE, *CONNECTION),
+        "k8s_step.steps.scale:scale",
+        argument=OBJECTS,
+    ),
+    Command(
+        "undo",
+        "Take workloads back to an earlier revision and follow the rollout to its verdict.",
+        (*UNDO, *CONNECTION),
+        "k8s_step.steps.undo:undo",
         argument=OBJECTS,
     ),
 )

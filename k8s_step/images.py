@@ -158,3 +158,44 @@ def _at(obj: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
 def _lower(text: str) -> str | None:
     name = name_of(text)
     return "image names are lower case" if name != name.lower() else None
+
+
+# --- by container, of one object -----------------------------------------------------------------------------------
+
+
+def patch_of(live: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+    """The strategic merge patch that gives containers of ``live`` their images, from ``CONTAINER=REF`` texts.
+
+    :raises InputErrors: malformed ones, and containers that are not there.
+    """
+    path = _POD_SPECS.get(str(live.get("kind")), _TEMPLATES[0])
+    spec = _at(live, path)
+    lists = {field: spec[field] for field in _CONTAINERS[:2] if isinstance(spec.get(field), list)}
+    errors: list[InputError] = []
+    patch: dict[str, Any] = {}
+    for text in texts:
+        try:
+            field, container = _container(text, lists)
+            patch.setdefault(field, []).append(container)
+        except InputError as error:
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    for key in reversed(path):
+        patch = {key: patch}
+    return patch
+
+
+def _container(text: str, lists: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    name, equals, reference = (part.strip() for part in text.partition("="))
+    where = f"--image {text}"
+    if not equals or not name:
+        raise InputError("an image is given as CONTAINER=REF", where=where, hint="such as web=registry.example/web:1.2")
+    check_reference(reference, where)
+    for field, items in lists.items():
+        for item in items:
+            if item.get("name") == name:
+                return field, {"name": name, "image": Replacement(name, reference).applied_to(item["image"])}
+    known = [str(item.get("name")) for items in lists.values() for item in items]
+    hint = f"there are {', '.join(known)}" if known else "it has no containers"
+    raise InputError(f"no container is named {name}", where=where, hint=hint)

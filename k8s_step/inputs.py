@@ -46,7 +46,13 @@ class Option:
 
 
 # Words that Python keeps for itself, or that say more in code.
-_FIELDS = {"as": "impersonate_user", "as-group": "impersonate_groups", "var": "variables", "image": "images"}
+_FIELDS = {
+    "as": "impersonate_user",
+    "as-group": "impersonate_groups",
+    "var": "variables",
+    "image": "images",
+    "type": "patch_type",
+}
 
 CONNECTION = (
     Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
@@ -105,11 +111,33 @@ _FOLLOW = (
     ),
 )
 
+_FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
+
 APPLY = (
     *_MANIFESTS,
-    Option("force-conflicts", "take over fields that other managers own", "switch", False),
+    _FORCE,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
+    Option("diff", "show what changes, before anything does", "switch", False),
+    Option(
+        "preflight", "let the server check all objects before the first one is written", "switch", True, negatable=True
+    ),
     *_FOLLOW,
+)
+
+DIFF = (
+    *_MANIFESTS,
+    _FORCE,
+    Option("exit-code", "exit with 1 where there is a difference", "switch", False),
+    Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION"),
+)
+
+RENDER = (*_MANIFESTS, Option("output", "format", "choice", "yaml", short="o", choices=("yaml", "json")))
+
+PERMISSIONS = (
+    *_MANIFESTS,
+    Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
+    Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
+    Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),
 )
 
 OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", (), metavar="KIND/NAME...")
@@ -147,6 +175,51 @@ DELETE = (
 )
 
 
+_PATCH = (
+    Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),
+    Option("patch", "the patch itself, YAML or JSON", short="p", metavar="TEXT"),
+    Option(
+        "image",
+        "give the container CONTAINER the image REF (repeatable)",
+        "list",
+        (),
+        metavar="CONTAINER=REF",
+        commas=True,
+    ),
+    Option(
+        "type",
+        "strategic (the default), merge, json or apply",
+        "choice",
+        choices=("strategic", "merge", "json", "apply"),
+    ),
+    Option("from-manifest", "-f is a manifest: patch what differs from it, as json or merge", "switch", False),
+    Option("subresource", "patch this part of the object, and do not follow", "choice", choices=("status", "scale")),
+)
+
+PATCH = (
+    *_PATCH,
+    *(option for option in _MANIFESTS if option.name in ("var", "vars-file")),
+    *(option for option in APPLY if option.name == "force-conflicts"),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+
+RESTART = (_DRY_RUN, *_FOLLOW)
+
+SCALE = (
+    Option("replicas", "so many", "count", metavar="N"),
+    Option("current-replicas", "only where there are so many now", "count", metavar="N"),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+
+UNDO = (
+    Option("to-revision", "the revision to go back to; default: the one before the present", "number", metavar="N"),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What the user asked for, from flags and environment. Times are seconds.
@@ -179,9 +252,23 @@ class Inputs:
     images: tuple[str, ...] = ()
     force_conflicts: bool = False
     dry_run: bool = False
+    diff: bool = False
+    preflight: bool = True
+    exit_code: bool = False
+    output: str | None = None
+    check: bool = False
+    role_name: str = "k8s-step"
+    service_account: str | None = None
     wait: bool = True
     timeout: float = 600.0
     fail_fast: bool = True
+    patch: str | None = None
+    patch_type: str | None = None
+    from_manifest: bool = False
+    subresource: str | None = None
+    replicas: int | None = None
+    current_replicas: int | None = None
+    to_revision: int | None = None
     retry_conflicts: int = 0
     selector: str | None = None
     field_selector: str | None = None

@@ -44,6 +44,11 @@ def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets)
     return bool(_template(known[0]) != _template(deployment))
 
 
+def same_template(workload: Object, template: Object) -> bool:
+    """Whether ``workload`` asks for this pod template already."""
+    return bool(_template(workload) == _template({"spec": {"template": template}}))
+
+
 def _created(obj: Object) -> tuple[str, str]:
     metadata = obj.get("metadata") or {}
     return str(metadata.get("creationTimestamp", "")), str(metadata.get("name", ""))

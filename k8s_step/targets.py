@@ -82,3 +82,15 @@ def _checked(name: str, word: str) -> str:
 def _named(resource: Resource, name: str, namespace: str) -> Named:
     where = namespace if resource.namespaced else ""
     return Named(resource, Reference(resource.api_version, resource.kind, where, name))
+
+
+def of_kinds(kinds: Sequence[str], named: Sequence[Named], done: str) -> Sequence[Named]:
+    """``named``, all of them workloads of these kinds. Raises :class:`InputErrors` for what can't be ``done``."""
+    errors = [
+        InputError(f"a {one.reference.kind} can't be {done}", where=str(one.reference), hint=f"{', '.join(kinds)} can")
+        for one in named
+        if one.reference.kind not in kinds or one.resource.group != "apps"
+    ]
+    if errors:
+        raise InputErrors(errors)
+    return named

@@ -1,0 +1,156 @@
+"""``patch``: one patch of any type, read and checked, sent once, the rollout followed to its verdict."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from k8s_step import drift, images
+from k8s_step.client import Client
+from k8s_step.errors import ExitCode, ForbiddenError, InputError
+from k8s_step.inputs import Inputs
+from k8s_step.manifests import values_of
+from k8s_step.patch import PatchType
+from k8s_step.patchfile import TYPES, Patch, secrets_of
+from k8s_step.patchfile import read as read_patch
+from k8s_step.patching import Change, read
+from k8s_step.patching import patch as patch_one
+from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
+from k8s_step.resource import builtin
+from k8s_step.session import Run, Session, open_session
+from k8s_step.targets import Named, parse
+from k8s_step.templates import Values
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+
+def patch(run: Run) -> ExitCode:
+    """Patch and follow. Every local mistake surfaces before the first request."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    _check(inputs)
+    if inputs.from_manifest:
+        return _from_manifest(run, deadline)
+    given = None if inputs.images else _read(run)
+    session = open_session(run)
+    named = _named(inputs, session)
+    if given is not None and named.reference.kind == "Secret":
+        run.redactor.add(*secrets_of(given))
+    change = Change.of(named, given or Patch(PatchType.STRATEGIC, {}), inputs.subresource)
+    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
+
+    def write(_: Planned) -> Written:
+        found = change if given else _with_images(session.client, named, inputs, deadline)
+        return patch_one(session.client, found, options, deadline)
+
+    return _done(run, session, change, write, deadline)
+
+
+def _done(run: Run, session: Session, plan: Planned, write: Any, deadline: float) -> ExitCode:
+    """Write, tell, and follow what can be followed."""
+    inputs = run.inputs
+    run.journal.loaded([plan.reference])
+    written = write_in_phases(run.journal, session, [plan], write, 1, deadline, dry_run=inputs.dry_run)
+    if inputs.dry_run or inputs.subresource:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
+
+
+# -- what is to be patched, and with what
+
+
+def _check(inputs: Inputs) -> None:
+    """Where the patch comes from: exactly one of -f, -p and --image."""
+    sources = {"-f": inputs.filename, "-p": inputs.patch, "--image": inputs.images}
+    given = [name for name, value in sources.items() if value]
+    if len(given) != 1:
+        what = f"{' and '.join(given)} are given, and one patch is sent" if given else "no patch is given"
+        raise InputError(what, hint="-f FILE, -p TEXT or --image CONTAINER=REF")
+    allowed = _TYPES_FROM_MANIFEST if inputs.from_manifest else ("strategic",) if inputs.images else tuple(TYPES)
+    if inputs.patch_type and inputs.patch_type not in allowed:
+        what = "a patch computed from a manifest" if inputs.from_manifest else "a patch made of --image"
+        raise InputError(f"{what} is {' or '.join(allowed)}, not {inputs.patch_type}", where="--type")
+    if inputs.from_manifest and given != ["-f"]:
+        raise InputError("the manifest is given with -f FILE", where="--from-manifest")
+    if inputs.subresource and (inputs.images or inputs.from_manifest):
+        raise InputError("a subresource is patched with -f FILE or -p TEXT", where="--subresource")
+
+
+_TYPES_FROM_MANIFEST = ("json", "merge")
+
+
+def _read(run: Run) -> Patch:
+    inputs = run.inputs
+    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    if len(inputs.filename) > 1:
+        raise InputError("several files are given, and one patch is sent", where="-f")
+    file = inputs.filename[0] if inputs.filename else None
+    return read_patch(TYPES[inputs.patch_type or "strategic"], file, inputs.patch, values, sys.stdin)
+
+
+def _named(inputs: Inputs, session: Session) -> Named:
+    named = parse(inputs.object, session.discovery, session.namespace)
+    if len(named) != 1:
+        raise InputError(f"{len(named)} objects are named, and one is patched", where=" ".join(inputs.object))
+    return named[0]
+
+
+def _with_images(client: Client, named: Named, inputs: Inputs, deadline: float) -> Change:
+    """Container by container; one that is not there would be added by the patch, so the object is read first."""
+    reference = named.reference
+    if builtin(reference.api_version, reference.kind) is None:
+        hint = "custom resources take no strategic merge patch: use --type json with -p"
+        raise InputError("--image knows the containers of built-in kinds only", where=str(reference), hint=hint)
+    live = read(client, Change.of(named, Patch(PatchType.STRATEGIC, {})), deadline)
+    if live is None:
+        message = "this token may not read it, so its containers are not known"
+        raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")
+    try:
+        return Change.of(named, Patch(PatchType.STRATEGIC, images.patch_of(live, inputs.images)))
+    except InputError as error:
+        error.where = error.where or str(reference)
+        raise
+
+
+# -- from a manifest
+
+
+def _from_manifest(run: Run, deadline: float) -> ExitCode:
+    inputs = run.inputs
+    manifests = read_manifests(run)
+    session = open_session(run)
+    plan = _chosen(inputs, session, planned(manifests, session, inputs.namespace))
+    patch_type = TYPES[inputs.patch_type or "json"]
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+
+    def write(one: Planned) -> Written:
+        found = drift.measure(session.client, one, deadline)
+        run.redactor.add(*values_of([found.live, found.wanted]))
+        body = found.patch(patch_type)
+        if body:
+            run.journal.content(_shown(body))
+        return drift.close(session.client, found, patch_type, options, deadline)
+
+    return _done(run, session, plan, write, deadline)
+
+
+def _chosen(inputs: Inputs, session: Session, plan: list[Planned]) -> Planned:
+    """The manifest of the object that was named, or the only one."""
+    if not inputs.object and len(plan) == 1:
+        return plan[0]
+    reference = _named(inputs, session).reference
+    for one in plan:
+        own = one.reference
+        if (own.key[0], own.kind, own.name) == (reference.key[0], reference.kind, reference.name):
+            return one
+    there = ", ".join(one.reference.title for one in plan)
+    raise InputError(f"no manifest is of {reference}", where=", ".join(inputs.filename), hint=f"there are {there}")
+
+
+def _shown(body: Any) -> str:
+    """A JSON patch with an operation a line."""
+    if not isinstance(body, list):
+        return json.dumps(body, indent=2, ensure_ascii=False)
+    lines = ",\n".join(f"  {json.dumps(operation, ensure_ascii=False)}" for operation in body)
+    return f"[\n{lines}\n]"

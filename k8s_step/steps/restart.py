@@ -1,0 +1,54 @@
+"""``restart``: workloads get new pods of the same template, one patch each, and are followed to their verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from k8s_step.errors import ExitCode
+from k8s_step.patch import PatchType
+from k8s_step.patchfile import Patch
+from k8s_step.patching import Change, send
+from k8s_step.release import follow, target_of, write_in_phases
+from k8s_step.session import Run, open_session
+from k8s_step.targets import of_kinds, parse
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+_KINDS = ("Deployment", "StatefulSet", "DaemonSet")
+_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
+
+
+def restart(run: Run) -> ExitCode:
+    """Annotate the pod template with the time, as kubectl does, and follow."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    session = open_session(run)
+    named = of_kinds(_KINDS, parse(inputs.object, session.discovery, session.namespace), "restarted")
+    run.journal.loaded([one.reference for one in named])
+    patch = Patch(PatchType.MERGE, _restarted(datetime.now(UTC)))
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+
+    def write(one: Planned) -> Written:
+        assert isinstance(one, Change)
+        return _said_if_paused(send(session.client, one, None, options, deadline))
+
+    plan: Sequence[Planned] = [Change.of(one, patch) for one in named]
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    if inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
+
+
+def _restarted(now: datetime) -> dict[str, object]:
+    """To the microsecond: of two restarts within a second, both are to happen."""
+    at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {"spec": {"template": {"metadata": {"annotations": {_ANNOTATION: at}}}}}
+
+
+def _said_if_paused(written: Written) -> Written:
+    if not written.object["spec"].get("paused"):
+        return written
+    warning = f"{written.planned.reference} is paused: its pods are replaced once it is resumed"
+    return replace(written, warnings=(*written.warnings, warning))

@@ -1,0 +1,70 @@
+"""``scale``: so many replicas, through the scale subresource of whatever kind has one, followed to the verdict."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from k8s_step.client import Client, Request
+from k8s_step.errors import ConflictError, ExitCode, InputError
+from k8s_step.inputs import Inputs
+from k8s_step.patch import PatchType
+from k8s_step.patchfile import Patch
+from k8s_step.patching import Change, read, replicas_of, send
+from k8s_step.release import follow, target_of, write_in_phases
+from k8s_step.session import Run, open_session
+from k8s_step.targets import Named, parse
+from k8s_step.writing import ApplyOptions, Object, Planned, Written
+
+
+def scale(run: Run) -> ExitCode:
+    """Look, write once where the number is another, and follow."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    if inputs.replicas is None:
+        raise InputError("how many replicas?", where="--replicas", hint="say --replicas N")
+    session = open_session(run)
+    named = parse(inputs.object, session.discovery, session.namespace)
+    run.journal.loaded([one.reference for one in named])
+    by_key = {one.reference.key: one for one in named}
+
+    def write(one: Planned) -> Written:
+        return _scaled(session.client, by_key[one.reference.key], inputs, deadline)
+
+    plan = [Change.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    if inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
+
+
+def _scaled(client: Client, named: Named, inputs: Inputs, deadline: float) -> Written:
+    """A Scale tells of the number alone, so what is followed is the object as it is then."""
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+    before = read(client, _change(named, inputs, {}), deadline)
+    _check_current(named, before, inputs.current_replicas)
+    written = Written(_change(named, inputs, {}), "unchanged", {})
+    if before is None or replicas_of(before) != inputs.replicas:
+        written = send(client, _change(named, inputs, before or {}), before, options, deadline)
+    whole = Change.of(named, Patch(PatchType.MERGE, {}))
+    answer = client.send(Request("GET", whole.path, where=whole.where), deadline=deadline)
+    return replace(written, planned=whole, object=answer.body)
+
+
+def _change(named: Named, inputs: Inputs, before: Object) -> Change:
+    """With ``--current-replicas``, the server itself makes sure that it is still so."""
+    if inputs.current_replicas is None:
+        return Change.of(named, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}), "scale")
+    held = (before.get("spec") or {}).get("replicas")
+    operations = [
+        {"op": "test", "path": "/spec/replicas", "value": held},
+        {"op": "add", "path": "/spec/replicas", "value": inputs.replicas},
+    ]
+    return Change.of(named, Patch(PatchType.JSON, operations), "scale")
+
+
+def _check_current(named: Named, before: Object | None, expected: int | None) -> None:
+    if expected is None or before is None or replicas_of(before) == expected:
+        return
+    message = f"it has {replicas_of(before)} replicas, not {expected}; nothing was changed"
+    raise ConflictError(message, code=409, where=str(named.reference), hint="somebody else has scaled it")

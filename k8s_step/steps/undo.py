@@ -1,0 +1,57 @@
+"""``undo``: workloads go back to an earlier revision, one patch each, and are followed to their verdict."""
+
+from __future__ import annotations
+
+import time
+
+from k8s_step.client import Client
+from k8s_step.errors import ExitCode, InputError
+from k8s_step.history import KINDS, chosen, revisions
+from k8s_step.inputs import Inputs
+from k8s_step.patch import PatchType
+from k8s_step.patchfile import Patch
+from k8s_step.patching import Change, read, send
+from k8s_step.release import follow, target_of, write_in_phases
+from k8s_step.session import Run, open_session
+from k8s_step.targets import Named, of_kinds, parse
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+
+def undo(run: Run) -> ExitCode:
+    """Find the revision, restore its pod template, and follow."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    session = open_session(run)
+    named = of_kinds(KINDS, parse(inputs.object, session.discovery, session.namespace), "taken back")
+    run.journal.loaded([one.reference for one in named])
+    by_key = {one.reference.key: one for one in named}
+    notes: list[str] = []
+
+    def write(one: Planned) -> Written:
+        return _restored(session.client, by_key[one.reference.key], inputs, notes, deadline)
+
+    plan = [Change.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    for note in notes:
+        run.journal.notice(note)
+    if inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written], deadline)
+
+
+def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], deadline: float) -> Written:
+    whole = Change.of(named, Patch(PatchType.MERGE, {}))
+    live = read(client, whole, deadline)
+    if live is None:
+        hint = "allow get on it, and list on replicasets and controllerrevisions"
+        raise InputError("this token may not read it, so its history is not known", where=whole.where, hint=hint)
+    if live["spec"].get("paused"):
+        raise InputError("it is paused, so no revision can be rolled out", where=whole.where, hint="resume it first")
+    revision = chosen(revisions(client, whole, live, deadline), inputs.to_revision, whole.where)
+    if revision.is_current(live):
+        notes.append(f"{named.reference}: it already is as in revision {revision.title}")
+        return Written(whole, "unchanged", live)
+    notes.append(f"{named.reference}: back to revision {revision.title}")
+    change = Change.of(named, Patch(revision.patch_type, revision.body))
+    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+    return send(client, change, live, options, deadline)
