@@ -42,7 +42,7 @@ def changes(before: Object, after: Object) -> list[Change]:
     """The fields that some manager owns in either version and whose values differ; field names, never values."""
     found: dict[str, Change] = {}
     for writer, path in _owned(after):
-        if _value(before, path) != _value(after, path):
+        if _differs(path, before, after):
             found.setdefault(_text(path), Change(_text(path), writer))
     for _, path in _owned(before):
         if _value(after, path) is _MISSING and _value(before, path) is not _MISSING:
@@ -84,14 +84,24 @@ def _leaves(fields: Mapping[str, Any], path: _Path) -> Iterator[_Path]:
     for key, below in fields.items():
         if key == ".":
             continue
-        if not set(below) - {"."}:
+        if not below:
             yield (*path, key)
+        elif set(below) == {"."}:
+            yield (*path, key, ".")
         yield from _leaves(below, (*path, key))
+
+
+def _differs(path: _Path, before: Object, after: Object) -> bool:
+    """A path that ends in ``.`` is owned for being there, whatever is in it."""
+    values = (_value(before, path), _value(after, path))
+    return (values[0] is _MISSING) != (values[1] is _MISSING) if path[-1] == "." else values[0] != values[1]
 
 
 def _value(obj: Any, path: Iterable[str]) -> Any:
     """What ``path`` leads to, or ``_MISSING``."""
     for key in path:
+        if key == ".":
+            break
         kind, _, name = key.partition(":")
         if kind == "f":
             obj = obj.get(name, _MISSING) if isinstance(obj, Mapping) else _MISSING
@@ -119,7 +129,7 @@ def _is(item: Any, kind: str, wanted: Any) -> bool:
 
 def _text(path: Iterable[str]) -> str:
     """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` has it."""
-    return "".join(_element_text(*key.split(":", 1)) for key in path)
+    return "".join(_element_text(*key.split(":", 1)) for key in path if key != ".")
 
 
 def _element_text(kind: str, name: str) -> str:

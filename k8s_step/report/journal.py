@@ -78,6 +78,15 @@ class Journal:
         for output in self._outputs:
             output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)
 
+    def gone(self, reference: Reference, seconds: float) -> None:
+        """An object that was to be deleted is there no more."""
+        entry = self._entry(reference)
+        was_awaited = bool(entry.status)
+        entry.status, entry.message, entry.seconds = str(State.NOT_FOUND), "", seconds
+        if was_awaited:
+            for output in self._outputs:
+                output.gone(self._mask(reference), seconds)
+
     def tick(self, remaining: float) -> None:
         """Nothing happened for a while."""
         waiting = [

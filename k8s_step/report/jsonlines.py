@@ -36,6 +36,9 @@ class JsonLines(Output):
         state = {"status": str(judgement.state), "reason": judgement.reason, "message": judgement.message}
         self._line("progress", object=reference.path, **state, seconds=round(seconds, 3))
 
+    def gone(self, reference: Reference, seconds: float) -> None:
+        self._line("gone", object=reference.path, seconds=round(seconds, 3))
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         self._line("waiting", remaining=round(remaining, 1), objects=[reference.path for reference, _ in waiting])
 

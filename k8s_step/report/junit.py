@@ -44,9 +44,14 @@ def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.El
     if findings:
         text = "\n\n".join(map(_evidence, findings))
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
-    elif not is_good and entry.status != State.CURRENT:
+    elif not is_good and entry.status != State.CURRENT and not _is_gone(entry):
         _add_unfinished(case, entry)
     return case
+
+
+def _is_gone(entry: ObjectResult) -> bool:
+    """Whether it went because it was to go."""
+    return entry.status == State.NOT_FOUND and entry.action in ("deleted", "pruned")
 
 
 def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:

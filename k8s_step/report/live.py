@@ -65,6 +65,10 @@ class Live(Plain):
         self._waiting[reference] = judgement.message
         self._redraw()
 
+    def gone(self, reference: Reference, seconds: float) -> None:
+        self._waiting.pop(reference, None)
+        super().gone(reference, seconds)
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         self._redraw()
 

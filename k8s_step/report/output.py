@@ -28,6 +28,9 @@ class Output:
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         """An object stands elsewhere than before."""
 
+    def gone(self, reference: Reference, seconds: float) -> None:
+        """An object whose end was waited for is there no more."""
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         """Nothing happened for a while; what is waited for, and for how many seconds more."""
 

@@ -107,6 +107,9 @@ class Plain(Output):
                 del self._held[reference]
                 self._say(line)
 
+    def gone(self, reference: Reference, seconds: float) -> None:
+        self.log(f"{self.name(reference)}: {self.style('gone', 'good')} after {duration(seconds)}")
+
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
         """``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
         name = self.name(reference)

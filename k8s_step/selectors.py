@@ -1,0 +1,66 @@
+"""Label and field selectors, checked before they are sent: a mistake in one could choose far too much.
+
+Source of the grammar: ``labels.Parse`` and ``fields.ParseSelector`` of k8s.io/apimachinery.
+"""
+
+from __future__ import annotations
+
+import re
+
+from k8s_step.errors import InputError
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_KEY = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
+_VALUE = re.compile(rf"(?:{_NAME})?")
+_SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
+_COMPARISON = re.compile(r"(?P<key>[^=!<>]*?)\s*(?P<operator>==|!=|=|<|>)\s*(?P<values>.*)")
+_FORMS = "app=web, app!=web, app, !app, 'app in (web, api)' or 'app notin (web)', joined by commas"
+_FIELD = re.compile(r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*")
+
+
+def label_selector(text: str, where: str) -> str:
+    """``text`` as it goes into the query. Raises :class:`InputError` naming the part that is wrong."""
+    parts = _parts(text)
+    if not any(parts):
+        raise InputError("the selector is empty, which would choose everything", where=where, hint=_FORMS)
+    for part in parts:
+        _check(part, where)
+    return ",".join(parts)
+
+
+def field_selector(text: str, where: str) -> str:
+    """The same for fields; which of them a kind lets one choose by is for the server to say."""
+    parts = [part.strip() for part in re.split(r"(?<!\\),", text)]
+    for part in parts:
+        if not _FIELD.fullmatch(part):
+            hint = "status.phase=Failed, say; = and != only, joined by commas"
+            raise InputError(f"{part!r} is no field selector", where=where, hint=hint)
+    return ",".join(parts)
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that aren't within brackets."""
+    return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
+
+
+def _check(part: str, where: str) -> None:
+    found = _SET.fullmatch(part) or _COMPARISON.fullmatch(part)
+    if found is None:
+        _check_key(part.removeprefix("!").strip(), part, where)
+        return
+    _check_key(found["key"].strip(), part, where)
+    is_set = found["operator"] in ("in", "notin")
+    if is_set and not found["values"].strip():
+        raise InputError(f"there is nothing within the brackets of {part!r}", where=where, hint=_FORMS)
+    values = [value.strip() for value in (found["values"].split(",") if is_set else [found["values"]])]
+    for value in values:
+        if not _VALUE.fullmatch(value):
+            raise InputError(f"{value!r} is no label's value, in {part!r}", where=where, hint=_FORMS)
+        if found["operator"] in ("<", ">") and not re.fullmatch(r"-?\d+", value):
+            raise InputError(f"{value!r} is no whole number, in {part!r}", where=where)
+
+
+def _check_key(key: str, part: str, where: str) -> None:
+    if not _KEY.fullmatch(key):
+        problem = f"{key!r} is no label's key" if key else "a label's key is missing"
+        raise InputError(f"{problem}, in {part!r}", where=where, hint=_FORMS)

@@ -1,0 +1,55 @@
+"""``delete``: objects by name, by manifest or by selector, deleted and waited for until they are gone."""
+
+from __future__ import annotations
+
+import time
+
+from k8s_step.errors import ExitCode, InputError
+from k8s_step.inputs import Inputs
+from k8s_step.release import planned, read_manifests
+from k8s_step.removal import Removal, groups
+from k8s_step.session import Run, Session, open_session
+from k8s_step.targets import Named, parse
+
+
+def delete(run: Run) -> ExitCode:
+    """Delete, and wait until all are gone. Every local mistake surfaces before the first request."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    chooses = _chooses(inputs)
+    if chooses:
+        session = open_session(run)
+        return Removal(run, session, deadline).of_groups(groups(run, session))
+    manifests = read_manifests(run) if inputs.filename else []
+    session = open_session(run)
+    named = [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
+    return Removal(run, session, deadline).of_objects([*named, *_parsed(inputs, session)])
+
+
+def _chooses(inputs: Inputs) -> bool:
+    """Whether selectors say what to delete. Raises :class:`InputError` where the words leave that open."""
+    selects = bool(inputs.selector or inputs.field_selector)
+    if selects and inputs.all:
+        raise InputError("--all and a selector contradict each other", hint="drop one of the two")
+    if not selects and not inputs.all:
+        _check_named(inputs)
+        return False
+    if inputs.filename:
+        raise InputError("a selector chooses among a kind, not among manifests", where="--filename")
+    if any("/" in word and not word.rpartition("/")[0].rpartition("/")[2].startswith("v") for word in inputs.object):
+        raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
+    return True
+
+
+def _check_named(inputs: Inputs) -> None:
+    if not inputs.object and not inputs.filename:
+        hint = "KIND/NAME, -f PATH, or KIND -l SELECTOR"
+        raise InputError("nothing to do: what is to be deleted?", hint=hint)
+    words = [part for word in inputs.object for part in word.split()]
+    if len(words) == 1 and "/" not in words[0]:
+        hint = f"which ones? {words[0]}/NAME, {words[0]} -l SELECTOR, or {words[0]} --all"
+        raise InputError("this names a kind and no object", where=words[0], hint=hint)
+
+
+def _parsed(inputs: Inputs, session: Session) -> list[Named]:
+    return parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
