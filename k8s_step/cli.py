@@ -24,6 +24,7 @@ from k8s_step.redaction import Redactor
 if TYPE_CHECKING:
     from k8s_step.report.journal import Journal
     from k8s_step.report.output import Output
+    from k8s_step.report.plain import Style
     from k8s_step.report.result import Result
 
 
@@ -151,7 +152,6 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
     inputs = resolve(command.all_options, flags, environ)
     _check_writable(inputs)
     journal = _journal(command.name, inputs, environ, redactor)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     try:
         code = _verdict(command, inputs, environ, journal, redactor)
     except CancelledError as error:  # while another error was being told
@@ -200,11 +200,20 @@ def _output(log_format: str, environ: Mapping[str, str], redactor: Redactor) -> 
 
     log, data = MaskedStream(sys.stderr, redactor), MaskedStream(sys.stdout, redactor)
     if log_format == "json":
-        return JsonLines(log.line)
+        return JsonLines(log.line, data.line)
     is_screen = sys.stderr.isatty() and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
     if log_format == "auto" and is_screen and not environ.get("CI"):
-        return Live(log, data.line)
-    return Plain(log.line, data.line)
+        return Live(log, data.line, data_style=_style_of_data(environ))
+    return Plain(log.line, data.line, data_style=_style_of_data(environ))
+
+
+def _style_of_data(environ: Mapping[str, str]) -> Style:
+    """Colours where stdout itself is a screen: what is piped elsewhere is not for eyes."""
+    from k8s_step.report.live import colour
+    from k8s_step.report.plain import no_style
+
+    is_screen = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
+    return colour if is_screen else no_style
 
 
 def _check_writable(inputs: Inputs) -> None:

@@ -99,11 +99,16 @@ def load(
 
 
 def secret_values(manifests: Iterable[Manifest]) -> list[str]:
-    """What must be masked: the values of Secrets, encoded and decoded, those of a last-applied annotation too."""
+    """What must be masked: see :func:`values_of`."""
+    return values_of(manifest.object for manifest in manifests)
+
+
+def values_of(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The values of the Secrets among the objects, encoded and decoded, those of a last-applied annotation too."""
     found: dict[str, None] = {}
-    for manifest in manifests:
-        if manifest.kind == "Secret":
-            found.update(dict.fromkeys(_secrets_of(manifest.object)))
+    for obj in objects:
+        if obj.get("kind") == "Secret":
+            found.update(dict.fromkeys(_secrets_of(obj)))
     return [value for value in found if value]
 
 

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather
 from k8s_step.diagnose import diagnose
 from k8s_step.discovery import Discovery
 from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
-from k8s_step.manifests import Manifest, load, secret_values
+from k8s_step.manifests import Manifest, load, secret_values, values_of
 from k8s_step.phases import in_phases
+from k8s_step.preflight import Checked, Preflight, difference_of
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.report.journal import Journal
@@ -21,8 +23,8 @@ from k8s_step.resource import Resource
 from k8s_step.rollout import Limits, Rollout
 from k8s_step.session import Run, Session
 from k8s_step.templates import Values
-from k8s_step.writing import ApplyOptions, Planned, Written
-from k8s_step.writing import apply as apply_one
+from k8s_step.writing import Planned, Seen, Written
+from k8s_step.writing import write as write_one
 
 _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
 
@@ -56,30 +58,42 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
             resource = session.discovery.resource(manifest.api_version, manifest.kind)
             plan.append(_planned(manifest, resource, session.namespace, explicit_namespace))
         except InputError as error:
-            error.where = error.where or manifest.where
+            if error.where != manifest.where:
+                error.where = ": ".join(part for part in (manifest.where, error.where) if part)
             errors.append(error)
     if errors:
         raise InputErrors(errors)
     return plan
 
 
-def send(
-    journal: Journal,
-    session: Session,
-    plan: Sequence[Planned],
-    options: ApplyOptions,
-    concurrency: int,
-    deadline: float,
-) -> list[Written]:
-    """Apply phase by phase. Where the server refuses, the phase under way is finished and no other begun."""
+def send(preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> list[Written]:
+    """Apply phase by phase what was read before; what could not be checked yet is checked as soon as it can be.
+
+    Where the server refuses, the phase under way is finished and no other begun.
+    """
+    by_key = {one.planned.reference.key: one for one in seen}
+    client, options, deadline = preflight.session.client, preflight.options, preflight.deadline
+    open_questions = {one.planned.reference.key: one for one in unchecked}
+
+    def write(one: Planned) -> Written:
+        open_questions.pop(one.reference.key, None)
+        return write_one(client, by_key[one.reference.key], options, deadline)
+
+    def check_again() -> None:
+        checked = preflight.check(list(open_questions.values()), seen)
+        for one in checked:
+            if one.lacks is None:
+                del open_questions[one.seen.planned.reference.key]
+
     return write_in_phases(
-        journal,
-        session,
-        plan,
-        lambda one: apply_one(session.client, one, options, deadline),
-        concurrency,
+        preflight.journal,
+        preflight.session,
+        [one.planned for one in seen],
+        write,
+        preflight.concurrency,
         deadline,
-        dry_run=options.dry_run,
+        dry_run=False,
+        before=check_again if unchecked else None,
     )
 
 
@@ -92,15 +106,21 @@ def write_in_phases(
     deadline: float,
     *,
     dry_run: bool,
+    before: Callable[[], None] | None = None,
 ) -> list[Written]:
     """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
 
+    ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
     Raises :class:`ReportedError` at the end of the phase in which something was refused.
     """
     written: list[Written] = []
-    for phase in in_phases((one.reference.kind, one) for one in plan):
+    phases = in_phases((one.reference.kind, one) for one in plan)
+    for number, phase in enumerate(phases):
         if not dry_run:
-            _await_kinds(journal, session, written, phase, deadline)
+            needing = [one for later in phases[number:] for one in later] if before else phase
+            _await_kinds(journal, session, written, needing, deadline)
+        if before and number:
+            before()
         errors: list[tuple[Planned, StepError]] = []
         for one, result in gather(lambda one: _write_one(one, write, plan, dry_run), phase, concurrency):
             if isinstance(result, StepError):
@@ -109,10 +129,8 @@ def write_in_phases(
                 raise result
             else:
                 written.append(result)
-                _tell(journal, result)
-        if errors:
-            tell_errors(journal, errors)
-            raise ReportedError(min(error.exit_code for _, error in errors))
+                tell(journal, result)
+        raise_reported(journal, errors)
     return written
 
 
@@ -177,21 +195,24 @@ def _comes_with(one: Planned, plan: Sequence[Planned]) -> bool:
     return any((other.reference.kind, other.reference.name) in needed for other in plan)
 
 
-def _tell(journal: Journal, written: Written) -> None:
-    journal.acted(written.planned.reference, written.action)
+def show_differences(run: Run, checked: Sequence[Checked]) -> int:
+    """Show what would change, in the manifests' order; return how many objects would."""
+    run.redactor.add(*values_of(one.seen.live for one in checked if one.seen.live))
+    changes = 0
+    for one in checked:
+        if one.written.action != "unchanged":
+            found = difference_of(one)
+            changes += bool(found.lines)
+            run.journal.differs(found)
+    return changes
+
+
+def tell(journal: Journal, written: Written) -> None:
+    """Tell what was done to an object, and what the server warned of."""
+    planned = written.planned
+    journal.acted(planned.reference, written.action)
     for warning in written.warnings:
-        journal.warning(warning, written.planned.reference.where)
-
-
-def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
-    """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once."""
-    alike: dict[str, list[tuple[Planned, StepError]]] = {}
-    for one, error in sorted(errors, key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
-        alike.setdefault(error.message, []).append((one, error))
-    for (one, first), *others in alike.values():
-        if others:
-            first.message += f", and so for {len(others)} more"
-        journal.error(first, one.reference)
+        journal.warning(warning, planned.where_of(warning))
 
 
 def _await_kinds(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.client import Answer, Client, Request
-from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from k8s_step.errors import ApiError, ApiErrors, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from k8s_step.fielderrors import FieldError, field_errors
 from k8s_step.patch import PatchType, encode, is_applied, without_status
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource
 
 Object = dict[str, Any]
+_LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,29 @@ class Planned:
         reference = self.reference
         return f"{reference.where}: {reference}" if reference.where else str(reference)
 
+    def where_of(self, warning: str) -> str:
+        """The file and line that a warning is about: it may begin with a field's path."""
+        path = _LEADING_PATH.match(warning)
+        line = self.line_of(path[1]) if path else self.reference.line
+        return f"{self.reference.file}:{line}" if self.reference.file else str(self.reference)
+
     @property
     def path(self) -> str:
         """The URL path of the object."""
         return self.resource.path(self.reference.namespace or None, self.reference.name)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object before it is written. ``live`` is ``None`` where it isn't there, or where it may not be read.
+
+    ``is_current``: applying it would surely change nothing, so nothing need be sent.
+    """
+
+    planned: Planned
+    live: Object | None
+    is_current: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,14 +88,24 @@ class ApplyOptions:
         return tuple(pairs)
 
 
-def apply(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Written:
-    """Read the object, apply the manifest unless that would surely change nothing, and compare.
+def look(client: Client, planned: Planned, field_manager: str, deadline: float) -> Seen:
+    """Read the object as it is: one GET, which is all that an object costs that need not be written."""
+    try:
+        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    except (NotFoundError, ForbiddenError):  # a token may be allowed to write but not to read
+        return Seen(planned, None)
+    is_current = is_applied(answer.body, planned.object, field_manager)
+    return Seen(planned, answer.body, is_current, answer.warnings)
+
+
+def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Written:
+    """Apply the manifest unless that would surely change nothing, and compare.
 
     Raises :class:`ApiError` with file, line, kind and name, and the way out.
     """
-    live = _live(client, planned, deadline)
-    if live is not None and is_applied(live.body, planned.object, options.field_manager):
-        return Written(planned, "unchanged", live.body, live.warnings)
+    planned = seen.planned
+    if seen.is_current and seen.live is not None:
+        return Written(planned, "unchanged", seen.live, seen.warnings)
     request = Request(
         "PATCH",
         planned.path,
@@ -85,22 +118,13 @@ def apply(client: Client, planned: Planned, options: ApplyOptions, deadline: flo
         answer = client.send(request, deadline=deadline)
     except ApiError as error:
         raise explained(error, planned) from None
-    action = _action(live.body if live is not None else None, answer, options)
-    return Written(planned, action, answer.body, answer.warnings)
+    return Written(planned, _action(seen.live, answer, options), answer.body, answer.warnings)
 
 
 def explained(error: ApiError, planned: Planned) -> ApiError:
     """The server's refusal with the manifest's line and the next move."""
     rule = _EXPLAINED.get(type(error))
     return rule(error, planned) if rule is not None else error
-
-
-def _live(client: Client, planned: Planned, deadline: float) -> Answer | None:
-    """The object as it is; ``None`` where it isn't, or where this token may write but not read."""
-    try:
-        return client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
-    except (NotFoundError, ForbiddenError):
-        return None
 
 
 def _action(before: Object | None, answer: Answer, options: ApplyOptions) -> str:
@@ -122,7 +146,7 @@ def _action(before: Object | None, answer: Answer, options: ApplyOptions) -> str
 def _remade(error: ApiError, planned: Planned, message: str, hint: str, line: int | None = None) -> ApiError:
     reference = planned.reference
     place = f"{reference.file}:{line or reference.line}: {reference}" if reference.file else str(reference)
-    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint)
+    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint or error.hint)
 
 
 def _conflict(error: ApiError, planned: Planned) -> ApiError:
@@ -139,15 +163,62 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
 
 
 def _invalid(error: ApiError, planned: Planned) -> ApiError:
-    fields = [str(cause.get("field")) for cause in error.causes if cause.get("field")]
-    line = planned.line_of(fields[0]) if fields else None
-    return _remade(error, planned, error.message, error.hint or "", line)
+    """Each field's error in its own line of the manifest."""
+    found = [*_not_base64(error, planned), *field_errors(error)]
+    found = [one for one in found if one.field] or found
+    errors = [_remade(error, planned, one.message, _hint(one, planned), planned.line_of(one.field)) for one in found]
+    return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _not_base64(error: ApiError, planned: Planned) -> list[FieldError]:
+    """The server tells neither the key nor, luckily, the value."""
+    if "illegal base64 data" not in error.message:
+        return []
+    data = planned.object.get("data")
+    keys = [key for key, value in data.items() if not _is_base64(value)] if isinstance(data, Mapping) else []
+    return [FieldError(f"data[{key}]", f"data.{key}: this is not base64") for key in keys]
+
+
+def _is_base64(value: Any) -> bool:
+    try:
+        base64.b64decode("".join(str(value).split()), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+# Of a field that can't change: apimachinery's ValidateImmutableField, and what some kinds say in words of their own.
+_IMMUTABLE = re.compile(
+    r"immutable|may not be (?:changed|updated)|cannot (?:be changed|change roleRef)|updates to statefulset spec"
+    r"|pod updates may not change fields"
+)
+_OTHERWISE = {
+    "Job": "a Job's template can't change: delete it first, or name each run's Job anew",
+    "StatefulSet": "delete it first, with --cascade orphan if its pods shall live on, or give it another name",
+    "ConfigMap": "it is immutable: give the new one another name, and use that in its workloads",
+    "Secret": "it is immutable: give the new one another name, and use that in its workloads",
+    "PersistentVolumeClaim": "only its size may grow: make a claim of another name",
+    "Pod": "delete it first, or let a Deployment replace its pods",
+}
+
+
+def _hint(found: FieldError, planned: Planned) -> str:
+    if _IMMUTABLE.search(found.message):
+        usual = "it can't change once the object is there: delete the object first, or give it another name"
+        return _OTHERWISE.get(planned.reference.kind, usual)
+    if found.message.endswith("is not base64"):
+        return "text that is not encoded goes under stringData"
+    if "not declared in schema" in found.message or found.message.startswith("unknown field"):
+        return "is it spelt right, and in the right place?"
+    return ""
 
 
 def _not_found(error: ApiError, planned: Planned) -> ApiError:
     if f'namespaces "{planned.reference.namespace}" not found' in error.message:
         hint = "create it first, put a Namespace manifest into the release, or name another with -n"
         return _remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
+    if (error.status.get("details") or {}).get("name"):
+        return _remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
     message = f"the server does not serve {planned.resource.full_name} in {planned.resource.api_version}"
     return _remade(error, planned, message, "is its CRD installed, and in this version?")
 

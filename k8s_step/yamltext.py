@@ -41,9 +41,7 @@ _Dumper.add_representer(str, _text)
 
 def dump(value: Any) -> str:
     """One value as a YAML document, keys sorted, ending in a newline."""
-    return str(
-        yaml.dump(value, Dumper=_Dumper, allow_unicode=True, default_flow_style=False, width=_NEVER_FOLDED)
-    )
+    return str(yaml.dump(value, Dumper=_Dumper, allow_unicode=True, default_flow_style=False, width=_NEVER_FOLDED))
 
 
 def dump_all(documents: Iterable[tuple[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
@@ -61,6 +62,16 @@ class Journal:
         self._entry(reference).action = action
         for output in self._outputs:
             output.acted(self._mask(reference), action)
+
+    def differs(self, found: Difference) -> None:
+        """What would become of an object; nothing has been done to it."""
+        for output in self._outputs:
+            output.differs(self._mask(found))
+
+    def content(self, text: str) -> None:
+        """What the user asked to see, whole lines of it."""
+        for output in self._outputs:
+            output.content(self._mask(text))
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from k8s_step.difference import Difference
 from k8s_step.errors import StepError
 from k8s_step.judgement import Judgement
 from k8s_step.reference import Reference
@@ -17,8 +18,9 @@ from k8s_step.report.result import Result, to_json
 class JsonLines(Output):
     """Each line has ``time`` (UTC) and ``event``; the last one, ``finished``, carries the result file's content."""
 
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
         self._log = log
+        self._data = data
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
         self._line("connected", server=server, origin=origin, namespace=namespace)
@@ -28,6 +30,12 @@ class JsonLines(Output):
 
     def acted(self, reference: Reference, action: str) -> None:
         self._line("acted", object=reference.path, action=action)
+
+    def differs(self, found: Difference) -> None:
+        self._line("differs", object=found.reference.path, action=found.action, diff=list(found.lines), note=found.note)
+
+    def content(self, text: str) -> None:
+        self._data(text)
 
     def following(self, objects: int, timeout: float) -> None:
         self._line("following", objects=objects, timeout=timeout)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from k8s_step.judgement import Judgement
 from k8s_step.reference import Reference
-from k8s_step.report.plain import Plain, duration
+from k8s_step.report.plain import Plain, Style, duration, no_style
 from k8s_step.report.result import Result
 from k8s_step.report.stream import MaskedStream
 from k8s_step.report.text import cells, fitted, one_line
@@ -45,8 +45,9 @@ class Live(Plain):
         data: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         size: Callable[[], os.terminal_size] = screen,
+        data_style: Style = no_style,
     ) -> None:
-        super().__init__(self._write_above, data, colour, clock)
+        super().__init__(self._write_above, data, colour, clock, data_style)
         self._stream = stream
         self._size = size
         self._waiting: dict[Reference, str] = {}

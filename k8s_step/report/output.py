@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from k8s_step.difference import Difference
 from k8s_step.errors import StepError
 from k8s_step.judgement import Judgement
 from k8s_step.reference import Reference
@@ -21,6 +22,12 @@ class Output:
 
     def acted(self, reference: Reference, action: str) -> None:
         """The server has taken an object: created, configured, unchanged, …"""
+
+    def differs(self, found: Difference) -> None:
+        """What would become of an object."""
+
+    def content(self, text: str) -> None:
+        """What the user asked to see: for stdout, without its last newline."""
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from k8s_step import __version__
+from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
@@ -17,10 +18,12 @@ from k8s_step.report.output import Output
 from k8s_step.report.result import ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 
+_DIFF_TONES = {"+": "good", "-": "bad", "@": "dim"}
 _QUIET = ("unchanged", "none")
 _MESSAGE = 240  # characters of a message in a progress line
+_EVENT = 480  # characters of an event
 _CELL = 100  # characters of a message in the table
-_NAMED = 5  # objects named after a silence
+_NAMED = 5  # objects named in one go
 _HOLD = 2.0  # seconds an object must stay where it is before a line is written about it
 _SILENCE = 30.0  # seconds after which a line says what is still waited for
 
@@ -39,7 +42,7 @@ def no_style(text: str, tone: str) -> str:
 
 def duration(seconds: float) -> str:
     """``8.2 s``, ``3m05s``, ``10m`` or ``1h02m``."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
@@ -62,10 +65,12 @@ class Plain(Output):
         data: Callable[[str], None],
         style: Style = no_style,
         clock: Callable[[], float] = time.monotonic,
+        data_style: Style = no_style,
     ) -> None:
         self.log = log
         self.data = data
         self.style = style
+        self.data_style = data_style
         self._clock = clock
         self._many_namespaces = False
         self._held: dict[Reference, tuple[float, str]] = {}
@@ -81,6 +86,19 @@ class Plain(Output):
     def acted(self, reference: Reference, action: str) -> None:
         if action not in _QUIET:
             self.log(f"{self.style(f'{action:<11}', 'good')}{self.name(reference)}")
+
+    def differs(self, found: Difference) -> None:
+        if found.lines:
+            self.data("\n".join([f"# {found.title}", *(self._diff_line(line) for line in found.lines)]))
+        else:
+            self.log(f"{found.title}, but only in who owns which field")
+
+    def _diff_line(self, line: str) -> str:
+        tone = _DIFF_TONES.get(line[:1])
+        return self.data_style(printable(line), tone) if tone else printable(line)
+
+    def content(self, text: str) -> None:
+        self.data(text)
 
     def following(self, objects: int, timeout: float) -> None:
         self.log(f"waiting for {_many(objects, 'object')}, {duration(timeout)} at the most")
@@ -135,14 +153,13 @@ class Plain(Output):
         return "\n".join(lines)
 
     def notice(self, message: str) -> None:
-        self.log(f"note: {printable(message)}")
+        self.log(f"note: {_barred(message)}")
 
     def warning(self, message: str, where: str) -> None:
-        self.log(f"{self.style('warning', 'warn')}: {where + ': ' if where else ''}{printable(message)}")
+        self.log(f"{self.style('warning', 'warn')}: {where + ': ' if where else ''}{_barred(message)}")
 
     def error(self, error: StepError) -> None:
-        first, *rest = printable(str(error)).splitlines() or [""]
-        self.log("\n".join([f"{self.style('error', 'bad')}: {first}", *(f"  | {line}" for line in rest)]))
+        self.log(f"{self.style('error', 'bad')}: {_barred(str(error))}")
 
     def finished(self, result: Result) -> None:
         if any(entry.status or entry.action != "none" for entry in result.objects):
@@ -163,12 +180,12 @@ class Plain(Output):
         lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
         if finding.logs:
             lines.append(f"  last lines of {finding.logs_of}:")
-            lines += [f"  | {line}" for line in _lines(finding.logs)]
+            lines += [f"  | {line}" for text in finding.logs for line in _lines(text)]
         elif finding.logs_of:
             lines.append(f"  {finding.logs_of}")
         if finding.events:
             lines.append("  events, newest first:")
-            lines += [f"    {line}" for line in _lines(finding.events)]
+            lines += [f"    {one_line(event, _EVENT)}" for event in finding.events]
         return "\n".join(lines)
 
     def name(self, reference: Reference) -> str:
@@ -184,10 +201,8 @@ _LEADS = {ExitCode.TIMED_OUT: "is not current"}
 def _facts(finding: Finding) -> list[tuple[str, str]]:
     alike = f", and {_many(finding.alike, 'more pod')} likewise" if finding.alike else ""
     node = f" on node {finding.node}" if finding.node else ""
-    first, *rest = printable(finding.message).strip().splitlines() or [""]
     return [
-        ("message", first),
-        *(("", f"| {line}") for line in rest),  # never at a line's start, where GitHub looks for its commands
+        ("message", _barred(finding.message.strip(), indent=13)),
         ("namespace", finding.reference.namespace),
         ("pod", f"{finding.pod}{node}{alike}" if finding.pod else ""),
         ("container", finding.container),
@@ -196,8 +211,13 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
     ]
 
 
-def _lines(texts: tuple[str, ...]) -> list[str]:
-    return [line for text in texts for line in printable(text).splitlines() or [""]]
+def _lines(text: str) -> list[str]:
+    return printable(text).splitlines() or [""]
+
+
+def _barred(text: str, indent: int = 2) -> str:
+    """Further lines begin with a bar: at a line's start, GitHub would look for its commands."""
+    return f"\n{' ' * indent}| ".join(_lines(text))
 
 
 def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> str:
@@ -223,8 +243,9 @@ def summary(result: Result) -> str:
     """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
     actions = Counter(entry.action for entry in result.objects if entry.action != "none")
     parts = ", ".join(f"{count} {action}" for action, count in actions.items())
-    causes = ", ".join(dict.fromkeys(f"{f.reference.title} ({f.reason})" for f in result.findings))
-    lead = f"{causes}; " if causes else ""
+    causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
+    more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
+    lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
     aside = f" ({parts})" if parts else ""
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
 

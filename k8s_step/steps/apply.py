@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
-from k8s_step.errors import ExitCode
-from k8s_step.release import follow, planned, read_manifests, send, target_of
+from k8s_step.errors import ExitCode, ReportedError
+from k8s_step.preflight import Checked, Preflight
+from k8s_step.release import follow, planned, read_manifests, send, show_differences, target_of, tell
 from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions
+from k8s_step.writing import ApplyOptions, Seen
 
 
 def apply(run: Run) -> ExitCode:
-    """Apply and follow. Every local mistake surfaces before the first request."""
+    """Apply and follow. Every local mistake surfaces before the first request, every other before the first write."""
     inputs = run.inputs
     deadline = time.monotonic() + inputs.timeout
     manifests = read_manifests(run)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
-    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
-    written = send(run.journal, session, plan, options, inputs.concurrency, deadline)
+    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts)
+    preflight = Preflight(run.journal, session, options, inputs.concurrency, deadline)
+    seen = preflight.look(plan)
+    checked = _checked(run, preflight, seen)
     if inputs.dry_run:
+        for one in checked:
+            tell(run.journal, one.written)
         return ExitCode.SUCCEEDED
+    written = send(preflight, seen, unchecked=[one.seen for one in checked if one.lacks])
     return follow(run, session, [target_of(one) for one in written], deadline)
+
+
+def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:
+    """The server's dry run. Where one object changes, its write is all or nothing by itself and needs none."""
+    inputs = run.inputs
+    changes = sum(not one.is_current for one in seen)
+    if not (inputs.dry_run or inputs.diff or (inputs.preflight and changes > 1)):
+        return []
+    try:
+        checked = preflight.check(seen, seen)
+    except ReportedError:
+        run.journal.notice("nothing was changed")
+        raise
+    preflight.tell_unchecked(checked)
+    if inputs.diff:
+        show_differences(run, checked)
+    return checked

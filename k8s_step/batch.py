@@ -1,0 +1,66 @@
+"""Work on many objects at once; what goes wrong with them is told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from k8s_step.concurrency import gather
+from k8s_step.errors import ApiErrors, InvalidError, ReportedError, StepError
+from k8s_step.report.journal import Journal
+from k8s_step.writing import Planned
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_all(
+    journal: Journal,
+    items: Sequence[Item],
+    work: Callable[[Item], Result],
+    planned: Callable[[Item], Planned],
+    concurrency: int,
+) -> list[Result]:
+    """``work`` on all items, ``concurrency`` at a time; results in the items' order.
+
+    Raises :class:`ReportedError` once all are done, where something was refused.
+    """
+    done: dict[int, Result] = {}
+    errors: list[tuple[Planned, StepError]] = []
+    for index, result in gather(lambda index: work(items[index]), range(len(items)), concurrency):
+        if isinstance(result, StepError):
+            errors.append((planned(items[index]), result))
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            done[index] = result
+    raise_reported(journal, errors)
+    return [done[index] for index in range(len(items))]
+
+
+def raise_reported(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+    """Tell the errors and end the run with the code of the first in the contract's order; nothing where none is."""
+    if errors:
+        tell_errors(journal, errors)
+        raise ReportedError(min(error.exit_code for _, error in errors))
+
+
+def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+    """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once.
+
+    A field's error is told for each manifest that has it: each has its own line to mend.
+    """
+    alike: dict[tuple[str, str | None], list[tuple[Planned, StepError]]] = {}
+    for one, error in sorted(_single(errors), key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
+        place = error.where if isinstance(error, InvalidError) else ""
+        alike.setdefault((error.message, place), []).append((one, error))
+    for (one, first), *others in alike.values():
+        if others:
+            first.message += f", and so for {len(others)} more"
+        journal.error(first, one.reference)
+
+
+def _single(errors: Sequence[tuple[Planned, StepError]]) -> list[tuple[Planned, StepError]]:
+    return [
+        (one, each) for one, error in errors for each in (error.errors if isinstance(error, ApiErrors) else [error])
+    ]

@@ -1,0 +1,143 @@
+"""Before the first write: every object is read, and what needs changing is put through the server's dry run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from k8s_step.batch import run_all
+from k8s_step.client import Client, Request
+from k8s_step.difference import Difference, difference
+from k8s_step.errors import ApiError, InvalidError, NotFoundError
+from k8s_step.patch import encode
+from k8s_step.reference import Reference
+from k8s_step.report.journal import Journal
+from k8s_step.session import Session
+from k8s_step.writing import ApplyOptions, Planned, Seen, Written, explained, look, write
+
+_ELSEWHERE = "default"  # the namespace that is always there
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What applying an object would do, by the server's word.
+
+    Where the server could not be asked yet, ``lacks`` is what must be there first, a part of the same release, and
+    ``written`` holds the manifest.
+    """
+
+    seen: Seen
+    written: Written
+    lacks: Reference | None = None
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Reads and checks a release. What the server refuses is told, all of it, and ends in a ``ReportedError``."""
+
+    journal: Journal
+    session: Session
+    options: ApplyOptions
+    concurrency: int
+    deadline: float
+
+    def look(self, plan: Sequence[Planned]) -> list[Seen]:
+        """Read all objects."""
+
+        def read(one: Planned) -> Seen:
+            return look(self.session.client, one, self.options.field_manager, self.deadline)
+
+        return run_all(self.journal, plan, read, lambda one: one, self.concurrency)
+
+    def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
+        """What applying the ``wanted`` objects of a release would do. Costs nothing for those that are current."""
+        options = replace(self.options, dry_run=True)
+
+        def try_out(one: Seen) -> Checked:
+            return _checked(self.session.client, one, release, options, self.deadline)
+
+        return run_all(self.journal, wanted, try_out, lambda one: one.planned, self.concurrency)
+
+    def tell_unchecked(self, checked: Sequence[Checked]) -> None:
+        """What the server could not be asked about yet, and why."""
+        lacking = Counter(one.lacks for one in checked if one.lacks)
+        for reference, count in lacking.items():
+            objects = "1 object" if count == 1 else f"{count} objects"
+            besides = " (their fields were checked)" if reference.kind == "Namespace" else ""
+            self.journal.notice(f"the server can't try out {objects} before {reference} is there{besides}")
+
+
+def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:
+    """What ``one`` could not be tried out without, where it comes with the same release; else the error stands."""
+    crd = f"{one.planned.resource.plural}.{one.planned.resource.group}"
+    message = str(error.status.get("message") or error.message)
+    for other in release:
+        reference = other.planned.reference
+        if other is one or other.is_current:
+            continue
+        if (reference.kind, reference.name) == ("CustomResourceDefinition", crd):
+            return reference if isinstance(error, (NotFoundError, InvalidError)) or error.code == 404 else None
+        if other.live is None and _is_missed(reference, message):
+            return reference
+    return None
+
+
+def difference_of(checked: Checked) -> Difference:
+    """What applying would change."""
+    seen, written = checked.seen, checked.written
+    note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
+    if seen.live is None and written.action != "created":
+        note = "this token may not read it, so all that it would hold is shown"
+    reference = seen.planned.reference
+    return difference(reference, written.action, seen.live, written.object, seen.planned.object, note)
+
+
+_MISSED = re.compile(r"not found|was found|does not exist")
+
+
+def _is_missed(reference: Reference, message: str) -> bool:
+    """Whether the server says that this object isn't there: ``error looking up service account shop/web: serviceaccount
+    "web" not found``, ``no PriorityClass with name high was found``, ``namespaces "shop" not found``.
+    """
+    if not _MISSED.search(message):
+        return False
+    kind, name = reference.kind, reference.name
+    if kind == "Namespace" and 'serviceaccount "default" not found' in message:
+        return True  # it is made a moment after its namespace
+    named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
+    return bool(named and re.search(rf"\b{kind}(?:e?s)?\b", message, re.IGNORECASE))
+
+
+def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions, deadline: float) -> Checked:
+    try:
+        return Checked(one, write(client, one, options, deadline))
+    except ApiError as error:
+        lacks = missing(one, release, error)
+        if lacks is None:
+            raise
+    if lacks.kind == "Namespace":
+        _check_elsewhere(client, one.planned, options, deadline)
+    return Checked(one, Written(one.planned, "created", dict(one.planned.object)), lacks)
+
+
+def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> None:
+    """Its fields, at least, can be checked before its namespace is there: by the dry run of a creation in another.
+
+    What that namespace's own rules (quota, admission) say of it counts for nothing.
+    """
+    metadata = {key: value for key, value in planned.object["metadata"].items() if key != "namespace"}
+    body = encode({**planned.object, "metadata": metadata})
+    path = planned.resource.path(_ELSEWHERE)
+    query = tuple(pair for pair in options.query if pair[0] != "force")
+    try:
+        client.send(Request("POST", path, query, body, "application/json", where=planned.where), deadline=deadline)
+    except InvalidError as error:
+        if not _BY_ADMISSION.search(error.message):
+            raise explained(error, planned) from None
+    except ApiError:
+        return
+
+
+_BY_ADMISSION = re.compile(r"denied (the )?request|webhook")

@@ -1,0 +1,27 @@
+"""``diff``: what ``apply`` would change, by the server's own dry run; nothing is written."""
+
+from __future__ import annotations
+
+import time
+
+from k8s_step.errors import ExitCode
+from k8s_step.preflight import Preflight
+from k8s_step.release import planned, read_manifests, show_differences
+from k8s_step.session import Run, open_session
+from k8s_step.writing import ApplyOptions
+
+
+def diff(run: Run) -> ExitCode:
+    """Read, try out, compare."""
+    inputs = run.inputs
+    manifests = read_manifests(run)
+    session = open_session(run)
+    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
+    run.journal.loaded([one.reference for one in plan])
+    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts)
+    preflight = Preflight(run.journal, session, options, inputs.concurrency, time.monotonic() + inputs.timeout)
+    seen = preflight.look(plan)
+    checked = preflight.check(seen, seen)
+    changes = show_differences(run, checked)
+    run.journal.notice(f"{changes} of {len(plan)} would change" if changes else "nothing would change")
+    return ExitCode.FAILED if changes and inputs.exit_code else ExitCode.SUCCEEDED

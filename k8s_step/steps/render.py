@@ -1,0 +1,43 @@
+"""``render``: the manifests as they would be sent, without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from k8s_step.difference import masked
+from k8s_step.errors import ExitCode
+from k8s_step.phases import in_phases
+from k8s_step.reference import Reference
+from k8s_step.release import read_manifests
+from k8s_step.session import Run
+from k8s_step.yamltext import dump_all
+
+
+def render(run: Run) -> ExitCode:
+    """Read, order, print. A Secret's values are shown nowhere, so what is printed of it is no manifest to apply."""
+    manifests = read_manifests(run, allow_generate_name=True)
+    run.journal.loaded([Reference.to(one.object, one.file, one.line) for one in manifests])
+    ordered = [one for phase in in_phases((one.kind, one) for one in manifests) for one in phase]
+    objects = [(one.where, run.redactor.mask_all(masked({}, one.object)[1])) for one in ordered]
+    run.journal.content(_FORMATS[run.inputs.output or "yaml"](objects).removesuffix("\n"))
+    secrets = sum(one.kind == "Secret" for one in ordered)
+    if secrets:
+        run.journal.notice(f"the values of {secrets} Secret{'s' if secrets > 1 else ''} are masked here, not in apply")
+    return ExitCode.SUCCEEDED
+
+
+Rendered = Sequence[tuple[str, dict[str, Any]]]
+
+
+def _as_yaml(objects: Rendered) -> str:
+    return dump_all((f"Source: {where}", obj) for where, obj in objects)
+
+
+def _as_json(objects: Rendered) -> str:
+    items = [obj for _, obj in objects]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items}, indent=2, ensure_ascii=False)
+
+
+_FORMATS: dict[str, Callable[[Rendered], str]] = {"yaml": _as_yaml, "json": _as_json}
