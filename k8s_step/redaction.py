@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -31,13 +31,28 @@ class Redactor:
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._longest_first: list[str] = []
+        self._lines: dict[str, None] = {}
+        self._listener: Callable[[str], None] = _ignore
 
     def add(self, *values: str | bytes | None) -> None:
         """Remember each value in the forms it could be printed in: plain, by line, escaped, base64, URL-encoded."""
         for value in values:
             if value:
                 self._values.update(_forms(value))
+                self._tell(_plain_lines(value))
         self._longest_first = sorted(self._values, key=len, reverse=True)
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """``listener`` is told every line of every secret in plain text: those known, and each as it becomes known."""
+        self._listener = listener
+        for line in self._lines:
+            listener(line)
+
+    def _tell(self, lines: list[str]) -> None:
+        for line in lines:
+            if line not in self._lines:
+                self._lines[line] = None
+                self._listener(line)
 
     def mask(self, text: str) -> str:
         """``text`` with every remembered value replaced by ``***``."""
@@ -63,14 +78,36 @@ class Redactor:
         return f"Redactor({len(self._values)} values)"
 
 
+def _ignore(_: str) -> None:
+    """Nobody listens."""
+
+
 def _forms(value: str | bytes) -> set[str]:
     raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    text = (value if isinstance(value, str) else raw.decode("utf-8", "replace")).strip()
-    lines = {line.strip() for line in text.splitlines()} - {text}
-    plain = {text, *(line for line in lines if len(line) >= _SHORTEST_LINE)}
-    forms = {form for each in plain for form in (each, *_escaped(each))}
+    text = _text(value)
+    forms = {form for each in (text, *_lines(text)) for form in (each, *_escaped(each))}
     forms |= _in_urls(text) | _in_base64(raw) | _in_base64(raw.strip())
-    return {form for form in forms if len(form) >= _SHORTEST and form.lower() not in _ORDINARY}
+    return {form for form in forms if _is_telling(form)}
+
+
+def _plain_lines(value: str | bytes) -> list[str]:
+    text = _text(value)
+    lines = _lines(text) if len(text.splitlines()) > 1 else [text]
+    return [line for line in lines if _is_telling(line) and "\ufffd" not in line]
+
+
+def _text(value: str | bytes) -> str:
+    return (value if isinstance(value, str) else value.decode("utf-8", "replace")).strip()
+
+
+def _lines(text: str) -> list[str]:
+    """Of a value of several lines those that are long enough; none of one that has a single line."""
+    lines = dict.fromkeys(line.strip() for line in text.splitlines())
+    return [line for line in lines if line != text and len(line) >= _SHORTEST_LINE]
+
+
+def _is_telling(form: str) -> bool:
+    return len(form) >= _SHORTEST and form.lower() not in _ORDINARY
 
 
 def _escaped(text: str) -> Iterator[str]:

@@ -114,3 +114,11 @@ def test_everything_within_a_result() -> None:
 
 def test_its_repr_tells_nothing() -> None:
     assert "s3cr3t" not in repr(redactor("s3cr3t"))
+
+
+def test_a_listener_is_told_each_line_once_in_plain_text() -> None:
+    one, told = Redactor(), []
+    one.add("known before")
+    one.listen(told.append)
+    one.add("line one\n  line two \nno", b"bytes too", "known before", "true", "a\nb", b"\xff\xfe\xfd no text")
+    assert told == ["known before", "line one", "line two", "bytes too"]
