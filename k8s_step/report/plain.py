@@ -163,12 +163,24 @@ class Plain(Output):
 
     def finished(self, result: Result) -> None:
         if any(entry.status or entry.action != "none" for entry in result.objects):
-            self.data(table(result.objects, self._many_namespaces))
+            self.show_table(table(result.objects, self._many_namespaces))
         for finding in result.findings:
             self.log("")
-            self.log(self.finding_text(finding, _LEADS.get(result.exit_code, "failed")))
+            self.show_finding(finding, lead_of(result))
         if result.findings:
             self.log("")
+        self.show_verdict(result)
+
+    def show_table(self, text: str) -> None:
+        """The objects, at the end."""
+        self.data(text)
+
+    def show_finding(self, finding: Finding, lead: str) -> None:
+        """One cause with its evidence."""
+        self.log(self.finding_text(finding, lead))
+
+    def show_verdict(self, result: Result) -> None:
+        """The last line."""
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
         self.log(f"{self.style(result.word.replace('_', ' '), tone)}: {summary(result)}")
 
@@ -195,7 +207,9 @@ class Plain(Output):
         return reference.title
 
 
-_LEADS = {ExitCode.TIMED_OUT: "is not current"}
+def lead_of(result: Result) -> str:
+    """What is said of an object that a finding is about."""
+    return "is not current" if result.exit_code is ExitCode.TIMED_OUT else "failed"
 
 
 def _facts(finding: Finding) -> list[tuple[str, str]]:
