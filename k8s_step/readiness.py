@@ -154,8 +154,9 @@ def _deployment_counts(obj: Object) -> Readiness | None:
         return _progress(f"{paused}{updated} of {wanted} pods updated, {available} available")
     if _count(obj, "replicas") > updated:
         return _progress(f"{updated} of {wanted} pods updated, {_count(obj, 'replicas') - updated} old still there")
-    if available < updated or _count(obj, "readyReplicas") < wanted:
-        return _progress(f"{available} of {wanted} updated pods available")
+    ready = min(available, _count(obj, "readyReplicas"))
+    if available < updated or ready < wanted:
+        return _progress(f"{ready} of {wanted} updated pods available")
     return None
 
 
@@ -171,8 +172,9 @@ def _statefulset(obj: Object) -> Readiness:
     partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
     if rolling and updated < wanted - partition:
         return _progress(f"{updated} of {max(wanted - partition, 0)} pods updated, {ready} ready")
-    if ready < wanted or _count(obj, "availableReplicas") < wanted:
-        return _progress(f"{ready} of {wanted} pods ready")
+    available = min(ready, _count(obj, "availableReplicas"))
+    if available < wanted:
+        return _progress(f"{available} of {wanted} pods {'available' if available < ready else 'ready'}")
     if _count(obj, "replicas") > wanted:
         return _progress(f"{_count(obj, 'replicas') - wanted} surplus pods still there")
     if rolling and not partition and status.get("currentRevision") != status.get("updateRevision"):
@@ -191,7 +193,8 @@ def _daemonset(obj: Object) -> Readiness:
         return _progress(f"{_count(obj, 'currentNumberScheduled')} of {wanted} nodes have a pod")
     if rolling and updated < wanted:
         return _progress(f"{updated} of {wanted} pods updated, {available} available")
-    if available < wanted or _count(obj, "numberReady") < wanted:
+    available = min(available, _count(obj, "numberReady"))
+    if available < wanted:
         return _progress(f"{available} of {wanted} pods available")
     later = "" if rolling or updated >= wanted else "; the new revision as pods are deleted (OnDelete)"
     return Readiness(
@@ -204,7 +207,8 @@ def _replicaset(obj: Object) -> Readiness:
     failure = replica_failure(obj)
     if failure is not None:
         return failure
-    if min(available, _count(obj, "readyReplicas"), _count(obj, "fullyLabeledReplicas")) < wanted:
+    available = min(available, _count(obj, "readyReplicas"), _count(obj, "fullyLabeledReplicas"))
+    if available < wanted:
         return _progress(f"{available} of {wanted} pods available")
     if _count(obj, "replicas") > wanted:
         return _progress(f"{_count(obj, 'replicas') - wanted} surplus pods still there")
@@ -237,7 +241,7 @@ def _pod(obj: Object) -> Readiness:
         return Readiness(State.CURRENT, "completed")
     if phase == "Running" and _is(obj, "Ready"):
         return Readiness(State.CURRENT, "ready")
-    return _progress("running, not ready" if phase == "Running" else "pending")
+    return _progress("running but not ready" if phase == "Running" else "pending")
 
 
 def _claim(obj: Object) -> Readiness:

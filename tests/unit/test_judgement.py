@@ -125,6 +125,22 @@ def test_the_time_at_which_to_look_again_is_the_earliest() -> None:
     assert at(marks, 60.0, slow, quick, hope).due is None
 
 
+def test_of_two_troubles_in_a_pod_the_first_to_be_fatal_counts() -> None:
+    marks = Marks(0.0)
+    slow = container({"waiting": {"reason": "ErrImagePull", "message": RATE}}, name="app")
+    quick = container({"waiting": {"reason": "RunContainerError", "message": "no"}}, name="side")
+    assert at(marks, 0.0, mine(slow, quick)).due == 15.0
+    failed = at(marks, 15.0, mine(slow, quick))
+    assert (failed.reason, failed.blamed[0].symptom.container) == ("RunContainerError", "side")
+
+
+def test_a_pod_in_its_own_words() -> None:
+    alone = pod(running(), apiVersion="v1")
+    assert at(Marks(0.0), 0.0, alone, obj=alone).message == "running but not ready"
+    starting = pod(waiting("ContainerCreating"), phase="Pending")
+    assert at(Marks(0.0), 0.0, starting, obj=starting).message == "pending; ContainerCreating"
+
+
 @pytest.mark.parametrize(
     ("state", "final"),
     [

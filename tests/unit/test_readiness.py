@@ -155,3 +155,78 @@ def test_pods_that_cannot_be_deleted_are_not_fatal() -> None:
     status = {"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "conditions": [failure]}
     found = compute(obj("apps/v1", "ReplicaSet", spec={"replicas": 1}, status=status))
     assert (found.state, found.grace) == (State.IN_PROGRESS, None)
+
+
+AVAILABLE = [{"type": "Available", "status": "True"}]
+DONE = [*AVAILABLE, {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]
+FULL = {"replicas": 3, "readyReplicas": 3, "availableReplicas": 3, "updatedReplicas": 3, "fullyLabeledReplicas": 3}
+NODES = {
+    "desiredNumberScheduled": 3,
+    "currentNumberScheduled": 3,
+    "updatedNumberScheduled": 3,
+    "numberReady": 3,
+    "numberAvailable": 3,
+}
+SAME = {"currentRevision": "a", "updateRevision": "a"}
+ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
+COUNTS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("Deployment", {"replicas": 3}, {**FULL, "conditions": DONE}, "current: 3 of 3 pods ready"),
+    ("Deployment", {"replicas": 3}, {**FULL, "updatedReplicas": 2}, "2 of 3 pods updated, 3 available"),
+    ("Deployment", {"replicas": 3}, {**FULL, "replicas": 5}, "3 of 3 pods updated, 2 old still there"),
+    ("Deployment", {"replicas": 3}, {**FULL, "availableReplicas": 2}, "2 of 3 updated pods available"),
+    ("Deployment", {"replicas": 3}, {**FULL, "readyReplicas": 2}, "2 of 3 updated pods available"),
+    ("Deployment", {"replicas": 3}, FULL, "waiting for minimum availability"),
+    ("Deployment", {}, {"replicas": 0}, "0 of 1 pods updated, 0 available"),
+    ("StatefulSet", {"replicas": 3}, {**FULL, **SAME}, "current: 3 of 3 pods ready"),
+    ("StatefulSet", {"replicas": 3}, {**FULL, **SAME, "updatedReplicas": 1}, "1 of 3 pods updated, 3 ready"),
+    ("StatefulSet", {"replicas": 3}, {**FULL, **SAME, "readyReplicas": 2}, "2 of 3 pods ready"),
+    ("StatefulSet", {"replicas": 3}, {**FULL, **SAME, "availableReplicas": 2}, "2 of 3 pods available"),
+    ("StatefulSet", {"replicas": 2}, {**FULL, **SAME}, "1 surplus pods still there"),
+    ("StatefulSet", {}, {}, "0 of 1 pods updated, 0 ready"),
+    ("DaemonSet", {}, NODES, "current: 3 of 3 pods ready"),
+    ("DaemonSet", {}, {**NODES, "currentNumberScheduled": 2}, "2 of 3 nodes have a pod"),
+    ("DaemonSet", {}, {**NODES, "updatedNumberScheduled": 2}, "2 of 3 pods updated, 3 available"),
+    ("DaemonSet", {}, {**NODES, "numberAvailable": 2}, "2 of 3 pods available"),
+    ("DaemonSet", {}, {**NODES, "numberReady": 2}, "2 of 3 pods available"),
+    ("DaemonSet", ON_DELETE, NODES, "current: 3 of 3 pods ready"),
+    ("DaemonSet", {}, {}, "waiting for the controller to count the nodes"),
+    ("ReplicaSet", {"replicas": 3}, FULL, "current: 3 of 3 pods ready"),
+    ("ReplicaSet", {"replicas": 3}, {**FULL, "availableReplicas": 2}, "2 of 3 pods available"),
+    ("ReplicaSet", {"replicas": 3}, {**FULL, "readyReplicas": 2}, "2 of 3 pods available"),
+    ("ReplicaSet", {"replicas": 3}, {**FULL, "fullyLabeledReplicas": 2}, "2 of 3 pods available"),
+    ("ReplicaSet", {"replicas": 2}, FULL, "1 surplus pods still there"),
+    ("ReplicaSet", {"replicas": 0}, {"replicas": 0}, "current: scaled to zero"),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "status", "expected"), COUNTS)
+def test_counts(kind: str, spec: dict[str, Any], status: dict[str, Any], expected: str) -> None:
+    found = compute(obj("apps/v1", kind, spec=spec, status={**status, "observedGeneration": 2}))
+    state = "" if found.state is State.IN_PROGRESS else f"{found.state}: "
+    assert f"{state}{found.message}" == expected
+
+
+OTHERS: list[tuple[str, str, dict[str, Any], dict[str, Any], tuple[Any, ...]]] = [
+    (
+        "batch/v1",
+        "Job",
+        {"completions": 5},
+        {"succeeded": 2, "active": 1},
+        (State.IN_PROGRESS, "2 of 5 completions, 1 active"),
+    ),
+    ("batch/v1", "Job", {}, {"failed": 1}, (State.IN_PROGRESS, "0 of 1 completions, 0 active, 1 failed")),
+    ("v1", "Pod", {}, {"phase": "Running"}, (State.IN_PROGRESS, "running but not ready")),
+    ("v1", "Pod", {}, {"phase": "Pending"}, (State.IN_PROGRESS, "pending")),
+    ("v1", "Pod", {}, {"phase": "Failed"}, (State.FAILED, "the pod failed", "")),
+    ("v1", "Pod", {}, {"phase": "Failed", "reason": "Evicted", "message": "disk"}, (State.FAILED, "disk", "Evicted")),
+    ("v1", "Service", {"type": "NodePort"}, {}, (State.CURRENT, "")),
+    ("v1", "PersistentVolumeClaim", {}, {"phase": "Pending"}, (State.IN_PROGRESS, "waiting for a volume")),
+]
+
+
+@pytest.mark.parametrize(("api_version", "kind", "spec", "status", "expected"), OTHERS)
+def test_other_kinds(
+    api_version: str, kind: str, spec: dict[str, Any], status: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    found = compute(obj(api_version, kind, spec=spec, status=status))
+    assert (found.state, found.message, found.reason)[: len(expected)] == expected
