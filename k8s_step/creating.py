@@ -40,7 +40,7 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the way out."""
     reference = planned.reference
     path = planned.resource.path(reference.namespace or None)
-    body, kind = encode(planned.object), content_type(planned)
+    body, kind = encode(planned.object), planned.content_type
     request = Request("POST", path, options.query, body, kind, retry=options.dry_run, where=planned.where)
     started = time.monotonic()
 
@@ -57,11 +57,6 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     except ApiError as error:
         raise explained(error, planned) from None
     return Written(planned, "created", answer.body, answer.warnings)
-
-
-def content_type(planned: Planned) -> str:
-    """How the user wrote it: ``application/json`` for JSON files, else ``application/yaml``."""
-    return "application/json" if planned.reference.file.endswith(".json") else "application/yaml"
 
 
 def _created(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Answer | None:

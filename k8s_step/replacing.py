@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from k8s_step.client import Answer, Client, Request
-from k8s_step.creating import content_type
 from k8s_step.delivery import deliver
 from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from k8s_step.patch import encode
@@ -61,7 +60,7 @@ class Replacement:
         dry = self._options.dry_run or dry_run
         query = (*self._options.query, ("dryRun", "All")) if dry_run else self._options.query
         where = self._planned.where
-        return Request("PUT", self._planned.path, query, body, content_type(self._planned), retry=dry, where=where)
+        return Request("PUT", self._planned.path, query, body, self._planned.content_type, retry=dry, where=where)
 
     def _look(self, version: str) -> Answer | None:
         """After a lost answer: ``None`` where the object is as it was, else the object if it says what we sent."""

@@ -34,6 +34,11 @@ class Planned:
         reference = self.reference
         return f"{reference.where}: {reference}" if reference.where else str(reference)
 
+    @property
+    def content_type(self) -> str:
+        """As the user wrote it: ``application/json`` for a JSON file, else ``application/yaml``."""
+        return "application/json" if self.reference.file.endswith(".json") else "application/yaml"
+
     def where_of(self, warning: str) -> str:
         """The file and line that a warning is about: it may begin with a field's path."""
         path = _LEADING_PATH.match(warning)
