@@ -22,7 +22,7 @@ from k8s_step.reference import Reference
 from k8s_step.resource import Resource, required
 from k8s_step.watching import Scope, Watch
 
-_HAVE_PODS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
+HAVE_PODS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
 
@@ -108,7 +108,7 @@ class Rollout:
         workloads: dict[str, list[Target]] = defaultdict(list)
         for target in self._board.open():
             groups[target.resource, target.reference.namespace].append(target)
-            if target.reference.kind in _HAVE_PODS:
+            if target.reference.kind in HAVE_PODS:
                 workloads[target.reference.namespace].append(target)
         for (resource, namespace), targets in groups.items():
             name = targets[0].reference.name if len(targets) == 1 else None

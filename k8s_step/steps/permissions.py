@@ -2,10 +2,79 @@
 
 from __future__ import annotations
 
-from k8s_step.errors import ExitCode
-from k8s_step.session import Run
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from k8s_step.access import not_granted
+from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
+from k8s_step.permissions import Permission, bindings, needed, roles
+from k8s_step.release import planned, read_manifests
+from k8s_step.session import Run, open_session
+from k8s_step.yamltext import dump_all
+
+_REVIEWING = 60.0  # seconds for all that is asked
 
 
 def permissions(run: Run) -> ExitCode:
-    """To come."""
-    raise NotImplementedError(run)
+    """Read the manifests, work out what they need, and print it or have it checked."""
+    inputs = run.inputs
+    account = _service_account(inputs.service_account)
+    manifests = read_manifests(run)
+    session = open_session(run)
+    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
+    run.journal.loaded([one.reference for one in plan])
+    wanted = needed(plan)
+    if not inputs.check:
+        made = roles(wanted, inputs.role_name)
+        run.journal.content(_text([*made, *(bindings(made, *account) if account else [])]))
+        return ExitCode.SUCCEEDED
+    missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + _REVIEWING)
+    _tell(run, missing)
+    run.journal.notice(f"this token has all {len(wanted)} permissions that are needed")
+    return ExitCode.SUCCEEDED
+
+
+def _service_account(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise InputError(f"{text!r} is no service account", where="--service-account", hint="NAMESPACE/NAME")
+    return namespace, name
+
+
+def _text(objects: Sequence[dict[str, Any]]) -> str:
+    return dump_all((_comment(obj), obj) for obj in objects).removesuffix("\n")
+
+
+def _comment(obj: dict[str, Any]) -> str:
+    if obj["kind"].endswith("Binding"):
+        return "given to the service account of the pipeline"
+    where = obj["metadata"].get("namespace")
+    scope = f"in namespace {where}" if where else "in all of the cluster"
+    return f"what k8s-step apply needs {scope}; create by name is enough for server-side apply, and for that alone"
+
+
+def _tell(run: Run, missing: Sequence[Permission]) -> None:
+    """One line a rule; raises :class:`ReportedError` where something is missing."""
+    for role in roles(missing, run.inputs.role_name):
+        namespace = role["metadata"].get("namespace")
+        for rule in role["rules"]:
+            message = f"this token may not {_in_words(rule)}"
+            where = f"namespace {namespace}" if namespace else "cluster"
+            run.journal.error(ForbiddenError(message, code=403, where=where))
+    if missing:
+        run.journal.notice("the same command without --check prints the Role that grants it")
+        raise ReportedError(ExitCode.REFUSED)
+
+
+def _in_words(rule: dict[str, Any]) -> str:
+    """``create, patch deployments.apps web and api``."""
+    verbs = ", ".join(rule["verbs"])
+    if "nonResourceURLs" in rule:
+        return f"{verbs} {rule['nonResourceURLs'][0]}"
+    group, resource = rule["apiGroups"][0], rule["resources"][0]
+    plural, slash, subresource = resource.partition("/")
+    names = " and ".join(rule.get("resourceNames", []))
+    return f"{verbs} {plural}{f'.{group}' if group else ''}{slash}{subresource}{f' {names}' if names else ''}"

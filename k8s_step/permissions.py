@@ -1,0 +1,186 @@
+"""The least that a token must be allowed to do to apply a release, follow it to its verdict and gather evidence.
+
+A patch that applies is authorized as ``patch`` and, where the object isn't there yet, as ``create`` too, both by name
+(``patch.go`` of k8s.io/apiserver): unlike for other creations, ``resourceNames`` can narrow these.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.readiness import State, compute
+from k8s_step.rollout import HAVE_PODS
+from k8s_step.writing import Planned
+
+RBAC = "rbac.authorization.k8s.io"
+_WRITE = ("get", "create", "patch")
+_FOLLOW = ("get", "list", "watch", "create", "patch")
+_ORDER = ("get", "list", "watch", "create", "patch", "update", "delete")
+# Events about cluster-wide objects are kept here: GetReference and recorder of k8s.io/client-go.
+_EVENTS_OF_CLUSTER = "default"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One verb on one resource: ``namespace`` is empty for all of the cluster, ``name`` for all objects.
+
+    ``resource`` is ``pods/log`` for a subresource; ``url`` is set instead of it for what is no resource.
+    """
+
+    namespace: str
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+    url: str = ""
+
+
+def needed(plan: Sequence[Planned]) -> list[Permission]:
+    """What ``apply`` needs for these objects, each once."""
+    roles = {(one.reference.kind, one.reference.namespace, one.reference.name) for one in plan}
+    found: dict[Permission, None] = {}
+    for one in plan:
+        found.update(dict.fromkeys(_of_object(one)))
+        found.update(dict.fromkeys(_of_evidence(one)))
+        found.update(dict.fromkeys(_of_role(one, roles)))
+    return list(found)
+
+
+def rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
+    """As the rules of a Role: one a resource and set of verbs."""
+    verbs: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    for one in permissions:
+        verbs[one.group, one.resource, one.url, one.name].append(one.verb)
+    names: dict[tuple[str, str, str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (group, resource, url, name), listed in verbs.items():
+        names[group, resource, url, tuple(sorted(set(listed), key=_rank))].append(name)
+    return [_rule(*key, sorted(filter(None, listed))) for key, listed in names.items()]
+
+
+def roles(permissions: Sequence[Permission], name: str) -> list[dict[str, Any]]:
+    """A ClusterRole for what is cluster-wide, and a Role for each namespace."""
+    by_namespace: dict[str, list[Permission]] = defaultdict(list)
+    for one in permissions:
+        by_namespace[one.namespace].append(one)
+    return [_role(name, namespace, rules(found)) for namespace, found in sorted(by_namespace.items())]
+
+
+def bindings(made: Sequence[Mapping[str, Any]], namespace: str, service_account: str) -> list[dict[str, Any]]:
+    """Each of these roles given to a service account."""
+    subject = {"kind": "ServiceAccount", "name": service_account, "namespace": namespace}
+    return [
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": f"{role['kind']}Binding",
+            "metadata": role["metadata"],
+            "roleRef": {"apiGroup": RBAC, "kind": role["kind"], "name": role["metadata"]["name"]},
+            "subjects": [subject],
+        }
+        for role in made
+    ]
+
+
+def covers(granted: Iterable[Mapping[str, Any]], one: Permission) -> bool:
+    """Whether one of these rules allows it, as the server's own RBAC reads rules."""
+    return any(_covers_url(rule, one) if one.url else _covers_resource(rule, one) for rule in granted)
+
+
+def _of_object(one: Planned) -> Iterator[Permission]:
+    reference, resource = one.reference, one.resource
+    for verb in _FOLLOW if _is_followed(one) else _WRITE:
+        yield Permission(reference.namespace, resource.group, resource.plural, verb, reference.name)
+
+
+def _is_followed(one: Planned) -> bool:
+    """Whether it may not be current at once; a namespace is active from the first."""
+    found = compute(one.object)
+    return one.reference.kind != "Namespace" and (found.state is not State.CURRENT or found.unjudged)
+
+
+def _of_evidence(one: Planned) -> Iterator[Permission]:
+    """What the verdict is seen by, besides the object itself."""
+    reference = one.reference
+    if not _is_followed(one):
+        return
+    yield Permission(reference.namespace or _EVENTS_OF_CLUSTER, "", "events", "list")
+    if reference.kind in HAVE_PODS or reference.kind == "Pod":
+        yield Permission(reference.namespace, "", "pods/log", "get")
+    if reference.kind in HAVE_PODS:
+        yield from (Permission(reference.namespace, "", "pods", verb) for verb in ("list", "watch"))
+    if reference.kind == "Deployment":
+        yield from (Permission(reference.namespace, "apps", "replicasets", verb) for verb in ("list", "watch"))
+    storage_class = (one.object.get("spec") or {}).get("storageClassName")
+    if reference.kind == "PersistentVolumeClaim" and storage_class:
+        yield Permission("", "storage.k8s.io", "storageclasses", "get", str(storage_class))
+
+
+def _of_role(one: Planned, of_release: set[tuple[str, str, str]]) -> Iterator[Permission]:
+    """Nobody may give away what he hasn't got: who writes a role needs all it grants, who binds one may ``bind`` it.
+
+    Source: ``rbac`` under kubernetes' ``pkg/registry``, escalation_check.go.
+    """
+    reference = one.reference
+    if one.resource.group != RBAC:
+        return
+    if reference.kind in ("Role", "ClusterRole"):
+        yield from (each for rule in one.object.get("rules") or [] for each in _granted_by(rule, reference.namespace))
+        if one.object.get("aggregationRule"):
+            yield Permission("", RBAC, one.resource.plural, "escalate", reference.name)
+        return
+    role = one.object.get("roleRef") or {}
+    kind, name = str(role.get("kind")), str(role.get("name"))
+    if (kind, reference.namespace if kind == "Role" else "", name) not in of_release:
+        yield Permission(reference.namespace, RBAC, f"{kind.lower()}s", "bind", name)
+
+
+def _granted_by(rule: Mapping[str, Any], namespace: str) -> Iterator[Permission]:
+    for verb in rule.get("verbs") or []:
+        for url in rule.get("nonResourceURLs") or []:
+            yield Permission("", "", "", verb, url=url)
+        for group in rule.get("apiGroups") or []:
+            for resource in rule.get("resources") or []:
+                for name in rule.get("resourceNames") or [""]:
+                    yield Permission(namespace, group, resource, verb, name)
+
+
+def _rank(verb: str) -> tuple[int, str]:
+    return (_ORDER.index(verb) if verb in _ORDER else len(_ORDER), verb)
+
+
+def _rule(group: str, resource: str, url: str, verbs: tuple[str, ...], names: list[str]) -> dict[str, Any]:
+    if url:
+        return {"nonResourceURLs": [url], "verbs": list(verbs)}
+    narrowed = {"resourceNames": names} if names else {}
+    return {"apiGroups": [group], "resources": [resource], **narrowed, "verbs": list(verbs)}
+
+
+def _role(name: str, namespace: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    kind = "Role" if namespace else "ClusterRole"
+    return {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": metadata, "rules": found}
+
+
+def _covers_url(rule: Mapping[str, Any], one: Permission) -> bool:
+    urls = rule.get("nonResourceURLs") or []
+    is_there = any(url in ("*", one.url) or (url.endswith("*") and one.url.startswith(url[:-1])) for url in urls)
+    return is_there and _has(rule, "verbs", one.verb)
+
+
+def _covers_resource(rule: Mapping[str, Any], one: Permission) -> bool:
+    names = rule.get("resourceNames") or []
+    subresource = one.resource.partition("/")[2]
+    resources = rule.get("resources") or []
+    return (
+        _has(rule, "verbs", one.verb)
+        and _has(rule, "apiGroups", one.group)
+        and (_has(rule, "resources", one.resource) or bool(subresource and f"*/{subresource}" in resources))
+        and (not names or one.name in names)
+    )
+
+
+def _has(rule: Mapping[str, Any], key: str, wanted: str) -> bool:
+    listed = rule.get(key) or []
+    return wanted in listed or "*" in listed
