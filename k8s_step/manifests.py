@@ -319,12 +319,24 @@ def _duplicates(manifests: Iterable[Manifest]) -> list[InputError]:
 
 
 def _secrets_of(obj: Mapping[str, Any]) -> Iterator[str]:
-    for value in _mapping(obj, "data").values():
-        yield from _encoded(str(value))
-    yield from (str(value) for value in _mapping(obj, "stringData").values() if value is not None)
+    for value in _scalars(obj.get("data")):
+        yield from _encoded(value)
+    yield from _scalars(obj.get("stringData"))
     last_applied = _mapping(_mapping(obj, "metadata"), "annotations").get(_LAST_APPLIED)
     if isinstance(last_applied, str):
         yield from _last_applied(last_applied)
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """The scalars within, however deep: the server quotes a value that is nested by mistake."""
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _scalars(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _scalars(entry)
+    elif value is not None:
+        yield str(value)
 
 
 def _last_applied(text: str) -> Iterator[str]:
