@@ -1,0 +1,99 @@
+"""How much a release costs: requests in flight, connections, watches, and nothing asked by the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Step
+from tests.faults.proxy import Exchange, Proxy, Recorded, on
+from tests.integration.objects import config_map, deployment, through, workload, write
+from tests.integration.outcomes import statuses
+
+
+class Crowd:
+    """A proxy's action that counts how many requests are there at once, each of them held for a moment."""
+
+    def __init__(self, held: float = 0.03) -> None:
+        self.most = 0
+        self.connections: set[tuple[str, int]] = set()
+        self._held = held
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, exchange: Exchange) -> None:
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+            self.connections.add(exchange.handler.client_address)
+        try:
+            exchange.proxy.stopping.wait(self._held)
+            exchange.forward()
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+def test_requests_in_flight(concurrency: int, step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    crowd = Crowd()
+    proxy.rule(on(watch=False), crowd, times=None)
+    path = write(tmp_path / "release.yaml", *(config_map(f"c{number}", a="b") for number in range(16)))
+    outcome = step("apply", "-f", path, "-n", namespace, "--concurrency", str(concurrency), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert len(proxy.writes) == 16
+    assert crowd.most == concurrency
+    assert len(crowd.connections) == concurrency, "one pool, its connections used again"
+
+
+@pytest.mark.usefixtures("played")
+def test_a_rollout_of_many_costs_a_few_watches(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", *(deployment(f"web-{number}") for number in range(60)))
+    outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert outcome.code == 0, outcome.text
+    assert set(statuses(outcome).values()) == {"current"} and len(statuses(outcome)) == 60
+    watches = proxy.matching(on("GET", watch=True))
+    assert 1 <= len(watches) <= 4
+    assert _reads_during(proxy, watches[0].begun) <= Counter(list=2)
+
+
+@pytest.mark.usefixtures("played")
+def test_nothing_is_asked_by_the_clock(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    slow = [deployment("slow", delay="3s"), workload("StatefulSet", "store", "redis:7", delay="3s")]
+    outcome = step("apply", "-f", write(tmp_path / "release.yaml", *slow), "-n", namespace, env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    watches = proxy.matching(on("GET", watch=True))
+    assert len(watches) <= 4
+    later = [request.line for request in proxy.requests if request.begun > watches[-1].begun + 0.5]
+    assert later == [], "three seconds of waiting, and not one request"
+
+
+def _reads_during(proxy: Proxy, since: float) -> Counter[str]:
+    reads = [request for request in proxy.matching(on("GET", watch=False)) if request.begun >= since]
+    return Counter("list" if _is_list(request) else "get" for request in reads)
+
+
+def _is_list(request: Recorded) -> bool:
+    return request.path.rpartition("/")[2] in ("pods", "replicasets", "deployments")
+
+
+def test_the_version_that_the_answer_had_begins_the_watch(
+    step: Step, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "release.yaml", deployment("web", delay="500ms"))
+    assert step("apply", "-f", path, "-n", namespace, env=through(proxy)).code == 0
+    (watch,) = proxy.matching(on("GET", "/deployments$", watch=True))
+    assert watch.query["resourceVersion"] not in ("", "0")
+    assert proxy.matching(on("GET", "/deployments$", watch=False)) == [], "nothing need be listed for it"
+
+
+def test_an_idle_namespace_costs_nothing(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    begin = time.monotonic()
+    outcome = step("apply", "-f", write(tmp_path / "r.yaml", config_map(a="b")), "-n", namespace, env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert [request.method for request in proxy.requests if request.begun > begin] == ["GET", "PATCH"]
+    assert proxy.matching(on(watch=True)) == []
