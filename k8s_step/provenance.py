@@ -40,11 +40,13 @@ class Change:
 
 def changes(before: Object, after: Object) -> list[Change]:
     """The fields that some manager owns in either version and whose values differ; field names, never values."""
+    now, earlier = list(_owned(after)), list(_owned(before))
+    parents = {path[:end] for _, path in (*now, *earlier) for end in range(1, len(path))}
     found: dict[str, Change] = {}
-    for writer, path in _owned(after):
-        if _differs(path, before, after):
+    for writer, path in now:
+        if _differs(path, path in parents, before, after):
             found.setdefault(_text(path), Change(_text(path), writer))
-    for _, path in _owned(before):
+    for _, path in earlier:
         if _value(after, path) is _MISSING and _value(before, path) is not _MISSING:
             found.setdefault(_text(path), Change(_text(path), None))
     return list(found.values())
@@ -84,24 +86,20 @@ def _leaves(fields: Mapping[str, Any], path: _Path) -> Iterator[_Path]:
     for key, below in fields.items():
         if key == ".":
             continue
-        if not below:
+        if not set(below) - {"."}:
             yield (*path, key)
-        elif set(below) == {"."}:
-            yield (*path, key, ".")
         yield from _leaves(below, (*path, key))
 
 
-def _differs(path: _Path, before: Object, after: Object) -> bool:
-    """A path that ends in ``.`` is owned for being there, whatever is in it."""
+def _differs(path: _Path, is_parent: bool, before: Object, after: Object) -> bool:
+    """A parent is owned for being there: what is in it belongs to whoever owns that."""
     values = (_value(before, path), _value(after, path))
-    return (values[0] is _MISSING) != (values[1] is _MISSING) if path[-1] == "." else values[0] != values[1]
+    return (values[0] is _MISSING) != (values[1] is _MISSING) if is_parent else values[0] != values[1]
 
 
 def _value(obj: Any, path: Iterable[str]) -> Any:
     """What ``path`` leads to, or ``_MISSING``."""
     for key in path:
-        if key == ".":
-            break
         kind, _, name = key.partition(":")
         if kind == "f":
             obj = obj.get(name, _MISSING) if isinstance(obj, Mapping) else _MISSING
@@ -129,7 +127,7 @@ def _is(item: Any, kind: str, wanted: Any) -> bool:
 
 def _text(path: Iterable[str]) -> str:
     """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` has it."""
-    return "".join(_element_text(*key.split(":", 1)) for key in path if key != ".")
+    return "".join(_element_text(*key.split(":", 1)) for key in path)
 
 
 def _element_text(kind: str, name: str) -> str:
