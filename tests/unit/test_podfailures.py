@@ -144,6 +144,7 @@ UNSCHEDULABLE = {
         (pod(running(ready=True, restarts=3, last=terminated(1)), ready=True), None, None),
         (pod(container(terminated(0, "Completed")), phase="Succeeded"), None, None),
         (pod(running()), "ContainersNotReady", ""),
+        (pod(running(restarts=1, last=terminated(0, "Completed"))), "ContainersNotReady", ""),
         (pod(running(restarts=1, last=terminated(2))), "Error", "exited with code 2, restarted once"),
         (pod(container(terminated(3)), phase="Failed"), "Error", "exited with code 3"),
         (pod(waiting("ContainerCreating"), phase="Pending"), "ContainerCreating", ""),
