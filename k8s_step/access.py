@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from k8s_step.client import Client, Request
 from k8s_step.concurrency import gather
@@ -11,6 +11,8 @@ from k8s_step.patch import encode
 from k8s_step.permissions import Permission, covers
 
 _API = "authorization.k8s.io/v1"
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int, deadline: float) -> list[Permission]:
@@ -19,17 +21,19 @@ def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int, 
     A rules review may be incomplete where not RBAC alone decides: what it does not show is asked for one by one.
     """
     namespaces = list(dict.fromkeys(one.namespace for one in wanted if one.namespace))
-    shown = dict(_gathered(namespaces, lambda namespace: _rules(client, namespace, deadline), concurrency))
+    shown = _gathered(namespaces, lambda namespace: _rules(client, namespace, deadline), concurrency)
     open_questions = [one for one in wanted if not covers(shown.get(one.namespace, []), one)]
-    answers = dict(_gathered(open_questions, lambda one: _is_allowed(client, one, deadline), concurrency))
+    answers = _gathered(open_questions, lambda one: _is_allowed(client, one, deadline), concurrency)
     return [one for one in open_questions if not answers[one]]
 
 
-def _gathered(items: Sequence[Any], work: Any, concurrency: int) -> Any:
+def _gathered(items: Sequence[_Item], work: Callable[[_Item], _Answer], concurrency: int) -> dict[_Item, _Answer]:
+    answers = {}
     for item, result in gather(work, items, concurrency):
         if isinstance(result, Exception):
             raise result
-        yield item, result
+        answers[item] = result
+    return answers
 
 
 def _rules(client: Client, namespace: str, deadline: float) -> list[dict[str, Any]]:
