@@ -16,6 +16,7 @@ from k8s_step.inputs import (
     RENDER,
     REPLACE,
     RESTART,
+    RUN,
     SCALE,
     STATUS,
     UNDO,
@@ -70,6 +71,12 @@ COMMANDS = (
         (*STATUS, *CONNECTION),
         "k8s_step.steps.status:status",
         argument=OBJECTS,
+    ),
+    Command(
+        "run",
+        "Create a Job, stream its logs, and exit with its verdict.",
+        (*RUN, *CONNECTION),
+        "k8s_step.steps.run:run",
     ),
     Command(
         "create",

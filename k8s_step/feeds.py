@@ -22,13 +22,17 @@ Key = tuple[str, str, str, str]
 
 @dataclass
 class Target:
-    """One object that is followed, from the server's own answer to its write."""
+    """One object that is followed, from the server's own answer to its write.
+
+    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough.
+    """
 
     reference: Reference
     resource: Resource
     object: dict[str, Any]
     changed: bool = True
     waits_for_consumer: bool = False
+    must_complete: bool = False
     judgement: Judgement | None = None
     seconds: float = 0.0
     marks: Marks = field(default_factory=lambda: Marks(0.0))

@@ -80,7 +80,10 @@ CONNECTION = (
     Option("field-manager", "the name changes are made under", default="k8s-step", metavar="NAME"),
     Option("report", "write the result to this file, as JSON", metavar="PATH"),
     Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
-    Option("log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "json")),
+    Option("dotenv", "write the outcome to this file, for GitLab's dotenv report", metavar="PATH"),
+    Option(
+        "log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "github", "gitlab", "json")
+    ),
 )
 
 _MANIFESTS = (
@@ -153,6 +156,20 @@ REPLACE = (
     Option("retry-conflicts", "where another was faster, read again and retry so many times", "count", 0),
     _DRY_RUN,
     *_FOLLOW,
+)
+
+RUN = (
+    *_MANIFESTS,
+    Option("rm", "delete the Job afterwards, whatever came of it", "switch", False),
+    Option(
+        "on-cancel",
+        "what becomes of an unfinished Job when the step is cancelled",
+        "choice",
+        "delete",
+        choices=("delete", "leave"),
+    ),
+    _DRY_RUN,
+    *_FOLLOW[1:],
 )
 
 DELETE = (
@@ -243,6 +260,7 @@ class Inputs:
     field_manager: str = "k8s-step"
     report: str | None = None
     junit: str | None = None
+    dotenv: str | None = None
     log_format: str = "auto"
     filename: tuple[str, ...] = ()
     recursive: bool = False
@@ -270,6 +288,8 @@ class Inputs:
     current_replicas: int | None = None
     to_revision: int | None = None
     retry_conflicts: int = 0
+    rm: bool = False
+    on_cancel: str = "delete"
     selector: str | None = None
     field_selector: str | None = None
     all: bool = False

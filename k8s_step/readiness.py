@@ -68,6 +68,11 @@ def condition(obj: Object, kind: str) -> Mapping[str, Any] | None:
     return next((entry for entry in conditions if isinstance(entry, Mapping) and entry.get("type") == kind), None)
 
 
+def is_complete(job: Object) -> bool:
+    """Whether a Job has come to its good end."""
+    return _is(job, "Complete")
+
+
 def observed(obj: Object) -> bool:
     """Whether the controller has seen the generation this object is at."""
     return _unobserved(obj, must_observe=False) is None
@@ -157,6 +162,8 @@ def _deployment_counts(obj: Object) -> Readiness | None:
     ready = min(available, _count(obj, "readyReplicas"))
     if available < updated or ready < wanted:
         return _progress(f"{ready} of {wanted} updated pods available")
+    if updated > wanted:  # scaled down, and the surplus still counted
+        return _progress(f"{updated - wanted} surplus pods still there")
     return None
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather
@@ -134,10 +135,16 @@ def write_in_phases(
     return written
 
 
-def follow(run: Run, session: Session, targets: list[Target], deadline: float) -> ExitCode:
-    """Follow to the verdict, gather the evidence, and say what the exit code is."""
+def follow(
+    run: Run,
+    session: Session,
+    targets: list[Target],
+    deadline: float,
+    on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+) -> ExitCode:
+    """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
     limits = Limits(max(deadline - time.monotonic(), 0.0), run.inputs.fail_fast, run.journal.tick_every)
-    rollout = Rollout(session.client, targets, run.journal, limits)
+    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods)
     if not run.inputs.wait:
         rollout.look()
         return ExitCode.SUCCEEDED

@@ -17,7 +17,7 @@ from k8s_step.client import Client, Request
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError
 from k8s_step.feeds import Board, Feed, Key, Message, PodFeed, ReplicaSetFeed, Target, TargetFeed, version
 from k8s_step.judgement import Judgement, Marks, judge
-from k8s_step.readiness import State
+from k8s_step.readiness import State, is_complete
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource, required
 from k8s_step.watching import Scope, Watch
@@ -62,8 +62,10 @@ class Rollout:
         listener: Listener,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
+        on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
     ) -> None:
         self._client = client
+        self._on_pods = on_pods
         self._board = Board({target.reference.key: target for target in targets})
         self._listener = listener
         self._limits = limits
@@ -154,6 +156,8 @@ class Rollout:
                     self._start(type(feed), scope)
             else:
                 touched.update((target.reference.key, target) for target in feed.take(message))
+                if self._on_pods is not None and isinstance(feed, PodFeed):
+                    self._on_pods(message.items or (message.object,))
         now = self._clock()
         due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
         touched.update((target.reference.key, target) for target in due)
@@ -181,7 +185,7 @@ class Rollout:
         if target.waits_for_consumer:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
         ownership = self._board.ownership
-        return judge(
+        found = judge(
             target.object,
             [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid),
             ownership.replica_sets.by_uid,
@@ -190,6 +194,9 @@ class Rollout:
             fail_fast=self._limits.fail_fast,
             changed=target.changed,
         )
+        if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
+            return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
+        return found
 
     def _settle(self, target: Target, judgement: Judgement) -> bool:
         """Record a judgement; tell the user when it reads differently from the last one."""

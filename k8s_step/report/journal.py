@@ -57,6 +57,12 @@ class Journal:
         for output in self._outputs:
             output.loaded(len(references), files, namespaces)
 
+    def renamed(self, before: Reference, after: Reference) -> None:
+        """An object of the release goes by another name than its manifest's."""
+        if before.key != after.key:
+            self._objects.pop(before.key, None)
+            self._entry(after)
+
     def acted(self, reference: Reference, action: str) -> None:
         """The server has taken an object."""
         self._entry(reference).action = action

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -53,6 +54,7 @@ class Live(Plain):
         self._waiting: dict[Reference, str] = {}
         self._drawn: list[str] = []
         self._ends = 0.0
+        self._screen = threading.RLock()  # a Job's log comes from threads of its own
 
     def following(self, objects: int, timeout: float) -> None:
         self._ends = self._clock() + timeout
@@ -73,15 +75,23 @@ class Live(Plain):
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         self._redraw()
 
+    def content(self, text: str) -> None:
+        with self._screen:
+            self._erase()
+            self._stream.flush()
+            super().content(text)
+            self._redraw()
+
     def finished(self, result: Result) -> None:
         self._waiting.clear()
         self._erase()
         super().finished(result)
 
     def _write_above(self, text: str) -> None:
-        self._erase()
-        self._stream.write(f"{text}\n")
-        self._redraw()
+        with self._screen:
+            self._erase()
+            self._stream.write(f"{text}\n")
+            self._redraw()
 
     def _erase(self) -> None:
         """The terminal may have become narrower since: then what was one row is now several."""
@@ -92,11 +102,12 @@ class Live(Plain):
             self._drawn = []
 
     def _redraw(self) -> None:
-        self._erase()
-        if self._waiting:
-            self._drawn = self._block()
-            self._stream.write("".join(f"{colour(line, 'dim')}\n" for line in self._drawn))
-        self._stream.flush()
+        with self._screen:
+            self._erase()
+            if self._waiting:
+                self._drawn = self._block()
+                self._stream.write("".join(f"{colour(line, 'dim')}\n" for line in self._drawn))
+            self._stream.flush()
 
     def _block(self) -> list[str]:
         """Fits the screen: the last column stays free, and some rows, or the block could not be erased."""

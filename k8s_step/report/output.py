@@ -27,7 +27,7 @@ class Output:
         """What would become of an object."""
 
     def content(self, text: str) -> None:
-        """What the user asked to see: for stdout, without its last newline."""
+        """What the user asked to see: for stdout, without its last newline. Told from any thread."""
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""

@@ -73,6 +73,7 @@ class Plain(Output):
         self.data_style = data_style
         self._clock = clock
         self._many_namespaces = False
+        self._has_content = False
         self._held: dict[Reference, tuple[float, str]] = {}
         self._spoke = clock()
 
@@ -98,6 +99,7 @@ class Plain(Output):
         return self.data_style(printable(line), tone) if tone else printable(line)
 
     def content(self, text: str) -> None:
+        self._has_content = True
         self.data(text)
 
     def following(self, objects: int, timeout: float) -> None:
@@ -172,8 +174,8 @@ class Plain(Output):
         self.show_verdict(result)
 
     def show_table(self, text: str) -> None:
-        """The objects, at the end."""
-        self.data(text)
+        """The objects, at the end: on stdout, unless that holds what was asked for."""
+        (self.log if self._has_content else self.data)(text)
 
     def show_finding(self, finding: Finding, lead: str) -> None:
         """One cause with its evidence."""

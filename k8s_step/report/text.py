@@ -16,6 +16,15 @@ def printable(text: str) -> str:
     return _CONTROL.sub(" ", _ESCAPE.sub("", text.replace("\r\n", "\n")))
 
 
+def without_commands(line: str) -> str:
+    """``line`` as GitHub's runner obeys none of it: ``::`` commands at its start, ``##[`` ones anywhere.
+
+    Source: ``ActionCommand.TryParseV2`` and ``TryParse`` of actions/runner.
+    """
+    line = line.replace("##[", "## [")
+    return f"| {line}" if line.lstrip().startswith("::") else line
+
+
 def one_line(text: str, limit: int) -> str:
     """``text`` on one line of at most ``limit`` characters."""
     line = " ".join(printable(text).split())

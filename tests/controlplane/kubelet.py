@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         _, namespace, name, container = parts
         try:
             pod = self._pod(namespace, name)
-            lines, running = log_of(pod, container, previous=query.get("previous") == "true")
+            previous = query.get("previous") == "true"
+            lines, running = log_of(pod, container, previous=previous)
+            begun = _begun(pod, container, previous=previous)
         except LogError as error:
             return self._refuse(400, str(error))
         self._begin()
-        self._write(_cut(lines, query))
+        self._write(_cut(lines, query, begun))
         if query.get("follow") == "true" and running:
-            self._follow(namespace, name, container, len(lines))
+            self._follow(namespace, name, container, query, begun, len(lines))
         return self._write_chunk(b"")
 
     def _pod(self, namespace: str, name: str) -> dict[str, Any]:
@@ -61,16 +64,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise LogError(f'pod "{name}" not found')
         return pod
 
-    def _follow(self, namespace: str, name: str, container: str, written: int) -> None:
-        """Until the container has ended: then write the rest of its log."""
+    def _follow(
+        self, namespace: str, name: str, container: str, query: dict[str, str], begun: datetime, written: int
+    ) -> None:
+        """Until this run of the container has ended: then write the rest of its log."""
         end = time.monotonic() + _FOLLOW_SECONDS
         while time.monotonic() < end:
             pod = self.get_pod(namespace, name)
             if pod is None:
                 return
             lines, running = log_of(pod, container, previous=False)
-            if not running:
-                self._write("".join(f"{line}\n" for line in lines[written:]))
+            if not running or _begun(pod, container, previous=False) != begun:
+                self._write(_cut(_lines_of_run(pod, container), {**query, "tailLines": ""}, begun, written))
                 return
             time.sleep(0.05)
 
@@ -141,12 +146,31 @@ def _ends(pod: dict[str, Any], image: str) -> bool:
     return play.does == "die" if play else any(owner["kind"] == "Job" for owner in owners)
 
 
-def _cut(lines: list[str], query: dict[str, str]) -> str:
-    tail = query.get("tailLines")
-    kept = lines[max(0, len(lines) - int(tail)) :] if tail is not None else lines
-    if query.get("timestamps") == "true":
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
-        kept = [f"{now} {line}" for line in kept]
-    text = "".join(f"{line}\n" for line in kept)
+def _lines_of_run(pod: dict[str, Any], container: str) -> list[str]:
+    return _lines(pod, _status_of(pod, container)["image"])
+
+
+def _begun(pod: dict[str, Any], container: str, *, previous: bool) -> datetime:
+    """When a run began. Its second is the kubelet's; a millisecond for each restart tells runs of one second apart."""
+    status = _status_of(pod, container)
+    state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated") or {}
+    run = state.get("running") or state.get("terminated") or last
+    number = int(status.get("restartCount") or 0)
+    if previous and run is not last:
+        run, number = last, number - 1
+    started = str(run.get("startedAt") or "1970-01-01T00:00:00Z")
+    return datetime.fromisoformat(started) + timedelta(milliseconds=number)
+
+
+def _cut(lines: list[str], query: dict[str, str], begun: datetime, skipped: int = 0) -> str:
+    """The lines asked for, each a microsecond after the other."""
+    stamped = [(begun + timedelta(microseconds=number), line) for number, line in enumerate(lines)][skipped:]
+    if query.get("sinceTime"):
+        since = datetime.fromisoformat(query["sinceTime"])
+        stamped = [(at, line) for at, line in stamped if at >= since]
+    if query.get("tailLines"):
+        stamped = stamped[max(0, len(stamped) - int(query["tailLines"])) :]
+    is_stamped = query.get("timestamps") == "true"
+    text = "".join(f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n" if is_stamped else f"{line}\n" for at, line in stamped)
     limit = query.get("limitBytes")
     return text.encode()[: int(limit)].decode(errors="ignore") if limit else text

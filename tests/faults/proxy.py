@@ -53,6 +53,11 @@ class Recorded:
         return self.query.get("watch") in ("true", "1")
 
     @property
+    def by_line(self) -> bool:
+        """Whether the answer is a stream of lines: events, or a log that is followed."""
+        return self.watch or self.query.get("follow") in ("true", "1")
+
+    @property
     def line(self) -> str:
         """``PATCH /api/v1/… 200``, for messages."""
         query = f"?{urllib.parse.urlencode(self.query)}" if self.query else ""
@@ -185,7 +190,7 @@ def cut_midway() -> Action:
 
 
 def cut_watch(after: int = 0, *, reset: bool = False) -> Action:
-    """Close a watch without its end after so many events."""
+    """Close a watch, or a log that is followed, without its end after so many events or lines."""
     return lambda exchange: exchange.forward(events=after, then=lambda: exchange.cut("cut watch", reset=reset))
 
 
@@ -263,8 +268,8 @@ class Exchange:
     def _stream(self, answer: http.client.HTTPResponse, events: int | None, then: Callable[[], None] | None) -> None:
         if then and events == 0:
             return then()
-        while data := self._arrived(answer, by_line=self.record.watch):
-            self.record.events += data.endswith(b"\n") and self.record.watch
+        while data := self._arrived(answer, by_line=self.record.by_line):
+            self.record.events += data.endswith(b"\n") and self.record.by_line
             self.handler.chunk(data)
             if then and self.record.events == events:
                 return then()

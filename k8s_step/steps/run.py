@@ -1,0 +1,127 @@
+"""``run``: a Job created under a fresh name, its pods' logs as they come, its verdict as the exit code."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from k8s_step.batch import run_all
+from k8s_step.creating import name_generated
+from k8s_step.errors import CancelledError, ExitCode
+from k8s_step.feeds import Target
+from k8s_step.joblogs import JobLogs
+from k8s_step.jobs import create_job, delete_job, has_several_logs, is_finished, jobs_of
+from k8s_step.release import follow, planned, read_manifests, target_of, tell
+from k8s_step.report.text import printable, without_commands
+from k8s_step.session import Run, Session, open_session
+from k8s_step.writing import ApplyOptions, Planned, Written
+
+_UNDER_WAY = 3.0  # seconds a creation under way is given to be answered when the step is cancelled
+
+
+def run(run: Run) -> ExitCode:
+    """Create, follow with the logs, and clean up as asked."""
+    inputs = run.inputs
+    deadline = time.monotonic() + inputs.timeout
+    manifests = jobs_of(read_manifests(run, allow_generate_name=True))
+    name_generated(manifests)
+    session = open_session(run)
+    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
+    run.journal.loaded([one.reference for one in plan])
+    started = _Started(run, session, deadline)
+    try:
+        targets = started.create(plan)
+        if inputs.dry_run:
+            return ExitCode.SUCCEEDED
+        code = _follow(run, session, targets, deadline)
+    except CancelledError:
+        started.cancelled()
+        raise
+    _clean_up(run, session, targets)
+    return code
+
+
+def _follow(run: Run, session: Session, targets: list[Target], deadline: float) -> ExitCode:
+    jobs = [target.object for target in targets]
+    logs = JobLogs(session.client, jobs, _say(run), run.journal.notice, several=has_several_logs(jobs))
+    try:
+        code = follow(run, session, targets, deadline, on_pods=logs.saw)
+        logs.finish()
+    finally:
+        logs.stop()
+    return code
+
+
+def _say(run: Run) -> Callable[[str], None]:
+    """A line of a log on stdout; what GitHub's runner would obey is kept from it."""
+    tame = without_commands if run.environ.get("GITHUB_ACTIONS") == "true" else str
+    return lambda line: run.journal.content(tame(printable(line)))
+
+
+class _Started:
+    """The Jobs of this run, also those whose creation was under way when the run was cancelled."""
+
+    def __init__(self, run: Run, session: Session, deadline: float) -> None:
+        self._run, self._session, self._deadline = run, session, deadline
+        self._targets: list[Target] = []
+        self._open = 0
+        self._changed = threading.Condition()
+
+    def create(self, plan: Sequence[Planned]) -> list[Target]:
+        """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
+        journal, inputs = self._run.journal, self._run.inputs
+        written = run_all(journal, plan, self._create, lambda one: one, inputs.concurrency)
+        for before, one in zip(plan, written, strict=True):
+            journal.renamed(before.reference, one.planned.reference)
+            tell(journal, one)
+        return self._targets
+
+    def cancelled(self) -> None:
+        """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, _UNDER_WAY)
+        if self._run.inputs.dry_run:
+            return
+        unfinished = [target for target in self._targets if not is_finished(target.object)]
+        if self._run.inputs.on_cancel == "delete":
+            _delete(self._run, self._session, self._targets if self._run.inputs.rm else unfinished)
+        else:
+            _say_left(self._run, unfinished)
+
+    def _create(self, one: Planned) -> Written:
+        inputs = self._run.inputs
+        with self._changed:
+            self._open += 1
+        try:
+            options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+            written = create_job(self._session.client, one, options, self._deadline)
+            target = target_of(written)
+            target.must_complete = True
+            self._targets.append(target)
+            return written
+        finally:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify()
+
+
+def _clean_up(run: Run, session: Session, targets: Sequence[Target]) -> None:
+    if run.inputs.rm:
+        _delete(run, session, targets)
+    else:
+        _say_left(run, [target for target in targets if not is_finished(target.object)])
+
+
+def _delete(run: Run, session: Session, targets: Sequence[Target]) -> None:
+    for target in targets:
+        error = delete_job(session.client, target)
+        if error is None:
+            run.journal.notice(f"deleted {target.reference.title}")
+        else:
+            run.journal.warning(f"it is left as it is, for it can't be deleted: {error}", str(target.reference))
+
+
+def _say_left(run: Run, targets: Sequence[Target]) -> None:
+    for target in targets:
+        run.journal.notice(f"{target.reference.title} is left as it is, unfinished; kubectl delete ends it")
