@@ -23,8 +23,6 @@ from k8s_step.redaction import Redactor
 
 if TYPE_CHECKING:
     from k8s_step.report.journal import Journal
-    from k8s_step.report.output import Output
-    from k8s_step.report.plain import Style
     from k8s_step.report.result import Result
 
 
@@ -49,18 +47,15 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         code = _group(environ, redactor).main(arguments, prog_name="k8s-step", standalone_mode=False)
         return int(code or 0)
     except click.UsageError as error:
-        _complain(f"error: {error.format_message()}{_see_help(error)}", redactor)
-        return ExitCode.INVALID
+        return _refuse(f"{error.format_message()}{_see_help(error)}", ExitCode.INVALID, environ, redactor)
     except click.exceptions.Exit as done:
         return done.exit_code
     except StepError as error:
-        _complain(f"error: {error}", redactor)
-        return error.exit_code
+        return _refuse(str(error), error.exit_code, environ, redactor)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Exception:
-        _complain(_bug(), redactor)
-        return ExitCode.BUG
+        return _refuse(_bug(), ExitCode.BUG, environ, redactor)
 
 
 def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
@@ -141,7 +136,7 @@ def _demo() -> int:
 
 def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
     """The demo goes to its own server whatever cluster this shell is set up for."""
-    kept = ("K8S_", "INPUT_", "KUBE")
+    kept = ("K8S_", "INPUT_", "KUBE", "GITHUB_", "GITLAB_")
     return {name: value for name, value in environ.items() if not name.startswith(kept)}
 
 
@@ -158,7 +153,7 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
         code = error.exit_code
     with _undisturbed():
         result = journal.finish(code)
-        _write_files(result, inputs, redactor)
+        _write_files(redactor.mask_all(result), inputs, environ, redactor)
     return code
 
 
@@ -188,42 +183,19 @@ def _verdict(
 
 def _journal(name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> Journal:
     from k8s_step.report.journal import Journal
+    from k8s_step.report.outputs import outputs
 
-    return Journal(name, [_output(inputs.log_format, environ, redactor)], redactor)
-
-
-def _output(log_format: str, environ: Mapping[str, str], redactor: Redactor) -> Output:
-    from k8s_step.report.jsonlines import JsonLines
-    from k8s_step.report.live import Live
-    from k8s_step.report.plain import Plain
-    from k8s_step.report.stream import MaskedStream
-
-    log, data = MaskedStream(sys.stderr, redactor), MaskedStream(sys.stdout, redactor)
-    if log_format == "json":
-        return JsonLines(log.line, data.line)
-    is_screen = sys.stderr.isatty() and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
-    if log_format == "auto" and is_screen and not environ.get("CI"):
-        return Live(log, data.line, data_style=_style_of_data(environ))
-    return Plain(log.line, data.line, data_style=_style_of_data(environ))
-
-
-def _style_of_data(environ: Mapping[str, str]) -> Style:
-    """Colours where stdout itself is a screen: what is piped elsewhere is not for eyes."""
-    from k8s_step.report.live import colour
-    from k8s_step.report.plain import no_style
-
-    is_screen = sys.stdout.isatty() and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
-    return colour if is_screen else no_style
+    return Journal(name, outputs(inputs.log_format, environ, redactor, inputs.report), redactor)
 
 
 def _check_writable(inputs: Inputs) -> None:
     """A result file that can't be written is found out before the release, not after it."""
-    for option, path in (("--report", inputs.report), ("--junit", inputs.junit)):
+    for option, path in (("--report", inputs.report), ("--junit", inputs.junit), ("--dotenv", inputs.dotenv)):
         if path and not os.access(Path(path).parent, os.W_OK):
             raise InputError(f"{path} can't be written", where=option, hint="is its folder there, and writable?")
 
 
-def _write_files(result: Result, inputs: Inputs, redactor: Redactor) -> None:
+def _write_files(result: Result, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> None:
     if inputs.report:
         from k8s_step.report.result import to_json
 
@@ -231,8 +203,13 @@ def _write_files(result: Result, inputs: Inputs, redactor: Redactor) -> None:
         _write(inputs.report, json.dumps(content, indent=2, ensure_ascii=False) + "\n", redactor)
     if inputs.junit:
         from k8s_step.report.junit import to_junit
+        from k8s_step.report.workspace import root_of, rooted
 
-        _write(inputs.junit, to_junit(redactor.mask_all(result)), redactor)
+        _write(inputs.junit, to_junit(rooted(result, root_of(environ))), redactor)
+    if inputs.dotenv:
+        from k8s_step.report.gitlab import to_dotenv
+
+        _write(inputs.dotenv, to_dotenv(result, inputs.report), redactor)
 
 
 def _write(path: str, text: str, redactor: Redactor) -> None:
@@ -272,6 +249,14 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _refuse(text: str, exit_code: ExitCode, environ: Mapping[str, str], redactor: Redactor) -> ExitCode:
+    """What went wrong before there was a run."""
+    from k8s_step.report.outputs import refuse
+
+    refuse(text, exit_code, environ, redactor)
+    return exit_code
 
 
 def _complain(text: str, redactor: Redactor) -> None:

@@ -36,7 +36,7 @@ def to_junit(result: Result) -> str:
 
 def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.Element:
     reference = entry.reference
-    case = Xml.Element("testcase", name=reference.title, classname=reference.namespace or "cluster")
+    case = Xml.Element("testcase", name=reference.title, classname=f"k8s-step.{reference.namespace or 'cluster'}")
     case.set("time", f"{entry.seconds:.3f}")
     if reference.file:
         case.set("file", reference.file)
@@ -44,14 +44,9 @@ def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.El
     if findings:
         text = "\n\n".join(map(_evidence, findings))
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
-    elif not is_good and entry.status != State.CURRENT and not _is_gone(entry):
+    elif not is_good and entry.status != State.CURRENT and not entry.is_gone:
         _add_unfinished(case, entry)
     return case
-
-
-def _is_gone(entry: ObjectResult) -> bool:
-    """Whether it went because it was to go."""
-    return entry.status == State.NOT_FOUND and entry.action in ("deleted", "pruned")
 
 
 def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:
@@ -66,7 +61,7 @@ def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:
 
 def _whole_run(result: Result) -> Xml.Element:
     case = Xml.Element(
-        "testcase", name=f"k8s-step {result.command}", classname="k8s-step", time=f"{result.seconds:.3f}"
+        "testcase", name=f"k8s-step {result.command}", classname="k8s-step.run", time=f"{result.seconds:.3f}"
     )
     _add(case, "error", result.word, result.message or result.word, result.message)
     return case
@@ -78,7 +73,7 @@ def _is_bad(case: Xml.Element) -> bool:
 
 def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> None:
     child = Xml.SubElement(case, tag, type=_clean(kind), message=_clean(message))
-    child.text = _clean(text)
+    child.text = _clean(text or message)  # GitLab shows nothing else
 
 
 def _evidence(finding: Finding) -> str:

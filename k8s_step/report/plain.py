@@ -262,6 +262,8 @@ def summary(result: Result) -> str:
     causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
     lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
+    if not result.objects and result.exit_code is ExitCode.INVALID:
+        return "nothing was sent"
     aside = f" ({parts})" if parts else ""
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
+from k8s_step.readiness import State
 from k8s_step.reference import Reference
 
 RESULTS = {
@@ -22,6 +23,8 @@ RESULTS = {
     ExitCode.CANCELLED: "cancelled",
 }
 
+QUIET = ("unchanged", "none")  # actions that changed nothing
+
 
 @dataclass
 class ObjectResult:
@@ -33,6 +36,18 @@ class ObjectResult:
     message: str = ""
     seconds: float = 0.0
     reason: str = ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it went because it was to go."""
+        return self.status == State.NOT_FOUND and self.action in ("deleted", "pruned")
+
+    @property
+    def is_bad(self) -> bool:
+        """Of a run that went wrong: whether this failed, was not current in time, or was refused."""
+        if self.status:
+            return self.status != State.CURRENT and not self.is_gone
+        return self.action == "none" and bool(self.message)
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,19 @@ class Result:
     def word(self) -> str:
         """``succeeded``, ``failed``, …"""
         return RESULTS[self.exit_code]
+
+    @property
+    def changed(self) -> tuple[Reference, ...]:
+        """What was created, configured, deleted, …; in a dry run, what would have been."""
+        return tuple(entry.reference for entry in self.objects if entry.action not in QUIET)
+
+    @property
+    def failed(self) -> tuple[Reference, ...]:
+        """What a finding blames, what failed, what was not current in time and what was refused."""
+        if self.exit_code is ExitCode.SUCCEEDED:
+            return ()
+        blamed = {finding.reference.key for finding in self.findings}
+        return tuple(entry.reference for entry in self.objects if entry.reference.key in blamed or entry.is_bad)
 
 
 def to_json(result: Result) -> dict[str, Any]:

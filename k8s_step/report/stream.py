@@ -26,8 +26,16 @@ class MaskedStream:
 
     def write(self, text: str) -> None:
         """Write ``text``, masked."""
+        self._put(self._redactor.mask(text))
+
+    def unmasked_line(self, text: str) -> None:
+        """Write ``text`` as it is: for a reader that is told what it must hide, and nobody else."""
+        self._put(f"{text}\n")
+        self.flush()
+
+    def _put(self, text: str) -> None:
         try:
-            self._stream.write(self._redactor.mask(text))
+            self._stream.write(text)
         except OSError:
             self._give_up()
 

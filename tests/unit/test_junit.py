@@ -38,7 +38,7 @@ def test_a_good_release() -> None:
     case = root.findall("testcase")[1]
     assert case.attrib == {
         "name": "deployment.apps/web",
-        "classname": "shop",
+        "classname": "k8s-step.shop",
         "time": "9.800",
         "file": "k8s/shop.yaml",
         "line": "12",

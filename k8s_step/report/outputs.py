@@ -1,0 +1,88 @@
+"""Which outputs a run has: what the user asked for, or what the CI system it runs in reads best."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from k8s_step.errors import ExitCode
+from k8s_step.redaction import Redactor
+from k8s_step.report import github
+from k8s_step.report.gitlab import GitLab
+from k8s_step.report.jsonlines import JsonLines
+from k8s_step.report.live import Live, colour
+from k8s_step.report.output import Output
+from k8s_step.report.plain import Plain, Style, no_style
+from k8s_step.report.stream import MaskedStream
+
+
+def outputs(log_format: str, environ: Mapping[str, str], redactor: Redactor, report: str | None) -> list[Output]:
+    """The log, and on GitHub the files that its runner reads; ``report`` is where the result file goes."""
+    log, data = MaskedStream(sys.stderr, redactor), MaskedStream(sys.stdout, redactor)
+    chosen = _automatic(environ) if log_format == "auto" else log_format
+    if not github.is_github(environ):
+        return [_LOGS[chosen](log, data, environ)]
+    if chosen == "github" and github.is_action(environ):
+        redactor.listen(lambda line: log.unmasked_line(github.command("add-mask", line)))
+    return [_LOGS[chosen](log, data, environ), github.StepFiles(environ, report, log.line)]
+
+
+def refuse(text: str, exit_code: ExitCode, environ: Mapping[str, str], redactor: Redactor) -> None:
+    """Tell an error that ended the run before it had any output."""
+    log, masked = MaskedStream(sys.stderr, redactor), redactor.mask(text)
+    if github.is_github(environ):
+        log.line(github.command("error", masked, title="k8s-step"))
+        github.StepFiles(environ, None, log.line).refused(masked, exit_code)
+    else:
+        log.line(f"error: {masked}")
+
+
+def _automatic(environ: Mapping[str, str]) -> str:
+    if github.is_github(environ):
+        return "github"
+    if environ.get("GITLAB_CI"):
+        return "gitlab"
+    return "live" if _is_screen(sys.stderr.isatty(), environ) and not environ.get("CI") else "plain"
+
+
+def _is_screen(is_terminal: bool, environ: Mapping[str, str]) -> bool:
+    return is_terminal and environ.get("TERM", "dumb") != "dumb" and not environ.get("NO_COLOR")
+
+
+def _plain(log: MaskedStream, data: MaskedStream, environ: Mapping[str, str]) -> Output:
+    if github.is_github(environ):
+        return github.Harmless(log.line, data.line)
+    return Plain(log.line, data.line, data_style=_style_of_data(environ))
+
+
+def _live(log: MaskedStream, data: MaskedStream, environ: Mapping[str, str]) -> Output:
+    return Live(log, data.line, data_style=_style_of_data(environ))
+
+
+def _github(log: MaskedStream, data: MaskedStream, environ: Mapping[str, str]) -> Output:
+    return github.GitHub(log.line, data.line, environ)
+
+
+def _gitlab(log: MaskedStream, data: MaskedStream, environ: Mapping[str, str]) -> Output:
+    return GitLab(log.line, data.line, no_style if environ.get("NO_COLOR") else colour)
+
+
+def _json(log: MaskedStream, data: MaskedStream, environ: Mapping[str, str]) -> Output:
+    """``##[`` can only stand in a string, where JSON lets it be written otherwise."""
+    if github.is_github(environ):
+        return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data.line)
+    return JsonLines(log.line, data.line)
+
+
+def _style_of_data(environ: Mapping[str, str]) -> Style:
+    """Colours where stdout itself is a screen: what is piped elsewhere is not for eyes."""
+    return colour if _is_screen(sys.stdout.isatty(), environ) else no_style
+
+
+_LOGS: Mapping[str, Callable[[MaskedStream, MaskedStream, Mapping[str, str]], Output]] = {
+    "plain": _plain,
+    "live": _live,
+    "github": _github,
+    "gitlab": _gitlab,
+    "json": _json,
+}

@@ -1,0 +1,181 @@
+"""The result as Markdown, for the page of a GitHub run: verdict, table of objects, evidence folded.
+
+Whatever comes from the cluster is text there: no Markdown, no HTML, and no way out of a fenced block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from k8s_step.errors import ExitCode
+from k8s_step.finding import Finding
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.report.plain import duration, lead_of, summary
+from k8s_step.report.result import QUIET, ObjectResult, Result
+from k8s_step.report.text import one_line, printable
+
+LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
+_NOTE = 200  # bytes kept free for the note that something was left out
+_LONG = 25  # objects from which on those that nothing happened to are folded
+_ROWS = 500  # rows of a table
+_CELL = 300  # characters of a message in a table
+_TEXT = 20_000  # characters of a message by itself
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$@\"'-]")
+_SIGNS = {
+    ExitCode.SUCCEEDED: "✅",
+    ExitCode.TIMED_OUT: "⌛",
+    ExitCode.ROLLED_BACK: "↩️",
+    ExitCode.INTERRUPTED: "🚫",
+    ExitCode.CANCELLED: "🚫",
+}
+_STATES: dict[str, str] = {
+    State.CURRENT: "✅",
+    State.IN_PROGRESS: "⌛",
+    State.TERMINATING: "⌛",
+    State.FAILED: "❌",
+    State.NOT_FOUND: "❌",
+}
+
+Link = Callable[[Reference], str]
+
+
+def no_link(_: Reference) -> str:
+    """No address is known for files."""
+    return ""
+
+
+def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str:
+    """At most ``limit`` bytes: what does not fit is left out, and that is said. ``link`` gives an object's address."""
+    kept, left_out, size = [], 0, _NOTE
+    for part in _parts(result, link):
+        length = len(part.encode("utf-8", "replace")) + 1
+        if size + length > limit:
+            left_out += 1
+        else:
+            kept.append(part)
+            size += length
+    if left_out:
+        kept.append(f"\n*{left_out} more did not fit into a summary: see the log, or the result file.*\n")
+    text = "\n".join(kept)
+    return text if len(text.encode("utf-8", "replace")) <= limit else ""
+
+
+def _parts(result: Result, link: Link) -> Iterable[str]:
+    name = f"k8s-step {prose(result.command)}".rstrip()
+    yield f"### {_SIGNS.get(result.exit_code, '❌')} {name}: {result.word.replace('_', ' ')}\n"
+    yield f"{prose(summary(result), _TEXT)}{_place(result)}\n"
+    if result.message:
+        yield _fenced([result.message[:_TEXT]])
+    yield from _tables(result.objects, link)
+    for finding in result.findings:
+        yield _evidence(finding, lead_of(result), link)
+    if result.warnings:
+        lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
+        yield _folded(f"⚠️ {len(result.warnings)} warned of", lines)
+
+
+def _place(result: Result) -> str:
+    server = f", on {_code(result.server)}" if result.server else ""
+    return f"{server} (context {_code(result.context)})" if result.context else server
+
+
+# -- the objects
+
+
+def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
+    """One table, or where there are many a second one, folded, of those that nothing happened to."""
+    quiet = [entry for entry in objects if _is_quiet(entry)] if len(objects) > _LONG else []
+    told = [entry for entry in objects if not quiet or not _is_quiet(entry)]
+    with_namespace = len({entry.reference.namespace for entry in objects if entry.reference.namespace}) > 1
+    if told:
+        yield _table(told, with_namespace, link)
+    if quiet:
+        yield _folded(f"{len(quiet)} objects current and unchanged", _table(quiet, with_namespace, link))
+
+
+def _is_quiet(entry: ObjectResult) -> bool:
+    return entry.action in QUIET and entry.status in ("", State.CURRENT) and not entry.message
+
+
+def _table(entries: Sequence[ObjectResult], with_namespace: bool, link: Link) -> str:
+    head = ["object", "action", "status", "time", "message"]
+    head = ["namespace", *head] if with_namespace else head
+    rows = [_row(entry, with_namespace, link) for entry in entries[:_ROWS]]
+    more = [f"\nand {len(entries) - _ROWS} more\n"] if len(entries) > _ROWS else []
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows, *more]) + "\n"
+
+
+def _row(entry: ObjectResult, with_namespace: bool, link: Link) -> str:
+    reference = entry.reference
+    told = ": ".join(part for part in (entry.reason, entry.message) if part)
+    message = "" if entry.status == State.CURRENT else prose(told, _CELL)
+    status = f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip() or "–"
+    took = duration(entry.seconds) if entry.status and entry.seconds >= 0.05 else "–"
+    cells = [_linked(_code(reference.title), link(reference)), entry.action, status, took, message]
+    cells = [_code(reference.namespace), *cells] if with_namespace else cells
+    return f"| {' | '.join(cells)} |"
+
+
+# -- the evidence
+
+
+def _evidence(finding: Finding, lead: str, link: Link) -> str:
+    reference = finding.reference
+    rows = [f"| {label} | {text} |" for label, text in _facts(finding, link) if text]
+    parts = ["\n".join(["| | |", "|---|---|", *rows]) + "\n"] if rows else []
+    if finding.logs:
+        parts.append(f"Last lines of {prose(finding.logs_of)}:\n\n{_fenced(finding.logs)}")
+    elif finding.logs_of:
+        parts.append(f"{prose(finding.logs_of)}\n")
+    if finding.events:
+        parts.append(f"Events, newest first:\n\n{_fenced(finding.events)}")
+    reason = prose(finding.reason or "no reason given")
+    return _folded(f"<b>{prose(reference.title)}</b> {lead}: <b>{reason}</b>", "\n".join(parts))
+
+
+def _facts(finding: Finding, link: Link) -> list[tuple[str, str]]:
+    reference = finding.reference
+    node = f" on node {_code(finding.node)}" if finding.node else ""
+    alike = f", and {finding.alike} more likewise" if finding.alike else ""
+    return [
+        ("message", prose(finding.message, _TEXT)),
+        ("manifest", _linked(_code(reference.where), link(reference))),
+        ("namespace", _code(reference.namespace)),
+        ("pod", f"{_code(finding.pod)}{node}{alike}" if finding.pod else ""),
+        ("container", _code(finding.container)),
+        ("image", _code(finding.image)),
+        ("likely", prose(finding.advice)),
+    ]
+
+
+# -- Markdown
+
+
+def prose(text: str, limit: int = _CELL) -> str:
+    """``text`` on one line, meaning itself in Markdown and in HTML.
+
+    Source: CommonMark 0.31, section 2.5: an entity never stands for a character of the structure.
+    """
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", one_line(text, limit))
+
+
+def _code(text: str) -> str:
+    return f"<code>{prose(text)}</code>" if text else ""
+
+
+def _linked(text: str, address: str) -> str:
+    return f"[{text}]({address})" if address and text else text
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n</details>\n"
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    """The fence is longer than any row of backticks within."""
+    text = printable("\n".join(lines))
+    longest = max((len(row) for row in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}\n"
