@@ -290,8 +290,13 @@ def test_secret_values_are_known_in_every_form(folder):
 
 
 def test_a_malformed_secret_is_no_crash():
-    odd = Manifest({"kind": "Secret", "data": [1], "stringData": None, "metadata": {"annotations": "x"}}, "a", 1)
-    assert secret_values([odd]) == []
+    odd = Manifest({"kind": "Secret", "data": 1, "stringData": None, "metadata": {"annotations": "x"}}, "a", 1)
+    assert secret_values([odd]) == ["1"]
+
+
+def test_what_is_nested_in_a_secret_by_mistake_is_known_too():
+    odd = Manifest({"kind": "Secret", "stringData": {"db": {"password": ["hunter2"]}}, "metadata": {}}, "a", 1)
+    assert secret_values([odd]) == ["hunter2"]
 
 
 def test_errors_about_a_secret_do_not_repeat_its_values(folder):
