@@ -244,9 +244,16 @@ def _unfit(client: Client, error: ApiError, change: Change, deadline: float) -> 
     nor why, so it is found out from the object as it is."""
     if change.patch_type is PatchType.JSON and not error.causes:
         return _failed_operation(client, error, change, deadline)
-    found = [one for one in field_errors(error) if one.field != "patch"] or [_of_the_patch(error)]
-    errors = [_remade(error, change, one.message, line=change.line_of(one.field)) for one in found]
+    found = [one for one in field_errors(error) if one.field not in ("", "patch")] or [_of_the_patch(error)]
+    errors = [_remade(error, change, one.message, _hint(one), change.line_of(one.field)) for one in found]
     return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _hint(found: FieldError) -> str | None:
+    """``$patch: merge`` is documented with the others, but ``strategicpatch/patch.go`` has never taken it."""
+    if "unknown patch type: merge" in found.message or "merging lists cannot" in found.message:
+        return "drop $patch: merge: merging is what a strategic merge patch does anyway"
+    return None
 
 
 def _of_the_patch(error: ApiError) -> FieldError:

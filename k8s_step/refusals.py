@@ -36,6 +36,10 @@ _CLASSES: dict[int, type[ApiError]] = {
     504: ThrottledError,
 }
 _UNFIT = ("failed to create typed patch object", "failed to convert new object")
+_UNFIT_PATCH = re.compile(
+    r"does not contain declared merge key|doesn't match \$setElementOrder list|unknown patch type: "
+    r"|merging lists cannot yet be specified in the patch|expected a \S+(?: \{\})?, but received a "
+)
 _HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
 # RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
 _WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
@@ -92,10 +96,13 @@ def _said_by_kubernetes(code: int, status: dict[str, Any], where: str | None) ->
 
 
 def _is_unfit(message: str) -> bool:
-    """An apply body that does not fit the schema is a plain 500, though it will never fit.
+    """An apply body or a strategic merge patch that does not fit the schema is a plain 500, though it will never fit.
 
-    Source: ``structuredmerge.go`` of k8s.io/apimachinery's managedfields. A conversion by webhook may yet succeed.
+    Source: ``structuredmerge.go`` of k8s.io/apimachinery's managedfields, ``errors.go`` of its mergepatch. A conversion
+    by webhook may yet succeed.
     """
+    if _UNFIT_PATCH.search(message):
+        return True
     return message.startswith(_UNFIT) and "webhook" not in message
 
 

@@ -15,7 +15,7 @@ from k8s_step.manifests import values_of
 from k8s_step.patch import PatchType
 from k8s_step.patchfile import TYPES, Patch, secrets_of
 from k8s_step.patchfile import read as read_patch
-from k8s_step.patching import Change, read
+from k8s_step.patching import Change, read, send
 from k8s_step.patching import patch as patch_one
 from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
 from k8s_step.resource import builtin
@@ -41,8 +41,9 @@ def patch(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
     def write(_: Planned) -> Written:
-        found = change if given else _with_images(session.client, named, inputs, deadline)
-        return patch_one(session.client, found, options, deadline)
+        if given is None:
+            return _with_images(session.client, named, inputs, options, deadline)
+        return patch_one(session.client, change, options, deadline)
 
     return _done(run, session, change, write, deadline)
 
@@ -96,7 +97,7 @@ def _named(inputs: Inputs, session: Session) -> Named:
     return named[0]
 
 
-def _with_images(client: Client, named: Named, inputs: Inputs, deadline: float) -> Change:
+def _with_images(client: Client, named: Named, inputs: Inputs, options: ApplyOptions, deadline: float) -> Written:
     """Container by container; one that is not there would be added by the patch, so the object is read first."""
     reference = named.reference
     if builtin(reference.api_version, reference.kind) is None:
@@ -107,10 +108,11 @@ def _with_images(client: Client, named: Named, inputs: Inputs, deadline: float) 
         message = "this token may not read it, so its containers are not known"
         raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")
     try:
-        return Change.of(named, Patch(PatchType.STRATEGIC, images.patch_of(live, inputs.images)))
+        change = Change.of(named, Patch(PatchType.STRATEGIC, images.patch_of(live, inputs.images)))
     except InputError as error:
         error.where = error.where or str(reference)
         raise
+    return send(client, change, live, options, deadline)
 
 
 # -- from a manifest
