@@ -22,7 +22,7 @@ _LONG = 25  # objects from which on those that nothing happened to are folded
 _ROWS = 500  # rows of a table
 _CELL = 300  # characters of a message in a table
 _TEXT = 20_000  # characters of a message by itself
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$@\"'-]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~&$@]")
 _SIGNS = {
     ExitCode.SUCCEEDED: "✅",
     ExitCode.TIMED_OUT: "⌛",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,14 @@ from k8s_step.inputs import Inputs, Option
 from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
+from k8s_step.report.github import outputs
+from k8s_step.report.gitlab import to_dotenv
 from k8s_step.report.result import RESULTS, ObjectResult, Result, to_json
 from tests.docs.tables import ACTION, README, ROOT, action, readme
 
 _TEXT = README.read_text(encoding="utf-8")
 _EXAMPLES = sorted((ROOT / "examples").iterdir())
+_DOTENV = set(re.findall(r"^\w+", to_dotenv(Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0), ""), re.M))
 
 
 def _all_options() -> dict[str, Option]:
@@ -68,13 +72,28 @@ def test_action_is_well_formed_and_complete() -> None:
     assert (ROOT / said["runs"]["image"]).exists()
 
 
+def test_action_outputs_are_those_the_step_writes() -> None:
+    said = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["outputs"]
+    result = Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0)
+    assert list(said) == re.findall(r"^(\w+)<<", outputs(result, ""), re.M)
+    assert all(entry["description"] for entry in said.values())
+    words = {RESULTS[code] for code in ExitCode if code is not ExitCode.ROLLED_BACK}
+    assert words == set(re.findall(r"\w+", said["result"]["description"])) - {"or"}
+    assert all(f"`{name}`" in _TEXT for name in said)
+
+
+def test_dotenv_variables_are_all_in_the_readme() -> None:
+    assert all(f"`{name}`" in _TEXT for name in _DOTENV)
+
+
 def test_action_defaults_are_the_steps_own() -> None:
     said = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"]
     environ = {f"INPUT_{name.upper()}": str(entry["default"]) for name, entry in said.items() if "default" in entry}
     from k8s_step.inputs import resolve
 
     for command in COMMANDS[:1]:
-        assert vars(resolve(command.all_options, {}, environ)) == vars(resolve(command.all_options, {}, {}))
+        given, own = (resolve(command.all_options, {}, variables) for variables in (environ, {}))
+        assert replace(given, sources={}) == replace(own, sources={})
 
 
 def test_exit_codes_are_all_in_the_readme() -> None:
@@ -140,6 +159,7 @@ def test_examples_call_what_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_set_only_variables_that_exist(path: Path) -> None:
     known = {variable for option in _all_options().values() for variable in option.all_variables} | {"K8S_COMMAND"}
+    known |= _DOTENV
     for variable in re.findall(r"\bK8S_[A-Z_]+\b", path.read_text(encoding="utf-8")):
         assert variable in known, variable
 
