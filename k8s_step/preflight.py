@@ -71,16 +71,10 @@ class Preflight:
 
 def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:
     """What ``one`` could not be tried out without, where it comes with the same release; else the error stands."""
-    crd = f"{one.planned.resource.plural}.{one.planned.resource.group}"
     message = str(error.status.get("message") or error.message)
     for other in release:
-        reference = other.planned.reference
-        if other is one or other.is_current:
-            continue
-        if (reference.kind, reference.name) == ("CustomResourceDefinition", crd):
-            return reference if isinstance(error, (NotFoundError, InvalidError)) or error.code == 404 else None
-        if other.live is None and _is_missed(reference, message):
-            return reference
+        if other is not one and _is_missed(other, one, error, message):
+            return other.planned.reference
     return None
 
 
@@ -94,20 +88,31 @@ def difference_of(checked: Checked) -> Difference:
     return difference(reference, written.action, seen.live, written.object, seen.planned.object, note)
 
 
-_MISSED = re.compile(r"not found|was found|does not exist")
+def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
+    """Whether ``error`` comes of ``other`` not being there yet, or not yet as its manifest says."""
+    kind, name = other.planned.reference.kind, other.planned.reference.name
+    resource = one.planned.resource
+    if (kind, name) == ("CustomResourceDefinition", f"{resource.plural}.{resource.group}"):
+        return isinstance(error, NotFoundError) or (isinstance(error, InvalidError) and not other.is_current)
+    if (kind, name) == ("Namespace", one.planned.reference.namespace) and _DEFAULT_ACCOUNT in message:
+        return True
+    return other.live is None and _says_missing(message, kind, name)
 
 
-def _is_missed(reference: Reference, message: str) -> bool:
-    """Whether the server says that this object isn't there: ``error looking up service account shop/web: serviceaccount
-    "web" not found``, ``no PriorityClass with name high was found``, ``namespaces "shop" not found``.
+# Made a moment after its namespace.
+_DEFAULT_ACCOUNT = 'serviceaccount "default" not found'
+_MISSING = re.compile(r"not found|was found|does not exist")
+
+
+def _says_missing(message: str, kind: str, name: str) -> bool:
+    """Whether the server misses this object.
+
+    Its words: ``error looking up service account shop/web: serviceaccount "web" not found``, ``no PriorityClass with
+    name high was found``, ``namespaces "shop" not found``.
     """
-    if not _MISSED.search(message):
-        return False
-    kind, name = reference.kind, reference.name
-    if kind == "Namespace" and 'serviceaccount "default" not found' in message:
-        return True  # it is made a moment after its namespace
-    named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
-    return bool(named and re.search(rf"\b{kind}(?:e?s)?\b", message, re.IGNORECASE))
+    is_named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
+    is_kind = re.search(rf"\b{kind}(?:e?s)?\b", message, re.IGNORECASE)
+    return bool(_MISSING.search(message) and is_named and is_kind)
 
 
 def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions, deadline: float) -> Checked:

@@ -78,10 +78,12 @@ def send(preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] =
 
     def write(one: Planned) -> Written:
         open_questions.pop(one.reference.key, None)
-        return write_one(client, by_key[one.reference.key], options, deadline)
+        written = write_one(client, by_key[one.reference.key], options, deadline)
+        by_key[one.reference.key] = Seen(one, written.object, is_current=True)
+        return written
 
     def check_again() -> None:
-        checked = preflight.check(list(open_questions.values()), seen)
+        checked = preflight.check(list(open_questions.values()), list(by_key.values()))
         for one in checked:
             if one.lacks is None:
                 del open_questions[one.seen.planned.reference.key]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.client import Answer, Client, Request
-from k8s_step.errors import ApiError, ApiErrors, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from k8s_step.errors import ApiError, ApiErrors, ConflictError, ForbiddenError, InvalidError, NotFoundError, StepError
 from k8s_step.fielderrors import FieldError, field_errors
 from k8s_step.patch import PatchType, encode, is_applied, without_status
 from k8s_step.reference import Reference
@@ -121,9 +121,26 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
     )
     try:
         answer = client.send(request, deadline=deadline)
+    except InvalidError as error:
+        raise _invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
     except ApiError as error:
         raise explained(error, planned) from None
     return Written(planned, _action(seen.live, answer, options), answer.body, answer.warnings)
+
+
+def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadline: float) -> list[FieldError]:
+    """All fields the server doesn't know: of an apply it tells some, of a creation (tried out, not done) all."""
+    if not any("not declared in schema" in one.message for one in field_errors(error)):
+        return []
+    query = (("dryRun", "All"), ("fieldValidation", "Strict"))
+    path = planned.resource.path(planned.reference.namespace or None)
+    try:
+        client.send(Request("POST", path, query, encode(planned.object), "application/json"), deadline=deadline)
+    except InvalidError as more:
+        return [one for one in field_errors(more) if one.message.startswith("unknown field")]
+    except StepError:
+        return []
+    return []
 
 
 def explained(error: ApiError, planned: Planned) -> ApiError:
@@ -167,12 +184,19 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
     return _remade(error, planned, owned, hint)
 
 
-def _invalid(error: ApiError, planned: Planned) -> ApiError:
-    """Each field's error in its own line of the manifest."""
+def _invalid(error: ApiError, planned: Planned, more: Sequence[FieldError] = ()) -> ApiError:
+    """Each field's error in its own line of the manifest; ``more`` are told unless they are among these."""
     found = [*_not_base64(error, planned), *field_errors(error)]
     found = [one for one in found if one.field] or found
+    known = {_place(one, planned) for one in found}
+    found += [one for one in more if _place(one, planned) not in known]
     errors = [_remade(error, planned, one.message, _hint(one, planned), planned.line_of(one.field)) for one in found]
     return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _place(one: FieldError, planned: Planned) -> tuple[int, str]:
+    """The same field whichever way its path is written."""
+    return planned.line_of(one.field), one.field.rpartition(".")[2]
 
 
 def _not_base64(error: ApiError, planned: Planned) -> list[FieldError]:

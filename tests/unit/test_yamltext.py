@@ -11,8 +11,31 @@ from hypothesis import strategies as st
 from k8s_step.documents import Source, parse
 from k8s_step.yamltext import dump, dump_all
 
-TRICKY = """yes no on off y n Y N true null ~ 0755 0o755 0x1F 0b11 1e3 .5 1. +1 1_000 190:20 12:30:45 2001-01-01 = << .inf
-- ? ! & * @ ` % { [ ' " # --- ...""".split()
+TRICKY = (
+    *(
+        "yes",
+        "no",
+        "on",
+        "off",
+        "y",
+        "n",
+        "Y",
+        "N",
+        "true",
+        "null",
+        "~",
+        "=",
+        "<<",
+        ".inf",
+        "---",
+        "...",
+        "#",
+        "?",
+        "-",
+    ),
+    *("0755", "0o755", "0x1F", "0b11", "1e3", ".5", "1.", "+1", "1_000", "190:20", "12:30:45", "2001-01-01"),
+    *("!", "&", "*", "@", "`", "%", "{", "[", "'", '"'),
+)
 TEXTS = (
     *TRICKY,
     *(
