@@ -39,7 +39,7 @@ class Replacement:
                     raise self._stale(error, before) from None
                 retries -= 1
             except NotFoundError as error:
-                raise self._missing(error) from None
+                raise self._missing(error, "it is not there" if self._pinned else "it was deleted meanwhile") from None
             except InvalidError as error:
                 raise _immutable(explained(error, self._planned)) from None
 
@@ -88,14 +88,12 @@ class Replacement:
             error.hint = "replace reads an object before it writes it: allow get, or name a metadata.resourceVersion"
             raise
 
-    def _missing(self, error: NotFoundError) -> ApiError:
-        """No such object, or no such namespace or kind."""
+    def _missing(self, error: NotFoundError, message: str = "it is not there") -> ApiError:
+        """No such object, or no such kind."""
         if not error.status.get("details"):
             return explained(error, self._planned)
         hint = "k8s-step create creates it, k8s-step apply creates or updates"
-        return NotFoundError(
-            "it is not there", code=error.code, status=error.status, where=self._planned.where, hint=hint
-        )
+        return NotFoundError(message, code=error.code, status=error.status, where=self._planned.where, hint=hint)
 
     def _stale(self, error: ConflictError, before: Object | None) -> ApiError:
         """Who changed what since the version that was read."""
