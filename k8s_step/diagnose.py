@@ -21,7 +21,7 @@ from k8s_step.resource import required
 LIMIT = 10.0  # seconds for all evidence together
 _LINES = 20
 _EVENTS = 8
-_LINE = 400  # characters
+_LINE = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
 _PODS, _EVENTS_RESOURCE = required("v1", "Pod"), required("v1", "Event")
 
 

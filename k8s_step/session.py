@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from k8s_step.inputs import Inputs, headers
 from k8s_step.kubeconfig import resolve
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
+
+
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|key|password", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,15 @@ class Session:
 def open_session(run: Run) -> Session:
     """Find the cluster and tell the user which one it is. Sends nothing yet. Raises :class:`InputError`."""
     inputs = run.inputs
-    run.redactor.add(inputs.token)
+    extra = headers(inputs.header)
+    run.redactor.add(inputs.token, *(value for name, value in extra if _SECRET_HEADER.search(name)))
     connection = resolve(_options(inputs), run.environ)
     namespace = connection.namespace or "default"
     client = Client(
         connection,
         concurrency=inputs.concurrency,
         request_timeout=inputs.request_timeout,
-        headers=headers(inputs.header),
+        headers=extra,
         redactor=run.redactor,
         notice=run.journal.notice,
     )

@@ -430,3 +430,14 @@ class TestTheCommand:
         assert outcome.code == 0, outcome.text
         assert {seen.headers.get("X-Pipeline") for seen in proxy.requests} == {"job-42"}
         assert {seen.headers.get("Impersonate-User") for seen in proxy.requests} == {"system:admin"}
+
+
+def test_a_secret_header_arrives_and_is_masked(step: Step, namespace: str, proxy: Proxy) -> None:
+    value = "header-secret-0815"
+    outcome = step(
+        "status", f"configmap/{value}", "-n", namespace, "--server", proxy.url, "--header", f"X-Api-Key: {value}"
+    )
+    assert outcome.code == 4
+    assert proxy.requests[0].headers["X-Api-Key"] == value
+    assert value not in outcome.text
+    assert "***" in outcome.text
