@@ -53,18 +53,22 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
     """What will be sent where. Asks the server only for kinds that are neither built in nor of this release."""
     _add_own_kinds(manifests, session.discovery)
     errors: list[InputError] = []
-    plan = []
+    plan: dict[tuple[str, ...], Planned] = {}
     for manifest in manifests:
         try:
             resource = session.discovery.resource(manifest.api_version, manifest.kind)
-            plan.append(_planned(manifest, resource, session.namespace, explicit_namespace))
+            one = _planned(manifest, resource, session.namespace, explicit_namespace)
+            # With generateName two alike are two objects; else a namespace left to its default may make twins.
+            twin = plan.setdefault((*one.reference.key, "" if manifest.name else manifest.where), one)
+            if twin is not one:
+                raise InputError(f"{one.reference} is in {twin.reference.where} already", where=manifest.where)
         except InputError as error:
             if error.where != manifest.where:
                 error.where = ": ".join(part for part in (manifest.where, error.where) if part)
             errors.append(error)
     if errors:
         raise InputErrors(errors)
-    return plan
+    return list(plan.values())
 
 
 def send(preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> list[Written]:
