@@ -36,6 +36,10 @@ class Folded(Plain):
         self._enter(FOLLOWING, "Following")
         super().following(objects, timeout)
 
+    def content(self, text: str) -> None:
+        self._leave()  # the logs of a Job are what the user came for
+        super().content(text)
+
     def error(self, error: StepError) -> None:
         self._leave()
         super().error(error)

@@ -18,7 +18,7 @@ from k8s_step.report.output import Output
 from k8s_step.report.plain import Plain, summary
 from k8s_step.report.result import Result
 from k8s_step.report.summary import LIMIT, to_markdown
-from k8s_step.report.text import one_line, printable
+from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.workspace import relative, root_of, rooted
 
 _PLACE = re.compile(r"(?P<file>(?![a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<object>.+))?", re.S)
@@ -26,10 +26,6 @@ _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
 _TITLE = 200
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
-# The runner takes a line for a command that begins with ::, whatever space is before it, and one that holds ##[
-# anywhere. Source: ActionCommand.cs of actions/runner, TryParseV2 and TryParse.
-_NEW_STYLE = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
-_OLD_STYLE = re.compile(r"##(?=\[)")
 
 
 def is_github(environ: Mapping[str, str]) -> bool:
@@ -48,20 +44,19 @@ def command(name: str, message: str = "", **properties: str) -> str:
     return f"::{name}{' ' if pairs else ''}{','.join(pairs)}::{_escaped(message, _DATA)}"
 
 
-def defused(text: str) -> str:
-    """``text`` without anything that the runner would obey."""
-    return _OLD_STYLE.sub("# #", _NEW_STYLE.sub(r"\1\2| ::", text))
-
-
 def _escaped(text: str, table: Mapping[str, str]) -> str:
     return "".join(table.get(character, character) for character in text)
+
+
+def _tamed(write: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: write(without_commands(text))
 
 
 class Harmless(Plain):
     """The plain log, where a runner reads it."""
 
     def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
-        super().__init__(lambda text: log(defused(text)), lambda text: data(defused(text)))
+        super().__init__(_tamed(log), _tamed(data))
         self._content = data
 
     def content(self, text: str) -> None:
@@ -78,7 +73,7 @@ class GitHub(Folded):
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(lambda text: log(defused(text)), lambda text: data(defused(text)), clock=clock)
+        super().__init__(_tamed(log), _tamed(data), clock=clock)
         self._write = log
         self._content = self.data if is_action(environ) else data
         self._root = root_of(environ)
@@ -92,6 +87,7 @@ class GitHub(Folded):
 
     def content(self, text: str) -> None:
         """As it is in a ``run:`` step, where it may go to a file."""
+        self._leave()
         self._content(text)
 
     def warning(self, message: str, where: str) -> None:

@@ -10,19 +10,20 @@ _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 # C0 and C1 but newline and tab, line and paragraph separators, and what turns the direction of writing.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
+
 
 def printable(text: str) -> str:
     """``text`` without colours and control characters; newlines and tabs stay."""
     return _CONTROL.sub(" ", _ESCAPE.sub("", text.replace("\r\n", "\n")))
 
 
-def without_commands(line: str) -> str:
-    """``line`` as GitHub's runner obeys none of it: ``::`` commands at its start, ``##[`` ones anywhere.
+def without_commands(text: str) -> str:
+    """``text`` as GitHub's runner obeys none of it: ``::`` commands at a line's start, ``##[`` ones anywhere.
 
-    Source: ``ActionCommand.TryParseV2`` and ``TryParse`` of actions/runner.
+    Source: ``ActionCommand.TryParseV2`` (whatever space is before it) and ``TryParse`` of actions/runner.
     """
-    line = line.replace("##[", "## [")
-    return f"| {line}" if line.lstrip().startswith("::") else line
+    return _COMMAND.sub(r"\1\2| ::", text.replace("##[", "## ["))
 
 
 def one_line(text: str, limit: int) -> str:
