@@ -1,0 +1,231 @@
+"""A release goes on and its verdict stays right when the network, a proxy or the API server misbehaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Running, Step, poll
+from tests.controlplane.cluster import Cluster
+from tests.faults import proxy as faults
+from tests.faults.proxy import Action, Match, Proxy, on
+from tests.integration.objects import config_map, deployment, through, write
+from tests.integration.outcomes import actions, statuses, the_failure
+
+pytestmark = pytest.mark.usefixtures("played")
+
+DEPLOYMENTS = "/deployments$"
+LISTS = on("GET", "/(deployments|pods|replicasets)$", watch=False)
+
+
+def start(step: Step, proxy: Proxy, namespace: str, folder: Path, image: str = "shop/web:1", **notes: str) -> Running:
+    path = write(folder / "release.yaml", deployment("web", image, **notes))
+    return step.start("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+
+
+# -- watches
+
+
+@pytest.mark.parametrize(
+    "action",
+    [faults.cut_watch(1), faults.cut_watch(1, reset=True), faults.end_watch(1), faults.cut_watch(0), faults.html(502)],
+    ids=["cut", "reset", "ended", "cut at once", "HTML"],
+)
+def test_a_watch_is_resumed_where_it_was_cut(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(on("GET", DEPLOYMENTS, watch=True), action, times=2)
+    outcome = start(step, proxy, namespace, tmp_path, delay="1s").wait()
+    assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "current"}), outcome.text
+    watches = proxy.matching(on("GET", DEPLOYMENTS, watch=True))
+    assert len(watches) == 3
+    versions = [int(watch.query["resourceVersion"]) for watch in watches]
+    seen = [watch.events > 0 for watch in watches]
+    for before, after, some in zip(versions, versions[1:], seen, strict=False):
+        assert after > before if some else after == before
+    assert proxy.matching(on("GET", DEPLOYMENTS, watch=False)) == [], "nothing was listed anew"
+
+
+def test_every_watch_is_cut_again_and_again(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    proxy.rule(on("GET", watch=True), faults.cut_watch(1, reset=True), times=12)
+    outcome = start(step, proxy, namespace, tmp_path, "shop/crash:1").wait()
+    assert (outcome.code, the_failure(outcome)["reason"]) == (1, "CrashLoopBackOff"), outcome.text
+    assert len(proxy.matching(LISTS)) == 2, "pods and ReplicaSets, once each"
+
+
+def test_connections_that_break_all_at_once(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    run = start(step, proxy, namespace, tmp_path, delay="1s")
+    poll(lambda: len(proxy.matching(on(watch=True))) == 3, "the watches")
+    proxy.hang_up()
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "current"}), outcome.text
+    assert len(proxy.matching(LISTS)) == 2
+
+
+@pytest.mark.parametrize("action", [faults.gone(), faults.gone_event()], ids=["answer", "event"])
+@pytest.mark.parametrize("what", ["deployments", "pods"])
+def test_a_version_that_is_too_old_is_listed_anew(
+    what: str, action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(on("GET", f"/{what}$", watch=True), action)
+    outcome = start(step, proxy, namespace, tmp_path, "shop/pull-fail:1", create_delay="1s").wait()
+    assert (outcome.code, the_failure(outcome)["image"]) == (1, "shop/pull-fail:1"), outcome.text
+    listed = proxy.matching(on("GET", f"/{what}$", watch=False))
+    assert len(listed) == (1 if what == "deployments" else 2)
+    assert len(proxy.matching(on("GET", f"/{what}$", watch=True))) == 2
+
+
+def test_deleted_while_the_watch_was_away(
+    step: Step, proxy: Proxy, namespace: str, tmp_path: Path, cluster: Cluster
+) -> None:
+    """The new list lacks the object: it is gone, and not waited for."""
+    held = proxy.rule(on("GET", DEPLOYMENTS, watch=True), faults.delay(1))
+    proxy.rule(on("GET", DEPLOYMENTS, watch=True), faults.gone())
+    run = start(step, proxy, namespace, tmp_path, "shop/never-ready:1")
+    poll(lambda: held.used, "the watch")
+    cluster.request("DELETE", f"/apis/apps/v1/namespaces/{namespace}/deployments/web")
+    proxy.hang_up()
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (1, {"Deployment/web": "not found"}), outcome.text
+
+
+@pytest.mark.parametrize(("image", "code"), [("shop/web:1", 0), ("shop/pull-fail:1", 1)])
+def test_where_watching_is_forbidden_it_asks_again(
+    image: str, code: int, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(on("GET", watch=True), faults.forbid(), times=None)
+    outcome = start(step, proxy, namespace, tmp_path, image, create_delay="1s").wait()
+    assert outcome.code == code, outcome.text
+    assert "may not watch" in outcome.stderr
+
+
+def test_where_watching_is_not_supported_by_what_is_in_between(
+    step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(on("GET", watch=True), faults.html(502), times=8)
+    outcome = start(step, proxy, namespace, tmp_path, delay="500ms").wait()
+    assert outcome.code == 0, outcome.text
+
+
+# -- the server goes away
+
+
+@pytest.mark.parametrize(("image", "code"), [("shop/web:1", 0), ("shop/pull-fail:1", 1)])
+def test_the_server_is_away_while_it_happens(
+    image: str, code: int, step: Step, proxy: Proxy, namespace: str, tmp_path: Path, cluster: Cluster
+) -> None:
+    run = start(step, proxy, namespace, tmp_path, image, create_delay="1s")
+    poll(lambda: len(proxy.matching(on(watch=True))) == 3, "the watches")
+    proxy.stop()
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    poll(lambda: any(one["status"].get("containerStatuses") for one in cluster.get(pods)["items"]), "the pod's start")
+    run.wait_for("trying again")
+    proxy.start()
+    outcome = run.wait()
+    assert outcome.code == code, outcome.text
+    assert statuses(outcome) == {"Deployment/web": "failed" if code else "current"}
+
+
+def test_the_server_is_away_when_the_release_begins(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    proxy.rule(on(), faults.html(502), times=3)
+    proxy.rule(on(), faults.fail(503), times=3)
+    outcome = start(step, proxy, namespace, tmp_path).wait()
+    assert (outcome.code, actions(outcome)) == (0, {"Deployment/web": "created"}), outcome.text
+    assert "<html>" not in outcome.text
+
+
+def test_time_is_up_while_the_server_is_away(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", deployment("web", "shop/never-ready:1"))
+    run = step.start("apply", "-f", path, "-n", namespace, "--timeout", "3s", env=through(proxy), report=True)
+    poll(lambda: len(proxy.matching(on(watch=True))) == 3, "the watches")
+    proxy.stop()
+    outcome = run.wait(timeout=30)
+    assert outcome.code == 3, outcome.text
+    assert statuses(outcome) == {"Deployment/web": "in progress"}
+
+
+# -- writes
+
+PATCH = on("PATCH")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        faults.throttle(1),
+        faults.throttle(None),
+        faults.fail(500),
+        faults.fail(503),
+        faults.html(502),
+        faults.garbage(),
+        faults.cut_before(),
+        faults.cut_before(reset=True),
+        faults.cut_after(),
+        faults.cut_after(reset=True),
+        faults.cut_midway(),
+    ],
+    ids=["429", "429 at once", "500", "503", "HTML", "garbage", "FIN", "RST", "FIN after", "RST after", "half"],
+)
+def test_an_apply_is_repeated_and_reported_truthfully(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    def run(tone: str) -> dict[str, str]:
+        path = write(tmp_path / "release.yaml", config_map(tone=tone))
+        outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+        assert outcome.code == 0, outcome.text
+        return actions(outcome)
+
+    for tone, expected in (("low", "created"), ("high", "configured")):
+        rule = proxy.rule(_write, action)
+        assert (run(tone), rule.used) == ({"ConfigMap/settings": expected}, 1)
+    proxy.clear()
+    assert run("high") == {"ConfigMap/settings": "unchanged"}
+    assert proxy.writes == []
+
+
+def _write(request: faults.Recorded) -> bool:
+    return request.method == "PATCH" and "dryRun" not in request.query
+
+
+def test_a_throttled_release_lowers_its_concurrency(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    proxy.rule(PATCH, faults.throttle(0), times=6)
+    path = write(tmp_path / "release.yaml", *(config_map(f"c{number}", a="b") for number in range(20)))
+    outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert outcome.code == 0, outcome.text
+    assert set(actions(outcome).values()) == {"created"}
+
+
+def test_a_500_that_stays_is_told(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
+    proxy.rule(PATCH, faults.fail(500), times=None)
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert outcome.code in (4, 5), outcome.text
+    assert "currently unable to handle the request" in outcome.stderr and "release.yaml:1" in outcome.stderr
+
+
+@pytest.mark.parametrize("match", [on("GET", "configmaps/settings"), _write], ids=["GET", "PATCH"])
+@pytest.mark.parametrize("action", [faults.delay(20), faults.stall()], ids=["late", "never"])
+def test_one_slow_request_is_cut_off_and_repeated(
+    action: Action, match: Match, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    rule = proxy.rule(match, action)
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    outcome = step(
+        "apply", "-f", path, "-n", namespace, "--request-timeout", "1s", env=through(proxy), report=True, timeout=15
+    )
+    assert (outcome.code, rule.used) == (0, 1), outcome.text
+    assert actions(outcome) == {"ConfigMap/settings": "created"}
+
+
+# -- evidence
+
+
+@pytest.mark.parametrize("action", [faults.cut_before(), faults.forbid()], ids=["cut", "forbidden"])
+def test_evidence_that_cannot_be_had_does_not_change_the_verdict(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(on("GET", "/log$|/events$"), action, times=None)
+    outcome = start(step, proxy, namespace, tmp_path, "shop/crash:1").wait()
+    assert (outcome.code, the_failure(outcome)["reason"]) == (1, "CrashLoopBackOff"), outcome.text
+    assert "Traceback" not in outcome.text and "<html>" not in outcome.text
