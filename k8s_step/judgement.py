@@ -104,7 +104,27 @@ def judge(
     ills = [_ills(pod, obj, marks, now) for pod in own if podfailures.is_alive(pod)]
     if found.state is State.FAILED:
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
-    return _in_progress(obj, found, own, ills, marks, now, fail_fast)
+    judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
+    return _held_up(judgement, obj, pods) if not own else judgement
+
+
+def _held_up(judgement: Judgement, obj: Object, pods: Iterable[Object]) -> Judgement:
+    """A StatefulSet leaves a broken pod of an older revision alone, and so never gets to the new one.
+
+    Source: "Forced rollback" in Kubernetes' documentation of StatefulSets.
+    """
+    is_ordered = (obj.get("spec") or {}).get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    if obj.get("kind") != "StatefulSet" or not is_ordered or not readiness.observed(obj):
+        return judgement
+    uid = _uid(obj)
+    broken = [pod for pod in pods if podfailures.owner(pod).get("uid") == uid and podfailures.symptoms(pod)]
+    if not broken:
+        return judgement
+    name = broken[0]["metadata"]["name"]
+    message = f"pod {name} of an older revision holds it up and is not replaced: delete it"
+    symptom = podfailures.symptoms(broken[0])[0]
+    blame = Blame(broken[0], replace(symptom, message=f"{message} ({symptom.message or symptom.reason})"))
+    return replace(judgement, message=f"{judgement.message}; {message}", blamed=(blame,))
 
 
 def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, Object]) -> Readiness:

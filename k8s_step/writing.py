@@ -55,12 +55,13 @@ class Planned:
 class Seen:
     """An object before it is written. ``live`` is ``None`` where it isn't there, or where it may not be read.
 
-    ``is_current``: applying it would surely change nothing, so nothing need be sent.
+    ``is_current``: applying it would surely change nothing, so nothing need be sent. ``is_absent``: it isn't there.
     """
 
     planned: Planned
     live: Object | None
     is_current: bool = False
+    is_absent: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -97,10 +98,12 @@ def look(client: Client, planned: Planned, field_manager: str, deadline: float) 
     """Read the object as it is: one GET, which is all that an object costs that need not be written."""
     try:
         answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
-    except (NotFoundError, ForbiddenError):  # a token may be allowed to write but not to read
+    except NotFoundError:
+        return Seen(planned, None, is_absent=True)
+    except ForbiddenError:  # a token may be allowed to write but not to read
         return Seen(planned, None)
     is_current = is_applied(answer.body, planned.object, field_manager)
-    return Seen(planned, answer.body, is_current, answer.warnings)
+    return Seen(planned, answer.body, is_current, warnings=answer.warnings)
 
 
 def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Written:
@@ -125,7 +128,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
         raise _invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
     except ApiError as error:
         raise explained(error, planned) from None
-    return Written(planned, _action(seen.live, answer, options), answer.body, answer.warnings)
+    return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
 
 
 def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadline: float) -> list[FieldError]:
@@ -149,16 +152,17 @@ def explained(error: ApiError, planned: Planned) -> ApiError:
     return rule(error, planned) if rule is not None else error
 
 
-def _action(before: Object | None, answer: Answer, options: ApplyOptions) -> str:
+def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
     """Controllers write between our read and our answer, so resourceVersions alone would not be truthful.
 
-    A dry run leaves the resourceVersion as it is, whatever would change.
+    A dry run leaves the resourceVersion as it is, whatever would change. An apply whose answer was lost is repeated,
+    and the second one is no longer told that it created the object.
     """
-    if answer.code == 201:
+    if answer.code == 201 or seen.is_absent:
         return "created"
+    before, after = seen.live, answer.body
     if before is None:
         return "configured"
-    after = answer.body
     if not options.dry_run and before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
         return "unchanged"
     same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
