@@ -11,7 +11,7 @@ from k8s_step.errors import ApiError, ForbiddenError, StepError
 from k8s_step.judgement import Judgement, Marks
 from k8s_step.ownership import Family, Ownership
 from k8s_step.podfailures import owner
-from k8s_step.readiness import State
+from k8s_step.readiness import State, outcome
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource
 from k8s_step.watching import Event, Scope, Watch
@@ -75,8 +75,10 @@ class Board:
         return [target for target in self.targets.values() if target.uid in uids]
 
     def vanished(self, target: Target, message: str) -> None:
-        """``target`` was deleted, or replaced by another of its name."""
-        self.gone[target.reference.key] = Judgement(State.NOT_FOUND, message, "Deleted")
+        """``target`` was deleted, or replaced by another of its name; a Job may have come to its end before."""
+        ended = outcome(target.object)
+        known = Judgement(ended.state, ended.message, ended.reason) if ended else None
+        self.gone[target.reference.key] = known or Judgement(State.NOT_FOUND, message, "Deleted")
 
 
 Message = tuple["Feed", Event | StepError]
@@ -120,6 +122,7 @@ class TargetFeed(Feed):
         if _uid(event.object) != target.uid:
             self.board.vanished(target, "deleted and created anew by somebody else while it was followed")
         elif event.type == "DELETED":
+            target.object = event.object  # as it was at last
             self.board.vanished(target, "deleted while it was followed")
         else:
             target.object = event.object

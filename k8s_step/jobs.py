@@ -88,7 +88,8 @@ def has_several_logs(jobs: Sequence[Object]) -> bool:
 
 def _objections(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if (manifest.api_version, manifest.kind) != ("batch/v1", "Job"):
-        yield f"run takes Jobs of batch/v1, and this is a {manifest.kind}", "k8s-step apply sends what a Job needs"
+        told = manifest.kind if manifest.kind != "Job" else f"Job of {manifest.api_version}"
+        yield f"run takes Jobs of batch/v1, and this is a {told}", "k8s-step apply sends what a Job needs"
     elif (manifest.object.get("spec") or {}).get("suspend") is True:
         yield "this Job is suspended, so it would never run", "leave spec.suspend out"
 

@@ -50,7 +50,7 @@ def compute(obj: Object) -> Readiness:
     metadata = obj.get("metadata") or {}
     if metadata.get("deletionTimestamp"):
         held = ", ".join(metadata.get("finalizers") or [])
-        return Readiness(State.TERMINATING, f"being deleted, held by {held}" if held else "being deleted")
+        return outcome(obj) or Readiness(State.TERMINATING, f"being deleted, held by {held}" if held else "being deleted")
     rule = _RULES.get(_group_kind(obj), _by_conditions)
     return _unobserved(obj, must_observe=rule in _OBSERVING) or _by_common_conditions(obj) or rule(obj)
 
@@ -66,6 +66,13 @@ def condition(obj: Object, kind: str) -> Mapping[str, Any] | None:
     if not isinstance(conditions, list):
         return None
     return next((entry for entry in conditions if isinstance(entry, Mapping) and entry.get("type") == kind), None)
+
+
+def outcome(obj: Object) -> Readiness | None:
+    """What a Job came to, which its deletion (``ttlSecondsAfterFinished``, say) does not undo; ``None`` elsewhere."""
+    if _group_kind(obj) != "batch/Job":
+        return None
+    return _job_failed(obj) or (Readiness(State.CURRENT, "complete") if is_complete(obj) else None)
 
 
 def is_complete(job: Object) -> bool:
@@ -222,15 +229,20 @@ def _replicaset(obj: Object) -> Readiness:
     return Readiness(State.CURRENT, _ready_phrase(wanted, available))
 
 
-def _job(obj: Object) -> Readiness:
+def _job_failed(obj: Object) -> Readiness | None:
     # FailureTarget is set first, Failed once the pods are gone: the outcome is certain from the first on.
     # Source: JobFailureTarget in k8s.io/api/batch/v1.
     for kind in ("Failed", "FailureTarget"):
         failed = condition(obj, kind)
         if failed is not None and failed.get("status") == "True":
             return Readiness(State.FAILED, str(failed.get("message", "")), str(failed.get("reason") or "Failed"))
-    if _is(obj, "Complete"):
-        return Readiness(State.CURRENT, "complete")
+    return None
+
+
+def _job(obj: Object) -> Readiness:
+    ended = outcome(obj)
+    if ended is not None:
+        return ended
     if _spec(obj).get("suspend"):
         is_suspended = _is(obj, "Suspended")
         return Readiness(State.CURRENT, "suspended, as its manifest says") if is_suspended else _progress("suspending")

@@ -74,6 +74,11 @@ class Journal:
         for output in self._outputs:
             output.differs(self._mask(found))
 
+    def content_follows(self) -> None:
+        """Stdout is for what the user asks to see, and for nothing else."""
+        for output in self._outputs:
+            output.content_follows()
+
     def content(self, text: str) -> None:
         """What the user asked to see, whole lines of it."""
         for output in self._outputs:

@@ -26,6 +26,9 @@ class Output:
     def differs(self, found: Difference) -> None:
         """What would become of an object."""
 
+    def content_follows(self) -> None:
+        """Stdout is for what the user asked to see, however little that will be: the table goes elsewhere."""
+
     def content(self, text: str) -> None:
         """What the user asked to see: for stdout, without its last newline. Told from any thread."""
 

@@ -98,8 +98,10 @@ class Plain(Output):
         tone = _DIFF_TONES.get(line[:1])
         return self.data_style(printable(line), tone) if tone else printable(line)
 
-    def content(self, text: str) -> None:
+    def content_follows(self) -> None:
         self._has_content = True
+
+    def content(self, text: str) -> None:
         self.data(text)
 
     def following(self, objects: int, timeout: float) -> None:

@@ -29,6 +29,7 @@ def run(run: Run) -> ExitCode:
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
+    run.journal.content_follows()
     started = _Started(run, session, deadline)
     try:
         targets = started.create(plan)

@@ -73,7 +73,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             pod = self.get_pod(namespace, name)
             if pod is None:
                 return
-            lines, running = log_of(pod, container, previous=False)
+            _, running = log_of(pod, container, previous=False)
             if not running or _begun(pod, container, previous=False) != begun:
                 self._write(_cut(_lines_of_run(pod, container), {**query, "tailLines": ""}, begun, written))
                 return
