@@ -176,6 +176,8 @@ def patch_of(live: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         try:
             field, container = _container(text, lists)
+            if any(one["name"] == container["name"] for one in patch.get(field, ())):
+                raise InputError(f"the container {container['name']} is given two images", where=f"--image {text}")
             patch.setdefault(field, []).append(container)
         except InputError as error:
             errors.append(error)
@@ -195,7 +197,8 @@ def _container(text: str, lists: Mapping[str, Any]) -> tuple[str, dict[str, str]
     for field, items in lists.items():
         for item in items:
             if item.get("name") == name:
-                return field, {"name": name, "image": Replacement(name, reference).applied_to(item["image"])}
+                present = str(item.get("image") or "")
+                return field, {"name": name, "image": Replacement(name, reference).applied_to(present)}
     known = [str(item.get("name")) for items in lists.values() for item in items]
     hint = f"there are {', '.join(known)}" if known else "it has no containers"
     raise InputError(f"no container is named {name}", where=where, hint=hint)

@@ -53,7 +53,7 @@ def _in_words(operation: Operation, error: Exception) -> str:
     missing = next((member for member in ("op", "path") if member not in operation), None)
     if missing:
         return f"lacks its member {missing!r}"
-    if name not in _MEMBERS:
+    if not isinstance(name, str) or name not in _MEMBERS:
         return f"has an unknown op, {name!r}: there are {', '.join(sorted(_MEMBERS))}"
     return f"({name}) has a path that is no JSON pointer, {path!r}: {_lowered(error)}"
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from k8s_step import operations
 from k8s_step.documents import Document, Source, parse
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.manifests import Manifest, is_rendered, secret_values, source_of
+from k8s_step.manifests import is_rendered, source_of, values_of
 from k8s_step.patch import PatchType
 from k8s_step.templates import Template, Values
 
@@ -74,17 +74,12 @@ def read(patch_type: PatchType, file: str | None, text: str | None, values: Valu
 
 def secrets_of(patch: Patch) -> list[str]:
     """The values a patch of a Secret brings, which must be masked."""
-    body = patch.body
-    if patch.type is PatchType.JSON:
-        body = {}
-        for operation in patch.body:
-            found = operations.merged(body, _set(operation))
-            body = found if isinstance(found, dict) else body
-    return secret_values([Manifest({**body, "kind": "Secret"}, patch.file, patch.line)])
+    bodies = [_set(operation) for operation in patch.body] if patch.type is PatchType.JSON else [patch.body]
+    return values_of({**body, "kind": "Secret"} for body in bodies)
 
 
 def _set(operation: Mapping[str, Any]) -> Any:
-    """What an operation sets, as a merge patch."""
+    """What an operation sets or expects, as a merge patch."""
     value = operation.get("value")
     for part in reversed(str(operation["path"]).split("/")[1:]):
         value = {part: value}

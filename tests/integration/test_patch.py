@@ -678,11 +678,12 @@ def test_images_of_other_kinds(base: Any, twins: Twins, step: Step, kubectl: Kub
 
 def test_an_unknown_container_is_an_error_that_names_those_there(twins: Twins, step: Step, proxy: Proxy) -> None:
     twins.create(rich(), MINE)
-    images = ("--image", "web=shop/web:2", "--image", "app=Shop/Web")
+    images = ("--image", "web=shop/web:2", "--image", "app=Shop/Web", *("--image", "init=a:1", "--image", "init=a:2"))
     outcome = step("patch", f"deploy/{MINE}", *images, "-n", twins.namespace, env=through(proxy))
     assert (outcome.code, proxy.writes) == (2, []), outcome.text
     assert "no container is named web (there are init, app, sidecar)" in outcome.stderr
     assert "image names are lower case" in outcome.stderr
+    assert "the container init is given two images" in outcome.stderr
 
 
 def test_a_patched_release_is_followed_to_its_verdict(
