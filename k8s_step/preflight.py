@@ -96,7 +96,12 @@ def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
         return isinstance(error, NotFoundError) or (isinstance(error, InvalidError) and not other.is_current)
     if (kind, name) == ("Namespace", one.planned.reference.namespace) and _DEFAULT_ACCOUNT in message:
         return True
-    return other.live is None and _says_missing(message, kind, name)
+    if other.live is not None:
+        return False
+    # The server says that the *binding* of this name isn't there: NewNotFound in policybased storage.
+    role = one.planned.object.get("roleRef") or {}
+    is_bound = isinstance(error, NotFoundError) and (role.get("kind"), role.get("name")) == (kind, name)
+    return is_bound or _says_missing(message, kind, name)
 
 
 # Made a moment after its namespace.

@@ -250,6 +250,9 @@ def _not_found(error: ApiError, planned: Planned) -> ApiError:
     if f'namespaces "{planned.reference.namespace}" not found' in error.message:
         hint = "create it first, put a Namespace manifest into the release, or name another with -n"
         return _remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
+    role = planned.object.get("roleRef")
+    if isinstance(role, Mapping) and (error.status.get("details") or {}).get("name") == role.get("name"):
+        return _remade(error, planned, f"there is no {role.get('kind')} {role.get('name')} to bind", "create it first")
     if (error.status.get("details") or {}).get("name"):
         return _remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
     message = f"the server does not serve {planned.resource.full_name} in {planned.resource.api_version}"
