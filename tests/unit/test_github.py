@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import re
-import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,31 +14,11 @@ from k8s_step.readiness import State
 from k8s_step.report.github import GitHub, Harmless, StepFiles, command, is_action, is_github, outputs
 from k8s_step.report.result import Result
 from k8s_step.report.summary import LIMIT
+from tests.runner import Command, commands, obeyed, written
 from tests.unit import releases
 from tests.unit.releases import API, CRASH, PULL, SETTINGS, WEB
 
 ACTIONS = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace", "INPUT_COMMAND": "apply"}
-KNOWN = ("error", "warning", "group", "endgroup", "add-mask", "stop-commands", "set-output", "debug")
-
-
-@dataclass(frozen=True)
-class Command:
-    """What the runner makes of a line."""
-
-    name: str
-    message: str
-    properties: dict[str, str] = field(default_factory=dict)
-
-
-def obeyed(line: str) -> Command | None:
-    """As ActionCommand.cs of actions/runner reads a line: the new style first, then the old one."""
-    found = re.match(r"\s*::(?P<name>[^ :]+)(?: (?P<pairs>.*?))?::(?P<message>.*)", line, re.S)
-    if found and found["name"] in KNOWN:
-        pairs = [pair.partition("=") for pair in (found["pairs"] or "").split(",") if "=" in pair]
-        properties = {name.strip(): urllib.parse.unquote(value) for name, _, value in pairs}
-        return Command(found["name"], urllib.parse.unquote(found["message"]), properties)
-    old = re.search(r"##\[([^\] ]+)[^\]]*\](.*)", line, re.S)
-    return Command(old[1], old[2]) if old and old[1] in KNOWN else None
 
 
 class Told:
@@ -57,7 +35,7 @@ class Told:
 
     @property
     def commands(self) -> list[Command]:
-        return [found for line in re.split(r"[\r\n]", self.text) if (found := obeyed(line))]
+        return commands(self.text)
 
     def named(self, name: str) -> list[Command]:
         return [found for found in self.commands if found.name == name]
@@ -251,7 +229,7 @@ def test_what_a_pod_or_the_server_says_is_no_command(evil: str) -> None:
     told.output.content(evil)
     told.output.finished(result)
     assert [found.name for found in told.commands] == ["error", "group", "endgroup"]
-    assert not [line for text in told.data for line in re.split(r"[\r\n]", text) if obeyed(line)]
+    assert commands("\n".join(told.data)) == []
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -260,7 +238,7 @@ def test_nor_in_the_plain_log(evil: str) -> None:
     output = Harmless(log.append, log.append)
     output.notice(evil)
     output.finished(replace(releases.failed(), findings=(replace(CRASH, message=evil, logs=(evil,)),)))
-    assert not [line for text in log for line in re.split(r"[\r\n]", text) if obeyed(line)]
+    assert commands("\n".join(log)) == []
 
 
 @pytest.mark.parametrize("make", [lambda told: told.output, lambda told: Harmless(told.log.append, told.data.append)])
@@ -271,25 +249,6 @@ def test_in_a_run_step_content_is_as_it_is(make: Callable[[Told], GitHub]) -> No
 
 
 # -- files
-
-
-def written(text: str) -> dict[str, str]:
-    """As FileCommandManager.cs of actions/runner reads GITHUB_OUTPUT."""
-    found, lines = {}, iter(text.split("\n"))
-    for line in lines:
-        if not line:
-            continue
-        name, mark, end = line.partition("<<")
-        assert mark, f"not NAME<<END: {line!r}"
-        value = []
-        for part in lines:
-            if part == end:
-                break
-            value.append(part)
-        else:
-            raise AssertionError(f"{name} does not end")
-        found[name] = "\n".join(value)
-    return found
 
 
 def test_outputs_of_a_failed_release() -> None:

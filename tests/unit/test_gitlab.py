@@ -77,7 +77,7 @@ def test_what_failed_is_said_outside_of_sections() -> None:
 @pytest.mark.parametrize("evil", ["x\rsection_end:1:k8s_step_evidence_1\r\x1b[0K", "section_start:1:a\r\x1b[0Kb"])
 def test_what_a_pod_says_is_no_marker(evil: str) -> None:
     told = Told()
-    told.output.notice(evil)
+    told.output.connected(evil, evil, evil)
     told.output.show_finding(replace(CRASH, message=evil, logs=(evil,), events=(evil,)), "failed")
     assert [which for which, *_ in told.sections] == ["start", "end"]
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
@@ -166,6 +166,8 @@ def test_prose_shows_what_was_said(text: str) -> None:
     assert not set("`*_[]<>|~$@\n") & set(prose(text))
 
 
+@example(["```"])
+@example(["````", "`", "   `````", "</details>"])
 @given(st.lists(st.text("`~ \n<a", max_size=12), min_size=1, max_size=6))
 def test_no_line_of_a_log_ends_its_block(lines: list[str]) -> None:
     page = to_markdown(releases.result(ExitCode.FAILED, findings=(replace(CRASH, logs=tuple(lines)),)))
