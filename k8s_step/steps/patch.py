@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from k8s_step import drift, images
@@ -48,7 +49,7 @@ def patch(run: Run) -> ExitCode:
     return _done(run, session, change, write, deadline)
 
 
-def _done(run: Run, session: Session, plan: Planned, write: Any, deadline: float) -> ExitCode:
+def _done(run: Run, session: Session, plan: Planned, write: Callable[[Planned], Written], deadline: float) -> ExitCode:
     """Write, tell, and follow what can be followed."""
     inputs = run.inputs
     run.journal.loaded([plan.reference])
@@ -125,6 +126,7 @@ def _from_manifest(run: Run, deadline: float) -> ExitCode:
     plan = _chosen(inputs, session, planned(manifests, session, inputs.namespace))
     patch_type = TYPES[inputs.patch_type or "json"]
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+    run.journal.content_follows()
 
     def write(one: Planned) -> Written:
         found = drift.measure(session.client, one, deadline)
