@@ -14,7 +14,6 @@ from k8s_step.kubeconfig import resolve
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
 
-
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|key|password", re.IGNORECASE)
 
 
