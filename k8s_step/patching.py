@@ -26,6 +26,8 @@ from k8s_step.patchfile import Patch
 from k8s_step.targets import Named
 from k8s_step.writing import ApplyOptions, Object, Planned, Written, look, write
 
+_RACES = 10  # times that somebody may be faster
+
 
 def _no_line(_: Any) -> int:
     return 0
@@ -110,19 +112,55 @@ def read(client: Client, change: Change, deadline: float) -> Object | None:
 
 def send(client: Client, change: Change, before: Object | None, options: ApplyOptions, deadline: float) -> Written:
     """Patch without reading first. ``before`` is the object as it was, where the caller knows it."""
-    repeatable = change.may_be_repeated or options.dry_run
-    body, kind = encode(change.body), change.patch_type.value
-    request = Request("PATCH", change.path, options.query, body, kind, retry=repeatable, where=change.where)
     try:
-        if repeatable:
-            answer = client.send(request, deadline=deadline)
+        if change.may_be_repeated or options.dry_run:
+            answer = client.send(_request(change, change.body, options, retry=True), deadline=deadline)
         else:
-            answer = deliver(client, request, _look(client, change, before, options, deadline), deadline)
+            answer, before = _once(client, change, before, options, deadline)
     except InvalidError as error:
         raise _unfit(client, error, change, deadline) from None
     except ApiError as error:
         raise explained(error, change) from None
     return Written(change, _action(change, before, answer.body, options), answer.body, answer.warnings)
+
+
+def _request(change: Change, body: Any, options: ApplyOptions, *, retry: bool) -> Request:
+    kind = change.patch_type.value
+    return Request("PATCH", change.path, options.query, encode(body), kind, retry=retry, where=change.where)
+
+
+def _once(
+    client: Client, change: Change, before: Object | None, options: ApplyOptions, deadline: float
+) -> tuple[Answer, Object | None]:
+    """Send what must not be done twice; the answer, and the object as it was before.
+
+    A JSON patch is bound to the version that was read: a try given up, that comes through late, is refused then. Where
+    the object has a new version for another reason, the patch is bound to that one and sent again.
+    """
+    for _ in range(_RACES):
+        request = _request(change, _guarded(change, before), options, retry=False)
+        try:
+            return deliver(client, request, _look(client, change, before, options, deadline), deadline), before
+        except InvalidError:
+            now = read(client, change, deadline) if before is not None else None
+            if now is None or not _is_outrun(change, before or {}, now):
+                raise
+            before = now
+    message = f"it changed {_RACES} times while it was to be patched; nothing was done"
+    raise ConflictError(message, code=409, where=change.where, hint="run this again once it has settled")
+
+
+def _guarded(change: Change, before: Object | None) -> Any:
+    if change.patch_type is not PatchType.JSON or before is None:
+        return change.body
+    guard = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(before)}
+    return change.body if change.body[:1] == [guard] else [guard, *change.body]
+
+
+def _is_outrun(change: Change, before: Object, now: Object) -> bool:
+    """Whether the version alone stood in the way: the patch fits the object as it is now."""
+    is_json = change.patch_type is PatchType.JSON
+    return is_json and _version(now) != _version(before) and operations.failing(change.body, now) is None
 
 
 # -- what it did
