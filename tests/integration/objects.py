@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.controlplane.plays import PREFIX
 from tests.faults.proxy import Proxy
 
 Object = dict[str, Any]
-FOLDER = Path(__file__).resolve().parent / "manifests"
+_HERE = Path(__file__).resolve()
+_SHARED = _HERE.parents[3] / "shared" / "manifests"
+_REASON = "the manifests that several projects share are not beside this checkout"
+SHOP = _HERE.parent / "manifests" / "shop.yaml"
+RELEASES = [
+    pytest.param(SHOP, id="shop"),
+    *(
+        pytest.param(path, id=path.stem, marks=pytest.mark.skipif(not path.exists(), reason=_REASON))
+        for path in (_SHARED / "online-boutique.yaml", _SHARED / "guestbook.yaml")
+    ),
+]
 
 
 def write(path: Path, *objects: Object) -> str:

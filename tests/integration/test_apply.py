@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Kubectl, Outcome, Step
-from tests.controlplane.cluster import ROOT, Cluster
+from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Proxy, Recorded
-from tests.integration.objects import FOLDER, config_map, deployment, obj, through, write
+from tests.integration.objects import RELEASES, config_map, deployment, obj, through, write
 from tests.integration.outcomes import actions, statuses
-
-SHARED = ROOT.parent / "shared" / "manifests"
-SHOP = FOLDER / "shop.yaml"
 
 
 def is_read_of_one(request: Recorded) -> bool:
@@ -27,15 +24,7 @@ def is_read_of_one(request: Recorded) -> bool:
 # -- whole releases
 
 
-def whole_releases() -> list[Any]:
-    reason = "the manifests that the projects share are not beside this checkout"
-    found = [pytest.param(SHOP, id="shop")]
-    for path in (SHARED / "online-boutique.yaml", SHARED / "guestbook.yaml"):
-        found.append(pytest.param(path, id=path.stem, marks=pytest.mark.skipif(not path.exists(), reason=reason)))
-    return found
-
-
-@pytest.mark.parametrize("path", whole_releases())
+@pytest.mark.parametrize("path", RELEASES)
 def test_a_release_becomes_current_and_a_second_run_changes_nothing(
     path: Path, step: Step, namespace: str, proxy: Proxy, kubectl: Kubectl
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Kubectl, Step, poll
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import (
+    RELEASES,
     Object,
     claim,
     custom,
@@ -117,6 +120,27 @@ def test_the_last_lines_of_the_run_that_crashed(
     assert failure["logs_of"] == ("the run that crashed" if log else None)
     shown = [line.strip() for line in outcome.stderr.splitlines()]
     assert all(f"| {line}" in shown for line in log)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [("shop/pull-fail:2", "shop/pull-fail:2: not found"), ("shop/crash:2", "FATAL: password authentication failed")],
+    ids=["pull", "crash"],
+)
+@pytest.mark.parametrize("path", RELEASES)
+def test_a_whole_release_with_one_bad_image(path: Path, image: str, words: str, step: Step, namespace: str) -> None:
+    loaded = [one for one in yaml.safe_load_all(path.read_text()) if one and one["kind"] == "Deployment"]
+    made = loaded[0]
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    name = re.sub(r"(@.*|:\$\{.*|:[^:/]+)$", "", container["image"])
+    replaced = ("--image", f"{name}={image}")
+    outcome = step("apply", "-f", str(path), "-n", namespace, *replaced, report=True)
+    assert outcome.code == 1, outcome.text
+    failure = failures(outcome)[f"Deployment/{made['metadata']['name']}"]
+    assert (failure["container"], failure["image"]) == (container["name"], image)
+    unfolded = " ".join(outcome.stderr.split())
+    for told in (f"deployment.apps/{made['metadata']['name']}", failure["pod"], container["name"], image, words):
+        assert told in unfolded
 
 
 def test_only_the_last_lines_of_a_long_log(step: Step, namespace: str, tmp_path: Path) -> None:
