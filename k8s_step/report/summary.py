@@ -73,7 +73,7 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
         yield _evidence(finding, lead_of(result), link)
     if result.warnings:
         lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
-        yield _folded(f"⚠️ {len(result.warnings)} warned of", lines)
+        yield _folded(f"⚠️ Warnings: {len(result.warnings)}", lines)
 
 
 def _place(result: Result) -> str:

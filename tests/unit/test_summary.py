@@ -127,7 +127,7 @@ def test_a_table_ends_somewhere() -> None:
 
 def test_warnings_are_folded() -> None:
     page = to_markdown(replace(releases.good(), warnings=("a is deprecated", "b | too")))
-    assert "<details><summary>⚠️ 2 warned of</summary>\n\n- a is deprecated\n- b &#124; too\n" in page
+    assert "<details><summary>⚠️ Warnings: 2</summary>\n\n- a is deprecated\n- b &#124; too\n" in page
 
 
 # -- nothing that came from elsewhere is Markdown
