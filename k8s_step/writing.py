@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from k8s_step.client import Answer, Client, Request
@@ -114,21 +114,35 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
     planned = seen.planned
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
-    request = Request(
-        "PATCH",
-        planned.path,
-        options.query,
-        encode(planned.object),
-        PatchType.APPLY.value,
-        where=planned.where,
-    )
     try:
-        answer = client.send(request, deadline=deadline)
+        answer = _applied(client, planned, options, deadline)
     except InvalidError as error:
         raise _invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
     except ApiError as error:
         raise explained(error, planned) from None
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
+
+
+def _applied(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Answer:
+    """A field that this very manager wrote by a patch, a restart or a scaling is no conflict: it is taken over."""
+    try:
+        return client.send(_request(planned, options), deadline=deadline)
+    except ConflictError as error:
+        if not _is_with(options.field_manager, error):
+            raise
+        return client.send(_request(planned, replace(options, force=True)), deadline=deadline)
+
+
+def _request(planned: Planned, options: ApplyOptions) -> Request:
+    body = encode(planned.object)
+    return Request("PATCH", planned.path, options.query, body, PatchType.APPLY.value, where=planned.where)
+
+
+def _is_with(field_manager: str, error: ConflictError) -> bool:
+    """Whether all that an apply conflicts with is what ``field_manager`` itself wrote otherwise than by an apply."""
+    conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
+    own = f'conflict with "{field_manager}"'
+    return bool(conflicts) and all(str(cause.get("message", "")).startswith(own) for cause in conflicts)
 
 
 def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadline: float) -> list[FieldError]:
