@@ -68,7 +68,12 @@ _VALUE = re.compile(r"^(Invalid value: )(.*)(: [^:]+(?:: [^:\"]+)?)$", re.DOTALL
 
 
 def _shortened(message: str) -> str:
-    """Without a rejected value that goes on and on, but with what is wrong with it."""
+    """Without a rejected value that goes on and on, but with what is wrong with it.
+
+    Of a pod's update the server appends a whole diff (``ValidatePodUpdate``), with the environment in it.
+    """
+    if "may not change fields other than" in message:
+        return message.partition("\n")[0]
     found = _VALUE.match(message)
     if found is None or len(found[2]) <= _SHOWN:
         return message

@@ -7,12 +7,21 @@ from typing import Any
 
 from k8s_step.client import Answer, Client, Request
 from k8s_step.delivery import deliver
-from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError
+from k8s_step.errors import (
+    AnswerLostError,
+    ApiError,
+    ApiErrors,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
 from k8s_step.patch import encode
 from k8s_step.provenance import changes, latest, told
 from k8s_step.writing import ApplyOptions, Planned, Written, explained
 
 Object = dict[str, Any]
+_IMMUTABLE = ("immutable", "may not change", "forbidden: updates to")
 
 
 class Replacement:
@@ -137,8 +146,10 @@ class Replacement:
 
 
 def _immutable(error: ApiError) -> ApiError:
-    if "immutable" in error.message or "may not change" in error.message or "forbidden: updates to" in error.message:
-        error.hint = "this cannot change while the object lives: delete it and create it anew, or keep the field"
+    """With the way out for fields that no update can change."""
+    for each in error.errors if isinstance(error, ApiErrors) else [error]:
+        if any(words in each.message for words in _IMMUTABLE):
+            each.hint = "this cannot change while the object lives: delete it and create it anew, or keep the field"
     return error
 
 

@@ -13,7 +13,7 @@ import yaml
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Action, Exchange, Proxy, on
-from tests.integration.objects import config_map, deployment, obj, service, through, write
+from tests.integration.objects import config_map, deployment, obj, pod, service, through, write
 from tests.integration.outcomes import actions, statuses
 from tests.integration.twins import bare, live
 
@@ -241,6 +241,17 @@ def test_a_field_that_cannot_change(step: Step, kubectl: Kubectl, namespace: str
     assert outcome.code == 4
     assert "spec.selector" in outcome.stderr and "field is immutable" in outcome.stderr
     assert "delete it and create it anew" in outcome.stderr
+
+
+def test_a_pod_that_cannot_change(step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", pod("one", "x/web"))
+    kubectl("create", "-n", namespace, "-f", path)
+    other = pod("one", "x/web")
+    other["spec"]["containers"][0] |= {"name": "other", "env": [{"name": "A", "value": "s3cret-value"}]}
+    outcome = step("replace", "-f", write(tmp_path / "release.yaml", other), "-n", namespace)
+    assert outcome.code == 4
+    assert "may not change fields other than" in outcome.stderr and "delete it and create it anew" in outcome.stderr
+    assert "s3cret" not in outcome.text and len(outcome.stderr.splitlines()) < 6, "the server's diff is left out"
 
 
 def test_a_token_that_may_not_read_is_told_the_way_out(

@@ -96,3 +96,9 @@ def test_a_long_value_is_cut_and_what_is_wrong_with_it_is_not() -> None:
     template = '{"labels":{"a":"b: c"},"Spec":{"Volumes":null}}' * 5
     cause = {"field": "spec.template", "message": f"Invalid value: {template}: field is immutable"}
     assert found("is invalid", cause) == [("spec.template", "spec.template: Invalid value: …: field is immutable")]
+
+
+def test_a_pods_update_is_told_without_the_whole_pod() -> None:
+    said = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
+    cause = {"field": "spec", "message": f'{said}\n@@ -1,3 +1,3 @@\n- "Value": "s3cret"'}
+    assert found("it is invalid", cause) == [("spec", f"spec: {said}")]
