@@ -24,7 +24,8 @@ Key = tuple[str, str, str, str]
 class Target:
     """One object that is followed, from the server's own answer to its write.
 
-    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough.
+    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``wrote``: the object as
+    this run's write left it, ``None`` where it wrote nothing.
     """
 
     reference: Reference
@@ -33,6 +34,7 @@ class Target:
     changed: bool = True
     waits_for_consumer: bool = False
     must_complete: bool = False
+    wrote: Object | None = None
     judgement: Judgement | None = None
     seconds: float = 0.0
     marks: Marks = field(default_factory=lambda: Marks(0.0))

@@ -52,6 +52,12 @@ def changes(before: Object, after: Object) -> list[Change]:
     return list(found.values())
 
 
+def overwritten(before: Object, after: Object, manager: str) -> list[Change]:
+    """Of :func:`changes`, those of fields that ``manager`` owned in ``before``."""
+    own = {_text(path) for writer, path in _owned(before) if writer.manager == manager}
+    return [change for change in changes(before, after) if change.field in own]
+
+
 def latest(obj: Object) -> list[Change]:
     """The fields of whoever wrote last: all there is to tell where the earlier version is no longer known."""
     times = [writer.time for writer, _ in _owned(obj)]

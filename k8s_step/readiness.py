@@ -297,12 +297,29 @@ def _crd(obj: Object) -> Readiness:
 def _api_service(obj: Object) -> Readiness:
     available = condition(obj, "Available") or {}
     if available.get("status") == "True":
-        return Readiness(State.CURRENT, "available")
+        # Neither a generation nor an observedGeneration: the condition may be that of the service named before.
+        return Readiness(State.CURRENT, "available", unversioned=bool(_spec(obj).get("service")))
     return _progress(str(available.get("message") or "not yet available"), str(available.get("reason", "")))
 
 
 def _namespace(obj: Object) -> Readiness:
     return Readiness(State.CURRENT) if _status(obj).get("phase") == "Active" else _progress("not yet active")
+
+
+def _autoscaler(obj: Object) -> Readiness:
+    """Current, as with kstatus: metrics come later, or not at all. What keeps it from scaling is said."""
+    for kind in ("AbleToScale", "ScalingActive"):
+        found = condition(obj, kind) or {}
+        if found.get("status") == "False" and found.get("reason") != "ScalingDisabled":
+            return Readiness(State.CURRENT, f"does not scale: {found.get('message', '')}", str(found.get("reason", "")))
+    return Readiness(State.CURRENT)
+
+
+def _disruption_budget(obj: Object) -> Readiness:
+    found = condition(obj, "DisruptionAllowed") or {}
+    if found.get("reason") == "SyncFailed":  # what it selects has no controller that tells how many there should be
+        return Readiness(State.CURRENT, f"allows no disruption: {found.get('message', '')}", "SyncFailed")
+    return Readiness(State.CURRENT)
 
 
 def _nothing_to_wait_for(_: Object) -> Readiness:
@@ -368,9 +385,9 @@ _RULES: dict[str, Callable[[Object], Readiness]] = {
     "/Namespace": _namespace,
     "apiextensions.k8s.io/CustomResourceDefinition": _crd,
     "apiregistration.k8s.io/APIService": _api_service,
-    # These carry conditions that say nothing about a release being done: leave them be.
-    "autoscaling/HorizontalPodAutoscaler": _nothing_to_wait_for,
-    "policy/PodDisruptionBudget": _nothing_to_wait_for,
+    # These are current once their controller has seen them: their conditions say nothing of a release being done.
+    "autoscaling/HorizontalPodAutoscaler": _autoscaler,
+    "policy/PodDisruptionBudget": _disruption_budget,
     "networking.k8s.io/Ingress": _nothing_to_wait_for,
     "batch/CronJob": _nothing_to_wait_for,
 }

@@ -150,7 +150,7 @@ def follow(
 ) -> ExitCode:
     """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
     limits = Limits(max(deadline - time.monotonic(), 0.0), run.inputs.fail_fast, run.journal.tick_every)
-    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods)
+    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=run.inputs.field_manager)
     if not run.inputs.wait:
         rollout.look()
         return ExitCode.SUCCEEDED
@@ -255,4 +255,5 @@ def _await_kinds(
 def target_of(written: Written) -> Target:
     """What is followed after a write."""
     planned = written.planned
-    return Target(planned.reference, planned.resource, written.object, changed=written.action != "unchanged")
+    changed = written.action != "unchanged"
+    return Target(planned.reference, planned.resource, written.object, changed=changed, wrote=written.object)

@@ -20,6 +20,7 @@ from k8s_step.judgement import Judgement, Marks, judge
 from k8s_step.readiness import State, is_complete
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource, required
+from k8s_step.succession import Successions
 from k8s_step.watching import Scope, Watch
 
 HAVE_PODS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")
@@ -63,9 +64,11 @@ class Rollout:
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
         on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+        field_manager: str = "",
     ) -> None:
         self._client = client
         self._on_pods = on_pods
+        self._successions = Successions(field_manager, listener.notice)
         self._board = Board({target.reference.key: target for target in targets})
         self._listener = listener
         self._limits = limits
@@ -182,6 +185,9 @@ class Rollout:
         gone = self._board.gone.get(target.reference.key)
         if gone is not None:
             return gone
+        superseded = self._successions.judge(target)
+        if superseded is not None:
+            return superseded
         if target.waits_for_consumer:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
         ownership = self._board.ownership
