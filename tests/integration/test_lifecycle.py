@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import Kubectl, Step
-from tests.controlplane.cluster import ROOT
-from tests.integration.objects import FOLDER
+from tests.integration.objects import RELEASES
 from tests.integration.outcomes import actions, statuses
 
-_SHARED = ROOT.parent / "shared" / "manifests"
-_REASON = "the manifests that the projects share are not beside this checkout"
 _LEFT = "configmaps,secrets,services,deployments,statefulsets,daemonsets,jobs,cronjobs,roles,rolebindings"
 
 
-def releases() -> list[Any]:
-    path = _SHARED / "guestbook.yaml"
-    missing = pytest.mark.skipif(not path.exists(), reason=_REASON)
-    return [pytest.param(FOLDER / "shop.yaml", id="shop"), pytest.param(path, id="guestbook", marks=missing)]
-
-
-@pytest.mark.parametrize("path", releases())
+@pytest.mark.parametrize("path", [one for one in RELEASES if one.id in ("shop", "guestbook")])
 def test_created_replaced_and_deleted(path: Path, step: Step, kubectl: Kubectl, namespace: str) -> None:
     options = ("-f", str(path), "-n", namespace)
     before = left(kubectl, namespace)
