@@ -16,7 +16,7 @@ from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import ROOT, Cluster
 from tests.faults.proxy import Proxy
 from tests.integration.objects import (
-    FOLDER,
+    SHOP,
     config_map,
     custom,
     definition,
@@ -179,7 +179,7 @@ def test_several_hundred_objects_come_in_the_order_they_are_written(step: Step, 
 
 def manifests() -> list[Path]:
     shared = [SHARED / name for name in ("online-boutique.yaml", "guestbook.yaml", "ingress-nginx-kind.yaml")]
-    return [FOLDER / "shop.yaml", *(path for path in shared if path.exists())]
+    return [SHOP, *(path for path in shared if path.exists())]
 
 
 @pytest.mark.parametrize("path", manifests(), ids=lambda path: path.stem)

@@ -10,14 +10,14 @@ import pytest
 
 from tests.conftest import Kubectl, Step
 from tests.controlplane.cluster import ROOT
-from tests.integration.objects import FOLDER, config_map, deployment, obj, write
+from tests.integration.objects import SHOP, config_map, deployment, obj, write
 
 SHARED = ROOT.parent / "shared" / "manifests"
 
 
 def manifests() -> list[Path]:
     shared = [SHARED / name for name in ("online-boutique.yaml", "guestbook.yaml", "ingress-nginx-kind.yaml")]
-    return [FOLDER / "shop.yaml", *(path for path in shared if path.exists())]
+    return [SHOP, *(path for path in shared if path.exists())]
 
 
 def read_by_kubectl(kubectl: Kubectl, text: str) -> dict[tuple[str, str], object]:
