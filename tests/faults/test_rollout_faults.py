@@ -200,8 +200,35 @@ def test_a_500_that_stays_is_told(step: Step, proxy: Proxy, namespace: str, tmp_
     proxy.rule(PATCH, faults.fail(500), times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"))
     outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
-    assert outcome.code in (4, 5), outcome.text
+    assert outcome.code == 4, outcome.text
     assert "currently unable to handle the request" in outcome.stderr and "release.yaml:1" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "action",
+    [faults.throttle(1), faults.fail(503), faults.html(502), faults.stall()],
+    ids=["429", "503", "HTML", "none"],
+)
+def test_time_is_up_before_the_release_is_out(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(PATCH, action, times=None)
+    path = write(tmp_path / "release.yaml", config_map(a="b"), deployment())
+    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True, timeout=15)
+    assert outcome.code == 5, outcome.text
+    assert set(actions(outcome).values()) == {"none"}
+    assert "error: " in outcome.stderr and "Traceback" not in outcome.text
+
+
+@pytest.mark.parametrize("action", [faults.cut_after(), faults.html(502)], ids=["cut", "HTML"])
+def test_nobody_says_that_nothing_was_changed_where_an_answer_was_lost(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(_write, action, times=None)
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True, timeout=15)
+    assert outcome.code == 5, outcome.text
+    assert "nothing was" not in outcome.text
 
 
 @pytest.mark.parametrize("match", [on("GET", "configmaps/settings"), _write], ids=["GET", "PATCH"])

@@ -256,6 +256,18 @@ def test_cancelled_while_the_server_does_not_answer(
     assert actions(outcome)["ConfigMap/second"] == second
 
 
+@pytest.mark.usefixtures("played")
+def test_cancelled_while_the_evidence_is_gathered(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    rule = proxy.rule(on("GET", "/log$"), faults.stall(), times=None)
+    path = write(tmp_path / "release.yaml", deployment(image="shop/crash:1"))
+    run = step.start("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    poll(lambda: rule.used, "the request for the log")
+    outcome = cancelled(run, signal.SIGTERM)
+    assert outcome.code == 143, outcome.text
+    assert statuses(outcome) == {"Deployment/web": "failed"}
+    assert "CrashLoopBackOff" in outcome.stderr
+
+
 def test_a_second_signal_does_not_cost_the_result_file(
     step: Step, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from tests.integration.objects import (
     RELEASES,
     Object,
     claim,
+    config_map,
     custom,
     definition,
     deployment,
@@ -269,6 +270,28 @@ def test_without_waiting_nothing_is_followed(step: Step, namespace: str, tmp_pat
     path = write(tmp_path / "release.yaml", deployment(image="shop/pull-fail:2"))
     outcome = step("apply", "-f", path, "-n", namespace, "--no-wait", report=True)
     assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "in progress"}), outcome.text
+
+
+def test_a_job_that_is_cleared_away_when_it_is_done(step: Step, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", job("migrate", "shop/job-ok:1", ttlSecondsAfterFinished=0), deployment())
+    outcome = step("apply", "-f", path, "-n", namespace, report=True)
+    assert (outcome.code, statuses(outcome)["Job/migrate"]) == (0, "current"), outcome.text
+
+
+def test_what_is_being_deleted_is_not_current(step: Step, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    held = config_map("held", a="b")
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    path = write(tmp_path / "release.yaml", held)
+    assert step("apply", "-f", path, "-n", namespace).code == 0
+    url = f"/api/v1/namespaces/{namespace}/configmaps/held"
+    assert cluster.request("DELETE", url).code == 200
+    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "1s", report=True)
+    freed = cluster.request(
+        "PATCH", url, '{"metadata":{"finalizers":null}}', content_type="application/merge-patch+json"
+    )
+    assert freed.code == 200
+    assert (outcome.code, statuses(outcome)) == (3, {"ConfigMap/held": "terminating"}), outcome.text
+    assert "example.com/hold" in outcome.stderr
 
 
 # -- custom resources
