@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from k8s_step.errors import ApiError, ForbiddenError, StepError
 from k8s_step.judgement import Judgement, Marks
 from k8s_step.ownership import Family, Ownership
+from k8s_step.patience import USUAL, Patience
 from k8s_step.podfailures import owner
 from k8s_step.readiness import State, outcome
 from k8s_step.reference import Reference
@@ -25,7 +27,7 @@ class Target:
     """One object that is followed, from the server's own answer to its write.
 
     ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``wrote``: the object as
-    this run's write left it, ``None`` where it wrote nothing.
+    this run's write left it, ``None`` where it wrote nothing. ``ends``: the time at which it must be current.
     """
 
     reference: Reference
@@ -35,6 +37,9 @@ class Target:
     waits_for_consumer: bool = False
     must_complete: bool = False
     wrote: Object | None = None
+    patience: Patience = USUAL
+    ends: float = math.inf
+    timed_out: bool = False
     judgement: Judgement | None = None
     seconds: float = 0.0
     marks: Marks = field(default_factory=lambda: Marks(0.0))

@@ -64,7 +64,7 @@ _ADVICE = {
     "DeadlineExceeded": "it ran longer than spec.activeDeadlineSeconds",
     "Unschedulable": "no node can take the pod: compare its requests, selectors and tolerations with the nodes",
     "ContainersNotReady": "it runs, but its readiness probe does not succeed",
-    "Superseded": "another release, or a person, changed the same fields while this one was followed: let them take turns",
+    "Superseded": "another release, or a person, changed the same fields meanwhile: let them take turns",
     "Deleted": "somebody else deleted it, or a finished Job's ttlSecondsAfterFinished did",
     "Evicted": "the node ran out of something: the message tells of what",
 }

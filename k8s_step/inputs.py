@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from k8s_step import durations, patience
 from k8s_step.errors import InputError
+from k8s_step.patience import Patience
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option. ``kind`` is text, list, switch, duration, number (from 1), count (from 0) or choice.
+    """One option.
 
+    ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice or patience (a list).
     ``variables`` come before the usual two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others;
     ``commas`` may separate a list's entries.
     """
@@ -111,6 +114,13 @@ _FOLLOW = (
     Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
     Option(
         "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True
+    ),
+    Option(
+        "fail-after",
+        "how long a problem may last: ErrImagePull=2m, CrashLoopBackOff=5 (restarts), FailedCreate=never (repeatable)",
+        "patience",
+        metavar="REASON=DURATION",
+        commas=True,
     ),
 )
 
@@ -280,6 +290,7 @@ class Inputs:
     wait: bool = True
     timeout: float = 600.0
     fail_fast: bool = True
+    fail_after: Patience | None = None
     patch: str | None = None
     patch_type: str | None = None
     from_manifest: bool = False
@@ -372,18 +383,13 @@ def _switch(_: Option, given: str | bool, where: str) -> bool:
     raise InputError(f"{given.strip()!r} is neither true nor false", where=where)
 
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
 def _duration(_: Option, given: str, where: str) -> float:
-    text = given.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        raise InputError(f"{text!r} is not a duration", where=where, hint="90s, 5m, 1h30m or plain seconds")
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    return durations.parse(given, where)
+
+
+def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patience:
+    lines = given if isinstance(given, tuple) else _list(option, given, where)
+    return patience.parse([part for line in lines for part in line.split(",") if part.strip()], where)
 
 
 def _number(_: Option, given: str, where: str) -> int:
@@ -412,6 +418,7 @@ _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "list": _list,
     "switch": _switch,
     "duration": _duration,
+    "patience": _patience,
     "number": _number,
     "count": _count,
     "choice": _choice,

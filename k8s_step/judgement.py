@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from k8s_step import podfailures, readiness, revision
+from k8s_step.patience import USUAL, Patience
 from k8s_step.podfailures import Symptom
 from k8s_step.readiness import Readiness, State
 
@@ -91,6 +92,7 @@ def judge(
     *,
     fail_fast: bool = True,
     changed: bool = True,
+    patience: Patience = USUAL,
 ) -> Judgement:
     """Judge ``obj`` at ``now``. ``pods`` may hold more than its own; ``changed``: this run wrote to it."""
     found = readiness.compute(obj)
@@ -100,8 +102,10 @@ def judge(
     if found.state in (State.CURRENT, State.TERMINATING):
         return Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
     found = _of_this_revision(found, obj, replica_sets)
+    if found.grace is not None:
+        found = replace(found, grace=patience.grace(found.reason, found.grace))
     own = revision.current_pods(obj, pods, replica_sets) if readiness.observed(obj) else []
-    ills = [_ills(pod, obj, marks, now) for pod in own if podfailures.is_alive(pod)]
+    ills = [_ills(pod, obj, marks, now, patience) for pod in own if podfailures.is_alive(pod)]
     if found.state is State.FAILED:
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
     judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
@@ -158,9 +162,9 @@ class _Ill:
         return next((symptom for due, symptom in self.due if due <= now), None)
 
 
-def _ills(pod: Object, obj: Object, marks: Marks, now: float) -> _Ill:
+def _ills(pod: Object, obj: Object, marks: Marks, now: float, patience: Patience) -> _Ill:
     uid = _uid(pod)
-    found = podfailures.symptoms(pod)
+    found = podfailures.symptoms(pod, patience)
     if obj.get("kind") == "Job":
         found = [symptom for symptom in found if symptom.family != _RUNS_OF_A_JOB]
     else:

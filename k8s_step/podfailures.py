@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from k8s_step.patience import USUAL, Patience
 
 Pod = Mapping[str, Any]
 Status = Mapping[str, Any]
@@ -18,6 +20,8 @@ AT_ONCE = 0.0
 IMAGE_GRACE = 60.0
 CONTAINER_GRACE = 15.0
 CRASHES = 2  # restarts
+_CRASH = "crash"
+_NOT_FATAL = ("Unschedulable", "ContainersNotReady")
 
 # A registry that is asked too often or is down may answer yet: these win over the words below.
 _PASSING = re.compile(
@@ -54,17 +58,31 @@ class Symptom:
         return self.exit_code is not None
 
 
-def symptoms(pod: Pod) -> list[Symptom]:
-    """All that is wrong with ``pod``, init containers first. Pure."""
+def symptoms(pod: Pod, patience: Patience = USUAL) -> list[Symptom]:
+    """All that is wrong with ``pod``, init containers first, with the graces of the table or the user's. Pure."""
     status = pod.get("status") or {}
     found = []
     for entry in _containers(status):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         rule = _WAITING.get(str(waiting.get("reason", "")), _crashed_between)
         symptom = rule(entry, str(waiting.get("message") or ""))
-        if symptom is not None:
-            found.append(symptom)
-    return found
+        if symptom is not None and _counts(symptom, patience):
+            found.append(replace(symptom, grace=patience.grace(symptom.reason, symptom.grace)))
+    return found or _asked_for(pod, patience)
+
+
+def _counts(symptom: Symptom, patience: Patience) -> bool:
+    return symptom.family != _CRASH or symptom.restarts >= patience.crashes(symptom.reason, CRASHES)
+
+
+def _asked_for(pod: Pod, patience: Patience) -> list[Symptom]:
+    """What is fatal only to a user who says after how long."""
+    if not any(patience.asks_for(reason) for reason in _NOT_FATAL):
+        return []
+    found = complaint(pod)
+    if found is None or found.reason not in _NOT_FATAL or not patience.asks_for(found.reason):
+        return []
+    return [replace(found, grace=patience.grace(found.reason, found.grace))]
 
 
 def complaint(pod: Pod) -> Symptom | None:
@@ -213,10 +231,8 @@ def _crash_loop(entry: Status, message: str) -> Symptom | None:
     run = _last_run(entry)
     if run.get("reason") in _NEVER_STARTED:  # RunContainerError and CrashLoopBackOff take turns, but are one
         return _symptom(entry, "RunContainerError", str(run.get("message") or message), CONTAINER_GRACE)
-    if int(entry.get("restartCount") or 0) < CRASHES:
-        return None
     reason = "OOMKilled" if run.get("reason") == "OOMKilled" else "CrashLoopBackOff"
-    return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, "crash")
+    return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, _CRASH)
 
 
 def _crashed_between(entry: Status, _: str) -> Symptom | None:

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
+from k8s_step import patience
 from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather
 from k8s_step.diagnose import diagnose
@@ -15,6 +17,7 @@ from k8s_step.discovery import Discovery
 from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
 from k8s_step.manifests import Manifest, load, secret_values, values_of
+from k8s_step.patience import USUAL
 from k8s_step.phases import in_phases
 from k8s_step.preflight import Checked, Preflight, difference_of
 from k8s_step.readiness import State
@@ -45,8 +48,24 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
         stdin=sys.stdin,
         allow_generate_name=allow_generate_name,
     )
+    _check_annotations(manifests)
     run.redactor.add(*secret_values(manifests))
     return manifests
+
+
+def _check_annotations(manifests: Sequence[Manifest]) -> None:
+    """The step's own annotations are read when it follows: by then, a mistake would be too late."""
+    errors = []
+    readers = {patience.TIMEOUT: patience.own_timeout, patience.FAIL_AFTER: patience.own_patience}
+    for manifest, name in product(manifests, readers):
+        try:
+            readers[name](manifest.object)
+        except InputError as error:
+            line = manifest.line_of(f"metadata.annotations.{name}")
+            error.where = f"{manifest.file}:{line}: {error.where}"
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
 
 
 def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:
@@ -149,19 +168,21 @@ def follow(
     on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
 ) -> ExitCode:
     """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
-    limits = Limits(max(deadline - time.monotonic(), 0.0), run.inputs.fail_fast, run.journal.tick_every)
-    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=run.inputs.field_manager)
-    if not run.inputs.wait:
+    inputs, left = run.inputs, max(deadline - time.monotonic(), 0.0)
+    limits = Limits(left, inputs.fail_fast, run.journal.tick_every, inputs.fail_after or USUAL)
+    manager = inputs.field_manager
+    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
+    if not inputs.wait:
         rollout.look()
         return ExitCode.SUCCEEDED
     waiting = rollout.look()
     if waiting:
-        run.journal.following(waiting, limits.timeout)
+        run.journal.following(waiting, rollout.longest)
     in_time = rollout.follow()
     bad = [target for target in targets if target.judgement and target.judgement.state in _BAD]
     if not bad and in_time:
         return ExitCode.SUCCEEDED
-    run.journal.found(diagnose(session.client, bad or [target for target in targets if target.is_open]))
+    run.journal.found(diagnose(session.client, bad or [target for target in targets if target.timed_out]))
     return ExitCode.FAILED if bad else ExitCode.TIMED_OUT
 
 

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from k8s_step import patience
 from k8s_step.client import Client, Request
-from k8s_step.errors import ForbiddenError, NotFoundError, StepError
+from k8s_step.errors import ForbiddenError, InputError, NotFoundError, StepError
 from k8s_step.feeds import Board, Feed, Key, Message, PodFeed, ReplicaSetFeed, Target, TargetFeed, version
 from k8s_step.judgement import Judgement, Marks, judge
+from k8s_step.patience import USUAL, Patience
 from k8s_step.readiness import State, is_complete
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource, required
@@ -43,11 +45,12 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """``timeout`` in seconds, for all together; ``tick``: seconds of silence before the user hears something."""
+    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: of silence, before a line."""
 
     timeout: float = 600.0
     fail_fast: bool = True
     tick: float = 30.0
+    patience: Patience = USUAL
 
 
 class Rollout:
@@ -78,6 +81,22 @@ class Rollout:
         self._feeds: list[Feed] = []
         for target in targets:
             target.marks = Marks(self._started)
+            self._limit(target)
+
+    def _limit(self, target: Target) -> None:
+        """By what is asked for on the command line, or in the object's own annotations."""
+        limits, own, timeout = self._limits, USUAL, None
+        try:
+            own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
+        except InputError as error:
+            self._listener.notice(f"{target.reference}: ignored: {error}")
+        target.patience = own.over(limits.patience)
+        target.ends = self._started + (limits.timeout if timeout is None else timeout)
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which the last object without a verdict is given up."""
+        return max([target.ends - self._started for target in self._board.open()], default=self._limits.timeout)
 
     def look(self) -> int:
         """Judge everything from the answers alone, without a request; return how many verdicts are still to come."""
@@ -85,7 +104,7 @@ class Rollout:
         return len(self._board.open())
 
     def follow(self) -> bool:
-        """Follow until every verdict is in, or one has failed, or time is up; ``False`` when time was up.
+        """Follow until every verdict is in, or one has failed, or time is up; ``False`` when time was up for one.
 
         Raises :class:`StepError` where an object can't be followed at all.
         """
@@ -137,18 +156,30 @@ class Rollout:
     # -- the loop
 
     def _until_done(self) -> bool:
-        ends = self._started + self._limits.timeout
         spoke = self._clock()
-        while self._board.open() and not self._has_failed():
+        while (waiting := self._waited_for()) and not self._has_failed():
             now = self._clock()
-            if now >= ends:
-                return False
+            if self._expire(waiting, now):
+                if self._limits.fail_fast:
+                    break
+                continue
+            ends = min(target.ends for target in waiting)
             if self._take(min(self._soonest(ends), spoke + self._limits.tick) - now):
                 spoke = self._clock()
             elif self._clock() >= spoke + self._limits.tick:
                 self._listener.tick(ends - self._clock())
                 spoke = self._clock()
-        return True
+        return not any(target.timed_out for target in self._board.open())
+
+    def _waited_for(self) -> list[Target]:
+        return [target for target in self._board.open() if not target.timed_out]
+
+    def _expire(self, waiting: Iterable[Target], now: float) -> bool:
+        """Give up those whose time is up; whether there were any."""
+        expired = [target for target in waiting if target.ends <= now]
+        for target in expired:
+            target.timed_out = True
+        return bool(expired)
 
     def _take(self, wait: float) -> bool:
         """Take all that has come, judge what it touches once, and say whether the user heard something."""
@@ -199,6 +230,7 @@ class Rollout:
             self._clock(),
             fail_fast=self._limits.fail_fast,
             changed=target.changed,
+            patience=target.patience,
         )
         if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
             return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")

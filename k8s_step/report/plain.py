@@ -75,6 +75,7 @@ class Plain(Output):
         self._many_namespaces = False
         self._has_content = False
         self._held: dict[Reference, tuple[float, str]] = {}
+        self._told: set[str] = set()
         self._spoke = clock()
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
@@ -125,8 +126,11 @@ class Plain(Output):
     def _say_held(self) -> None:
         ripe = self._clock() - _HOLD
         for reference, (since, line) in list(self._held.items()):
-            if since <= ripe:
-                del self._held[reference]
+            if since > ripe:
+                continue
+            del self._held[reference]
+            if line not in self._told:  # a crash loop goes round in circles; what is so now, the next silence tells
+                self._told.add(line)
                 self._say(line)
 
     def gone(self, reference: Reference, seconds: float) -> None:

@@ -71,7 +71,7 @@ def inputs() -> str:
 
 
 def _input(option: Option) -> str:
-    words = option.help.replace(" (repeatable)", ", one a line" if option.kind == "list" else "")
+    words = option.help.replace(" (repeatable)", ", one a line" if option.kind in ("list", "patience") else "")
     default = {True: "true", False: "false"}.get(option.default, default_text(option))
     lines = [f"  {option.name}:", f"    description: {_yaml(words)}"]
     if default:

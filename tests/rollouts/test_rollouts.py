@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from k8s_step.judgement import Judgement, Marks, judge
+from k8s_step.patience import USUAL, Patience, parse
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.yaml"))
@@ -45,12 +46,54 @@ def test_there_are_cases() -> None:
     assert len(CASES) > 100
 
 
-def judged(case: str, step: dict[str, Any], marks: Marks, changed: bool) -> Judgement:
+PATIENCE: list[tuple[str, str, float, str]] = [
+    # a case, --fail-after, and from when on it has failed: seconds, reason; or never
+    ("deployment-image-rate-limited", "ImagePullBackOff=2m", 120, "ErrImagePull"),
+    ("deployment-image-rate-limited", "ErrImagePull=5", 5, "ErrImagePull"),
+    ("deployment-image-rate-limited", "ErrImagePull=never", 0, ""),
+    ("deployment-image-rate-limited", "CrashLoopBackOff=5s", 60, "ErrImagePull"),
+    ("deployment-image-not-found", "ErrImagePull=30s", 30, "ErrImagePull"),
+    ("deployment-crash-loop", "CrashLoopBackOff=3", 0, ""),
+    ("deployment-crash-loop", "CrashLoopBackOff=2", 0, "CrashLoopBackOff"),
+    ("deployment-crash-loop", "CrashLoopBackOff=20s", 20, "CrashLoopBackOff"),
+    ("deployment-crash-loop", "CrashLoopBackOff=never", 0, ""),
+    ("deployment-crash-loop", "OOMKilled=9", 0, "CrashLoopBackOff"),
+    ("deployment-crash-first-restart", "CrashLoopBackOff=1", 0, "CrashLoopBackOff"),
+    ("deployment-out-of-memory", "CrashLoopBackOff=3", 0, ""),
+    ("deployment-out-of-memory", "CrashLoopBackOff=10s", 10, "OOMKilled"),
+    ("deployment-out-of-memory", "CrashLoopBackOff=10s OOMKilled=1", 0, "OOMKilled"),
+    ("deployment-out-of-memory", "CrashLoopBackOff=9 OOMKilled=4s", 4, "OOMKilled"),
+    ("deployment-unschedulable", "Unschedulable=45s", 45, "Unschedulable"),
+    ("deployment-unschedulable", "ContainersNotReady=45s", 0, ""),
+    ("deployment-unready", "ContainersNotReady=1m", 60, "ContainersNotReady"),
+    ("deployment-quota", "FailedCreate=1m30s", 90, "FailedCreate"),
+    ("deployment-quota", "FailedCreate=never", 0, ""),
+    ("deployment-config-error", "CreateContainerConfigError=1m", 60, "CreateContainerConfigError"),
+    ("deployment-invalid-image-name", "InvalidImageName=9s", 9, "InvalidImageName"),
+    ("job-first-failure", "CrashLoopBackOff=0", 0, ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "entries", "after", "reason"), PATIENCE, ids=[f"{row[0]}-{row[1]}" for row in PATIENCE]
+)
+def test_as_patient_as_the_user(case: str, entries: str, after: float, reason: str) -> None:
+    marks, patience = Marks(started=0.0), parse(entries.split(), "--fail-after")
+    if after:
+        early = judged(case, {"after": 0}, marks, patience=patience)
+        assert (str(early.state), early.due) == ("in progress", pytest.approx(after))
+        assert str(judged(case, {"after": after - 0.1}, marks, patience=patience).state) == "in progress"
+    last = judged(case, {"after": after if reason else 1e6}, marks, patience=patience)
+    assert (str(last.state), last.reason) == ("failed", reason) if reason else str(last.state) == "in progress"
+
+
+def judged(
+    case: str, step: dict[str, Any], marks: Marks, changed: bool = True, patience: Patience = USUAL
+) -> Judgement:
     replica_sets = {each["metadata"]["uid"]: each for each in read(case, "replicasets") or []}
     pods = read(case, step.get("pods", "pods")) or []
-    return judge(
-        read(case, step.get("object", "object")), pods, replica_sets, marks, float(step["after"]), changed=changed
-    )
+    obj, now = read(case, step.get("object", "object")), float(step["after"])
+    return judge(obj, pods, replica_sets, marks, now, changed=changed, patience=patience)
 
 
 def told(judgement: Judgement, step: dict[str, Any]) -> dict[str, Any]:
