@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Four workers share one control plane; those that are done take over tests that others still have before them.
+PYTEST_ARGS ?= -n 4 --dist worksteal
 
 .PHONY: demo test lint bench image cluster lock clean
 
@@ -16,6 +18,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench
 
 cluster: $(VENV)/.dev
 	@$(BIN)/python -m tests.controlplane
