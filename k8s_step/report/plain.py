@@ -190,7 +190,9 @@ class Plain(Output):
     def show_verdict(self, result: Result) -> None:
         """The last line."""
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
-        self.log(f"{self.style(result.word.replace('_', ' '), tone)}: {summary(result)}")
+        has_differences = result.command == "diff" and result.exit_code is ExitCode.FAILED
+        word = "different" if has_differences else result.word.replace("_", " ")
+        self.log(f"{self.style(word, tone)}: {summary(result)}")
 
     def finding_text(self, finding: Finding, lead: str = "failed") -> str:
         """The reason, who is blamed, what it usually means, the last lines and the events."""
