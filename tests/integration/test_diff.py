@@ -66,7 +66,7 @@ def test_what_would_change_and_nothing_else(step: Step, namespace: str, proxy: P
     assert set(actions(other).values()) == {"none"} and proxy.writes == []
     different = step("diff", "-f", path, "-n", namespace, "--exit-code")
     assert different.code == 1
-    assert "different: 1 object" in different.stderr.splitlines()[-1]
+    assert "different: 3 objects" in different.stderr.splitlines()[-1]
 
 
 def test_the_same_lines_as_kubectl(step: Step, namespace: str, tmp_path: Path, kubectl: Kubectl) -> None:
