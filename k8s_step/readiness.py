@@ -50,7 +50,8 @@ def compute(obj: Object) -> Readiness:
     metadata = obj.get("metadata") or {}
     if metadata.get("deletionTimestamp"):
         held = ", ".join(metadata.get("finalizers") or [])
-        return outcome(obj) or Readiness(State.TERMINATING, f"being deleted, held by {held}" if held else "being deleted")
+        told = f"being deleted, held by {held}" if held else "being deleted"
+        return outcome(obj) or Readiness(State.TERMINATING, told)
     rule = _RULES.get(_group_kind(obj), _by_conditions)
     return _unobserved(obj, must_observe=rule in _OBSERVING) or _by_common_conditions(obj) or rule(obj)
 
