@@ -10,6 +10,7 @@ from k8s_step.inputs import (
     CREATE,
     DELETE,
     DIFF,
+    GET,
     OBJECTS,
     PATCH,
     PERMISSIONS,
@@ -95,6 +96,13 @@ COMMANDS = (
         "Delete objects by name, by manifest or by selector, and wait until they are gone.",
         (*DELETE, *CONNECTION),
         "k8s_step.steps.delete:delete",
+        argument=OBJECTS,
+    ),
+    Command(
+        "get",
+        "Print objects by name, by kind or by selector.",
+        (*GET, *CONNECTION),
+        "k8s_step.steps.get:get",
         argument=OBJECTS,
     ),
     Command(

@@ -144,7 +144,10 @@ DIFF = (
     Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION"),
 )
 
-RENDER = (*_MANIFESTS, Option("output", "format", "choice", "yaml", short="o", choices=("yaml", "json")))
+# A default of its own would become INPUT_OUTPUT for every verb: action.yml has one input for all of them.
+_OUTPUT = "format (default: yaml; of get: table)"
+
+RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
 
 PERMISSIONS = (
     *_MANIFESTS,
@@ -199,6 +202,19 @@ DELETE = (
     _DRY_RUN,
     Option("wait", "wait until all are gone", "switch", True, negatable=True),
     Option("timeout", "all must be gone within this time", "duration", 600.0, metavar="DURATION"),
+)
+
+GET = (
+    *(option for option in DELETE if option.name in ("selector", "field-selector")),
+    Option("all-namespaces", "look in all namespaces", "switch", False, short="A"),
+    Option("limit", "read so many objects at a time", "number", 500),
+    Option(
+        "output",
+        _OUTPUT,
+        "choice",
+        short="o",
+        choices=("table", "wide", "json", "yaml", "name", "jsonl"),
+    ),
 )
 
 
@@ -303,6 +319,8 @@ class Inputs:
     on_cancel: str = "delete"
     selector: str | None = None
     field_selector: str | None = None
+    all_namespaces: bool = False
+    limit: int = 500
     all: bool = False
     cascade: str = "background"
     grace_period: int | None = None

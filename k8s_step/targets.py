@@ -45,6 +45,18 @@ def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Na
     return list(found)
 
 
+def words_of(given: Sequence[str]) -> list[str]:
+    """The words one by one: a variable holds several, and commas may stand apart."""
+    return re.sub(r"\s*,\s*", ",", " ".join(given)).split()
+
+
+def kinds_alone(words: Sequence[str]) -> list[str]:
+    """The kinds of a single word such as ``pods`` or ``deploy,svc``; none where the words name objects."""
+    kinds = words[0].split(",") if len(words) == 1 else []
+    name_one = any("/" in kind and not _KIND_WITH_VERSION.fullmatch(kind) for kind in kinds)
+    return [] if name_one else [kind for kind in kinds if kind]
+
+
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Kind, name and the word they come from, for messages."""
     if not words:

@@ -1,0 +1,182 @@
+"""``get``: read objects by name, by kind or by selector, and print them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from k8s_step.concurrency import gather
+from k8s_step.deletion import Group
+from k8s_step.difference import masked
+from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
+from k8s_step.inputs import Inputs
+from k8s_step.listing import NAMES, OBJECTS, TABLE, Object, Page, Reader, Wanted, name
+from k8s_step.reference import Reference
+from k8s_step.resource import Resource
+from k8s_step.selectors import field_selector, label_selector
+from k8s_step.session import Run, Session, open_session
+from k8s_step.table import Shape, lines
+from k8s_step.targets import kinds_alone, parse, words_of
+from k8s_step.yamltext import dump
+
+_FORMS = {"table": TABLE, "wide": TABLE, "name": NAMES}
+
+
+def get(run: Run) -> ExitCode:
+    """Read and print. One that can't be read is told, and keeps none of the others from being printed."""
+    inputs = run.inputs
+    run.journal.content_follows()
+    labels, fields = _selectors(inputs)
+    _check(inputs)
+    session = open_session(run)
+    wanted = _wanted(inputs, session, labels, fields)
+    form = _FORMS.get(inputs.output or "table", OBJECTS)
+    reader = Reader(session.client, form, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
+    printed = _streamed if inputs.output in _LINES else _at_once
+    pages, refused = printed(run, reader, wanted)
+    _sum_up(run, session, wanted, pages, has_failed=bool(refused))
+    if refused:
+        raise ReportedError(min(error.exit_code for error in refused))
+    return ExitCode.SUCCEEDED
+
+
+def _selectors(inputs: Inputs) -> tuple[str, str]:
+    labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
+    return labels, field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
+
+
+def _check(inputs: Inputs) -> None:
+    """Raises :class:`InputError` where words and options contradict each other."""
+    words = words_of(inputs.object)
+    if not words:
+        raise InputError("nothing to do: what is to be read?", hint="KIND, KIND/NAME, or KIND -l SELECTOR")
+    if kinds_alone(words):
+        return
+    if inputs.selector or inputs.field_selector:
+        raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
+    if inputs.all_namespaces:
+        raise InputError("an object is named, which is in one namespace", where="--all-namespaces", hint="-n NAME")
+
+
+def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[Wanted]:
+    words = words_of(inputs.object)
+    if kinds := kinds_alone(words):
+        found = dict.fromkeys(session.discovery.find(kind) for kind in kinds)
+        space = "" if inputs.all_namespaces else session.namespace
+        return [Group(one, space if one.namespaced else "", labels, fields) for one in found]
+    kinds = kinds_alone(words[:1])
+    lists = [[kind, *words[1:]] for kind in kinds] if kinds else [words]
+    return [named for each in lists for named in parse(each, session.discovery, session.namespace)]
+
+
+# -- as it arrives
+
+
+def _streamed(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
+    """A line an object, page by page; only the names are kept."""
+    line = _LINES[run.inputs.output or ""]
+
+    def work(one: Wanted) -> Page:
+        kept: list[Object] = []
+        for page in reader.unseen(one):
+            if page.items:
+                run.journal.content("\n".join(line(run, page.resource, item) for item in page.items))
+            kept += [{"metadata": dict(zip(("namespace", "name"), name(item), strict=True))} for item in page.items]
+        return Page(one.resource, tuple(kept))
+
+    return _read(run, work, wanted)
+
+
+def _name_line(_: Run, resource: Resource, item: Object) -> str:
+    return _reference(resource, item).title
+
+
+def _json_line(run: Run, _: Resource, item: Object) -> str:
+    return json.dumps(_shown(run, item), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+_LINES: dict[str, Callable[[Run, Resource, Object], str]] = {"name": _name_line, "jsonl": _json_line}
+
+
+# -- when all is read
+
+
+def _at_once(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
+    pages, refused = _read(run, reader.whole, wanted)
+    if reader.form.is_table:
+        text = "\n\n".join("\n".join(block) for block in _blocks(run.inputs, wanted, pages))
+    else:
+        text = _document(run, wanted, pages)
+    if text:
+        run.journal.content(text)
+    return pages, refused
+
+
+def _blocks(inputs: Inputs, wanted: Sequence[Wanted], pages: Sequence[Page]) -> Iterator[list[str]]:
+    """A table for each kind there is something of; the kinds stand before the names where there are several."""
+    resources = list(dict.fromkeys(one.resource for one in wanted))
+    for resource in resources:
+        own = [page for page in pages if page.resource == resource]
+        rows = [row for page in own for row in page.items]
+        prefix = Reference(resource.api_version, resource.kind, "", "").title.rstrip("/") if len(resources) > 1 else ""
+        if rows:
+            shape = Shape(inputs.output == "wide", inputs.all_namespaces and resource.namespaced, prefix)
+            yield lines(own[0].columns, rows, shape)
+
+
+def _document(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> str:
+    """One object that was named as it is, anything else as a List, as kubectl does."""
+    items = [_shown(run, item) for page in pages for item in page.items]
+    is_one = len(wanted) == 1 and not isinstance(wanted[0], Group)
+    if is_one and not items:
+        return ""
+    shown = (
+        items[0]
+        if is_one
+        else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
+    )
+    if run.inputs.output == "yaml":
+        return dump(shown).removesuffix("\n")
+    return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
+
+
+# -- both
+
+
+def _read(run: Run, work: Callable[[Wanted], Page], wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
+    """Read several at once. The pages in the order asked for; what was refused has been told."""
+    done: dict[Wanted, Page] = {}
+    refused: list[StepError] = []
+    for one, result in gather(work, wanted, run.inputs.concurrency):
+        if isinstance(result, StepError):
+            run.journal.error(result)
+            refused.append(result)
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            done[one] = result
+    return [done[one] for one in wanted if one in done], refused
+
+
+def _shown(run: Run, item: Object) -> Object:
+    """Masked before it becomes text, whose escapes hide secrets."""
+    shown: Object = run.redactor.mask_all(masked({}, item)[1])
+    return shown
+
+
+def _reference(resource: Resource, item: Object) -> Reference:
+    return Reference(resource.api_version, resource.kind, *name(item))
+
+
+def _sum_up(run: Run, session: Session, wanted: Sequence[Wanted], pages: Sequence[Page], *, has_failed: bool) -> None:
+    found = [_reference(page.resource, item) for page in pages for item in page.items]
+    secrets = sum(one.kind == "Secret" for one in found)
+    if secrets and run.inputs.output in ("yaml", "json", "jsonl"):
+        run.journal.notice(f"the values of {secrets} Secret{'s' if secrets > 1 else ''} are masked here")
+    if found:
+        run.journal.loaded(found)
+    elif not has_failed:
+        is_of_one = any(one.resource.namespaced for one in wanted) and not run.inputs.all_namespaces
+        place = f" in {session.namespace} namespace" if is_of_one else ""
+        run.journal.notice(f"No resources found{place}.")
