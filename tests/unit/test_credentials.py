@@ -18,6 +18,7 @@ from k8s_step.connection import Connection, ExecPlugin, User
 from k8s_step.credentials import Certificate, Credential, Plugin, credentials_of
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
+from tests.conftest import poll
 
 V1 = "client.authentication.k8s.io/v1"
 V1BETA1 = "client.authentication.k8s.io/v1beta1"
