@@ -213,8 +213,9 @@ GET = (
         _OUTPUT,
         "choice",
         short="o",
-        choices=("table", "wide", "json", "yaml", "name", "jsonl"),
+        choices=("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
     ),
+    Option("output-file", "where protobuf goes", metavar="PATH"),
 )
 
 
@@ -300,6 +301,7 @@ class Inputs:
     preflight: bool = True
     exit_code: bool = False
     output: str | None = None
+    output_file: str | None = None
     check: bool = False
     role_name: str = "k8s-step"
     service_account: str | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from k8s_step.client import Client, Request
 from k8s_step.deletion import Group
-from k8s_step.errors import GoneError
+from k8s_step.errors import ApiError, GoneError, UnreachableError
 from k8s_step.resource import Resource
 from k8s_step.table import of_objects
 from k8s_step.targets import Named
@@ -23,6 +23,8 @@ _JSON = "application/json"
 _TABLE = f"{_JSON};as=Table;v=v1;g=meta.k8s.io, {_JSON}"
 _NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
 _NAME = f"{_JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {_JSON}"
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
+_METADATA = ("includeObject", "Metadata")  # of each row: its namespace is no column, its uid tells it apart
 _RESTARTS = 3
 
 
@@ -37,6 +39,11 @@ class Form:
     def is_table(self) -> bool:
         """Whether the items read are a Table's rows."""
         return self == TABLE
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """What goes with the request."""
+        return (_METADATA,) if self.is_table else ()
 
 
 OBJECTS, TABLE, NAMES = Form(), Form(_TABLE, _TABLE), Form(_NAMES, _NAME)
@@ -68,10 +75,22 @@ class Reader:
     def pages(self, wanted: Wanted) -> Iterator[Page]:
         """What there is of ``wanted``, as it arrives. Raises the :class:`ApiError` family."""
         if isinstance(wanted, Named):
-            request = Request("GET", wanted.path(), accept=self.form.of_one, where=str(wanted.reference))
+            query = self.form.query
+            request = Request("GET", wanted.path(), query, accept=self.form.of_one, where=str(wanted.reference))
             yield self._page(wanted.resource, self.client.send(request, deadline=self.deadline).body, is_list=False)
             return
         yield from self._listed(wanted)
+
+    def raw(self, wanted: Wanted) -> bytes:
+        """The server's answer in one piece, as protobuf."""
+        try:
+            return self.client.send(_plain_request(wanted, _PROTOBUF), deadline=self.deadline).raw
+        except (ApiError, UnreachableError):
+            # The refusal may be protobuf as well: asked again for JSON, the server says what it has against it.
+            self.client.send(_plain_request(wanted, _JSON, ("limit", "1")), deadline=self.deadline)
+            where = _plain_request(wanted, _JSON).where
+            hint = "custom resources have none; -o json"
+            raise ApiError("the server gives no protobuf of this", code=406, where=where, hint=hint) from None
 
     def whole(self, wanted: Wanted) -> Page:
         """All of it."""
@@ -112,7 +131,7 @@ class Reader:
             self._tell(group, read, metadata.get("remainingItemCount"))
 
     def _asked(self, group: Group, rest: str) -> Object:
-        query = (*group.query, ("limit", str(self.limit)), *((("continue", rest),) if rest else ()))
+        query = (*group.query, *self.form.query, ("limit", str(self.limit)), *((("continue", rest),) if rest else ()))
         request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text)
         return self.client.send(request, deadline=self.deadline).body
 
@@ -137,6 +156,12 @@ class Reader:
             return Page(resource, tuple(objects), (), starts_over)
         made, rows = of_objects(objects)
         return Page(resource, tuple(rows), tuple(made), starts_over)
+
+
+def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Request:
+    if isinstance(wanted, Named):
+        return Request("GET", wanted.path(), accept=accept, where=str(wanted.reference))
+    return Request("GET", wanted.path, (*wanted.query, *more), accept=accept, where=wanted.text)
 
 
 def uid(item: Object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from k8s_step.concurrency import gather
 from k8s_step.deletion import Group
@@ -33,6 +34,8 @@ def get(run: Run) -> ExitCode:
     wanted = _wanted(inputs, session, labels, fields)
     form = _FORMS.get(inputs.output or "table", OBJECTS)
     reader = Reader(session.client, form, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
+    if inputs.output == "protobuf":
+        return _into_file(run, reader, wanted)
     printed = _streamed if inputs.output in _LINES else _at_once
     pages, refused = printed(run, reader, wanted)
     _sum_up(run, session, wanted, pages, has_failed=bool(refused))
@@ -51,6 +54,8 @@ def _check(inputs: Inputs) -> None:
     words = words_of(inputs.object)
     if not words:
         raise InputError("nothing to do: what is to be read?", hint="KIND, KIND/NAME, or KIND -l SELECTOR")
+    if (inputs.output == "protobuf") != bool(inputs.output_file):
+        raise InputError("-o protobuf and --output-file PATH go together", hint="the other formats go to stdout")
     if kinds_alone(words):
         return
     if inputs.selector or inputs.field_selector:
@@ -139,6 +144,25 @@ def _document(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> str:
     if run.inputs.output == "yaml":
         return dump(shown).removesuffix("\n")
     return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
+
+
+# -- as it is
+
+
+def _into_file(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> ExitCode:
+    """The bytes of one answer. Nothing could be masked in them, so there are none of Secrets."""
+    path = Path(run.inputs.output_file or "")
+    if len(wanted) != 1:
+        raise InputError("protobuf is of one kind or one object", where="--output")
+    if wanted[0].resource.full_name == "secrets":
+        raise InputError("a Secret's values can't be masked in protobuf", where="--output", hint="-o yaml masks them")
+    raw = reader.raw(wanted[0])
+    try:
+        path.write_bytes(raw)
+    except OSError as error:
+        raise InputError(f"{path} can't be written: {error.strerror}", where="--output-file") from None
+    run.journal.notice(f"{len(raw)} bytes written to {path}")
+    return ExitCode.SUCCEEDED
 
 
 # -- both

@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,6 +134,9 @@ def test_custom_resources(step: Step, kubectl: Kubectl, namespace: str) -> None:
         create(kubectl, namespace, custom(group, "one"), custom(group, "two"))
         found = same_names(step, kubectl, namespace, f"widgets.{group}")
         assert found == [f"widget.{group}/one", f"widget.{group}/two"]
+        outcome = step("get", f"widgets.{group}", "-n", namespace, "-o", "protobuf", "--output-file", "x")
+        assert outcome.code == 4
+        assert "gives no protobuf of this" in outcome.stderr
     finally:
         kubectl("delete", "crd", f"widgets.{group}", "--wait=false")
 
@@ -238,7 +242,7 @@ def test_pages(form: str, step: Step, proxy: Proxy, furnished: str) -> None:
 
 def test_500_at_a_time(step: Step, proxy: Proxy, furnished: str) -> None:
     assert step("get", "cm", "-n", furnished, env=through(proxy)).code == 0
-    assert lists(proxy) == [{"limit": "500"}]
+    assert lists(proxy) == [{"limit": "500", "includeObject": "Metadata"}]
 
 
 def expired(*, goes_on: bool) -> Action:
@@ -343,6 +347,35 @@ def test_secrets_stay_secret(words: Sequence[str], form: str, step: Step, kubect
     for shown in ("correct-horse", base64.b64encode(b"correct-horse").decode()):
         assert shown not in outcome.text + json.dumps(outcome.report)
     assert ("masked here" in outcome.stderr) == (form in ("json", "yaml", "jsonl"))
+
+
+@pytest.mark.parametrize("words", [("cm", "-l", "app=web"), ("cm/web-1",)], ids=as_words)
+def test_protobuf_into_a_file(words: Sequence[str], step: Step, furnished: str, tmp_path: Path) -> None:
+    path = tmp_path / "objects.pb"
+    outcome = step("get", *words, "-n", furnished, "-o", "protobuf", "--output-file", str(path))
+    assert (outcome.code, outcome.stdout) == (0, ""), outcome.text
+    written = path.read_bytes()
+    assert written.startswith(b"k8s\x00"), "the magic number of the API's protobuf"
+    assert b"web-1" in written and (b"web-2" in written) == (words[0] == "cm") and b"cache" not in written
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("cm", "-o", "protobuf"), 2, "go together"),
+        (("cm", "--output-file", "x"), 2, "go together"),
+        (("cm,svc", "-o", "protobuf", "--output-file", "x"), 2, "one kind or one object"),
+        (("secrets", "-o", "protobuf", "--output-file", "x"), 2, "can't be masked"),
+        (("cm", "-o", "protobuf", "--output-file", "no/such/folder/x"), 2, "can't be written"),
+        (("cm/nope", "-o", "protobuf", "--output-file", "x"), 4, '"nope" not found'),
+        (("cm", "--field-selector", "a=b", "-o", "protobuf", "--output-file", "x"), 4, "not a known field selector"),
+    ],
+    ids=as_words,
+)
+def test_protobuf_is_refused(words: Sequence[str], code: int, said: str, step: Step, furnished: str) -> None:
+    outcome = step("get", *words, "-n", furnished)
+    assert (outcome.code, outcome.stdout) == (code, ""), outcome.text
+    assert said in outcome.stderr
 
 
 # -- words and options
