@@ -72,7 +72,7 @@ def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[
         return [Group(one, space if one.namespaced else "", labels, fields) for one in found]
     kinds = kinds_alone(words[:1])
     lists = [[kind, *words[1:]] for kind in kinds] if kinds else [words]
-    return [named for each in lists for named in parse(each, session.discovery, session.namespace)]
+    return list(dict.fromkeys(one for each in lists for one in parse(each, session.discovery, session.namespace)))
 
 
 # -- as it arrives

@@ -8,7 +8,7 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.resource import BUILTIN, Resource
-from k8s_step.targets import of_kinds, parse
+from k8s_step.targets import kinds_alone, of_kinds, parse, words_of
 
 GIZMO = Resource("shop.example", "v1", "Gizmo", "gizmos", True, "gizmo")
 
@@ -89,3 +89,21 @@ def test_of_kinds_tells_those_that_are_not() -> None:
         of_kinds(("Deployment",), found, "restarted")
     assert str(caught.value) == "configmap/shop/x: a ConfigMap can't be restarted (Deployment can)"
     assert of_kinds(("Deployment",), found[:1], "restarted") == found[:1]
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        (("pods",), ["pods"]),
+        (("deploy,svc",), ["deploy", "svc"]),
+        (("deploy, svc",), ["deploy", "svc"]),
+        (("apps/v1/deployments,v1/pods",), ["apps/v1/deployments", "v1/pods"]),
+        (("pods,",), ["pods"]),
+        (("pods", "web"), []),
+        (("pod/web",), []),
+        (("v1/pods/web",), []),
+        ((), []),
+    ],
+)
+def test_words_that_name_kinds_and_no_object(given: tuple[str, ...], kinds: list[str]) -> None:
+    assert kinds_alone(words_of(given)) == kinds
