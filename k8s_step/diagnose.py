@@ -147,6 +147,8 @@ def _events(client: Client, objects: Iterable[Mapping[str, Any]], deadline: floa
 def _told(events: list[Mapping[str, Any]]) -> tuple[str, ...]:
     """A workload's own Normal events only tell that it was scaled: they are left out."""
     events = [event for event in events if event.get("type") == "Warning" or _about(event) == "Pod"]
+    # Their times are whole seconds; of one second, the server lists the newest last, by the time in their names.
+    events.reverse()
     events.sort(key=_last_seen, reverse=True)
     texts = dict.fromkeys(_text(event) for event in events)
     return tuple(texts)[:_EVENTS]

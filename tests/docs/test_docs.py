@@ -16,13 +16,14 @@ from k8s_step import __version__
 from k8s_step.cli import _group
 from k8s_step.commands import COMMANDS
 from k8s_step.errors import ExitCode
-from k8s_step.finding import Finding
+from k8s_step.finding import Finding, advice
 from k8s_step.inputs import Inputs, Option
 from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
 from k8s_step.report.github import outputs
 from k8s_step.report.gitlab import to_dotenv
+from k8s_step.report.plain import Plain
 from k8s_step.report.result import RESULTS, ObjectResult, Result, to_json
 from tests.docs.tables import ACTION, README, ROOT, action, readme
 
@@ -177,3 +178,22 @@ def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {__version__}" in changelog
     assert f"k8s-step:{__version__}" in (ROOT / "examples" / "Jenkinsfile").read_text(encoding="utf-8")
+
+
+def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:
+    shown = re.search(r"```\n(\$ k8s-step apply.*?)```", _TEXT, re.S)[1]
+    finding = Finding(
+        Reference("apps/v1", "Deployment", "shop", "web", "shop.yaml", 27),
+        "ErrImagePull",
+        "rpc error",
+        pod="web-59d568bbb8-4vfzn",
+        node="node-2",
+        container="web",
+        image="registry.example/shop/web:1.5.0-typo",
+        events=("19:45:10Z pod Failed: Failed to pull image",),
+        advice=advice("ErrImagePull", "not found"),
+    )
+    printed = Plain(print, print).finding_text(finding).splitlines()
+    assert printed[0] in shown.splitlines()
+    for line in printed[1:]:
+        assert line.split("rpc error")[0] in shown, line
