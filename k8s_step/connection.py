@@ -58,11 +58,6 @@ class User:
     client_key: bytes | None = field(default=None, repr=False)
     exec_plugin: ExecPlugin | None = None
 
-    @property
-    def is_anonymous(self) -> bool:
-        """Nothing to identify ourselves with."""
-        return self == User()
-
 
 @dataclass(frozen=True)
 class Impersonation:

@@ -138,7 +138,7 @@ class TestServerOption:
 
     def test_leaves_the_file_at_home_alone(self, machine: Machine) -> None:
         machine.write(".kube/config", config())
-        assert machine.resolve(server="https://flag").user.is_anonymous
+        assert machine.resolve(server="https://flag").user == User()
 
     def test_with_a_token_ignores_a_stale_kubeconfig_variable(self, machine: Machine) -> None:
         machine.environ["KUBECONFIG"] = "/nowhere/config"
@@ -177,7 +177,7 @@ class TestServerOption:
 class TestPlainHttp:
     def test_a_kubeconfigs_user_is_not_sent(self, machine: Machine) -> None:
         path = machine.write("config", config(server="http://127.0.0.1:8001"))
-        assert machine.resolve(kubeconfig=str(path)).user.is_anonymous
+        assert machine.resolve(kubeconfig=str(path)).user == User()
 
     def test_a_token_by_option_is_sent_with_a_warning(self, machine: Machine) -> None:
         found = machine.resolve(server="http://10.0.0.1:8001", token=SECRET)
