@@ -45,13 +45,19 @@ def commands() -> str:
 
 
 def by_command() -> str:
-    """The options of each command that are not common to all."""
+    """A row an option that is not common to all, with the commands that take it in these words."""
     common = {option.name for option in CONNECTION}
-    sections = []
+    takers: dict[str, dict[Option, list[str]]] = {}
     for command in COMMANDS:
-        own = [option for option in command.all_options if option.name not in common]
-        sections.append(f"\n**`{command.name}`**\n\n{options(own)}")
-    return "".join(sections) + "\n"
+        for option in command.all_options:
+            if option.name not in common:
+                takers.setdefault(option.name, {}).setdefault(option, []).append(command.name)
+    rows = [
+        f"| {_flag(option)} | {_variables(option)} | {_words(option)} | {', '.join(names)} |\n"
+        for alike in takers.values()
+        for option, names in alike.items()
+    ]
+    return "| option | variable | meaning | of |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def options(of: Iterable[Option]) -> str:
