@@ -86,9 +86,14 @@ def test_no_green_while_old_pods_are_left(release: Releases) -> None:
 
 
 def test_available_and_not_just_ready(release: Releases) -> None:
-    outcome = release(deployment(replicas=2, spec={"minReadySeconds": 2}))
+    """Ready and not yet available for minutes: in progress; available as soon as that is asked of them no more."""
+    ready = release(deployment(replicas=2, spec={"minReadySeconds": 500}), options=("--timeout", "3s"))
+    assert (ready.code, statuses(ready)) == (3, {"Deployment/web": "in progress"}), ready.text
+    poll(lambda: release.read("deployment", "web")["status"].get("readyReplicas") == 2, "two ready pods")
+    assert "availableReplicas" not in release.read("deployment", "web")["status"]
+    outcome = release(deployment(replicas=2, spec={"minReadySeconds": 1}))
     assert outcome.code == 0, outcome.text
-    assert objects(outcome)["Deployment/web"]["seconds"] >= 1.5
+    assert release.read("deployment", "web")["status"]["availableReplicas"] == 2
 
 
 def test_paused(release: Releases) -> None:
