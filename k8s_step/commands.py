@@ -62,7 +62,7 @@ COMMANDS = (
     ),
     Command(
         "permissions",
-        "Print the least Role and ClusterRole that apply and its verdict need for these manifests.",
+        "Print the least Role and ClusterRole that apply (or run) and its verdict need for these manifests.",
         (*PERMISSIONS, *CONNECTION),
         "k8s_step.steps.permissions:permissions",
     ),

@@ -55,6 +55,7 @@ _FIELDS = {
     "var": "variables",
     "image": "images",
     "type": "patch_type",
+    "for": "for_command",
 }
 
 CONNECTION = (
@@ -151,6 +152,7 @@ RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("
 
 PERMISSIONS = (
     *_MANIFESTS,
+    Option("for", "the command that is to use them", "choice", "apply", choices=("apply", "run")),
     Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
     Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
     Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),
@@ -158,7 +160,12 @@ PERMISSIONS = (
 
 OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", (), metavar="KIND/NAME...")
 
-STATUS = (*_MANIFESTS, *_FOLLOW[1:])
+_SELECTORS = (
+    Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
+    Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
+)
+
+STATUS = (*_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
 
 _DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
 
@@ -187,8 +194,7 @@ RUN = (
 
 DELETE = (
     *(option for option in _MANIFESTS if option.name != "image"),
-    Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
-    Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
+    *_SELECTORS,
     Option("all", "all of KIND in the namespace", "switch", False),
     Option(
         "cascade",
@@ -205,7 +211,7 @@ DELETE = (
 )
 
 GET = (
-    *(option for option in DELETE if option.name in ("selector", "field-selector")),
+    *_SELECTORS,
     Option("all-namespaces", "look in all namespaces", "switch", False, short="A"),
     Option("limit", "read so many objects at a time", "number", 500),
     Option(
@@ -302,6 +308,7 @@ class Inputs:
     exit_code: bool = False
     output: str | None = None
     output_file: str | None = None
+    for_command: str = "apply"
     check: bool = False
     role_name: str = "k8s-step"
     service_account: str | None = None

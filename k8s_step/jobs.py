@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,7 +22,6 @@ Object = Mapping[str, Any]
 _LONGEST = 63  # characters: the Job's name is a label of its pods
 _TRIES = 4  # names made up by chance, before giving up
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_DELETION = 5.0  # seconds
 
 
 def jobs_of(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -65,10 +63,10 @@ def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterato
         yield _with_ending(own, "".join(choose(_LETTERS) for _ in range(5)))
 
 
-def delete_job(client: Client, target: Target, limit: float = _DELETION) -> StepError | None:
+def delete_job(client: Client, target: Target, deadline: float) -> StepError | None:
     """Delete the Job and its pods, and no other Job of its name; the error where that failed."""
     try:
-        delete_read(client, target, DeleteOptions(), time.monotonic() + limit)
+        delete_read(client, target, DeleteOptions(), deadline)
     except StepError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""The least that a token must be allowed to do to apply a release, follow it to its verdict and gather evidence.
+"""The least that a token must be allowed to do to apply a release or run Jobs, for their verdict and its evidence too.
 
 A patch that applies is authorized as ``patch`` and, where the object isn't there yet, as ``create`` too, both by name
 (``patch.go`` of k8s.io/apiserver): unlike for other creations, ``resourceNames`` can narrow these.
@@ -18,6 +18,8 @@ from k8s_step.writing import Planned
 RBAC = "rbac.authorization.k8s.io"
 _WRITE = ("get", "create", "patch")
 _FOLLOW = ("get", "list", "watch", "create", "patch")
+# Under a fresh name each time, which no rule can tell; deleted by --rm, or when the step is cancelled.
+_RUN = ("get", "list", "watch", "create", "delete")
 _ORDER = ("get", "list", "watch", "create", "patch", "update", "delete")
 # Events about cluster-wide objects are kept here: GetReference and recorder of k8s.io/client-go.
 _EVENTS_OF_CLUSTER = "default"
@@ -46,6 +48,16 @@ def needed(plan: Sequence[Planned]) -> list[Permission]:
         found.update(dict.fromkeys(_of_object(one)))
         found.update(dict.fromkeys(_of_evidence(one)))
         found.update(dict.fromkeys(_of_role(one, roles)))
+    return list(found)
+
+
+def needed_to_run(jobs: Sequence[Planned]) -> list[Permission]:
+    """What ``run`` needs for these Jobs, each once."""
+    found: dict[Permission, None] = {}
+    for one in jobs:
+        found.update({Permission(one.reference.namespace, "batch", "jobs", verb): None for verb in _RUN})
+        found.update(dict.fromkeys(_of_evidence(one)))
+        found[Permission(one.reference.namespace, "", "pods", "get")] = None  # whether a log has come to its end
     return list(found)
 
 

@@ -24,7 +24,7 @@ from k8s_step.readiness import State
 from k8s_step.rollout import Limits
 from k8s_step.selectors import field_selector, label_selector
 from k8s_step.session import Run, Session
-from k8s_step.targets import Named
+from k8s_step.targets import Named, names_object
 
 
 class Removal:
@@ -135,10 +135,14 @@ class Removal:
 def groups(run: Run, session: Session) -> list[Group]:
     """The kinds that the words name, ``pods`` or ``deploy,svc``, with the selectors. Raises :class:`InputError`."""
     inputs = run.inputs
+    if inputs.filename:
+        raise InputError("a selector chooses among a kind, not among manifests", where="--filename")
     labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
     fields = field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
     kinds = [kind for word in inputs.object for kind in word.replace(",", " ").split()]
     if not kinds:
-        raise InputError("a selector chooses among a kind, and none was named", hint="delete pods -l app=web, say")
+        raise InputError("a selector chooses among a kind, and none was named", hint="pods -l app=web, say")
+    if any(names_object(kind) for kind in kinds):
+        raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
     found = [session.discovery.find(kind) for kind in kinds]
     return [Group(one, session.namespace if one.namespaced else "", labels, fields) for one in dict.fromkeys(found)]

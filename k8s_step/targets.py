@@ -53,8 +53,12 @@ def words_of(given: Sequence[str]) -> list[str]:
 def kinds_alone(words: Sequence[str]) -> list[str]:
     """The kinds of a single word such as ``pods`` or ``deploy,svc``; none where the words name objects."""
     kinds = words[0].split(",") if len(words) == 1 else []
-    name_one = any("/" in kind and not _KIND_WITH_VERSION.fullmatch(kind) for kind in kinds)
-    return [] if name_one else [kind for kind in kinds if kind]
+    return [] if any(names_object(kind) for kind in kinds) else [kind for kind in kinds if kind]
+
+
+def names_object(word: str) -> bool:
+    """Whether a word is ``KIND/NAME``, not a kind such as ``pods`` or ``apps/v1/deployments``."""
+    return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -62,7 +66,7 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     if not words:
         raise InputError("no object was named", hint=_FORMS)
     first, *rest = words
-    if "/" not in first or _KIND_WITH_VERSION.fullmatch(first):
+    if not names_object(first):
         yield from _of_one_kind(first, rest)
         return
     for word in words:

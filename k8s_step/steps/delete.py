@@ -34,10 +34,6 @@ def _chooses(inputs: Inputs) -> bool:
     if not selects and not inputs.all:
         _check_named(inputs)
         return False
-    if inputs.filename:
-        raise InputError("a selector chooses among a kind, not among manifests", where="--filename")
-    if any("/" in word and not word.rpartition("/")[0].rpartition("/")[2].startswith("v") for word in inputs.object):
-        raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
     return True
 
 

@@ -1,4 +1,4 @@
-"""``permissions``: the least Role and ClusterRole that ``apply`` needs, printed, or asked of the server."""
+"""``permissions``: the least Role and ClusterRole that ``apply`` or ``run`` needs, printed, or asked of the server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from k8s_step.access import not_granted
 from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
-from k8s_step.permissions import Permission, bindings, needed, roles
+from k8s_step.jobs import jobs_of
+from k8s_step.permissions import Permission, bindings, needed, needed_to_run, roles
 from k8s_step.release import planned, read_manifests
 from k8s_step.session import Run, open_session
 from k8s_step.yamltext import dump_all
@@ -20,14 +21,17 @@ def permissions(run: Run) -> ExitCode:
     """Read the manifests, work out what they need, and print it or have it checked."""
     inputs = run.inputs
     account = _service_account(inputs.service_account)
-    manifests = read_manifests(run)
+    is_run = inputs.for_command == "run"
+    manifests = read_manifests(run, allow_generate_name=is_run)
+    if is_run:
+        manifests = jobs_of(manifests)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
-    wanted = needed(plan)
+    wanted = needed_to_run(plan) if is_run else needed(plan)
     if not inputs.check:
         made = roles(wanted, inputs.role_name)
-        run.journal.content(_text([*made, *(bindings(made, *account) if account else [])]))
+        run.journal.content(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
         return ExitCode.SUCCEEDED
     missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + _REVIEWING)
     _tell(run, missing)
@@ -44,16 +48,17 @@ def _service_account(text: str | None) -> tuple[str, str] | None:
     return namespace, name
 
 
-def _text(objects: Sequence[dict[str, Any]]) -> str:
-    return dump_all((_comment(obj), obj) for obj in objects).removesuffix("\n")
+def _text(objects: Sequence[dict[str, Any]], command: str) -> str:
+    return dump_all((_comment(obj, command), obj) for obj in objects).removesuffix("\n")
 
 
-def _comment(obj: dict[str, Any]) -> str:
+def _comment(obj: dict[str, Any], command: str) -> str:
     if obj["kind"].endswith("Binding"):
         return "given to the service account of the pipeline"
     where = obj["metadata"].get("namespace")
     scope = f"in namespace {where}" if where else "in all of the cluster"
-    return f"what k8s-step apply needs {scope}; create by name is enough for server-side apply, and for that alone"
+    by_name = "; create by name is enough for server-side apply, and for that alone"
+    return f"what k8s-step {command} needs {scope}{by_name if command == 'apply' else ''}"
 
 
 def _tell(run: Run, missing: Sequence[Permission]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from k8s_step.batch import run_all
+from k8s_step.concurrency import gather
 from k8s_step.creating import name_generated
 from k8s_step.errors import CancelledError, ExitCode
 from k8s_step.feeds import Target
@@ -17,7 +19,9 @@ from k8s_step.report.text import printable, without_commands
 from k8s_step.session import Run, Session, open_session
 from k8s_step.writing import ApplyOptions, Planned, Written
 
-_UNDER_WAY = 3.0  # seconds a creation under way is given to be answered when the step is cancelled
+_DELETION = 5.0  # seconds for all of them
+# A cancelled step is to be done within five seconds: so long for everything, and for creations to be answered.
+_LAST_MOMENTS, _UNDER_WAY = 4.0, 2.0
 
 
 def run(run: Run) -> ExitCode:
@@ -30,17 +34,9 @@ def run(run: Run) -> ExitCode:
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
     run.journal.content_follows()
-    started = _Started(run, session, deadline)
-    try:
+    with _Started(run, session, deadline) as started:
         targets = started.create(plan)
-        if inputs.dry_run:
-            return ExitCode.SUCCEEDED
-        code = _follow(run, session, targets, deadline)
-    except CancelledError:
-        started.cancelled()
-        raise
-    _clean_up(run, session, targets)
-    return code
+        return ExitCode.SUCCEEDED if inputs.dry_run else _follow(run, session, targets, deadline)
 
 
 def _follow(run: Run, session: Session, targets: list[Target], deadline: float) -> ExitCode:
@@ -61,13 +57,30 @@ def _say(run: Run) -> Callable[[str], None]:
 
 
 class _Started:
-    """The Jobs of this run, also those whose creation was under way when the run was cancelled."""
+    """The Jobs of this run, also those whose creation was under way when the run was cancelled.
+
+    A context manager: whatever ends the run, they are deleted or left as was asked.
+    """
 
     def __init__(self, run: Run, session: Session, deadline: float) -> None:
         self._run, self._session, self._deadline = run, session, deadline
         self._targets: list[Target] = []
         self._open = 0
+        self._is_cancelled = False
         self._changed = threading.Condition()
+
+    def __enter__(self) -> _Started:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, CancelledError):
+            self._cancel()
+            return
+        try:
+            self._clean_up()
+        except CancelledError:
+            self._cancel()
+            raise
 
     def create(self, plan: Sequence[Planned]) -> list[Target]:
         """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
@@ -78,51 +91,57 @@ class _Started:
             tell(journal, one)
         return self._targets
 
-    def cancelled(self) -> None:
-        """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._open, _UNDER_WAY)
-        if self._run.inputs.dry_run:
-            return
-        unfinished = [target for target in self._targets if not is_finished(target.object)]
-        if self._run.inputs.on_cancel == "delete":
-            _delete(self._run, self._session, self._targets if self._run.inputs.rm else unfinished)
+    def _clean_up(self) -> None:
+        """Delete what was created if that is wanted; say what is left unfinished."""
+        if self._run.inputs.rm:
+            self._delete(self._targets, time.monotonic() + _DELETION)
         else:
-            _say_left(self._run, unfinished)
+            self._say_left()
+
+    def _cancel(self) -> None:
+        """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
+        end = time.monotonic() + _LAST_MOMENTS
+        inputs = self._run.inputs
+        with self._changed:
+            self._is_cancelled = True
+            if not self._changed.wait_for(lambda: not self._open, _UNDER_WAY) and not inputs.dry_run:
+                self._run.journal.warning("a Job's creation was not answered yet: look whether it is there")
+        if inputs.on_cancel == "delete":
+            self._delete(self._targets if inputs.rm else self._unfinished(), end)
+        else:
+            self._say_left()
 
     def _create(self, one: Planned) -> Written:
         inputs = self._run.inputs
         with self._changed:
+            if self._is_cancelled:
+                raise CancelledError("the step was stopped")
             self._open += 1
         try:
             options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
             written = create_job(self._session.client, one, options, self._deadline)
             target = target_of(written)
             target.must_complete = True
-            self._targets.append(target)
+            if not inputs.dry_run:
+                self._targets.append(target)
             return written
         finally:
             with self._changed:
                 self._open -= 1
                 self._changed.notify()
 
+    def _unfinished(self) -> list[Target]:
+        return [target for target in self._targets if not is_finished(target.object)]
 
-def _clean_up(run: Run, session: Session, targets: Sequence[Target]) -> None:
-    if run.inputs.rm:
-        _delete(run, session, targets)
-    else:
-        _say_left(run, [target for target in targets if not is_finished(target.object)])
+    def _delete(self, targets: Sequence[Target], deadline: float) -> None:
+        client, journal = self._session.client, self._run.journal
+        work = partial(delete_job, client, deadline=deadline)
+        for target, error in gather(work, targets, self._run.inputs.concurrency):
+            if error is None:
+                journal.notice(f"deleted {target.reference.title}")
+            else:
+                journal.warning(f"it is left as it is, for it can't be deleted: {error}", str(target.reference))
 
-
-def _delete(run: Run, session: Session, targets: Sequence[Target]) -> None:
-    for target in targets:
-        error = delete_job(session.client, target)
-        if error is None:
-            run.journal.notice(f"deleted {target.reference.title}")
-        else:
-            run.journal.warning(f"it is left as it is, for it can't be deleted: {error}", str(target.reference))
-
-
-def _say_left(run: Run, targets: Sequence[Target]) -> None:
-    for target in targets:
-        run.journal.notice(f"{target.reference.title} is left as it is, unfinished; kubectl delete ends it")
+    def _say_left(self) -> None:
+        for target in self._unfinished():
+            self._run.journal.notice(f"{target.reference.title} is left as it is, unfinished; kubectl delete ends it")

@@ -1,4 +1,4 @@
-"""``status``: the verdict alone, on named objects or on those of a manifest; nothing is written."""
+"""``status``: the verdict alone, on objects that are named, of a manifest or chosen; nothing is written."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from k8s_step.client import Request
 from k8s_step.concurrency import gather
-from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
+from k8s_step.deletion import Group, members
+from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
 from k8s_step.release import follow, planned, read_manifests
+from k8s_step.removal import groups
 from k8s_step.session import Run, Session, open_session
 from k8s_step.targets import Named, parse
 
@@ -18,14 +20,34 @@ def status(run: Run) -> ExitCode:
     """Read each object, then follow until all are current or one has failed."""
     inputs = run.inputs
     deadline = time.monotonic() + inputs.timeout
+    if inputs.selector or inputs.field_selector:
+        session = open_session(run)
+        return follow(run, session, _chosen(run, session, groups(run, session), deadline), deadline)
     if not inputs.object and not inputs.filename:
-        raise InputError("no object was named", hint="name it as KIND/NAME, or give -f PATH")
+        raise InputError("no object was named", hint="KIND/NAME, KIND -l SELECTOR, or -f PATH")
     manifests = read_manifests(run) if inputs.filename else []
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
     named += [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
     run.journal.loaded([one.reference for one in named])
     return follow(run, session, _read(run, session, named, deadline), deadline)
+
+
+def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float) -> list[Target]:
+    """The objects there are of each. Raises :class:`NotFoundError` for none: nobody wants a verdict on nothing."""
+    targets: list[Target] = []
+    for group in wanted:
+        found = members(session.client, group, deadline)
+        if not found and len(wanted) > 1:
+            run.journal.notice(f"there are no {group.text}")
+        targets += found
+    if not targets:
+        nothing = f"there are no {', no '.join(group.text for group in wanted)}"
+        raise NotFoundError(nothing, code=404, hint="is it the right selector, and the right namespace (-n)?")
+    for target in targets:
+        target.changed = False
+    run.journal.loaded([target.reference for target in targets])
+    return targets
 
 
 def _read(run: Run, session: Session, named: Sequence[Named], deadline: float) -> list[Target]:

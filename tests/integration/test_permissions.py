@@ -100,6 +100,44 @@ def _is_of_all(request: Any) -> bool:
     return bool(request.method == "GET" and request.path.endswith("/deployments"))
 
 
+@pytest.mark.usefixtures("played")
+def test_the_role_to_run_jobs_is_enough_for_logs_verdict_evidence_and_deletion(
+    step: Step, cluster: Cluster, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    generated = job("", "shop/job-ok:1")
+    generated["metadata"] = {"generateName": "seed-"}
+    jobs = [job("migrate", "shop/job-ok:1"), job("broken", "shop/job-fail:1"), generated]
+    path = write(tmp_path / "jobs.yaml", *jobs)
+    command = ("permissions", "-f", path, "-n", namespace, "--for", "run")
+    rules, cluster_rules = split(printed(step(*command)), namespace)
+    assert not cluster_rules
+    assert not any("resourceNames" in rule for rule in rules), "each run has a name of its own"
+    runner = as_runner(cluster, cluster.token(namespace, rules=rules), proxy.url)
+    checked = step(*command, "--check", env=runner)
+    assert (checked.code, checked.stdout) == (0, ""), checked.text
+
+    proxy.clear()
+    outcome = step("run", "-f", path, "-n", namespace, "--rm", env=runner, report=True)
+    assert outcome.code == 1, outcome.text
+    assert set(actions(outcome).values()) == {"created"} and "may not" not in outcome.text
+    failure = failures(outcome)["Job/broken"]
+    assert failure["reason"] == "BackoffLimitExceeded" and failure["logs"] and failure["events"]
+    assert outcome.stderr.count("deleted job.batch/") == 3
+    assert [one.line for one in proxy.requests if one.code == 403] == []
+
+    for verb in ("create", "delete"):
+        rest = dict(without_each(rules))[f"{verb} jobs"]
+        token = cluster.token(namespace, f"without-{verb}", rules=rest)
+        less = step(*command, "--check", env=as_runner(cluster, token))
+        assert less.code == 4 and f"this token may not {verb} jobs.batch" in less.stderr, less.text
+
+
+def test_only_jobs_can_be_run(step: Step, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    outcome = step("permissions", "-f", path, "-n", namespace, "--for", "run")
+    assert outcome.code == 2 and "this is a ConfigMap" in outcome.stderr
+
+
 def test_no_verb_of_the_role_is_one_too_many(step: Step, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     objects = [config_map(a="b"), deployment("web"), claim("disk", "unprovisioned")]
     path = write(tmp_path / "release.yaml", *objects)

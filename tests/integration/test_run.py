@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,48 @@ def test_cancelled(
     assert statuses(outcome) == {"Job/migrate": "in progress"}
     assert names(kubectl, namespace) == left
     assert ("left as it is, unfinished" if left else "deleted job.batch/migrate") in outcome.stderr
+
+
+def test_cancelled_with_many_jobs(step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    """All deletions are asked for at once: none waits for the answer to another."""
+    count = 6
+    together = threading.Barrier(count)
+
+    def all_together(exchange: Any) -> None:
+        together.wait(30)
+        exchange.forward()
+
+    proxy.rule(on("DELETE", "/jobs/"), all_together, times=None)
+    jobs = [job(f"migrate-{number}", "shop/job-hang:1") for number in range(count)]
+    run = step.start("run", "-f", write(tmp_path / "jobs.yaml", *jobs), "-n", namespace, env=through(proxy))
+    for each in jobs:
+        run.wait_for(f"[pod/{each['metadata']['name']}-")
+    run.signal(signal.SIGTERM)
+    outcome = run.wait()
+    assert outcome.code == 143, outcome.text
+    assert outcome.stderr.count("deleted job.batch/migrate-") == count
+    assert names(kubectl, namespace) == []
+
+
+@pytest.mark.parametrize(("options", "left"), [((), ["good"]), (("--rm",), [])])
+def test_one_job_refused_leaves_no_other_unsaid(
+    options: tuple[str, ...], left: list[str], step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    bad = job("bad", "shop/job-ok:1")
+    bad["spec"]["template"]["spec"]["restartPolicy"] = "Always"
+    path = write(tmp_path / "jobs.yaml", job("good", "shop/job-hang:1"), bad)
+    outcome = step("run", "-f", path, "-n", namespace, *options)
+    assert outcome.code == 4, outcome.text
+    assert names(kubectl, namespace) == left
+    assert ("job.batch/good is left as it is, unfinished" if left else "deleted job.batch/good") in outcome.stderr
+
+
+def test_rm_of_a_job_that_cannot_be_deleted_says_so(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
+    proxy.rule(on("DELETE", "/jobs/"), forbid(), times=None)
+    path = write(tmp_path / "job.yaml", job("migrate", "shop/job-ok:1"))
+    outcome = step("run", "-f", path, "-n", namespace, "--rm", env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert "it is left as it is, for it can't be deleted" in outcome.stderr
 
 
 def test_cancelled_before_its_creation_was_answered(

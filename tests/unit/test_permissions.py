@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.permissions import Permission, bindings, covers, needed, roles, rules
+from k8s_step.permissions import Permission, bindings, covers, needed, needed_to_run, roles, rules
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource, builtin
 from k8s_step.writing import Planned
@@ -100,6 +100,16 @@ SEEN = {"list", "watch"}
 )
 def test_needed(plan: list[Planned], expected: dict[str, set[str]]) -> None:
     assert told(*plan) == expected
+
+
+def test_to_run_jobs() -> None:
+    found = needed_to_run([planned("batch/v1", "Job"), planned("batch/v1", "Job", "other")])
+    assert rules(found) == [
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create", "delete"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    ]
 
 
 def test_who_writes_a_role_needs_what_it_grants() -> None:
