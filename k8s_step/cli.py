@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +17,7 @@ import click
 from k8s_step import __version__
 from k8s_step.commands import COMMANDS, Command
 from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, ReportedError, StepError
-from k8s_step.inputs import Inputs, Option, resolve
+from k8s_step.inputs import RESULT_FILES, Inputs, Option, resolve, secrets
 from k8s_step.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -144,8 +143,12 @@ def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, str], redactor: Redactor) -> int:
-    inputs = resolve(command.all_options, flags, environ)
-    _check_writable(inputs)
+    redactor.add(*secrets(flags, environ))
+    try:
+        inputs = resolve(command.all_options, flags, environ)
+        _check_writable(inputs)
+    except InputError as error:
+        return _refuse(str(error), error.exit_code, environ, redactor, command.name, flags)
     journal = _journal(command.name, inputs, environ, redactor)
     try:
         code = _verdict(command, inputs, environ, journal, redactor)
@@ -190,8 +193,10 @@ def _journal(name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Re
 
 def _check_writable(inputs: Inputs) -> None:
     """A result file that can't be written is found out before the release, not after it."""
+    from k8s_step.report.files import is_writable
+
     for option, path in (("--report", inputs.report), ("--junit", inputs.junit), ("--dotenv", inputs.dotenv)):
-        if path and not os.access(Path(path).parent, os.W_OK):
+        if path and not is_writable(path):
             raise InputError(f"{path} can't be written", where=option, hint="is its folder there, and writable?")
 
 
@@ -213,11 +218,10 @@ def _write_files(result: Result, inputs: Inputs, environ: Mapping[str, str], red
 
 
 def _write(path: str, text: str, redactor: Redactor) -> None:
-    """Whole or not at all: whoever reads it never sees half a result."""
-    temporary = Path(f"{path}.tmp")
+    from k8s_step.report import files
+
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        files.write(path, text)
     except OSError as error:
         _complain(f"error: {path} can't be written: {error.strerror}", redactor)
 
@@ -251,11 +255,22 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _refuse(text: str, exit_code: ExitCode, environ: Mapping[str, str], redactor: Redactor) -> ExitCode:
-    """What went wrong before there was a run."""
+def _refuse(
+    text: str,
+    exit_code: ExitCode,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    command: str = "",
+    flags: Mapping[str, Any] | None = None,
+) -> ExitCode:
+    """What went wrong before there was a run: told, and written into the result files where it is known which."""
     from k8s_step.report.outputs import refuse
+    from k8s_step.report.result import never_begun
 
-    refuse(text, exit_code, environ, redactor)
+    inputs = resolve(RESULT_FILES, flags or {}, environ)
+    result = never_begun(command, exit_code, redactor.mask(text))
+    refuse(result, environ, redactor, inputs.report)
+    _write_files(result, inputs, environ, redactor)
     return exit_code
 
 

@@ -58,13 +58,19 @@ _FIELDS = {
     "for": "for_command",
 }
 
+RESULT_FILES = (
+    Option("report", "write the result to this file, as JSON", metavar="PATH"),
+    Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
+    Option("dotenv", "write the outcome to this file, for GitLab's dotenv report", metavar="PATH"),
+)
+
 CONNECTION = (
     Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
     Option("token", "bearer token", metavar="TOKEN", secret=True),
     Option("token-file", "file with the bearer token, read again when it changes", metavar="PATH"),
     Option("ca", "the cluster's CA: path, PEM text, or base64 of it", metavar="CA"),
     Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
-    Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH", secret=True),
+    Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH"),
     Option("context", "the kubeconfig context to use", metavar="NAME"),
     Option(
         "namespace", "default: the manifest's, the context's, the service account's, default", short="n", metavar="NAME"
@@ -82,9 +88,7 @@ CONNECTION = (
     Option("request-timeout", "one request may take this long", "duration", 30.0, metavar="DURATION"),
     Option("concurrency", "requests in flight; lowered by itself when the server says 429", "number", 16),
     Option("field-manager", "the name changes are made under", default="k8s-step", metavar="NAME"),
-    Option("report", "write the result to this file, as JSON", metavar="PATH"),
-    Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
-    Option("dotenv", "write the outcome to this file, for GitLab's dotenv report", metavar="PATH"),
+    *RESULT_FILES,
     Option(
         "log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "github", "gitlab", "json")
     ),
@@ -354,6 +358,13 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
         if given is not None:
             sources[option.field] = where
     return Inputs(**values, sources=sources)
+
+
+def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """What is given for the options that are secrets, known before anything can be said of the others."""
+    options = [option for option in CONNECTION if option.secret]
+    given = [flags.get(option.field) or "" for option in options]
+    return [*given, *(environ.get(variable, "") for option in options for variable in option.all_variables)]
 
 
 def headers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -135,11 +134,6 @@ class StepFiles(Output):
         told = rooted(result, root)
         self._append("GITHUB_OUTPUT", lambda _: outputs(told, report))
         self._append("GITHUB_STEP_SUMMARY", lambda size: to_markdown(told, self._link, LIMIT - size))
-
-    def refused(self, message: str, exit_code: ExitCode) -> None:
-        """The run ended before it had a result."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.finished(Result("", exit_code, None, None, now, 0.0, message=message))
 
     def _append(self, variable: str, text: Callable[[int], str]) -> None:
         """``text`` is given the bytes that are in the file already: a step of several commands shares it."""

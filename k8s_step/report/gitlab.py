@@ -48,7 +48,10 @@ class GitLab(Folded):
 
 
 def to_dotenv(result: Result, report: str | None) -> str:
-    """``K8S_STEP_RESULT`` and its like, a line each: GitLab takes neither quotes nor line breaks."""
+    """``K8S_STEP_RESULT`` and its like, a line each: GitLab takes no quotes, line breaks or spaces within lists.
+
+    Source: doc/ci/yaml/artifacts_reports.md of GitLab, ``artifacts:reports:dotenv``.
+    """
     return "".join(f"{name}={' '.join(value.split())}\n" for name, value in _variables(result, report).items())
 
 
@@ -67,6 +70,6 @@ def _listed(names: Iterable[str]) -> str:
     kept = ""
     for name in names:
         if len(kept) + len(name) >= _LIST:
-            return f"{kept} …".lstrip()
-        kept = f"{kept} {name}".lstrip()
+            return f"{kept},…".lstrip(",")
+        kept = f"{kept},{name}".lstrip(",")
     return kept

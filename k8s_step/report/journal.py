@@ -15,7 +15,7 @@ from k8s_step.readiness import State
 from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.result import ObjectResult, Result, timestamp
 
 
 class Journal:
@@ -160,7 +160,7 @@ class Journal:
             exit_code=exit_code,
             server=self._server,
             context=self._context,
-            started=self._started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            started=timestamp(self._started),
             seconds=time.monotonic() - self._clock,
             objects=tuple(self._objects.values()),
             findings=tuple(self._findings),

@@ -24,7 +24,7 @@ def to_junit(result: Result) -> str:
     cases = [_case(entry, findings.get(entry.reference.key, []), is_good) for entry in result.objects]
     if not is_good and not any(_is_bad(case) for case in cases):
         cases.append(_whole_run(result))
-    suite = Xml.Element("testsuite", name=f"k8s-step {result.command}", time=f"{result.seconds:.3f}")
+    suite = Xml.Element("testsuite", name=_name(result), time=f"{result.seconds:.3f}")
     suite.set("timestamp", result.started)
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
@@ -56,13 +56,15 @@ def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:
     elif entry.message:
         _add(case, "error", "refused", entry.message, entry.message)
     elif entry.action == "none":
-        Xml.SubElement(case, "skipped", message="not sent")
+        _add(case, "skipped", "", "not sent", "")
+
+
+def _name(result: Result) -> str:
+    return f"k8s-step {result.command}".rstrip()
 
 
 def _whole_run(result: Result) -> Xml.Element:
-    case = Xml.Element(
-        "testcase", name=f"k8s-step {result.command}", classname="k8s-step.run", time=f"{result.seconds:.3f}"
-    )
+    case = Xml.Element("testcase", name=_name(result), classname="k8s-step.run", time=f"{result.seconds:.3f}")
     _add(case, "error", result.word, result.message or result.word, result.message)
     return case
 
@@ -72,7 +74,7 @@ def _is_bad(case: Xml.Element) -> bool:
 
 
 def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> None:
-    child = Xml.SubElement(case, tag, type=_clean(kind), message=_clean(message))
+    child = Xml.SubElement(case, tag, {"type": _clean(kind)} if kind else {}, message=_clean(message))
     child.text = _clean(text or message)  # GitLab shows nothing else
 
 

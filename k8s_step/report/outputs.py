@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from k8s_step.errors import ExitCode
 from k8s_step.redaction import Redactor
 from k8s_step.report import github
 from k8s_step.report.gitlab import GitLab
@@ -13,6 +12,7 @@ from k8s_step.report.jsonlines import JsonLines
 from k8s_step.report.live import Live, colour
 from k8s_step.report.output import Output
 from k8s_step.report.plain import Plain, Style, no_style
+from k8s_step.report.result import Result
 from k8s_step.report.stream import MaskedStream
 
 
@@ -27,14 +27,14 @@ def outputs(log_format: str, environ: Mapping[str, str], redactor: Redactor, rep
     return [_LOGS[chosen](log, data, environ), github.StepFiles(environ, report, log.line)]
 
 
-def refuse(text: str, exit_code: ExitCode, environ: Mapping[str, str], redactor: Redactor) -> None:
+def refuse(result: Result, environ: Mapping[str, str], redactor: Redactor, report: str | None) -> None:
     """Tell an error that ended the run before it had any output."""
-    log, masked = MaskedStream(sys.stderr, redactor), redactor.mask(text)
+    log = MaskedStream(sys.stderr, redactor)
     if github.is_github(environ):
-        log.line(github.command("error", masked, title="k8s-step"))
-        github.StepFiles(environ, None, log.line).refused(masked, exit_code)
+        log.line(github.command("error", result.message, title="k8s-step"))
+        github.StepFiles(environ, report, log.line).finished(result)
     else:
-        log.line(f"error: {masked}")
+        log.line(f"error: {result.message}")
 
 
 def _automatic(environ: Mapping[str, str]) -> str:

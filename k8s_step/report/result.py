@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from k8s_step.errors import ExitCode
@@ -82,6 +83,16 @@ class Result:
             return ()
         blamed = {finding.reference.key for finding in self.findings}
         return tuple(entry.reference for entry in self.objects if entry.reference.key in blamed or entry.is_bad)
+
+
+def timestamp(moment: datetime) -> str:
+    """``2026-11-22T10:00:00Z``."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def never_begun(command: str, exit_code: ExitCode, message: str) -> Result:
+    """Of a run that ended before there was one: an option was wrong."""
+    return Result(command, exit_code, None, None, timestamp(datetime.now(UTC)), 0.0, message=message)
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
 from k8s_step.listing import NAMES, OBJECTS, TABLE, Object, Page, Reader, Wanted, name
 from k8s_step.reference import Reference
+from k8s_step.report import files
 from k8s_step.resource import Resource
 from k8s_step.selectors import field_selector, label_selector
 from k8s_step.session import Run, Session, open_session
@@ -158,7 +159,7 @@ def _into_file(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> ExitCode:
         raise InputError("a Secret's values can't be masked in protobuf", where="--output", hint="-o yaml masks them")
     raw = reader.raw(wanted[0])
     try:
-        path.write_bytes(raw)
+        files.write(str(path), raw)
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}", where="--output-file") from None
     run.journal.notice(f"{len(raw)} bytes written to {path}")

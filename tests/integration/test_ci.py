@@ -5,9 +5,10 @@ What is left in the log and in files is compared with ``golden/``; ``WRITE_GOLDE
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -20,6 +21,7 @@ from tests.runner import commands, environment, inputs, written
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 PASSWORD = "correct-horse-battery-staple"
+RUNNER = 1001  # the user that steps run as which are no containers
 # What a program may print to be obeyed by a CI system, or to break out of where its log is shown.
 EVIL = (
     f"starting\n::error::obey me\n  ::set-output name=result::succeeded\n##[add-mask]web\n```\n</details>\n{PASSWORD}"
@@ -41,6 +43,8 @@ pytestmark = pytest.mark.usefixtures("played")
 def workspace(tmp_path: Path) -> Path:
     folder = tmp_path / "workspace"
     (folder / "k8s").mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(folder, RUNNER, RUNNER)
     return folder
 
 
@@ -87,6 +91,7 @@ def test_what_a_release_leaves_behind(
     left = left_behind(outcome, workspace)
     assert secrets_in(left, PASSWORD, token, "second line") == []
     check_junit(workspace / "junit.xml", failures=code)
+    check_owner(path for path in workspace.iterdir() if path.is_file())
     for file, text in left.items():
         same_as_golden(f"{system}-{name}-{file}", normalised(text, {cluster.server: "SERVER", namespace: "NAMESPACE"}))
 
@@ -113,6 +118,13 @@ def check_junit(path: Path, failures: int) -> None:
     assert [case.attrib["file"] for case in cases] == ["k8s/shop.yaml"] * 4
     assert all(float(case.attrib["time"]) <= float(suite.attrib["time"]) for case in cases)
     assert len(suite.findall("testcase/failure")) == failures == int(suite.attrib["failures"])
+
+
+def check_owner(files: Iterable[Path]) -> None:
+    """Later steps, which are not root, may read, change and delete them."""
+    for path in files:
+        assert path.stat().st_uid == (RUNNER if os.geteuid() == 0 else os.geteuid()), path
+        assert path.stat().st_mode & 0o044 == 0o044, path
 
 
 NORMAL = (
@@ -231,6 +243,29 @@ def test_a_mistake_in_an_input_is_told_too(given: dict[str, str], step: Step, na
     assert outcome.code == 2, outcome.text
     assert [command.name for command in commands(outcome.text)] == ["error"]
     assert written((workspace.parent / "set_output").read_text())["result"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [
+        (("apply",), {"K8S_TIMEOUT": "tok-123456"}),
+        (("apply", "--no-such-option"), {}),
+        (("aply",), {}),
+        (("apply", "--timeout", "soon", "--report", "result.json"), {"K8S_REPORT": None}),
+    ],
+)
+def test_a_mistake_in_an_option_is_in_the_result_files(
+    arguments: tuple[str, ...], environ: dict[str, str | None], step: Step, workspace: Path
+) -> None:
+    files = {"K8S_REPORT": "result.json", "K8S_JUNIT": "junit.xml", "K8S_DOTENV": "deploy.env"}
+    gitlab = {"GITLAB_CI": "true", "K8S_TOKEN": "tok-123456", **files, **environ}
+    outcome = step(*arguments, env=gitlab, cwd=workspace)
+    assert outcome.code == 2, outcome.text
+    result = json.loads((workspace / "result.json").read_text())
+    assert (result["result"], result["exit_code"]) == ("invalid", 2) and result["message"] in outcome.stderr
+    assert len(Xml.parse(workspace / "junit.xml").getroot().findall("testcase/error")) == 1
+    assert "K8S_STEP_RESULT=invalid\n" in (workspace / "deploy.env").read_text()
+    assert "tok-123456" not in outcome.text + str(result)
 
 
 @pytest.mark.parametrize(

@@ -332,10 +332,3 @@ def test_files_that_cannot_be_written_are_complained_of(tmp_path: Path) -> None:
 
 def test_no_runner_no_files() -> None:
     StepFiles({}, None, pytest.fail).finished(releases.good())
-
-
-def test_a_run_that_never_began_leaves_its_result_too(tmp_path: Path) -> None:
-    names = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
-    StepFiles(names, None, pytest.fail).refused("--timeout: 'x' is not a duration", ExitCode.INVALID)
-    assert written((tmp_path / "output").read_text())["result"] == "invalid"
-    assert "--timeout: 'x' is not a duration" in (tmp_path / "summary").read_text()

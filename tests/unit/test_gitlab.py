@@ -94,8 +94,8 @@ def test_dotenv_of_a_failed_release() -> None:
     assert to_dotenv(releases.failed(), "k8s-step.json").splitlines() == [
         "K8S_STEP_RESULT=failed",
         "K8S_STEP_EXIT_CODE=1",
-        "K8S_STEP_CHANGED=deployment/shop/web deployment/shop/api",
-        "K8S_STEP_FAILED=deployment/shop/web deployment/shop/api",
+        "K8S_STEP_CHANGED=deployment/shop/web,deployment/shop/api",
+        "K8S_STEP_FAILED=deployment/shop/web,deployment/shop/api",
         "K8S_STEP_REPORT=k8s-step.json",
     ]
 
@@ -112,6 +112,6 @@ def test_dotenv_is_as_gitlab_takes_it() -> None:
     text = to_dotenv(releases.result(ExitCode.FAILED, *objects), "a\nb")
     assert len(text.encode()) < 5 * 1024
     assert all(re.fullmatch(r"[A-Z0-9_]+=.*", line) for line in text.splitlines())
-    changed = text.splitlines()[2].partition("=")[2].split()
+    changed = text.splitlines()[2].partition("=")[2].split(",")
     assert changed[-1] == "…" and changed[:-1] == [str(entry.reference) for entry in objects[: len(changed) - 1]]
     assert "K8S_STEP_REPORT=a b\n" in text

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, headers, resolve
+from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, headers, resolve, secrets
 
 ALL = (*APPLY, *CONNECTION)
 
@@ -135,6 +135,11 @@ def test_what_is_wrong_names_the_flag() -> None:
 
 def test_inputs_keep_their_secrets() -> None:
     assert "s3cr3t" not in repr(read(K8S_TOKEN="s3cr3t", K8S_KUBECONFIG="s3cr3t"))
+
+
+def test_secrets_are_known_whatever_else_is_wrong() -> None:
+    environ = {"K8S_TOKEN": "two", "INPUT_TOKEN": "three", "K8S_TIMEOUT": "soon"}
+    assert {"one", "two", "three"} <= set(secrets({"token": "one"}, environ))
 
 
 def test_headers() -> None:

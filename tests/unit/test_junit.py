@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
 from k8s_step.report.junit import to_junit
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.result import ObjectResult, Result, never_begun
 from tests.unit import releases
 from tests.unit.releases import API, PULL, WEB
 
@@ -71,6 +71,11 @@ def test_a_refused_release_tells_refused_from_not_sent() -> None:
         ("deployment.apps/web", "error"),
         ("deployment.apps/api", "skipped"),
     ]
+    skipped = root.find("testcase/skipped")
+    assert skipped is not None
+    assert (skipped.attrib, skipped.text) == ({"message": "not sent"}, "not sent"), (
+        "Jenkins reads one, GitLab the other"
+    )
 
 
 def test_what_was_not_current_in_time_did_not_pass() -> None:
@@ -86,6 +91,12 @@ def test_a_run_that_ended_before_any_object_is_no_pass(code: ExitCode) -> None:
     error = root.find("testcase/error")
     assert error is not None
     assert error.attrib["message"] == "nobody answered"
+
+
+def test_a_run_without_a_command_has_a_name_too() -> None:
+    root = suite(never_begun("", ExitCode.INVALID, "--timeout: 'x' is not a duration"))
+    assert root.attrib["name"] == "k8s-step"
+    assert told(root) == [("k8s-step", "error")]
 
 
 @given(st.text(st.characters()))

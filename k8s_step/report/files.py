@@ -1,0 +1,43 @@
+"""Result files: written whole, and left so that the next step of the pipeline may read, replace and delete them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def is_writable(path: str) -> bool:
+    """Whether :func:`write` could put a file there."""
+    file = Path(path)
+    return os.access(file if _is_device(file) else file.parent, os.W_OK) and not file.is_dir()
+
+
+def write(path: str, content: str | bytes) -> None:
+    """Whole or not at all: whoever reads it never sees half a result. Raises :class:`OSError`."""
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    file = Path(path)
+    if _is_device(file):
+        with file.open("ab") as device:
+            device.write(raw)
+        return
+    file = file.resolve()  # a link stays one
+    temporary = file.with_name(f"{file.name}.tmp")
+    temporary.write_bytes(raw)
+    _hand_over(temporary, file.parent)
+    temporary.replace(file)
+
+
+def _is_device(file: Path) -> bool:
+    """``/dev/stdout``, a pipe: nothing that another file may take the place of."""
+    is_stream = str(file).startswith(("/dev/std", "/dev/fd/", "/proc/"))  # whatever it leads to
+    return is_stream or (file.exists() and not (file.is_file() or file.is_dir()))
+
+
+def _hand_over(file: Path, folder: Path) -> None:
+    """GitHub runs container actions as root, in a workspace that belongs to the user its other steps run as."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with contextlib.suppress(OSError):  # not every volume lets root give files away
+            os.chown(file, owner.st_uid, owner.st_gid)
+            file.chmod(0o644)
