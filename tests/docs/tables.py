@@ -67,22 +67,22 @@ def options(of: Iterable[Option]) -> str:
 
 
 def inputs() -> str:
-    """action.yml's inputs: the options of every command, each once, as apply means it where two share a name."""
+    """action.yml's inputs: the options of every command, each once, as apply means it where two share a name.
+
+    None has a ``default``: the runner would set INPUT_<NAME> to it, and no ``K8S_<NAME>`` would ever be looked at.
+    """
     union: dict[str, Option] = {}
     for command in COMMANDS:
         for option in command.all_options:
             union.setdefault(option.name, option)
-    entries = ["  command:\n    description: the command to run\n    default: apply"]
+    entries = ['  command:\n    description: "the command to run (default: apply)"']
     return "\n".join([*entries, *(_input(option) for option in union.values())])
 
 
 def _input(option: Option) -> str:
     words = option.help.replace(" (repeatable)", ", one a line" if option.kind in ("list", "patience") else "")
     default = {True: "true", False: "false"}.get(option.default, default_text(option))
-    lines = [f"  {option.name}:", f"    description: {_yaml(words)}"]
-    if default:
-        lines.append(f"    default: {_yaml(default)}")
-    return "\n".join(lines)
+    return f"  {option.name}:\n    description: {_yaml(f'{words} (default: {default})' if default else words)}"
 
 
 def _yaml(text: str) -> str:

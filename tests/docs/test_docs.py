@@ -17,7 +17,7 @@ from k8s_step.cli import _group
 from k8s_step.commands import COMMANDS
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding, advice
-from k8s_step.inputs import Inputs, Option
+from k8s_step.inputs import Inputs, Option, resolve
 from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
@@ -28,6 +28,7 @@ from k8s_step.report.result import RESULTS, ObjectResult, Result, to_json
 from tests.docs.tables import ACTION, README, ROOT, action, readme
 
 _TEXT = README.read_text(encoding="utf-8")
+_DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted((ROOT / "examples").iterdir())
 _DOTENV = set(re.findall(r"^\w+", to_dotenv(Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0), ""), re.M))
 
@@ -87,14 +88,16 @@ def test_dotenv_variables_are_all_in_the_readme() -> None:
     assert all(f"`{name}`" in _TEXT for name in _DOTENV)
 
 
-def test_action_defaults_are_the_steps_own() -> None:
+def test_action_tells_defaults_and_sets_none() -> None:
+    """What the runner sets hides the ``K8S_*`` variables of the workflow."""
     said = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"]
-    environ = {f"INPUT_{name.upper()}": str(entry["default"]) for name, entry in said.items() if "default" in entry}
-    from k8s_step.inputs import resolve
-
-    for command in COMMANDS[:1]:
-        given, own = (resolve(command.all_options, {}, variables) for variables in (environ, {}))
-        assert replace(given, sources={}) == replace(own, sources={})
+    assert not [name for name, entry in said.items() if "default" in entry]
+    told = {name: found[1] for name, entry in said.items() if (found := _DEFAULT.search(entry["description"]))}
+    environ = {f"INPUT_{name.upper()}": default for name, default in told.items()}
+    given, own = (resolve(COMMANDS[0].all_options, {}, variables) for variables in (environ, {}))
+    assert replace(given, sources={}) == replace(own, sources={}) and given.sources
+    own_words = {name for name, option in _all_options().items() if option.default not in (None, (), False)}
+    assert own_words <= told.keys()
 
 
 def test_exit_codes_are_all_in_the_readme() -> None:

@@ -245,6 +245,13 @@ def test_a_mistake_in_an_input_is_told_too(given: dict[str, str], step: Step, na
     assert written((workspace.parent / "set_output").read_text())["result"] == "invalid"
 
 
+@pytest.mark.parametrize("name", ["K8S_TIMEOUT", "K8S_WAIT", "K8S_COMMAND"])
+def test_variables_of_the_workflow_count_where_no_input_is_given(name: str, step: Step, workspace: Path) -> None:
+    given = {**environment(workspace, workspace.parent), **inputs(), name: "nonsense"}
+    outcome = step(env=given, cwd=workspace)
+    assert outcome.code == 2 and "nonsense" in outcome.stderr, outcome.text
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [
