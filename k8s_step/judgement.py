@@ -109,26 +109,42 @@ def judge(
     if found.state is State.FAILED:
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
     judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
-    return _held_up(judgement, obj, pods) if not own else judgement
+    return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
 
 
-def _held_up(judgement: Judgement, obj: Object, pods: Iterable[Object]) -> Judgement:
-    """A StatefulSet leaves a broken pod of an older revision alone, and so never gets to the new one.
+def _keeps_older_pods(obj: Object) -> bool:
+    """Whether broken pods of an older revision are left alone, so that it never gets to the new one.
 
-    Source: "Forced rollback" in Kubernetes' documentation of StatefulSets.
+    Source: "Forced rollback" in Kubernetes' documentation of StatefulSets, "Pod template" in that of ReplicaSets.
     """
     is_ordered = (obj.get("spec") or {}).get("podManagementPolicy", "OrderedReady") == "OrderedReady"
-    if obj.get("kind") != "StatefulSet" or not is_ordered or not readiness.observed(obj):
+    kind = obj.get("kind")
+    return readiness.observed(obj) and (kind in _NEVER_REPLACING or (kind == "StatefulSet" and is_ordered))
+
+
+_NEVER_REPLACING = ("ReplicaSet", "ReplicationController")
+
+
+def _older(obj: Object, pods: Iterable[Object], own: list[Object]) -> list[Object]:
+    uid, current = _uid(obj), {_uid(pod) for pod in own}
+    return [pod for pod in pods if podfailures.owner(pod).get("uid") == uid and _uid(pod) not in current]
+
+
+def _held_up(judgement: Judgement, older: list[Object]) -> Judgement:
+    """Name the pod of an older revision that it waits for in vain, where none of its own is still to come."""
+    broken = next((blame for pod in older if (blame := _broken(pod)) is not None), None)
+    if broken is None or judgement.blamed or judgement.state is not State.IN_PROGRESS:
         return judgement
-    uid = _uid(obj)
-    broken = [pod for pod in pods if podfailures.owner(pod).get("uid") == uid and podfailures.symptoms(pod)]
-    if not broken:
-        return judgement
-    name = broken[0]["metadata"]["name"]
-    message = f"pod {name} of an older revision holds it up and is not replaced: delete it"
-    symptom = podfailures.symptoms(broken[0])[0]
-    blame = Blame(broken[0], replace(symptom, message=f"{message} ({symptom.message or symptom.reason})"))
+    symptom = broken.symptom
+    message = f"pod {broken.pod['metadata']['name']} of an older revision holds it up and is not replaced: delete it"
+    blame = replace(broken, symptom=replace(symptom, message=f"{message} ({symptom.message or symptom.reason})"))
     return replace(judgement, message=f"{judgement.message}; {message}", blamed=(blame,))
+
+
+def _broken(pod: Object) -> Blame | None:
+    """A pod that will hardly get ready by itself, and why."""
+    found = podfailures.complaint(pod) if podfailures.is_alive(pod) else None
+    return Blame(pod, found) if found is not None and (found.crashed or podfailures.symptoms(pod)) else None
 
 
 def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, Object]) -> Readiness:

@@ -91,6 +91,31 @@ def _owned_by(uid: str) -> Test:
     return lambda pod: bool(uid) and owner(pod).get("uid") == uid
 
 
+def _of_template(obj: Object, _: ReplicaSets) -> Test:
+    """A bare ReplicaSet marks no pod with its revision, and replaces none when its template changes.
+
+    Of an older one is what was there before the last write and is not as the template says; admission may make a new
+    pod differ from it too.
+    """
+    is_own, written, template = _owned_by(_uid(obj)), _last_written(obj), _template(obj)
+    return lambda pod: is_own(pod) and (_created(pod)[0] > written or _within(template, pod))
+
+
+def _last_written(obj: Object) -> str:
+    """When somebody last changed more than status or scale; after everything where nobody knows."""
+    entries = (obj.get("metadata") or {}).get("managedFields") or []
+    return max((str(entry.get("time", "")) for entry in entries if not entry.get("subresource")), default="~")
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether ``whole`` has all that ``part`` has, and maybe more."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(_within(value, whole.get(key)) for key, value in part.items())
+    if isinstance(part, list):
+        return isinstance(whole, list) and all(any(_within(entry, each) for each in whole) for entry in part)
+    return bool(part == whole)
+
+
 def _of_deployment(obj: Object, replica_sets: ReplicaSets) -> Test:
     return _owned_by(_uid(replica_set_of(obj, replica_sets) or {}))
 
@@ -116,8 +141,8 @@ _RULES: dict[str, Callable[[Object, ReplicaSets], Test]] = {
     "Deployment": _of_deployment,
     "StatefulSet": _of_statefulset,
     "DaemonSet": _of_daemonset,
-    "ReplicaSet": _owned,
-    "ReplicationController": _owned,
+    "ReplicaSet": _of_template,
+    "ReplicationController": _of_template,
     "Job": _owned,
     "Pod": _itself,
 }

@@ -99,3 +99,38 @@ def test_without_a_uid_nothing_belongs_to_it(kind: str) -> None:
     orphan = {"metadata": {"name": "x"}, "status": {"updateRevision": ""}}
     assert current_pods({"kind": kind, "metadata": {}}, [orphan], {}) == []
     assert current_pods({"kind": kind}, [orphan], {}) == []
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "ReplicationController"])
+@pytest.mark.parametrize(
+    ("image", "created", "expected"),
+    [
+        ("web:1", "2026-11-22T10:00:00Z", False),
+        ("web:2", "2026-11-22T10:00:00Z", True),
+        ("web:1", "2026-11-22T10:00:05Z", False),
+        ("mirror/web:2", "2026-11-22T10:00:06Z", True),
+    ],
+    ids=["older", "older but alike", "of the same second", "newer, and changed by admission"],
+)
+def test_pods_of_a_template_that_changed(kind: str, image: str, created: str, expected: bool) -> None:
+    entries = [
+        {"manager": "kubectl", "time": "2026-11-22T09:00:00Z"},
+        {"manager": "k8s-step", "time": "2026-11-22T10:00:05Z"},
+        {"manager": "controller", "time": "2026-11-22T10:09:00Z", "subresource": "status"},
+    ]
+    metadata = {"uid": "o", "managedFields": entries}
+    given = {"kind": kind, "metadata": metadata, "spec": {"template": template("web:2")}}
+    more = {"containers": [{"image": "sidecar"}, {"image": image, "volumeMounts": ["token"]}], "nodeName": "node-1"}
+    one = {**pod(owner="o", creationTimestamp=created, labels={"app": "web"}), "spec": more}
+    assert (current_pods(given, [one], {}) == [one]) is expected
+
+
+def test_pods_of_a_template_that_nobody_knows_the_time_of() -> None:
+    given = {"kind": "ReplicaSet", "metadata": {"uid": "o"}, "spec": {"template": template("web:2")}}
+    pods = [{**pod(name=image, owner="o"), **template(image)} for image in ("web:1", "web:2")]
+    for each in pods:
+        each["metadata"] = {
+            **each["metadata"],
+            **pod(name=each["spec"]["containers"][0]["image"], owner="o")["metadata"],
+        }
+    assert names(current_pods(given, pods, {})) == ["web:2"]
