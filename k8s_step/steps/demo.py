@@ -6,8 +6,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from k8s_step.errors import ExitCode
 from k8s_step.practice import PracticeServer
@@ -23,6 +21,7 @@ class Act:
     expected: ExitCode
 
 
+_MANIFEST = resources.files("k8s_step.practice") / "shop.yaml"
 _API = "registry.example/shop/api"
 _ACTS = (
     Act(
@@ -56,9 +55,8 @@ and then, to release and to wait for the verdict:
 
 def demo(run: Callable[[Sequence[str]], int], say: Callable[[str], None]) -> int:
     """Play the acts with ``run(argv)``, the step's own entry; 70 where one doesn't end as it should."""
-    with PracticeServer() as server, TemporaryDirectory(prefix="k8s-step-demo-") as folder:
+    with PracticeServer() as server, resources.as_file(_MANIFEST) as manifest:
         say(_INTRODUCTION.format(url=server.url))
-        manifest = _unpack(Path(folder))
         for number, act in enumerate(_ACTS, start=1):
             argv = ["apply", "--server", server.url, "-f", str(manifest), *act.options]
             _announce(number, act, argv, say)
@@ -71,12 +69,6 @@ def demo(run: Callable[[Sequence[str]], int], say: Callable[[str], None]) -> int
                 return ExitCode.BUG
     say(f"\n{_NEXT}")
     return ExitCode.SUCCEEDED
-
-
-def _unpack(folder: Path) -> Path:
-    manifest = folder / "shop.yaml"
-    manifest.write_bytes(resources.files("k8s_step.practice").joinpath("shop.yaml").read_bytes())
-    return manifest
 
 
 def _announce(number: int, act: Act, argv: Sequence[str], say: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """The demo's script: what it runs, what it says, and how it ends."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,8 @@ def test_an_interrupt_ends_the_demo_with_its_own_code(code):
     assert Stage(code).play() == code
 
 
-def test_the_manifest_is_gone_afterwards():
-    stage = Stage(0, 1, 1)
-    stage.play()
+def test_no_temporary_folder_is_needed(monkeypatch, tmp_path):
+    """In a container with a read-only root there may be none."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
 
-    assert not Path(stage.runs[0][stage.runs[0].index("-f") + 1]).exists()
+    assert Stage(0, 1, 1).play() == 0

@@ -1,0 +1,46 @@
+"""The image's first process: the step for its own words, any other program of the image (a pipeline's shell) as asked.
+
+GitHub starts the image with inputs or words of the step, GitLab with ``sh -c …``, Jenkins with ``cat``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from k8s_step.commands import COMMANDS
+
+_COMMANDS = {command.name for command in COMMANDS}
+
+
+def program(words: Sequence[str]) -> str | None:
+    """Path of the program that the words start; None where they are the step's, misspelled ones too."""
+    if not words or words[0].startswith("-") or words[0] in _COMMANDS:
+        return None
+    return shutil.which(words[0])
+
+
+def main() -> None:
+    """Become the program, or be the step."""
+    words = sys.argv[1:]
+    path = program(words)
+    if path is not None:
+        _become(path, words)
+    from k8s_step.cli import main as step
+
+    step()
+
+
+def _become(path: str, words: Sequence[str]) -> NoReturn:
+    """The same process, so that signals reach the program, with what Python itself ignores no longer ignored."""
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
+    os.execv(path, words)
+
+
+if __name__ == "__main__":
+    main()
