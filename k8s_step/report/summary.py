@@ -77,8 +77,10 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
 
 
 def _place(result: Result) -> str:
-    server = f", on {_code(result.server)}" if result.server else ""
-    return f"{server} (context {_code(result.context)})" if result.context else server
+    spaces = {entry.reference.namespace for entry in result.objects} - {""}
+    namespace = spaces.pop() if len(spaces) == 1 else ""
+    parts = [("on", result.server), ("context", result.context), ("namespace", namespace)]
+    return "".join(f", {word} {_code(text)}" for word, text in parts if text)
 
 
 # -- the objects
@@ -88,6 +90,8 @@ def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
     """One table, or where there are many a second one, folded, of those that nothing happened to."""
     quiet = [entry for entry in objects if _is_quiet(entry)] if len(objects) > _LONG else []
     told = [entry for entry in objects if not quiet or not _is_quiet(entry)]
+    if not any(entry.status or entry.action != "none" or entry.message for entry in objects):
+        return  # what was only read or printed
     with_namespace = len({entry.reference.namespace for entry in objects if entry.reference.namespace}) > 1
     if told:
         yield _table(told, with_namespace, link)
@@ -123,8 +127,7 @@ def _row(entry: ObjectResult, with_namespace: bool, link: Link) -> str:
 
 def _evidence(finding: Finding, lead: str, link: Link) -> str:
     reference = finding.reference
-    rows = [f"| {label} | {text} |" for label, text in _facts(finding, link) if text]
-    parts = ["\n".join(["| | |", "|---|---|", *rows]) + "\n"] if rows else []
+    parts = ["".join(f"- <b>{label}:</b> {text}\n" for label, text in _facts(finding, link) if text)]
     if finding.logs:
         parts.append(f"Last lines of {prose(finding.logs_of)}:\n\n{_fenced(finding.logs)}")
     elif finding.logs_of:

@@ -21,6 +21,11 @@ def rows(page: str) -> list[list[str]]:
     return [[html.unescape(re.sub("<.*?>", "", cell)).strip() for cell in line.split("|")[1:-1]] for line in found]
 
 
+def facts(page: str) -> list[str]:
+    """The points of every list, as a browser would show them."""
+    return [html.unescape(re.sub("<.*?>", "", line)) for line in re.findall("(?m)^- (.*)", outside(page))]
+
+
 def blocks(page: str) -> list[str]:
     """What is within fences, read as CommonMark does: a fence ends at one that is at least as long."""
     found, fence, lines = [], "", []
@@ -46,8 +51,8 @@ def outside(page: str) -> str:
 GOOD = """\
 ### ✅ k8s-step apply: succeeded
 
-3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s, on <code>https://k8s.example:6443</code> (context \
-<code>kind</code>)
+3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s, on <code>https://k8s.example:6443</code>, \
+context <code>kind</code>, namespace <code>shop</code>
 
 | object | action | status | time | message |
 |---|---|---|---|---|
@@ -65,10 +70,10 @@ def test_a_failed_release() -> None:
     page = to_markdown(releases.failed())
     assert page.startswith("### ❌ k8s-step apply: failed\n")
     assert [row[2] for row in rows(page)[1:4]] == ["✅ current", "❌ failed", "⌛ in progress"]
-    assert "<details><summary><b>deployment.apps/web</b> failed: <b>ErrImagePull</b></summary>\n\n| | |" in page
-    assert ["likely", "no such image or tag in the registry"] in rows(page)
-    assert ["pod", "web-7c6b9d598d-wpgts on node node-1, and 2 more likewise"] in rows(page)
-    assert ["manifest", "k8s/shop.yaml:12"] in rows(page)
+    assert "<details><summary><b>deployment.apps/web</b> failed: <b>ErrImagePull</b></summary>\n\n- <b>" in page
+    assert "likely: no such image or tag in the registry" in facts(page)
+    assert "pod: web-7c6b9d598d-wpgts on node node-1, and 2 more likewise" in facts(page)
+    assert "manifest: k8s/shop.yaml:12" in facts(page)
     assert blocks(page) == ["10:00:03Z pod Failed: Error: ErrImagePull (3 times)", "starting\nFATAL: no database"]
     assert page.count("<details>") == page.count("</details>") == 2
 
@@ -101,6 +106,13 @@ def test_a_timeout_does_not_call_it_failed() -> None:
 def test_what_was_deleted_is_no_failure() -> None:
     page = to_markdown(releases.result(ExitCode.SUCCEEDED, ObjectResult(WEB, "deleted", "not found")))
     assert rows(page)[1][:3] == ["deployment.apps/web", "deleted", "not found"]
+
+
+def test_what_was_only_read_is_not_listed() -> None:
+    read = [ObjectResult(replace(WEB, name=f"web-{number}")) for number in range(40)]
+    page = to_markdown(replace(releases.result(ExitCode.SUCCEEDED, *read), command="get"))
+    assert page.startswith("### ✅ k8s-step get: succeeded\n\n40 objects ")
+    assert "|" not in page and "<details>" not in page
 
 
 def test_namespaces_are_told_apart() -> None:
@@ -154,7 +166,7 @@ def test_text_is_text(evil: str) -> None:
     tags = set(re.findall(r"</?(\w+)", page))
     assert tags <= {"details", "summary", "b", "code"}
     assert page.count("</details>") == 2
-    assert {len(row) for row in rows(page)} == {2, 5}
+    assert {len(row) for row in rows(page)} == {5}
     assert not re.search(r"\]\(|\*\*|~~|^#{1,6} (?!❌)", page, re.M)
     assert "\x1b" not in page
 
