@@ -29,7 +29,7 @@ from tests.docs.tables import ACTION, README, ROOT, action, readme
 
 _TEXT = README.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
-_EXAMPLES = sorted((ROOT / "examples").iterdir())
+_EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
 _DOTENV = set(re.findall(r"^\w+", to_dotenv(Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0), ""), re.M))
 
 
