@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Kubectl, Outcome, Running, Step, poll
+from tests.conftest import Outcome, poll
 from tests.controlplane.cluster import Cluster
-from tests.integration.objects import Object, custom, definition, deployment, job, obj, template, workload, write
+from tests.integration.objects import Object, custom, definition, deployment, job, obj, template, workload
 from tests.integration.outcomes import objects, statuses, the_failure
+from tests.integration.releases import Releases
 
 pytestmark = pytest.mark.usefixtures("played")
 
 PULL = ("ErrImagePull", "ImagePullBackOff")
-
-
-class Releases:
-    """One object released again and again into a namespace."""
-
-    def __init__(self, step: Step, kubectl: Kubectl, namespace: str, folder: Path) -> None:
-        self._step, self._folder = step, folder
-        self.namespace = namespace
-        self._kubectl = kubectl
-
-    def __call__(self, *made: Object, options: tuple[str, ...] = ()) -> Outcome:
-        return self.start(*made, options=options).wait()
-
-    def start(self, *made: Object, options: tuple[str, ...] = ()) -> Running:
-        path = write(self._folder / "release.yaml", *made)
-        return self._step.start("apply", "-f", path, "-n", self.namespace, *options, report=True)
-
-    def kubectl(self, *words: str, input: str | None = None) -> str:
-        return str(self._kubectl("-n", self.namespace, *words, input=input).stdout)
-
-    def read(self, kind: str, name: str = "") -> Any:
-        """An object, or all of a kind."""
-        found = json.loads(self.kubectl("get", kind, *([name] if name else []), "-o", "json"))
-        return found if name else found["items"]
-
-
-@pytest.fixture
-def release(step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> Releases:
-    return Releases(step, kubectl, namespace, tmp_path)
 
 
 # -- Deployments
@@ -246,7 +217,11 @@ def test_jobs(image: str, spec: Object, code: int, reason: str, failed: int, rel
     outcome = release(made)
     assert (outcome.code, statuses(outcome)) == (code, {"Job/once": "failed" if code else "current"}), outcome.text
     if reason:
-        assert the_failure(outcome)["reason"] == reason
+        failure = the_failure(outcome)
+        assert (failure["reason"], failure["object"].rpartition("/")[2]) == (reason, "once")
+    if reason and "ttlSecondsAfterFinished" not in spec and image == "job-fail":
+        assert (failure["container"], failure["image"]) == ("app", f"shop/{image}:1")
+        assert failure["pod"].startswith("once-")
     if "ttlSecondsAfterFinished" not in spec:
         status = release.read("job", "once")["status"]
         assert status.get("failed", 0) + len(status.get("uncountedTerminatedPods", {}).get("failed", [])) <= failed

@@ -1,0 +1,57 @@
+"""One release after the other into a namespace, and what others do to it meanwhile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Kubectl, Outcome, Running, Step, poll
+from tests.integration.objects import Object, write
+
+
+class Releases:
+    """Releases objects with the step, reads and changes them with kubectl."""
+
+    def __init__(self, step: Step, kubectl: Kubectl, namespace: str, folder: Path) -> None:
+        self._step, self._folder = step, folder
+        self.namespace = namespace
+        self._kubectl = kubectl
+
+    def __call__(self, *made: Object, options: tuple[str, ...] = ()) -> Outcome:
+        return self.start(*made, options=options).wait()
+
+    def start(self, *made: Object, options: tuple[str, ...] = ()) -> Running:
+        """The same in the background."""
+        path = write(self._folder / "release.yaml", *made)
+        return self._step.start("apply", "-f", path, "-n", self.namespace, *options, report=True)
+
+    def kubectl(self, *words: str, input: str | None = None) -> str:
+        """What kubectl says in this namespace."""
+        return str(self._kubectl("-n", self.namespace, *words, input=input).stdout)
+
+    def read(self, kind: str, name: str = "") -> Any:
+        """An object, or all of a kind."""
+        found = json.loads(self.kubectl("get", kind, *([name] if name else []), "-o", "json"))
+        return found if name else found["items"]
+
+    def living(self, count: int) -> list[str]:
+        """The names of the pods, once so many of them are scheduled and none has ended."""
+
+        def names() -> list[str]:
+            pods = [pod for pod in self.read("pods") if pod["status"].get("phase") == "Pending"]
+            ready = [pod["metadata"]["name"] for pod in pods if pod["spec"].get("nodeName")]
+            return sorted(ready) if len(ready) == count else []
+
+        return list(poll(names, f"{count} living pods", 60))
+
+    def say(self, name: str, *containers: Object, kind: str = "pod", **status: Any) -> None:
+        """Write an object's status as its controller, or a pod's as the kubelet would."""
+        if containers:
+            status["containerStatuses"] = containers
+        self.kubectl("patch", kind, name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+
+    def say_ready(self, name: str, container: Object) -> None:
+        """A pod is ready."""
+        true = [{"type": kind, "status": "True"} for kind in ("PodScheduled", "ContainersReady", "Ready")]
+        self.say(name, container, phase="Running", conditions=true)
