@@ -90,10 +90,12 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
     return list(plan.values())
 
 
-def send(preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> list[Written]:
+def send(
+    preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = (), written: list[Written] | None = None
+) -> list[Written]:
     """Apply phase by phase what was read before; what could not be checked yet is checked as soon as it can be.
 
-    Where the server refuses, the phase under way is finished and no other begun.
+    Where the server refuses, the phase under way is finished and no other begun: ``written`` is what was, by then.
     """
     by_key = {one.planned.reference.key: one for one in seen}
     client, options, deadline = preflight.session.client, preflight.options, preflight.deadline
@@ -121,6 +123,7 @@ def send(preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] =
         dry_run=False,
         before=check_again if unchecked else None,
     )
+        written=written,
 
 
 def write_in_phases(
@@ -134,12 +137,14 @@ def write_in_phases(
     dry_run: bool,
     before: Callable[[], None] | None = None,
 ) -> list[Written]:
+    written: list[Written] | None = None,
     """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
 
     ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
     Raises :class:`ReportedError` at the end of the phase in which something was refused.
+    ``written`` is added to as objects are written, and returned.
     """
-    written: list[Written] = []
+    written = [] if written is None else written
     phases = in_phases((one.reference.kind, one) for one in plan)
     for number, phase in enumerate(phases):
         if not dry_run:

@@ -8,7 +8,7 @@ from k8s_step.reference import Reference
 from k8s_step.report.plain import Plain
 from k8s_step.report.result import QUIET, Result
 
-SENDING, FOLLOWING, EVIDENCE = "sending", "following", "evidence"
+SENDING, FOLLOWING, EVIDENCE, BACK = "sending", "following", "evidence", "rollback"
 
 
 class Folded(Plain):
@@ -18,6 +18,7 @@ class Folded(Plain):
     """
 
     _section = ""
+    _is_back = False
 
     def begin(self, section: str, title: str) -> None:
         """Open a section."""
@@ -32,8 +33,19 @@ class Folded(Plain):
             self._enter(SENDING, "Sending")
         super().acted(reference, action)
 
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        self._leave()
+        super().rolling_back(result, objects, timeout)
+        self._enter(BACK, "Rolling back")
+        self._is_back = True
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        self._enter(BACK, "Rolling back")
+        super().rolled_back(reference, outcome, message)
+
     def following(self, objects: int, timeout: float) -> None:
-        self._enter(FOLLOWING, "Following")
+        if not self._is_back:
+            self._enter(FOLLOWING, "Following")
         super().following(objects, timeout)
 
     def content(self, text: str) -> None:

@@ -17,6 +17,8 @@ from k8s_step.reference import Reference
 from k8s_step.report.output import Output
 from k8s_step.report.result import ObjectResult, Result, timestamp
 
+_Key = tuple[str, str, str, str]
+
 
 class Journal:
     """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled.
@@ -30,10 +32,11 @@ class Journal:
         self._outputs = outputs
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
-        self._objects: dict[tuple[str, str, str, str], ObjectResult] = {}
+        self._objects: dict[_Key, ObjectResult] = {}
         self._findings: list[Finding] = []
         self._errors: list[StepError] = []
         self._warnings: dict[str, None] = {}
+        self._released: tuple[ExitCode, dict[_Key, ObjectResult]] | None = None
         self._server: str | None = None
         self._context: str | None = None
 
@@ -145,6 +148,23 @@ class Journal:
         """The evidence."""
         self._findings += [_cut(finding) for finding in self._mask(list(findings))]
 
+    def rolling_back(self, exit_code: ExitCode, objects: int, timeout: float) -> None:
+        """The release has ended so, its evidence is gathered. Where objects stand from here on is not its verdict."""
+        result = self._mask(self.result(exit_code))
+        self._released, self._objects = (exit_code, self._objects), {}
+        for output in self._outputs:
+            output.rolling_back(result, objects, timeout)
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str = "") -> None:
+        """What became of an object that this run had changed: restored, deleted, kept, skipped or failed."""
+        entry = self._release.setdefault(reference.key, ObjectResult(reference))
+        entry.rolled_back, entry.rollback_message = outcome, message
+        if outcome in _NOT_BACK:
+            self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=str(reference)))
+            return
+        for output in self._outputs:
+            output.rolled_back(*self._mask((reference, outcome, message)))
+
     def finish(self, exit_code: ExitCode) -> Result:
         """The result, told to every output."""
         result = self.result(exit_code)
@@ -162,16 +182,22 @@ class Journal:
             context=self._context,
             started=timestamp(self._started),
             seconds=time.monotonic() - self._clock,
-            objects=tuple(self._objects.values()),
+            objects=tuple(self._release.values()),
             findings=tuple(self._findings),
             message="; ".join(str(error) for error in self._errors),
             warnings=tuple(self._warnings),
+            released=self._released[0] if self._released else None,
         )
+
+    @property
+    def _release(self) -> dict[_Key, ObjectResult]:
+        return self._released[1] if self._released else self._objects
 
     def _entry(self, reference: Reference) -> ObjectResult:
         return self._objects.setdefault(reference.key, ObjectResult(reference))
 
 
+_NOT_BACK = {"failed": "rollback failed", "skipped": "not rolled back"}
 _LINE = 400  # characters of a line of a log, or of an event
 
 

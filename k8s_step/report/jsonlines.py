@@ -44,6 +44,13 @@ class JsonLines(Output):
         state = {"status": str(judgement.state), "reason": judgement.reason, "message": judgement.message}
         self._line("progress", object=reference.path, **state, seconds=round(seconds, 3))
 
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        told = to_json(result)
+        self._line("rolling_back", released=told["result"], failures=told["failures"], objects=objects, timeout=timeout)
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        self._line("rolled_back", object=reference.path, outcome=outcome, message=message)
+
     def gone(self, reference: Reference, seconds: float) -> None:
         self._line("gone", object=reference.path, seconds=round(seconds, 3))
 

@@ -46,7 +46,23 @@ def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.El
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
     elif not is_good and entry.status != State.CURRENT and not entry.is_gone:
         _add_unfinished(case, entry)
+    if entry.rolled_back:
+        _add_rollback(case, entry)
     return case
+
+
+def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
+    """Where the object has failed already, as a line of that: a case is shown with one failure."""
+    told = "rollback: " + ": ".join(part for part in (entry.rolled_back, entry.rollback_message) if part)
+    failure = case.find("failure")
+    if failure is None:
+        failure = case.find("error")
+    if failure is not None:
+        failure.text = f"{failure.text}\n{_clean(told)}"
+    elif entry.rolled_back in ("failed", "skipped"):
+        _add(case, "error", "rollback", told, told)
+    else:
+        Xml.SubElement(case, "system-out").text = _clean(told)
 
 
 def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:

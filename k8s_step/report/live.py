@@ -68,6 +68,10 @@ class Live(Plain):
         self._waiting[reference] = judgement.message
         self._redraw()
 
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        self._waiting.clear()
+        super().rolling_back(result, objects, timeout)
+
     def gone(self, reference: Reference, seconds: float) -> None:
         self._waiting.pop(reference, None)
         super().gone(reference, seconds)

@@ -38,6 +38,12 @@ class Output:
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         """An object stands elsewhere than before."""
 
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        """The release has ended as ``result`` says; now what it did to so many objects is taken back."""
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        """What became of that for an object: restored, deleted, kept; what went wrong is told as an error."""
+
     def gone(self, reference: Reference, seconds: float) -> None:
         """An object whose end was waited for is there no more."""
 

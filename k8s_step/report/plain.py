@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from k8s_step import __version__
@@ -77,6 +77,7 @@ class Plain(Output):
         self._held: dict[Reference, tuple[float, str]] = {}
         self._told: set[str] = set()
         self._spoke = clock()
+        self._findings_told = 0
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
         self.log(f"k8s-step {__version__}: {server} (from {origin}), namespace {namespace}")
@@ -133,6 +134,15 @@ class Plain(Output):
                 self._told.add(line)
                 self._say(line)
 
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        self._held.clear()
+        self.show_findings(result)
+        self.log(f"rolling back what this run did to {_many(objects, 'object')}, {duration(timeout)} at the most")
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        aside = f": {one_line(message, _MESSAGE)}" if message else ""
+        self.log(f"{self.style(f'{outcome:<11}', 'good')}{self.name(reference)}{aside}")
+
     def gone(self, reference: Reference, seconds: float) -> None:
         self.log(f"{self.name(reference)}: {self.style('gone', 'good')} after {duration(seconds)}")
 
@@ -172,12 +182,18 @@ class Plain(Output):
     def finished(self, result: Result) -> None:
         if any(entry.status or entry.action != "none" for entry in result.objects):
             self.show_table(table(result.objects, self._many_namespaces))
-        for finding in result.findings:
+        self.show_findings(result)
+        self.show_verdict(result)
+
+    def show_findings(self, result: Result) -> None:
+        """The evidence, each piece once: before a rollback, or at the end."""
+        findings = result.findings[self._findings_told :]
+        self._findings_told = len(result.findings)
+        for finding in findings:
             self.log("")
             self.show_finding(finding, lead_of(result))
-        if result.findings:
+        if findings:
             self.log("")
-        self.show_verdict(result)
 
     def show_table(self, text: str) -> None:
         """The objects, at the end: on stdout, unless that holds what was asked for."""
@@ -219,7 +235,7 @@ class Plain(Output):
 
 def lead_of(result: Result) -> str:
     """What is said of an object that a finding is about."""
-    return "is not current" if result.exit_code is ExitCode.TIMED_OUT else "failed"
+    return "is not current" if ExitCode.TIMED_OUT in (result.exit_code, result.released) else "failed"
 
 
 def _facts(finding: Finding) -> list[tuple[str, str]]:
@@ -245,10 +261,13 @@ def _barred(text: str, indent: int = 2) -> str:
 
 
 def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> str:
-    """The table of objects, columns padded: OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current."""
-    rows = [_HEAD if with_namespace else _HEAD[1:]]
+    """OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current, padded; ROLLBACK where there was one."""
+    with_rollback = any(entry.rolled_back for entry in objects)
+    head = (*_HEAD[:5], "ROLLBACK", *_HEAD[5:]) if with_rollback else _HEAD
+    rows: list[tuple[str, ...]] = [head if with_namespace else head[1:]]
     for entry in objects:
-        row = (entry.reference.namespace, entry.reference.title, entry.action, entry.status or "-", _seconds(entry))
+        row = [entry.reference.namespace, entry.reference.title, entry.action, entry.status or "-", _seconds(entry)]
+        row += [entry.rolled_back or "-"] if with_rollback else []
         told = ": ".join(part for part in (entry.reason, entry.message) if part)
         message = "" if entry.status == State.CURRENT else one_line(told, _CELL)
         rows.append((*(row if with_namespace else row[1:]), message))
@@ -265,16 +284,23 @@ def _seconds(entry: ObjectResult) -> str:
 
 def summary(result: Result) -> str:
     """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
-    actions = Counter(entry.action for entry in result.objects if entry.action != "none")
-    parts = ", ".join(f"{count} {action}" for action, count in actions.items())
+    parts = _counted(entry.action for entry in result.objects if entry.action != "none")
+    backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
+    parts = f"{parts}; rollback: {backs}" if backs else parts
     causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
     lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
     if not result.objects and result.exit_code is ExitCode.INVALID:
         return "nothing was sent"
     aside = f" ({parts})" if parts else ""
+    if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
+        lead = f"the rollback failed too; {lead}"
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
 
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
+
+

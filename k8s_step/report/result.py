@@ -24,12 +24,16 @@ RESULTS = {
     ExitCode.CANCELLED: "cancelled",
 }
 
+TAKEN_BACK = ("restored", "deleted")
 QUIET = ("unchanged", "none")  # actions that changed nothing
 
 
 @dataclass
 class ObjectResult:
-    """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed."""
+    """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed.
+
+    ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back.
+    """
 
     reference: Reference
     action: str = "none"
@@ -37,6 +41,8 @@ class ObjectResult:
     message: str = ""
     seconds: float = 0.0
     reason: str = ""
+    rolled_back: str = ""
+    rollback_message: str = ""
 
     @property
     def is_gone(self) -> bool:
@@ -53,7 +59,10 @@ class ObjectResult:
 
 @dataclass(frozen=True)
 class Result:
-    """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the time it took."""
+    """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the time it took.
+
+    ``released``: of a run that was rolled back, or was to be, what the release itself had come to.
+    """
 
     command: str
     exit_code: ExitCode
@@ -65,6 +74,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     message: str = ""
     warnings: tuple[str, ...] = field(default=())
+    released: ExitCode | None = None
 
     @property
     def word(self) -> str:
@@ -73,8 +83,9 @@ class Result:
 
     @property
     def changed(self) -> tuple[Reference, ...]:
-        """What was created, configured, deleted, …; in a dry run, what would have been."""
-        return tuple(entry.reference for entry in self.objects if entry.action not in QUIET)
+        """What was created, configured, deleted, … and not taken back; in a dry run, what would have been."""
+        changed = [entry for entry in self.objects if entry.action not in QUIET]
+        return tuple(entry.reference for entry in changed if entry.rolled_back not in TAKEN_BACK)
 
     @property
     def failed(self) -> tuple[Reference, ...]:
@@ -109,7 +120,15 @@ def to_json(result: Result) -> dict[str, Any]:
         "objects": [_object(entry) for entry in result.objects],
         "failures": [_failure(finding) for finding in result.findings],
         "warnings": list(result.warnings),
+        **_rollback(result),
     }
+
+
+def _rollback(result: Result) -> dict[str, Any]:
+    if result.released is None:
+        return {}
+    is_complete = result.exit_code is ExitCode.ROLLED_BACK
+    return {"rollback": {"released": RESULTS[result.released], "complete": is_complete}}
 
 
 def _object(entry: ObjectResult) -> dict[str, Any]:
@@ -125,6 +144,7 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "status": entry.status,
         "message": entry.message,
         "seconds": round(entry.seconds, 3),
+        **({"rolled_back": entry.rolled_back, "rollback_message": entry.rollback_message} if entry.rolled_back else {}),
     }
 
 

@@ -106,12 +106,14 @@ def _is_quiet(entry: ObjectResult) -> bool:
 def _table(entries: Sequence[ObjectResult], with_namespace: bool, link: Link) -> str:
     head = ["object", "action", "status", "time", "message"]
     head = ["namespace", *head] if with_namespace else head
-    rows = [_row(entry, with_namespace, link) for entry in entries[:_ROWS]]
+    with_rollback = any(entry.rolled_back for entry in entries)
+    head = [*head, "rollback"] if with_rollback else head
+    rows = [_row(entry, with_namespace, with_rollback, link) for entry in entries[:_ROWS]]
     more = [f"\nand {len(entries) - _ROWS} more\n"] if len(entries) > _ROWS else []
     return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows, *more]) + "\n"
 
 
-def _row(entry: ObjectResult, with_namespace: bool, link: Link) -> str:
+def _row(entry: ObjectResult, with_namespace: bool, with_rollback: bool, link: Link) -> str:
     reference = entry.reference
     told = ": ".join(part for part in (entry.reason, entry.message) if part)
     message = "" if entry.status == State.CURRENT else prose(told, _CELL)
@@ -119,6 +121,8 @@ def _row(entry: ObjectResult, with_namespace: bool, link: Link) -> str:
     took = duration(entry.seconds) if entry.status and entry.seconds >= 0.05 else "–"
     cells = [_linked(_code(reference.title), link(reference)), entry.action, status, took, message]
     cells = [_code(reference.namespace), *cells] if with_namespace else cells
+    back = ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part)
+    cells = [*cells, back or "–"] if with_rollback else cells
     return f"| {' | '.join(cells)} |"
 
 

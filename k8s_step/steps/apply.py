@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from k8s_step.errors import ExitCode, ReportedError
+from k8s_step.errors import ExitCode, InputError, ReportedError
+from k8s_step.inputs import Inputs
 from k8s_step.preflight import Checked, Preflight
 from k8s_step.release import follow, planned, read_manifests, send, show_differences, target_of, tell
+from k8s_step.rollback import or_back
 from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions, Seen
+from k8s_step.writing import ApplyOptions, Seen, Written
 
 
 def apply(run: Run) -> ExitCode:
     """Apply and follow. Every local mistake surfaces before the first request, every other before the first write."""
     inputs = run.inputs
+    _check(inputs)
     deadline = time.monotonic() + inputs.timeout
     manifests = read_manifests(run)
     session = open_session(run)
@@ -28,8 +31,20 @@ def apply(run: Run) -> ExitCode:
         for one in checked:
             tell(run.journal, one.written)
         return ExitCode.SUCCEEDED
-    written = send(preflight, seen, unchecked=[one.seen for one in checked if one.lacks])
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    written: list[Written] = []
+
+    def release() -> ExitCode:
+        send(preflight, seen, [one.seen for one in checked if one.lacks], written)
+        return follow(run, session, [target_of(one) for one in written], deadline)
+
+    return or_back(run, session, seen, written, release) if inputs.rollback_on_failure else release()
+
+
+def _check(inputs: Inputs) -> None:
+    if inputs.rollback_on_failure and not inputs.wait:
+        where = inputs.sources.get("wait", "--no-wait")
+        message = "a release that is not followed can't be seen to fail, so it would never be rolled back"
+        raise InputError(message, where=where, hint="drop --rollback-on-failure, or let the release be followed")
 
 
 def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:
