@@ -131,24 +131,24 @@ _FOLLOW = (
 
 _FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
 
+_ROLLBACK = Option(
+    "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
+)
+
 APPLY = (
     *_MANIFESTS,
     _FORCE,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
     Option("diff", "show what changes, before anything does", "switch", False),
-_ROLLBACK = Option(
-    "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
-)
-
     Option(
         "preflight", "let the server check all objects before the first one is written", "switch", True, negatable=True
     ),
+    _ROLLBACK,
     *_FOLLOW,
 )
 
 DIFF = (
     *_MANIFESTS,
-    _ROLLBACK,
     _FORCE,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION"),
@@ -314,13 +314,13 @@ class Inputs:
     dry_run: bool = False
     diff: bool = False
     preflight: bool = True
+    rollback_on_failure: bool = False
     exit_code: bool = False
     output: str | None = None
     output_file: str | None = None
     for_command: str = "apply"
     check: bool = False
     role_name: str = "k8s-step"
-    rollback_on_failure: bool = False
     service_account: str | None = None
     wait: bool = True
     timeout: float = 600.0

@@ -122,8 +122,8 @@ def send(
         deadline,
         dry_run=False,
         before=check_again if unchecked else None,
-    )
         written=written,
+    )
 
 
 def write_in_phases(
@@ -136,13 +136,13 @@ def write_in_phases(
     *,
     dry_run: bool,
     before: Callable[[], None] | None = None,
-) -> list[Written]:
     written: list[Written] | None = None,
+) -> list[Written]:
     """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
 
     ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
-    Raises :class:`ReportedError` at the end of the phase in which something was refused.
     ``written`` is added to as objects are written, and returned.
+    Raises :class:`ReportedError` at the end of the phase in which something was refused.
     """
     written = [] if written is None else written
     phases = in_phases((one.reference.kind, one) for one in plan)

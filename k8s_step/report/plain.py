@@ -290,17 +290,17 @@ def summary(result: Result) -> str:
     causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
     lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
+    if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
+        lead = f"the rollback failed too; {lead}"
     if not result.objects and result.exit_code is ExitCode.INVALID:
         return "nothing was sent"
     aside = f" ({parts})" if parts else ""
-    if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
-        lead = f"the rollback failed too; {lead}"
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 def _counted(words: Iterable[str]) -> str:
     return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
