@@ -187,7 +187,7 @@ class Plain(Output):
 
     def show_findings(self, result: Result) -> None:
         """The evidence, each piece once: before a rollback, or at the end."""
-        findings = result.findings[self._findings_told :]
+        findings = _varied(result.findings[self._findings_told :])
         self._findings_told = len(result.findings)
         for finding in findings:
             self.log("")
@@ -231,6 +231,16 @@ class Plain(Output):
         if self._many_namespaces and reference.namespace:
             return f"{reference.namespace}/{reference.title}"
         return reference.title
+
+
+def _varied(findings: Iterable[Finding]) -> list[Finding]:
+    """One of each reason, then a second one of each: a reader looks at the first few, GitHub annotates ten."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for finding in findings:
+        seen[finding.reason] += 1
+        rounds.append((seen[finding.reason], finding))
+    return [finding for _, finding in sorted(rounds, key=lambda entry: entry[0])]
 
 
 def lead_of(result: Result) -> str:

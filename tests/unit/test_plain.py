@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -138,6 +139,15 @@ def test_many_causes_fit_the_last_line() -> None:
     told = summary(releases.result(ExitCode.FAILED, findings=findings))
     assert told.startswith("deployment.apps/web-0 (ErrImagePull), ")
     assert " and 35 more; " in told
+
+
+def test_of_many_causes_one_of_each_reason_comes_first() -> None:
+    """GitHub shows the first ten annotations of a step."""
+    alike = [replace(PULL, reference=replace(WEB, name=f"web-{each}")) for each in range(12)]
+    findings = (*alike, replace(PULL, reason="OOMKilled"), replace(PULL, reason="Evicted"))
+    told = finished(releases.result(ExitCode.FAILED, findings=findings))
+    reasons = re.findall(r"(?m)^\S+ failed: (\w+)", told.text)
+    assert reasons == ["ErrImagePull", "OOMKilled", "Evicted", *["ErrImagePull"] * 11]
 
 
 @pytest.mark.parametrize(
