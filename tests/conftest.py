@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
+from tests import leaks
 from tests.controlplane import build
 from tests.controlplane import cluster as clusters
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Proxy
 
 LOUD = "SKIPPED THE REAL CONTROL PLANE"
+CANARY = "canary-in-a-coal-mine"  # in the environment of every run, and no business of the step's
 EXISTING = "K8S_STEP_TEST_KUBECONFIG"
 _reason = pytest.StashKey[str]()
 _binaries = pytest.StashKey[dict[str, Path]]()
@@ -150,6 +152,8 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, report: Path | None) -> None:
         self.process = process
+        self.files: Callable[[], dict[str, str]] = dict
+        self.left: dict[str, str] = {}
         self._folder = folder
         self._report = report
         self._begin = time.monotonic()
@@ -183,12 +187,17 @@ class Running:
         except subprocess.TimeoutExpired:
             self.stop()
             pytest.fail(f"the step still ran after {timeout}s; it said:\n{self.text}")
+        self.keep()
         return Outcome(code, self._read("stdout"), self._read("stderr"), time.monotonic() - self._begin, self._parsed())
 
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    def keep(self) -> None:
+        """Remember all that it wrote: a later run may write to the same files."""
+        self.left = self.left or {"stdout": self._read("stdout"), "stderr": self._read("stderr"), **self.files()}
 
     def _read(self, stream: str) -> str:
         return (self._folder / stream).read_text(errors="replace")
@@ -200,12 +209,17 @@ class Running:
 
 
 class Step:
-    """Runs ``python -m k8s_step`` as a process in a clean environment."""
+    """Runs ``python -m k8s_step`` as a process in a clean environment.
 
-    def __init__(self, folder: Path, kubeconfig: Path | None) -> None:
+    At the end no secret that any of the runs was given may be found in anything that they wrote.
+    """
+
+    def __init__(self, folder: Path, kubeconfig: Path | None, program: Sequence[str] = ("-m", "k8s_step")) -> None:
         self._folder = folder
         self._kubeconfig = kubeconfig
+        self._program = program
         self._runs: list[Running] = []
+        self._secrets: set[str] = set()
 
     def __call__(
         self,
@@ -235,7 +249,9 @@ class Step:
         folder.mkdir()
         (folder / "stdin").write_text(input or "")
         path = folder / "report.json" if report else None
-        line = [sys.executable, "-m", "k8s_step", *args, *(("--report", str(path)) if path else ())]
+        line = [sys.executable, *self._program, *args, *(("--report", str(path)) if path else ())]
+        environ = self._environment(env or {})
+        where = cwd or self._folder
         with (
             (folder / "stdin").open("rb") as stdin,
             (folder / "stdout").open("wb") as stdout,
@@ -243,26 +259,34 @@ class Step:
         ):
             process = subprocess.Popen(
                 line,
-                env=self._environment(env or {}),
-                cwd=cwd or self._folder,
+                env=environ,
+                cwd=where,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
             )
-        self._runs.append(Running(process, folder, path))
-        return self._runs[-1]
+        running = Running(process, folder, path)
+        running.files = lambda: leaks.written(line, environ, where)
+        self._runs.append(running)
+        self._secrets |= leaks.planted(line, environ, input or "", where)
+        return running
 
     def _environment(self, given: Mapping[str, str | None]) -> dict[str, str]:
         home = self._folder / "home"
         home.mkdir(exist_ok=True)
-        clean = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
+        clean = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "UNRELATED_PASSWORD": CANARY}
         if self._kubeconfig:
             clean["KUBECONFIG"] = str(self._kubeconfig)
         return {name: value for name, value in {**clean, **given}.items() if value is not None}
 
-    def close(self) -> None:
+    def close(self, *more: str) -> None:
+        """Stop what still runs; fail where a secret, one of those given or of ``more``, was written out."""
         for run in self._runs:
             run.stop()
+        for run in self._runs:
+            run.keep()
+            found = leaks.leaks(run.left, {*self._secrets, *more})
+            assert not found, f"secrets came out of {run.process.args!r}: {found}"
 
 
 @pytest.fixture
@@ -273,9 +297,18 @@ def step(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Step]:
     (None: no kubeconfig); in a test without one there is no kubeconfig.
     """
     with_cluster = "cluster" in request.fixturenames
-    runner = Step(tmp_path, request.getfixturevalue("cluster").kubeconfig if with_cluster else None)
+    cluster = request.getfixturevalue("cluster") if with_cluster else None
+    namespace = request.getfixturevalue("namespace") if "namespace" in request.fixturenames else ""
+    runner = Step(tmp_path, cluster.kubeconfig if cluster else None)
     yield runner
-    runner.close()
+    runner.close(*(_secrets(cluster, namespace) if cluster and namespace else ()))
+
+
+def _secrets(cluster: Cluster, namespace: str) -> list[str]:
+    """The values of the Secrets that the step could read there."""
+    found = cluster.get(f"/api/v1/namespaces/{namespace}/secrets")["items"]
+    values = [value for item in found for value in leaks.values({**item, "kind": "Secret"})]
+    return [value for value in values if len(value) >= leaks.SHORTEST]
 
 
 @pytest.fixture
