@@ -48,7 +48,8 @@ class Request:
     """One request as data.
 
     ``accept`` with ``json`` in it: the answer is parsed. ``retry=False``: not repeated where the server may have acted
-    on it. ``where`` is the object's kind/namespace/name, for errors.
+    on it. ``patient=False``: a server that does not answer is given up soon, as at the first contact. ``where`` is the
+    object's kind/namespace/name, for errors.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Request:
     content_type: str | None = None
     accept: str = "application/json"
     retry: bool = True
+    patient: bool = True
     where: str | None = None
 
     @property
@@ -155,7 +157,7 @@ class Client:
                     raise
                 has_refreshed = True
             except Trouble as trouble:
-                self._wait(trouble, tries)
+                self._wait(trouble, tries, request.patient)
             else:
                 self._outage.ended()
                 return answer
@@ -167,10 +169,10 @@ class Client:
             self._check_open()  # a plugin that was running then is stopped as well
             raise
 
-    def _wait(self, trouble: Trouble, tries: Tries) -> None:
+    def _wait(self, trouble: Trouble, tries: Tries, patient: bool) -> None:
         """Pause before the next try, or raise what the caller shall see."""
         self._check_open()
-        pause = tries.pause(trouble, has_answered=self._outage.has_answered)
+        pause = tries.pause(trouble, has_answered=self._outage.has_answered and patient)
         if pause is None:
             raise trouble.error from None
         if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:

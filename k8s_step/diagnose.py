@@ -1,44 +1,64 @@
-"""Gathers the evidence for a failure: logs and events, once, in bounded time and size."""
+"""Gathers the evidence for a failure: logs, events and claims, once, in bounded time and size."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from k8s_step.client import Client, Request
+from k8s_step import claims, events, probes, revision
+from k8s_step.advice import Advice, advice
+from k8s_step.client import Answer, Client, Request
 from k8s_step.concurrency import gather
-from k8s_step.errors import ForbiddenError, StepError
+from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnreachableError
+from k8s_step.exitcodes import signal_of
 from k8s_step.feeds import Target
-from k8s_step.finding import Finding, advice
+from k8s_step.finding import Finding
 from k8s_step.judgement import Blame, Judgement
-from k8s_step.podfailures import Symptom
+from k8s_step.moments import last_written
+from k8s_step.podfailures import Symptom, owner
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.resource import required
 
+Object = Mapping[str, Any]
+
 LIMIT = 10.0  # seconds for all evidence together
+CANCELLED = 2.0  # the same, for a step that is to end
+_EACH = 4.0  # seconds for one request
+_MOST = 20  # causes that the server is asked about
 _LINES = 20
-_EVENTS = 8
 _LINE = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
-_PODS, _EVENTS_RESOURCE = required("v1", "Pod"), required("v1", "Event")
+_BYTES = 512 * 1024  # of a log
+_CLAIMS = 5
+_PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
+_CLAIM = required("v1", "PersistentVolumeClaim")
 
 
-def diagnose(client: Client, targets: Sequence[Target], limit: float = LIMIT) -> list[Finding]:
-    """The findings on targets that failed or ran out of time, in their order."""
-    deadline = time.monotonic() + limit
-    causes = [(target, group) for target in targets for group in _causes(target)]
-    found: dict[int, Finding] = {}
-    numbered = list(enumerate(causes))
-    for (index, _), result in gather(lambda item: _finding(client, *item[1], deadline), numbered, 8):
+def diagnose(client: Client, targets: Sequence[Target], limit: float = LIMIT) -> Iterator[list[Finding]]:
+    """The findings on targets that failed or are not current, in their order, ever more complete.
+
+    First without any evidence that has to be asked for, at last with all that could be had in ``limit`` seconds:
+    whoever is interrupted has the best known so far. Nothing that goes wrong here is an error.
+    """
+    source = _Source(client, time.monotonic() + limit)
+    causes = [_Cause(target, group) for target in targets for group in _groups(target)]
+    found = [cause.finding() for cause in causes]
+    yield found
+    asked = list(enumerate(causes[:_MOST]))
+    for (index, _), result in gather(lambda item: _Evidence(source, item[1]).finding(), asked, 8):
         if isinstance(result, Exception):
-            raise result
+            problem = f"no evidence: {type(result).__name__} ({result}), a bug of k8s-step"
+            result = replace(found[index], missing=(problem,))
         found[index] = result
-    return [found[index] for index in sorted(found)]
+        yield found
+    for index in range(_MOST, len(found)):
+        found[index] = replace(found[index], missing=(f"no evidence: only the first {_MOST} causes get theirs",))
+    yield found
 
 
-def _causes(target: Target) -> list[tuple[Blame, ...]]:
+def _groups(target: Target) -> list[tuple[Blame, ...]]:
     """The blamed pods by cause; one empty group where no pod is to blame."""
     groups: dict[tuple[str, str], list[Blame]] = {}
     for blame in target.judgement.blamed if target.judgement else ():
@@ -46,31 +66,44 @@ def _causes(target: Target) -> list[tuple[Blame, ...]]:
     return [tuple(group) for group in groups.values()] or [()]
 
 
-def _finding(client: Client, target: Target, group: tuple[Blame, ...], deadline: float) -> Finding:
-    judgement = target.judgement
-    assert judgement is not None
-    if not group:
-        events = _events(client, [target.object], deadline)
-        text = advice(judgement.reason, judgement.message)
-        return Finding(target.reference, judgement.reason, judgement.message, events=events, advice=text)
-    blame = group[0]
-    symptom, metadata = blame.symptom, blame.pod["metadata"]
-    logs, logs_of = _logs(client, blame, deadline)
-    reason, message = _told_of(judgement, symptom)
-    return Finding(
-        reference=target.reference,
-        reason=reason,
-        message=message,
-        pod=str(metadata.get("name", "")),
-        container=symptom.container,
-        image=_image(blame),
-        node=str((blame.pod.get("spec") or {}).get("nodeName") or ""),
-        alike=len(group) - 1,
-        logs=logs,
-        logs_of=logs_of,
-        events=_events(client, [blame.pod, target.object], deadline),
-        advice=advice(symptom.reason, symptom.message) or advice(reason, message),
-    )
+@dataclass(frozen=True)
+class _Cause:
+    """One reason why a target is not current, and the pods that show it."""
+
+    target: Target
+    group: tuple[Blame, ...]
+
+    @property
+    def pod(self) -> Object | None:
+        return self.group[0].pod if self.group else None
+
+    def finding(self) -> Finding:
+        """What is known without asking."""
+        judgement = self.target.judgement or Judgement(State.IN_PROGRESS, "")
+        if not self.group:
+            told = advice(judgement.reason, judgement.message)
+            return Finding(
+                self.target.reference, judgement.reason, judgement.message, advice=told.likely, check=told.check
+            )
+        blame = self.group[0]
+        symptom = blame.symptom
+        reason, message = _told_of(judgement, symptom)
+        told = advice(symptom.reason, symptom.message, symptom.exit_code)
+        told = told if any(told) else advice(reason, message, symptom.exit_code)
+        return Finding(
+            reference=self.target.reference,
+            reason=reason,
+            message=message,
+            pod=str(blame.pod["metadata"].get("name", "")),
+            container=symptom.container,
+            image=_image(blame),
+            node=str((blame.pod.get("spec") or {}).get("nodeName") or ""),
+            alike=len(self.group) - 1,
+            advice=told.likely,
+            check=told.check,
+            exit_code=symptom.exit_code,
+            signal=signal_of(symptom.exit_code),
+        )
 
 
 def _told_of(judgement: Judgement, symptom: Symptom) -> tuple[str, str]:
@@ -91,92 +124,216 @@ def _image(blame: Blame) -> str:
     return blame.symptom.image
 
 
-def _logs(client: Client, blame: Blame, deadline: float) -> tuple[tuple[str, ...], str]:
-    """The last lines of the run that crashed, else of the one that runs; nothing where none ever ran."""
-    symptom, metadata = blame.symptom, blame.pod["metadata"]
-    running = symptom.reason == "ContainersNotReady"
-    if not (symptom.crashed or running):
-        return (), ""
-    restarted = symptom.crashed and symptom.restarts > 0 and not _is_terminated(blame)
-    for previous in (True, False) if restarted else (False,):
-        query = [("container", symptom.container), ("tailLines", str(_LINES))]
-        query += [("previous", "true")] if previous else []
-        path = _PODS.path(metadata.get("namespace"), metadata["name"], "log")
-        request = Request("GET", path, tuple(query), accept="*/*", where=f"pod/{metadata['name']}")
+class _Source:
+    """The server, for as long as there is time, and no longer than it answers."""
+
+    def __init__(self, client: Client, deadline: float) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._away: UnreachableError | None = None
+
+    def get(self, request: Request, *, from_node: bool = False) -> Answer:
+        """Raises :class:`StepError`. ``from_node``: a kubelet answers in the end, and may be away by itself."""
+        if self._away is not None:
+            raise self._away
+        now = time.monotonic()
+        if now >= self._deadline:
+            raise StepError("there was no time left to ask")
         try:
-            raw = client.send(request, deadline=deadline).raw
-        except ForbiddenError:
-            return (), "no logs: this token may not get pods/log"
+            return self._client.send(request, deadline=min(self._deadline, now + _EACH))
+        except UnreachableError as error:
+            if not from_node:
+                self._away = error
+            raise
+
+
+class _Evidence:
+    """All there is to one cause."""
+
+    def __init__(self, source: _Source, cause: _Cause) -> None:
+        self._source = source
+        self._cause = cause
+        self._events: list[Object] = []
+        self._missing: dict[str, None] = {}
+
+    def finding(self) -> Finding:
+        """Events first: the node that a log comes from may be what has failed."""
+        cause, found = self._cause, self._cause.finding()
+        for obj in self._concerned():
+            self._read_events(obj)
+        if cause.pod is not None and (cause.pod.get("status") or {}).get("phase") == "Pending":
+            found = replace(found, claims=tuple(self._claims(cause.pod)))
+        self._events = events.newest_first(self._events)
+        found = self._with_probe(self._with_cause(found))
+        logs, logs_of = self._logs()
+        told = events.told(self._events)
+        return replace(found, logs=logs, logs_of=logs_of, events=told, missing=tuple(self._missing))
+
+    def _get(self, request: Request, what: str, permission: str, *, from_node: bool = False) -> Answer | None:
+        """``None`` where it can't be had: that is noted. ``permission``: verb, resource and namespace it takes."""
+        try:
+            return self._source.get(request, from_node=from_node)
         except StepError as error:
-            missing = f"no logs: {error.message}"
-            continue
-        return _lines(raw), "the run that crashed" if symptom.crashed else "the current run"
-    return (), missing
+            self._missing[_why_not(error, what, permission, from_node)] = None
+            return None
+
+    # -- events
+
+    def _concerned(self) -> Iterator[Object]:
+        """The pod, what is between it and the object, and the object."""
+        cause = self._cause
+        obj, pod = cause.target.object, cause.pod
+        if pod is not None:
+            yield pod
+        if obj.get("kind") == "Deployment":
+            between = owner(pod) if pod is not None else self._replica_set(obj)
+            namespace = Reference.to(obj).namespace
+            if between:
+                metadata = {"name": between.get("name"), "namespace": namespace, "uid": between.get("uid")}
+                yield {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
+        if pod is None or pod["metadata"].get("uid") != obj["metadata"].get("uid"):
+            yield obj
+
+    def _replica_set(self, deployment: Object) -> Object:
+        """The metadata of the newest ReplicaSet of a Deployment none of whose pods is known."""
+        namespace = Reference.to(deployment).namespace
+        request = Request("GET", _REPLICA_SETS.path(namespace), _selecting(deployment), patient=False)
+        answer = self._get(request, "events of its ReplicaSet", f"list replicasets {namespace}")
+        listed = (answer.body.get("items") or []) if answer else []
+        newest = revision.replica_set_of(deployment, {each["metadata"]["uid"]: each for each in listed})
+        return newest["metadata"] if newest else {}
+
+    def _read_events(self, obj: Object) -> None:
+        answer = self._get(events.request(obj), "events", f"list events {events.namespace_of(obj)}")
+        self._events += (answer.body.get("items") or []) if answer else []
+
+    def _with_cause(self, found: Finding) -> Finding:
+        """What the status leaves open, the newest warning may tell: a volume that can't be mounted, say."""
+        warning = self._newest_warning(found)
+        group = self._cause.group
+        if warning is None or (group[0].symptom.message if group else found.reason):
+            return found
+        reason, message = str(warning.get("reason", "")), events.message(warning)
+        found = _advised(found, advice(reason, message))
+        if group:
+            return replace(found, message=f"{reason}: {message}")
+        return replace(found, reason=reason, message=f"{found.message}; {message}" if found.message else message)
+
+    def _newest_warning(self, found: Finding) -> Object | None:
+        """Of this generation. That a pod could not be scheduled is over once it has a node."""
+        since = last_written(self._cause.target.object)
+        passed = "FailedScheduling" if found.node else ""
+        fresh = (each for each in self._events if events.last_seen(each) >= since)
+        return next((each for each in fresh if events.is_warning(each) and each.get("reason") != passed), None)
+
+    # -- claims
+
+    def _claims(self, pod: Object) -> Iterator[str]:
+        namespace = Reference.to(pod).namespace
+        for name in claims.names(pod)[:_CLAIMS]:
+            request = Request("GET", _CLAIM.path(namespace, name), where=f"claim/{name}", patient=False)
+            try:
+                claim = self._source.get(request).body
+            except NotFoundError:
+                yield claims.told_missing(name, namespace)
+            except StepError as error:
+                permission = f"get persistentvolumeclaims {namespace}"
+                self._missing[_why_not(error, "claims", permission)] = None
+            else:
+                if not claims.is_bound(claim):
+                    self._read_events(claim)
+                    yield claims.told(claim)
+
+    # -- probes and logs
+
+    def _with_probe(self, found: Finding) -> Finding:
+        """The probe that keeps a container from being ready, or that had it stopped; and what it answered last."""
+        if not self._cause.group:
+            return found
+        blame = self._cause.group[0]
+        container = blame.symptom.container
+        kind = ""
+        if blame.symptom.crashed:
+            kind = probes.killed_by(self._events, container)
+            found = _advised(found, advice(f"{kind.capitalize()}Probe")) if kind else found
+        elif blame.symptom.reason == "ContainersNotReady":
+            kind = probes.unready(blame.pod, container)
+        if not kind:
+            return found
+        answer = probes.answer(self._events, container, kind)
+        return replace(found, probe=probes.told(blame.pod, container, kind), probe_answer=answer)
+
+    def _logs(self) -> tuple[tuple[str, ...], str]:
+        """The last lines of the run that crashed, else of the one that runs; nothing where none ever ran."""
+        if not self._cause.group:
+            return (), ""
+        blame = self._cause.group[0]
+        if not (blame.symptom.crashed or blame.symptom.reason == "ContainersNotReady"):
+            return (), ""
+        logs_of = "the run that crashed" if blame.symptom.crashed else "the current run"
+        raw = self._log(blame)
+        if raw is None:
+            return (), ""
+        if not raw.strip():
+            self._missing[f"{logs_of} logged nothing"] = None
+            return (), ""
+        return tuple(line[:_LINE] for line in raw.decode("utf-8", "replace").splitlines()[-_LINES:]), logs_of
+
+    def _log(self, blame: Blame) -> bytes | None:
+        """kubelet puts a run behind ``previous`` once the next one has begun; until then it is the current one."""
+        if blame.symptom.crashed and blame.symptom.restarts > 0 and not _is_terminated(blame):
+            try:
+                return self._tail(blame, ("previous", "true"))
+            except StepError:
+                pass  # what is wrong, if it is not only this run, the current one tells as well
+        try:
+            return self._tail(blame)
+        except StepError as error:
+            permission = f"get pods/log {blame.pod['metadata'].get('namespace', '')}"
+            self._missing[_why_not(error, "logs", permission, from_node=True)] = None
+            return None
+
+    def _tail(self, blame: Blame, *which: tuple[str, str]) -> bytes:
+        """The last lines; where they are so long that the limit cuts the last one off, that one alone."""
+        metadata = blame.pod["metadata"]
+        path = _PODS.path(metadata.get("namespace"), metadata["name"], "log")
+        raw = b""
+        for lines in (_LINES, 1):
+            query = (("container", blame.symptom.container), ("tailLines", str(lines)), ("limitBytes", str(_BYTES)))
+            where = f"pod/{metadata['name']}"
+            request = Request("GET", path, (*query, *which), accept="*/*", patient=False, where=where)
+            raw = self._source.get(request, from_node=True).raw
+            if len(raw) < _BYTES:
+                break
+        return raw
+
+
+def _why_not(error: StepError, what: str, permission: str, from_node: bool = False) -> str:
+    if isinstance(error, ForbiddenError):
+        verb, resource, namespace = permission.split()
+        return (
+            f"no {what}: this token may not {verb} {resource} in namespace {namespace}: grant {verb} on {resource}"
+            " (k8s-step permissions -f … prints the Role)"
+        )
+    if isinstance(error, UnreachableError) and not from_node:
+        return f"no evidence: the server does not answer ({error.message})"
+    return f"no {what}: {error.message}"
+
+
+def _advised(found: Finding, told: Advice) -> Finding:
+    return replace(found, advice=told.likely, check=told.check) if any(told) else found
+
+
+def _selecting(workload: Object) -> tuple[tuple[str, str], ...]:
+    labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    return (("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items())), ("limit", "500"))
 
 
 def _is_terminated(blame: Blame) -> bool:
-    """Whether the crashed run is the current one: kubelet has not yet put it behind ``previous``."""
-    statuses = (blame.pod.get("status") or {}).get("containerStatuses") or []
+    """Whether the crashed run is the current one."""
+    status = blame.pod.get("status") or {}
+    entries = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     return any(
         entry.get("name") == blame.symptom.container and (entry.get("state") or {}).get("terminated")
-        for entry in statuses
+        for entry in entries
     )
-
-
-def _lines(raw: bytes) -> tuple[str, ...]:
-    return tuple(line[:_LINE] for line in raw.decode("utf-8", "replace").splitlines()[-_LINES:])
-
-
-def _events(client: Client, objects: Iterable[Mapping[str, Any]], deadline: float) -> tuple[str, ...]:
-    """The events of these objects, newest first, each text once."""
-    found: list[Mapping[str, Any]] = []
-    for obj in objects:
-        reference = Reference.to(obj)
-        selector = f"involvedObject.uid={obj['metadata'].get('uid', '')}"
-        path = _EVENTS_RESOURCE.path(reference.namespace or "default")
-        request = Request("GET", path, (("fieldSelector", selector), ("limit", "100")), where=str(reference))
-        try:
-            found += client.send(request, deadline=deadline).body.get("items") or []
-        except ForbiddenError:
-            return ("no events: this token may not list events",)
-        except StepError as error:
-            return (f"no events: {error.message}",)
-    return _told(found)
-
-
-def _told(events: list[Mapping[str, Any]]) -> tuple[str, ...]:
-    """A workload's own Normal events only tell that it was scaled: they are left out."""
-    events = [event for event in events if event.get("type") == "Warning" or _about(event) == "Pod"]
-    # Their times are whole seconds; of one second, the server lists the newest last, by the time in their names.
-    events.reverse()
-    events.sort(key=_last_seen, reverse=True)
-    texts = dict.fromkeys(_text(event) for event in events)
-    return tuple(texts)[:_EVENTS]
-
-
-def _last_seen(event: Mapping[str, Any]) -> str:
-    metadata = event.get("metadata") or {}
-    series = event.get("series") or {}
-    seen = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
-    return str(seen or metadata.get("creationTimestamp") or "")
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    about = event.get("involvedObject") or {}
-    count = int((event.get("series") or {}).get("count") or event.get("count") or 1)
-    times = f" ({count} times)" if count > 1 else ""
-    message = " ".join(str(event.get("message", "")).split())[:_LINE]
-    return (
-        f"{_clock(_last_seen(event))} {str(about.get('kind', '')).lower()} {event.get('reason', '')}: {message}{times}"
-    )
-
-
-def _about(event: Mapping[str, Any]) -> str:
-    return str((event.get("involvedObject") or {}).get("kind", ""))
-
-
-def _clock(seen: str) -> str:
-    try:
-        return datetime.fromisoformat(seen).astimezone(UTC).strftime("%H:%M:%SZ")
-    except ValueError:
-        return "--:--:--"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from k8s_step import exitcodes
 from k8s_step.patience import USUAL, Patience
 
 Pod = Mapping[str, Any]
@@ -22,6 +23,7 @@ CONTAINER_GRACE = 15.0
 CRASHES = 2  # restarts
 _CRASH = "crash"
 _NOT_FATAL = ("Unschedulable", "ContainersNotReady")
+_GATES = "ReadinessGatesNotReady"  # kubelet's pkg/kubelet/status/generate.go
 
 # A registry that is asked too often or is down may answer yet: these win over the words below.
 _PASSING = re.compile(
@@ -112,7 +114,9 @@ def _not_there(pod: Pod, status: Status) -> Symptom:
     unready = [entry for entry in status.get("containerStatuses") or [] if not entry.get("ready")]
     reason = "ContainersNotReady" if status.get("phase") == "Running" else waiting_for(pod)
     if not unready:
-        return Symptom(reason, str(_condition(pod, "Ready").get("message") or ""), AT_ONCE)
+        ready = _condition(pod, "Ready")
+        is_gate = ready.get("reason") == _GATES
+        return Symptom(_GATES if is_gate else reason, str(ready.get("message") or ""), AT_ONCE)
     message = str(_condition(pod, "ContainersReady").get("message") or "")
     return _symptom(unready[0], reason, message, AT_ONCE)
 
@@ -246,11 +250,12 @@ def _crashed_between(entry: Status, _: str) -> Symptom | None:
 def _crash_words(entry: Status, run: Mapping[str, Any]) -> str:
     if not run:
         return ""
-    ended = f"exited with code {run.get('exitCode')}"
+    code = exitcodes.told(int(run.get("exitCode") or 0))
+    ended = f"exited with code {code}"
     if run.get("signal"):
         ended = f"killed by signal {run['signal']}"
     if run.get("reason") == "OOMKilled":
-        ended = f"killed for using more memory than its limit (exit code {run.get('exitCode')})"
+        ended = f"killed for using more memory than its limit, exit code {code}"
     said = f": {str(run['message']).strip()}" if run.get("message") else ""
     return f"{ended}{_restarted(int(entry.get('restartCount') or 0))}{said}"
 

@@ -12,10 +12,11 @@ from typing import Any
 from k8s_step import patience
 from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather
-from k8s_step.diagnose import diagnose
+from k8s_step.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.discovery import Discovery
-from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
+from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
+from k8s_step.finding import Finding
 from k8s_step.manifests import Manifest, load, secret_values, values_of
 from k8s_step.patience import USUAL
 from k8s_step.phases import in_phases
@@ -183,12 +184,26 @@ def follow(
     waiting = rollout.look()
     if waiting:
         run.journal.following(waiting, rollout.longest)
-    in_time = rollout.follow()
+    try:
+        in_time = rollout.follow()
+    except CancelledError:
+        _tell_evidence(run, session, [target for target in targets if target.is_open], CANCELLED)
+        raise
     bad = [target for target in targets if target.judgement and target.judgement.state in _BAD]
     if not bad and in_time:
         return ExitCode.SUCCEEDED
-    run.journal.found(diagnose(session.client, bad or [target for target in targets if target.timed_out]))
+    _tell_evidence(run, session, bad or [target for target in targets if target.timed_out], LIMIT)
     return ExitCode.FAILED if bad else ExitCode.TIMED_OUT
+
+
+def _tell_evidence(run: Run, session: Session, targets: Sequence[Target], limit: float) -> None:
+    """Whoever is cancelled in the middle of it has what was gathered until then."""
+    findings: Sequence[Finding] = ()
+    try:
+        for known in diagnose(session.client, targets, limit):
+            findings = known
+    finally:
+        run.journal.found(findings)
 
 
 _BAD = (State.FAILED, State.NOT_FOUND)

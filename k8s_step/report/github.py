@@ -99,7 +99,7 @@ class GitHub(Folded):
 
     def show_headline(self, finding: Finding, headline: str) -> None:
         pod = f"pod {finding.pod}, container {finding.container}" if finding.container else f"pod {finding.pod}"
-        lines = [headline, finding.message, pod if finding.pod else "", finding.advice]
+        lines = [headline, finding.message, pod if finding.pod else "", finding.advice, finding.check]
         reference = finding.reference
         where = f"{reference.where}: {reference.title}" if reference.where else reference.title
         self._annotate("error", "\n".join(line for line in lines if line), where, finding.reason)

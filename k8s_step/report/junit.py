@@ -96,11 +96,14 @@ def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> Non
 
 def _evidence(finding: Finding) -> str:
     facts = [("pod", finding.pod), ("container", finding.container), ("image", finding.image), ("node", finding.node)]
+    facts += [("probe", finding.probe), ("answered", finding.probe_answer)]
+    facts += [("claim", claim) for claim in finding.claims]
+    facts += [("likely", finding.advice), ("check", finding.check)]
     lines = [f"{finding.reason}: {finding.message}"]
     lines += [f"{label}: {value}" for label, value in facts if value]
-    lines += [finding.advice] if finding.advice else []
     lines += [f"last lines of {finding.logs_of}:", *finding.logs] if finding.logs else []
     lines += ["events, newest first:", *finding.events] if finding.events else []
+    lines += finding.missing
     return "\n".join(lines)
 
 

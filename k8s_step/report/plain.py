@@ -219,11 +219,10 @@ class Plain(Output):
         if finding.logs:
             lines.append(f"  last lines of {finding.logs_of}:")
             lines += [f"  | {line}" for text in finding.logs for line in _lines(text)]
-        elif finding.logs_of:
-            lines.append(f"  {finding.logs_of}")
         if finding.events:
             lines.append("  events, newest first:")
             lines += [f"    {one_line(event, _EVENT)}" for event in finding.events]
+        lines += [f"  {one_line(problem, _EVENT)}" for problem in finding.missing]
         return "\n".join(lines)
 
     def name(self, reference: Reference) -> str:
@@ -257,7 +256,11 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
         ("pod", f"{finding.pod}{node}{alike}" if finding.pod else ""),
         ("container", finding.container),
         ("image", finding.image),
+        ("probe", finding.probe),
+        ("answered", one_line(finding.probe_answer, _EVENT)),
+        *(("claim", claim) for claim in finding.claims),
         ("likely", finding.advice),
+        ("check", finding.check),
     ]
 
 

@@ -134,10 +134,9 @@ def _evidence(finding: Finding, lead: str, link: Link) -> str:
     parts = ["".join(f"- <b>{label}:</b> {text}\n" for label, text in _facts(finding, link) if text)]
     if finding.logs:
         parts.append(f"Last lines of {prose(finding.logs_of)}:\n\n{_fenced(finding.logs)}")
-    elif finding.logs_of:
-        parts.append(f"{prose(finding.logs_of)}\n")
     if finding.events:
         parts.append(f"Events, newest first:\n\n{_fenced(finding.events)}")
+    parts += [f"{prose(problem)}\n" for problem in finding.missing]
     reason = prose(finding.reason or "no reason given")
     return _folded(f"<b>{prose(reference.title)}</b> {lead}: <b>{reason}</b>", "\n".join(parts))
 
@@ -153,7 +152,11 @@ def _facts(finding: Finding, link: Link) -> list[tuple[str, str]]:
         ("pod", f"{_code(finding.pod)}{node}{alike}" if finding.pod else ""),
         ("container", _code(finding.container)),
         ("image", _code(finding.image)),
+        ("probe", _code(finding.probe)),
+        ("answered", prose(finding.probe_answer)),
+        *(("claim", prose(claim)) for claim in finding.claims),
         ("likely", prose(finding.advice)),
+        ("check", prose(finding.check)),
     ]
 
 

@@ -13,10 +13,11 @@ import yaml
 from click.testing import CliRunner
 
 from k8s_step import __version__
+from k8s_step.advice import advice
 from k8s_step.cli import _group
 from k8s_step.commands import COMMANDS
 from k8s_step.errors import ExitCode
-from k8s_step.finding import Finding, advice
+from k8s_step.finding import Finding
 from k8s_step.inputs import Inputs, Option, resolve
 from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from k8s_step.redaction import Redactor
@@ -194,7 +195,8 @@ def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:
         container="web",
         image="registry.example/shop/web:1.5.0-typo",
         events=("19:45:10Z pod Failed: Failed to pull image",),
-        advice=advice("ErrImagePull", "not found"),
+        advice=advice("ErrImagePull", "not found").likely,
+        check=advice("ErrImagePull", "not found").check,
     )
     printed = Plain(print, print).finding_text(finding).splitlines()
     assert printed[0] in shown.splitlines()
