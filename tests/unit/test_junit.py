@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
@@ -14,12 +15,36 @@ from tests.unit import releases
 from tests.unit.releases import API, PULL, WEB
 
 
+# Of Jenkins' junit-10.xsd (xunit-plugin), with file and line, which GitLab and others read.
+_ATTRIBUTES = {
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"},
+    "testcase": {"name", "classname", "time", "file", "line"},
+    **dict.fromkeys(("failure", "error", "skipped"), {"type", "message"}),
+    "system-out": set[str](),
+}
+_CHILDREN = {"testsuite": {"testcase"}, "testcase": {"failure", "error", "skipped", "system-out"}}
+_REQUIRED = {"testsuite": {"name", "tests", "failures", "errors"}, "testcase": {"name", "classname"}}
+_VERDICTS = ("failure", "error", "skipped")
+
+
+def check_schema(element: Xml.Element) -> None:
+    """What is where, and that a case has one verdict: GitLab shows the first, Jenkins the last."""
+    assert element.attrib.keys() <= _ATTRIBUTES[element.tag]
+    assert element.attrib.keys() >= _REQUIRED.get(element.tag, set())
+    assert {child.tag for child in element} <= _CHILDREN.get(element.tag, set())
+    assert sum(child.tag in _VERDICTS for child in element) <= 1
+    assert re.fullmatch(r"\d+\.\d{3}", element.get("time", "0.000"))
+    for child in element:
+        check_schema(child)
+
+
 def suite(result: Result) -> Xml.Element:
     """Parsed, and its counts checked: Jenkins and GitLab trust them."""
     text = to_junit(result)
     assert text.startswith("<?xml")
     root = Xml.fromstring(text)
     assert root.tag == "testsuite"
+    check_schema(root)
     assert int(root.attrib["tests"]) == len(root.findall("testcase"))
     for tag, count in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         assert int(root.attrib[count]) == len(root.findall(f"testcase/{tag}"))
