@@ -14,17 +14,16 @@ from k8s_step.report.result import ObjectResult, Result, never_begun
 from tests.unit import releases
 from tests.unit.releases import API, PULL, WEB
 
-
+_VERDICTS = ("failure", "error", "skipped")
 # Of Jenkins' junit-10.xsd (xunit-plugin), with file and line, which GitLab and others read.
 _ATTRIBUTES = {
     "testsuite": {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"},
     "testcase": {"name", "classname", "time", "file", "line"},
-    **dict.fromkeys(("failure", "error", "skipped"), {"type", "message"}),
+    **{verdict: {"type", "message"} for verdict in _VERDICTS},
     "system-out": set[str](),
 }
 _CHILDREN = {"testsuite": {"testcase"}, "testcase": {"failure", "error", "skipped", "system-out"}}
 _REQUIRED = {"testsuite": {"name", "tests", "failures", "errors"}, "testcase": {"name", "classname"}}
-_VERDICTS = ("failure", "error", "skipped")
 
 
 def check_schema(element: Xml.Element) -> None:
