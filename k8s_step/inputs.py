@@ -162,6 +162,7 @@ RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("
 PERMISSIONS = (
     *_MANIFESTS,
     Option("for", "the command that is to use them", "choice", "apply", choices=("apply", "run")),
+    Option("rollback-on-failure", "what apply --rollback-on-failure needs besides, too", "switch", False),
     Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
     Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
     Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.readiness import State, compute
+from k8s_step.restoring import KEPT
 from k8s_step.rollout import HAVE_PODS
 from k8s_step.writing import Planned
 
@@ -40,14 +41,15 @@ class Permission:
     url: str = ""
 
 
-def needed(plan: Sequence[Planned]) -> list[Permission]:
-    """What ``apply`` needs for these objects, each once."""
+def needed(plan: Sequence[Planned], *, rollback: bool = False) -> list[Permission]:
+    """What ``apply`` needs for these objects, each once; ``rollback``: and to take back what it has done."""
     roles = {(one.reference.kind, one.reference.namespace, one.reference.name) for one in plan}
     found: dict[Permission, None] = {}
     for one in plan:
         found.update(dict.fromkeys(_of_object(one)))
         found.update(dict.fromkeys(_of_evidence(one)))
         found.update(dict.fromkeys(_of_role(one, roles)))
+        found.update(dict.fromkeys(_of_rollback(one) if rollback else ()))
     return list(found)
 
 
@@ -104,6 +106,15 @@ def _of_object(one: Planned) -> Iterator[Permission]:
     reference, resource = one.reference, one.resource
     for verb in _FOLLOW if _is_followed(one) else _WRITE:
         yield Permission(reference.namespace, resource.group, resource.plural, verb, reference.name)
+
+
+def _of_rollback(one: Planned) -> Iterator[Permission]:
+    """What was there is patched; what the release made is deleted, and pods that hold up a StatefulSet are."""
+    reference, resource = one.reference, one.resource
+    if reference.kind not in KEPT:
+        yield Permission(reference.namespace, resource.group, resource.plural, "delete", reference.name)
+    if reference.kind == "StatefulSet":
+        yield Permission(reference.namespace, "", "pods", "delete")
 
 
 def _is_followed(one: Planned) -> bool:

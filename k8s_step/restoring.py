@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.client import Client, Request
-from k8s_step.deletion import DeleteOptions, Group, delete_read, members
+from k8s_step.deletion import DeleteOptions, Group, delete_read, is_terminating, members
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError
 from k8s_step.feeds import Target
 from k8s_step.fieldset import Fields, Owner, common, entries, extract, owner_of, sets, union, without
@@ -108,7 +108,8 @@ class Restoration:
             raise _SupersededError(f"{', '.join(sorted(others))} made it at the same time")
         options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
         deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options, self._deadline)
-        return Outcome("deleted", target=None if deleted.is_gone else deleted.target)
+        is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with what was
+        return Outcome("deleted", target=None if is_gone else deleted.target)
 
     # -- what was there before
 

@@ -28,7 +28,7 @@ def permissions(run: Run) -> ExitCode:
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
-    wanted = needed_to_run(plan) if is_run else needed(plan)
+    wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure)
     if not inputs.check:
         made = roles(wanted, inputs.role_name)
         run.journal.content(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
