@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -86,3 +88,16 @@ def environment(workspace: Path, commands: Path) -> dict[str, str]:
         "GITHUB_SHA": "c0ffee",
         **{name: str(path) for name, path in names.items()},
     }
+
+
+def expanded(value: Any, context: Mapping[str, str]) -> str:
+    """A ``with`` or ``env`` value with its ``${{ … }}``; ``context`` has all that may be named, by its whole path."""
+    text = {True: "true", False: "false"}.get(value, str(value))
+    return re.sub(r"\$\{\{ (\S+) \}\}", lambda found: context[found[1]], text)
+
+
+def job(workflow: str, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The variables of a workflow's job, and its steps."""
+    said = yaml.safe_load(workflow)
+    found = said["jobs"][name]
+    return {**said.get("env", {}), **found.get("env", {})}, found["steps"]
