@@ -15,7 +15,7 @@ from typing import Any
 Object = Mapping[str, Any]
 
 _NO_DEADLINE = 2**31 - 1  # progressDeadlineSeconds of MaxInt32 turns the Progressing condition off
-_FAILED_CREATE_GRACE = 15.0
+FAILED_CREATE_GRACE = 15.0
 
 
 class State(StrEnum):
@@ -139,7 +139,7 @@ def replica_failure(obj: Object) -> Readiness | None:
     if failure is None or failure.get("status") != "True":
         return None
     message, reason = str(failure.get("message", "")), str(failure.get("reason") or "ReplicaFailure")
-    return _progress(message, reason, None if reason == "FailedDelete" else _FAILED_CREATE_GRACE)
+    return _progress(message, reason, None if reason == "FailedDelete" else FAILED_CREATE_GRACE)
 
 
 def _deployment(obj: Object) -> Readiness:

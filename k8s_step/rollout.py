@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from k8s_step import patience
 from k8s_step.client import Client, Request
+from k8s_step.creations import Creations
 from k8s_step.errors import ForbiddenError, InputError, NotFoundError, StepError
 from k8s_step.feeds import Board, Feed, Key, Message, PodFeed, ReplicaSetFeed, Target, TargetFeed, version
 from k8s_step.judgement import Judgement, Marks, judge
@@ -72,6 +73,7 @@ class Rollout:
         self._client = client
         self._on_pods = on_pods
         self._successions = Successions(field_manager, listener.notice)
+        self._creations = Creations(client, listener.notice)
         self._board = Board({target.reference.key: target for target in targets})
         self._listener = listener
         self._limits = limits
@@ -221,20 +223,21 @@ class Rollout:
             return superseded
         if target.waits_for_consumer:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
-        ownership = self._board.ownership
+        ownership, now = self._board.ownership, self._clock()
+        pods = [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid)
         found = judge(
             target.object,
-            [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid),
+            pods,
             ownership.replica_sets.by_uid,
             target.marks,
-            self._clock(),
+            now,
             fail_fast=self._limits.fail_fast,
             changed=target.changed,
             patience=target.patience,
         )
         if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
             return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
-        return found
+        return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
 
     def _settle(self, target: Target, judgement: Judgement) -> bool:
         """Record a judgement; tell the user when it reads differently from the last one."""
