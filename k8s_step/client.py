@@ -28,10 +28,12 @@ from k8s_step.errors import (
     UnreachableError,
 )
 from k8s_step.gate import Gate
+from k8s_step.idtoken import IdToken
+from k8s_step.oidc import why_refused
 from k8s_step.proxies import is_loopback
 from k8s_step.redaction import Redactor
 from k8s_step.refusals import misanswer, parsed, refusal, retry_after, warnings
-from k8s_step.retries import Kind, Tries, Trouble
+from k8s_step.retries import KINDS, Kind, Tries, Trouble
 from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
 
 _WATCHES = 128  # connections kept besides those of the gate
@@ -39,7 +41,6 @@ _NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
 _THROTTLED_QUIETLY = 3  # 429s for one request before a line says so: most bursts pass at once
 _OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
 _SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
-_KINDS = {429: Kind.THROTTLED, 500: Kind.INTERNAL, 502: Kind.OVERLOADED, 503: Kind.OVERLOADED, 504: Kind.OVERLOADED}
 _T = TypeVar("_T")
 
 
@@ -106,7 +107,7 @@ class Client:
         redactor = redactor or Redactor()
         redactor.add(urlsplit(connection.proxy_url or "").password)
         self.connection = connection
-        self._credentials: Credentials = credentials_of(connection, redactor)
+        self._credentials = _credentials(connection, redactor)
         self._headers = _own_headers(connection, headers, redactor)
         self._compression = "identity" if _is_near(connection) else "gzip"
         self._gate = Gate(concurrency)
@@ -153,7 +154,10 @@ class Client:
                 answer = attempt(request, credential, deadline)
             except ApiError as error:
                 self._outage.ended()
-                if error.code != 401 or has_refreshed or not self._credentials.refresh(credential):
+                if error.code != 401:
+                    raise
+                if has_refreshed or not self._credentials.refresh(credential):
+                    error.hint = _why_refused(credential) or error.hint
                     raise
                 has_refreshed = True
             except Trouble as trouble:
@@ -165,8 +169,8 @@ class Client:
     def _credential(self) -> Credential:
         try:
             return self._credentials.current()
-        except InputError:
-            self._check_open()  # a plugin that was running then is stopped as well
+        except StepError:
+            self._check_open()  # what was asked for one then was stopped as well
             raise
 
     def _wait(self, trouble: Trouble, tries: Tries, patient: bool) -> None:
@@ -242,7 +246,7 @@ class Client:
         raw = self._whole(request, reply)
         content_type = reply.headers.get("Content-Type") or ""
         error = refusal(reply.code, content_type, raw, server=self.connection.server, where=request.where)
-        kind = _KINDS.get(reply.code)
+        kind = KINDS.get(reply.code)
         if kind is None or isinstance(error, InvalidError):
             return error
         if isinstance(error, UnreachableError):
@@ -390,6 +394,16 @@ class _Outage:
             if self._since is not None:
                 self._notice(f"{self._server} answers again, after {self._clock() - self._since:.1f}s")
                 self._since = None
+
+
+def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
+    endpoint = connection.user.id_token
+    return IdToken(endpoint, redactor) if endpoint else credentials_of(connection, redactor)
+
+
+def _why_refused(credential: Credential) -> str | None:
+    kind, _, token = (credential.authorization or "").partition(" ")
+    return why_refused(token, time.time()) if kind == "Bearer" else None
 
 
 def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]], redactor: Redactor) -> HTTPHeaderDict:

@@ -18,6 +18,7 @@ class ConnectionOptions:
     server: str | None = None
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
+    oidc_audience: str | None = None
     ca: str | None = field(default=None, repr=False)
     insecure_skip_tls_verify: bool = False
     kubeconfig: str | None = field(default=None, repr=False)
@@ -26,6 +27,11 @@ class ConnectionOptions:
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
     server_origin: str = "--server or K8S_API"
+
+    @property
+    def has_identity(self) -> bool:
+        """Whether they say who we are, so that no kubeconfig need."""
+        return bool(self.token or self.token_file or self.oidc_audience)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,15 @@ class ExecPlugin:
 
 
 @dataclass(frozen=True)
+class TokenEndpoint:
+    """Where GitHub gives a job its ID tokens: ``url`` names the audience, ``request_token`` is what it asks with."""
+
+    url: str = field(repr=False)
+    request_token: str = field(repr=False)
+    proxy_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class User:
     """Who we are: the secrets of a connection, none of which shows in a ``repr``.
 
@@ -57,6 +72,7 @@ class User:
     client_certificate: bytes | None = field(default=None, repr=False)
     client_key: bytes | None = field(default=None, repr=False)
     exec_plugin: ExecPlugin | None = None
+    id_token: TokenEndpoint | None = None
 
 
 @dataclass(frozen=True)

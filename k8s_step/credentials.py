@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from k8s_step.connection import Connection, ExecPlugin, User
-from k8s_step.errors import InputError
+from k8s_step.errors import InputError, StepError
 from k8s_step.redaction import Redactor
 
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -172,11 +174,57 @@ class TokenFile:
         raise InputError(f"the token file {problem}", where=str(self._path))
 
 
-class Plugin:
-    """An exec plugin: run when first needed, again shortly before its credential ends, and after a 401.
+class Renewed(ABC):
+    """A credential that ends: obtained when first needed, again shortly before it ends, and after a 401.
 
-    ``clock`` gives seconds since the epoch, as the plugin's ``expirationTimestamp`` does.
+    ``clock`` gives seconds since the epoch.
     """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()  # held while one is obtained: sixteen threads need it once, not sixteen times
+        self._credential: Credential | None = None
+        self._renew_at = math.inf
+        self._ends = math.inf
+
+    @abstractmethod
+    def obtain(self) -> tuple[Credential, float]:
+        """A new credential, and its end in seconds since the epoch. Raises :class:`StepError`."""
+
+    def current(self) -> Credential:
+        with self._lock:
+            if self._credential is None or self._clock() >= self._renew_at:
+                return self._renewed()
+            return self._credential
+
+    def refresh(self, refused: Credential) -> bool:
+        with self._lock:
+            if self._credential is refused:
+                self._renew()
+            return self._credential is not None and self._credential != refused
+
+    def _renewed(self) -> Credential:
+        """A fresh credential, or the old one while it lasts and there is no newer."""
+        try:
+            return self._renew()
+        except StepError:
+            left = self._ends - self._clock()
+            if self._credential is None or left <= 0:
+                raise
+            self._renew_at = self._ends - left / 2
+            return self._credential
+
+    def _renew(self) -> Credential:
+        self._credential, self._ends = self.obtain()
+        now = self._clock()
+        lasts = self._ends - now
+        # Already over by our clock: the clocks may differ, so it is used, but not renewed at each request.
+        self._renew_at = now + _EARLY if lasts <= 0 else self._ends - min(_EARLY, lasts / 5)
+        return self._credential
+
+
+class Plugin(Renewed):
+    """An exec plugin, run again before the ``expirationTimestamp`` that it gave."""
 
     def __init__(
         self,
@@ -188,63 +236,29 @@ class Plugin:
         clock: Callable[[], float] = time.time,
         patience: float = PLUGIN_PATIENCE,
     ) -> None:
+        super().__init__(clock)
         self._plugin = plugin
         self._info = _exec_info(plugin, connection)
         self._redactor = redactor
         self._environ = environ if environ is not None else os.environ
-        self._clock = clock
         self._patience = patience
-        self._lock = threading.Lock()  # held while the plugin runs: sixteen threads need one run, not sixteen
-        self._credential: Credential | None = None
-        self._renew_at = float("inf")
-        self._ends = float("inf")
         self._process: subprocess.Popen[bytes] | None = None
         redactor.add(*_secret_arguments(plugin))
         _check(plugin)
-
-    def current(self) -> Credential:
-        with self._lock:
-            if self._credential is None or self._clock() >= self._renew_at:
-                return self._renewed()
-            return self._credential
-
-    def refresh(self, refused: Credential) -> bool:
-        with self._lock:
-            if self._credential is refused:
-                self._run()
-            return self._credential is not None and self._credential != refused
 
     def close(self) -> None:
         process = self._process
         if process is not None:
             _kill(process)
 
-    def _renewed(self) -> Credential:
-        """A fresh credential, or the old one while it lasts and the plugin fails."""
-        try:
-            self._run()
-        except InputError:
-            if self._credential is None or self._clock() >= self._ends:
-                raise
-        assert self._credential is not None
-        return self._credential
-
-    def _run(self) -> None:
+    def obtain(self) -> tuple[Credential, float]:
         status = _status(self._plugin, self._output())
         token, chain, key = (status.get(name) for name in ("token", "clientCertificateData", "clientKeyData"))
         self._redactor.add(token, key)
         timestamp = status.get("expirationTimestamp")
-        ends = _seconds(timestamp, self._plugin) if timestamp else float("inf")
+        ends = _seconds(timestamp, self._plugin) if timestamp else math.inf
         certificate = Certificate(chain.encode(), key.encode()) if chain and key else None
-        self._credential = Credential(bearer(token, self._plugin.where) if token else None, certificate)
-        self._set_end(ends)
-
-    def _set_end(self, ends: float) -> None:
-        now = self._clock()
-        self._ends = ends
-        lasts = ends - now
-        # Already over by our clock: the clocks may differ, so it is used, but the plugin is not run at each request.
-        self._renew_at = now + _EARLY if lasts <= 0 else self._ends - min(_EARLY, lasts / 5)
+        return Credential(bearer(token, self._plugin.where) if token else None, certificate), ends
 
     def _output(self) -> bytes:
         environ = {**self._environ, **dict(self._plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(self._info)}

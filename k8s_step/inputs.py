@@ -68,6 +68,11 @@ CONNECTION = (
     Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
     Option("token", "bearer token", metavar="TOKEN", secret=True),
     Option("token-file", "file with the bearer token, read again when it changes", metavar="PATH"),
+    Option(
+        "oidc-audience",
+        "ask GitHub for an ID token for this audience, and use it as the bearer token",
+        metavar="AUDIENCE",
+    ),
     Option("ca", "the cluster's CA: path, PEM text, or base64 of it", metavar="CA"),
     Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
     Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH"),
@@ -290,6 +295,7 @@ class Inputs:
     server: str | None = None
     token: str | None = None
     token_file: str | None = None
+    oidc_audience: str | None = None
     ca: str | None = None
     insecure_skip_tls_verify: bool = False
     kubeconfig: str | None = None

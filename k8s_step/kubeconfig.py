@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from k8s_step.connection import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
 from k8s_step.errors import InputError
 from k8s_step.kubeconfigfile import Entry, Kubeconfig, base64_text, merged, read_source, text_source
-from k8s_step.proxies import environment_proxy, is_loopback
+from k8s_step.oidc import github
+from k8s_step.proxies import checked_environment_proxy, is_loopback, is_proxy
 
 __all__ = ["Connection", "ConnectionOptions", "ExecPlugin", "Impersonation", "User", "resolve"]
 
@@ -27,7 +28,6 @@ IN_CLUSTER_NAMES = {
     "kubernetes.default.svc.cluster.local",
 }
 EXEC_EXTENSION = "client.authentication.k8s.io/exec"  # clientcmd: holds a plugin's own settings
-PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def resolve(
@@ -44,7 +44,8 @@ def resolve(
     _check(options)
     places = _Places(options, environ, home or Path(environ.get("HOME") or "~").expanduser(), service_account)
     found = _to_server(places, options.server) if options.server else _first_found(places)
-    return _checked(_with_proxy(_without_plain_secrets(_overridden(found, options), options), environ))
+    found = replace(_overridden(found, options), user=_given_user(options, environ) or found.user)
+    return _checked(_with_proxy(_without_plain_secrets(found, options), environ))
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,11 @@ class _Places:
 
 def _check(options: ConnectionOptions) -> None:
     """Refuse options that contradict each other."""
-    if options.token and options.token_file:
-        raise InputError("both a token and a token file are given", hint="give one of --token and --token-file")
+    tokens = {"--token": options.token, "--token-file": options.token_file, "--oidc-audience": options.oidc_audience}
+    given = [name for name, value in tokens.items() if value]
+    if len(given) > 1:
+        hint = "give one of them; a K8S_ variable counts as well"
+        raise InputError(f"{' and '.join(given)} contradict each other", hint=hint)
     if options.ca and options.insecure_skip_tls_verify:
         raise InputError("--ca and --insecure-skip-tls-verify contradict each other", hint="give one of them")
 
@@ -107,8 +111,7 @@ def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
     options = places.options
     if options.kubeconfig:
         return _from_option(places, options.kubeconfig)
-    has_own_token = options.token or options.token_file
-    if places.named_files and (options.context or not has_own_token):
+    if places.named_files and (options.context or not options.has_identity):
         return _from_variable(places)
     if options.context:
         return merged([read_source(places.home_file, places.shown(places.home_file))])
@@ -222,14 +225,14 @@ def _choices(kind: str, entries: Mapping[str, Entry]) -> str:
 def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: ConnectionOptions, place: str) -> Entry:
     """The context's user; one that is missing does not matter where a token is given instead."""
     name = context.text("user")
-    if (options.token or options.token_file) and name not in config.users:
+    if options.has_identity and name not in config.users:
         return Entry({}, cluster.source, f"{place}: no user")
     return _named(config, "user", config.users, name, place)
 
 
 def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
     """The user's credentials, none where the options bring their own: they replace the user as a whole."""
-    if options.token or options.token_file:
+    if options.has_identity:
         return User()
     if user.value.get("auth-provider") is not None:
         raise InputError(
@@ -312,11 +315,18 @@ def _is_in_cluster(server: str, places: _Places) -> bool:
     return is_service or server == mounted or f"{server}:443" == mounted
 
 
+def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User | None:
+    """Who we are by the options, ``None`` where they leave that to what was found."""
+    if options.oidc_audience:
+        return User(id_token=github(options.oidc_audience, environ))
+    if options.token or options.token_file:
+        return User(token=_stripped(options.token), token_file=options.token_file)
+    return None
+
+
 def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
     """``found`` with what the options say on top."""
     changes: dict[str, object] = {}
-    if options.token or options.token_file:
-        changes["user"] = User(token=_stripped(options.token), token_file=options.token_file)
     if options.ca:
         changes |= {"ca": _ca(options.ca), "insecure": False}
     if options.insecure_skip_tls_verify:
@@ -352,7 +362,7 @@ def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -
     url = urlsplit(connection.server)
     if url.scheme != "http":
         return connection
-    if not (options.token or options.token_file):
+    if not options.has_identity:
         return replace(connection, user=User())
     if is_loopback(url.hostname or ""):
         return connection
@@ -363,28 +373,14 @@ def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -
 def _with_proxy(connection: Connection, environ: Mapping[str, str]) -> Connection:
     if connection.proxy_url:
         return connection
-    proxy = environment_proxy(connection.server, environ)
-    if proxy and not _is_proxy(proxy):
-        raise InputError(
-            "the environment's HTTPS_PROXY or HTTP_PROXY is no proxy URL",
-            hint="it looks like http://proxy.example:3128",
-        )
-    return replace(connection, proxy_url=proxy)
+    return replace(connection, proxy_url=checked_environment_proxy(connection.server, environ))
 
 
 def _proxy_url(cluster: Entry) -> str | None:
     proxy = cluster.text("proxy-url")
-    if proxy and not _is_proxy(proxy):
+    if proxy and not is_proxy(proxy):
         raise InputError("proxy-url must be an http, https or socks5 URL", where=cluster.where)
     return proxy
-
-
-def _is_proxy(proxy: str) -> bool:
-    try:
-        url = urlsplit(proxy)
-        return url.scheme in PROXY_SCHEMES and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
 
 
 def _server_url(text: str, where: str) -> str:

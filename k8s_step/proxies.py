@@ -9,8 +9,11 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
+from k8s_step.errors import InputError
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 DEFAULT_PORTS = {"http": 80, "https": 443}
+SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str | None:
@@ -23,6 +26,26 @@ def environment_proxy(server: str, environ: Mapping[str, str]) -> str | None:
     if not proxy or not _uses_proxy(url, _either(environ, "NO_PROXY")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def checked_environment_proxy(server: str, environ: Mapping[str, str]) -> str | None:
+    """The same. Raises :class:`InputError` where it is no proxy's URL."""
+    proxy = environment_proxy(server, environ)
+    if proxy and not is_proxy(proxy):
+        raise InputError(
+            "the environment's HTTPS_PROXY or HTTP_PROXY is no proxy URL",
+            hint="it looks like http://proxy.example:3128",
+        )
+    return proxy
+
+
+def is_proxy(proxy: str) -> bool:
+    """Whether it is the URL of a proxy of a kind that we know."""
+    try:
+        url = urlsplit(proxy)
+        return url.scheme in SCHEMES and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

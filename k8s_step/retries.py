@@ -24,6 +24,9 @@ class Kind(Enum):
     CUT = "no whole answer"
 
 
+KINDS = {429: Kind.THROTTLED, 500: Kind.INTERNAL, 502: Kind.OVERLOADED, 503: Kind.OVERLOADED, 504: Kind.OVERLOADED}
+
+
 class Trouble(Exception):  # noqa: N818 - raised and caught inside the client only
     """One failed try. ``error`` is what the caller gets in the end; ``sent``: the server may have acted on it."""
 

@@ -62,6 +62,7 @@ def _options(inputs: Inputs) -> ConnectionOptions:
         server=inputs.server,
         token=inputs.token,
         token_file=inputs.token_file,
+        oidc_audience=inputs.oidc_audience,
         ca=inputs.ca,
         insecure_skip_tls_verify=inputs.insecure_skip_tls_verify,
         kubeconfig=inputs.kubeconfig,

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -143,6 +143,27 @@ class Cluster:
         while not self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"].get("allowed"):
             assert time.monotonic() < end, f"{user} is still not allowed to {asked}"
             time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def trusting(self, *authenticators: Mapping[str, Any]) -> Iterator[None]:
+        """Take tokens of these issuers (``AuthenticationConfiguration.jwt``) too.
+
+        The API server reads its configuration again when it changes, but not at once: poll for the first token.
+        """
+        self._change_trust(lambda trusted: [*trusted, *authenticators])
+        try:
+            yield
+        finally:
+            self._change_trust(lambda trusted: [each for each in trusted if each not in authenticators])
+
+    def _change_trust(self, change: Callable[[list[Any]], list[Any]]) -> None:
+        """Under a lock: other workers have issuers of their own. One that is gone would hold up all reloading."""
+        path = self.folder / "authentication.json"
+        with build.locked(path.with_suffix(".lock"), lambda _: None):
+            config = json.loads(path.read_text())
+            temporary = path.with_suffix(".new")
+            temporary.write_text(json.dumps({**config, "jwt": change(config["jwt"])}))
+            temporary.replace(path)
 
     def namespace(self, name: str) -> str:
         """Create a namespace and wait for its default service account, without which no pod starts in it."""

@@ -29,6 +29,7 @@ from tests.controlplane.pki import Authority, new_key, public_key
 
 START_SECONDS = 90.0
 NODES = ("node-1", "node-2", "node-3")
+_AUTHENTICATION = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": []}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -128,6 +129,7 @@ class Supervisor:
         key = new_key()
         (self.folder / "accounts.key").write_bytes(key)
         (self.folder / "accounts.pub").write_bytes(public_key(key))
+        (self.folder / "authentication.json").write_text(json.dumps(_AUTHENTICATION))
         self._write_kubeconfig()
 
     def _write_kubeconfig(self) -> None:
@@ -161,6 +163,7 @@ class Supervisor:
             f"--secure-port={self.port}",
             "--authorization-mode=RBAC",
             f"--client-ca-file={folder}/ca.crt",
+            f"--authentication-config={folder}/authentication.json",
             f"--tls-cert-file={folder}/server.crt",
             f"--tls-private-key-file={folder}/server.key",
             "--service-account-issuer=https://kubernetes.default.svc",

@@ -221,7 +221,9 @@ class TestOverrides:
         assert "no PEM" in machine.refused(server="https://x", ca=str(machine.write("ca/empty", "empty")))
 
     def test_contradictions(self, machine: Machine) -> None:
-        assert "--token-file" in machine.refused(server="https://x", token=SECRET, token_file="f")
+        assert "--token and --token-file" in machine.refused(server="https://x", token=SECRET, token_file="f")
+        assert "--token and --oidc-audience" in machine.refused(server="https://x", token=SECRET, oidc_audience="k8s")
+        assert "--token-file and --oidc-audience" in machine.refused(token_file="f", oidc_audience="k8s")
         machine.refused(server="https://x", ca=PEM, insecure_skip_tls_verify=True)
         assert "--as" in machine.refused(server="https://x", impersonate_groups=("admins",))
         both = {"insecure-skip-tls-verify": True, "certificate-authority-data": encoded(PEM)}
