@@ -297,4 +297,18 @@ def target_of(written: Written) -> Target:
     """What is followed after a write."""
     planned = written.planned
     changed = written.action != "unchanged"
-    return Target(planned.reference, planned.resource, written.object, changed=changed, wrote=written.object)
+    return Target(
+        planned.reference,
+        planned.resource,
+        written.object,
+        changed=changed,
+        must_complete=_must_complete(written),
+        wrote=written.object,
+    )
+
+
+def _must_complete(written: Written) -> bool:
+    """Whether it is a Job that its manifest does not suspend, whoever else does. A patch tells only a part of it."""
+    manifest = written.planned.object.get("spec") or {}
+    spec = manifest if "template" in manifest else written.object.get("spec") or {}
+    return written.planned.reference.kind == "Job" and not spec.get("suspend")

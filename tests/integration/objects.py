@@ -52,6 +52,11 @@ def _notes(values: Mapping[str, str]) -> dict[str, str]:
     return {f"{PREFIX}/{key.replace('_', '-')}": value for key, value in values.items()}
 
 
+def noted(made: Object, **notes: str) -> Object:
+    """The object, with the plays' annotations: underscores for hyphens."""
+    return {**made, "metadata": {**made["metadata"], "annotations": _notes(notes)}}
+
+
 def template(name: str, image: str, *, init: str = "", **notes: str) -> Object:
     """A pod template; ``notes`` are the plays' annotations, underscores for hyphens."""
     spec: Object = {"containers": [{"name": "app", "image": image}]}
@@ -103,6 +108,13 @@ def pod(name: str, image: str, policy: str = "Always", **spec: Any) -> Object:
     """A bare Pod."""
     containers = [{"name": "app", "image": image}]
     return obj("v1", "Pod", name, spec={"restartPolicy": policy, "containers": containers, **spec})
+
+
+def autoscaler(least: int, most: int = 5, target: str = "web") -> Object:
+    """A HorizontalPodAutoscaler of a Deployment."""
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    spec = {"minReplicas": least, "maxReplicas": most, "scaleTargetRef": scaled}
+    return obj("autoscaling/v2", "HorizontalPodAutoscaler", target, spec=spec)
 
 
 def claim(name: str, storage_class: str) -> Object:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Outcome, poll
 from tests.controlplane.cluster import Cluster
-from tests.integration.objects import Object, custom, definition, deployment, job, obj, template, workload
+from tests.integration.objects import Object, autoscaler, custom, definition, deployment, job, obj, template, workload
 from tests.integration.outcomes import objects, statuses, the_failure
 from tests.integration.releases import Releases
 
@@ -83,12 +83,6 @@ def test_scaled_to_zero(before: str, release: Releases) -> None:
     outcome = release(deployment(image="shop/crash:2", replicas=0))
     assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "current"}), outcome.text
     assert release.read("deployment", "web")["status"].get("replicas", 0) == 0
-
-
-def autoscaler(least: int, most: int = 5, target: str = "web") -> Object:
-    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
-    spec = {"minReplicas": least, "maxReplicas": most, "scaleTargetRef": scaled}
-    return obj("autoscaling/v2", "HorizontalPodAutoscaler", target, spec=spec)
 
 
 def test_as_many_replicas_as_an_autoscaler_wants(release: Releases) -> None:
