@@ -108,7 +108,7 @@ class GitHub(Folded):
         if result.exit_code is ExitCode.SUCCEEDED or self._has_told:
             super().show_verdict(result)
         else:
-            self._annotate("error", f"{result.word.replace('_', ' ')}: {summary(result)}", "")
+            self._annotate("error", f"{result.verdict}: {summary(result)}", "")
 
     def _annotate(self, name: str, text: str, where: str, reason: str = "") -> None:
         self._has_told = self._has_told or name == "error"

@@ -34,6 +34,7 @@ class Journal:
         self._clock = time.monotonic()
         self._objects: dict[_Key, ObjectResult] = {}
         self._findings: list[Finding] = []
+        self._differences: list[Difference] = []
         self._errors: list[StepError] = []
         self._warnings: dict[str, None] = {}
         self._released: tuple[ExitCode, dict[_Key, ObjectResult]] | None = None
@@ -74,8 +75,9 @@ class Journal:
 
     def differs(self, found: Difference) -> None:
         """What would become of an object; nothing has been done to it."""
+        self._differences.append(self._mask(found))
         for output in self._outputs:
-            output.differs(self._mask(found))
+            output.differs(self._differences[-1])
 
     def content_follows(self) -> None:
         """Stdout is for what the user asks to see, and for nothing else."""
@@ -187,6 +189,7 @@ class Journal:
             message="; ".join(str(error) for error in self._errors),
             warnings=tuple(self._warnings),
             released=self._released[0] if self._released else None,
+            differences=tuple(self._differences),
         )
 
     @property

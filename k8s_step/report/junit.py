@@ -8,6 +8,7 @@ from xml.etree import ElementTree as Xml
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
+from k8s_step.report.plain import evidence, lead_of
 from k8s_step.report.result import ObjectResult, Result
 from k8s_step.report.text import printable
 
@@ -21,7 +22,7 @@ def to_junit(result: Result) -> str:
     for finding in result.findings:
         findings.setdefault(finding.reference.key, []).append(finding)
     is_good = result.exit_code is ExitCode.SUCCEEDED
-    cases = [_case(entry, findings.get(entry.reference.key, []), is_good) for entry in result.objects]
+    cases = [_case(entry, findings.get(entry.reference.key, []), result) for entry in result.objects]
     if not is_good and not any(_is_bad(case) for case in cases):
         cases.append(_whole_run(result))
     suite = Xml.Element("testsuite", name=_name(result), time=f"{result.seconds:.3f}")
@@ -34,7 +35,7 @@ def to_junit(result: Result) -> str:
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
-def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.Element:
+def _case(entry: ObjectResult, findings: list[Finding], result: Result) -> Xml.Element:
     reference = entry.reference
     case = Xml.Element("testcase", name=reference.title, classname=f"k8s-step.{reference.namespace or 'cluster'}")
     case.set("time", f"{entry.seconds:.3f}")
@@ -42,9 +43,9 @@ def _case(entry: ObjectResult, findings: list[Finding], is_good: bool) -> Xml.El
         case.set("file", reference.file)
         case.set("line", str(reference.line))
     if findings:
-        text = "\n\n".join(map(_evidence, findings))
+        text = "\n\n".join(evidence(finding, lead_of(result)) for finding in findings)
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
-    elif not is_good and entry.status != State.CURRENT and not entry.is_gone:
+    elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
         _add_unfinished(case, entry)
     if entry.rolled_back:
         _add_rollback(case, entry)
@@ -92,19 +93,6 @@ def _is_bad(case: Xml.Element) -> bool:
 def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> None:
     child = Xml.SubElement(case, tag, {"type": _clean(kind)} if kind else {}, message=_clean(message))
     child.text = _clean(text or message)  # GitLab shows nothing else
-
-
-def _evidence(finding: Finding) -> str:
-    facts = [("pod", finding.pod), ("container", finding.container), ("image", finding.image), ("node", finding.node)]
-    facts += [("probe", finding.probe), ("answered", finding.probe_answer)]
-    facts += [("claim", claim) for claim in finding.claims]
-    facts += [("likely", finding.advice), ("check", finding.check)]
-    lines = [f"{finding.reason}: {finding.message}"]
-    lines += [f"{label}: {value}" for label, value in facts if value]
-    lines += [f"last lines of {finding.logs_of}:", *finding.logs] if finding.logs else []
-    lines += ["events, newest first:", *finding.events] if finding.events else []
-    lines += finding.missing
-    return "\n".join(lines)
 
 
 def _clean(text: str) -> str:

@@ -206,24 +206,11 @@ class Plain(Output):
     def show_verdict(self, result: Result) -> None:
         """The last line."""
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
-        has_differences = result.command == "diff" and result.exit_code is ExitCode.FAILED
-        word = "different" if has_differences else result.word.replace("_", " ")
-        self.log(f"{self.style(word, tone)}: {summary(result)}")
+        self.log(f"{self.style(result.verdict, tone)}: {summary(result)}")
 
     def finding_text(self, finding: Finding, lead: str = "failed") -> str:
-        """The reason, who is blamed, what it usually means, the last lines and the events."""
-        reference = finding.reference
-        place = f" ({reference.where})" if reference.where else ""
-        lines = [self.style(f"{reference.title} {lead}: {finding.reason or 'no reason given'}", "bad") + place]
-        lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
-        if finding.logs:
-            lines.append(f"  last lines of {finding.logs_of}:")
-            lines += [f"  | {line}" for text in finding.logs for line in _lines(text)]
-        if finding.events:
-            lines.append("  events, newest first:")
-            lines += [f"    {one_line(event, _EVENT)}" for event in finding.events]
-        lines += [f"  {one_line(problem, _EVENT)}" for problem in finding.missing]
-        return "\n".join(lines)
+        """One cause with its evidence, in this log's style."""
+        return evidence(finding, lead, self.style)
 
     def name(self, reference: Reference) -> str:
         """``deployment.apps/web``, with the namespace where there is more than one."""
@@ -247,6 +234,22 @@ def lead_of(result: Result) -> str:
     return "is not current" if ExitCode.TIMED_OUT in (result.exit_code, result.released) else "failed"
 
 
+def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:
+    """The reason, who is blamed, what it usually means, the last lines and the events."""
+    reference = finding.reference
+    place = f" ({reference.where})" if reference.where else ""
+    lines = [style(f"{reference.title} {lead}: {finding.reason or 'no reason given'}", "bad") + place]
+    lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
+    if finding.logs:
+        lines.append(f"  last lines of {finding.logs_of}:")
+        lines += [f"  | {line}" for text in finding.logs for line in _lines(text)]
+    if finding.events:
+        lines.append("  events, newest first:")
+        lines += [f"    {one_line(event, _EVENT)}" for event in finding.events]
+    lines += [f"  {one_line(problem, _EVENT)}" for problem in finding.missing]
+    return "\n".join(lines)
+
+
 def _facts(finding: Finding) -> list[tuple[str, str]]:
     alike = f", and {_many(finding.alike, 'more pod')} likewise" if finding.alike else ""
     node = f" on node {finding.node}" if finding.node else ""
@@ -257,7 +260,7 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
         ("container", finding.container),
         ("image", finding.image),
         ("probe", finding.probe),
-        ("answered", one_line(finding.probe_answer, _EVENT)),
+        ("answered", "" if finding.probe_answer in finding.message else one_line(finding.probe_answer, _EVENT)),
         *(("claim", claim) for claim in finding.claims),
         ("likely", finding.advice),
         ("check", finding.check),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
@@ -75,11 +76,18 @@ class Result:
     message: str = ""
     warnings: tuple[str, ...] = field(default=())
     released: ExitCode | None = None
+    differences: tuple[Difference, ...] = ()
 
     @property
     def word(self) -> str:
         """``succeeded``, ``failed``, …"""
         return RESULTS[self.exit_code]
+
+    @property
+    def verdict(self) -> str:
+        """The same for people; ``diff`` has not failed where it found a difference."""
+        is_different = self.command == "diff" and self.exit_code is ExitCode.FAILED
+        return "different" if is_different else self.word.replace("_", " ")
 
     @property
     def changed(self) -> tuple[Reference, ...]:

@@ -64,7 +64,7 @@ def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str
 
 def _parts(result: Result, link: Link) -> Iterable[str]:
     name = f"k8s-step {prose(result.command)}".rstrip()
-    yield f"### {_SIGNS.get(result.exit_code, '❌')} {name}: {result.word.replace('_', ' ')}\n"
+    yield f"### {_SIGNS.get(result.exit_code, '❌')} {name}: {result.verdict}\n"
     yield f"{prose(summary(result), _TEXT)}{_place(result)}\n"
     if result.message:
         yield _fenced([result.message[:_TEXT]])
@@ -74,6 +74,9 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
     if result.warnings:
         lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
         yield _folded(f"⚠️ Warnings: {len(result.warnings)}", lines)
+    for found in result.differences:
+        if found.lines:
+            yield _folded(prose(found.title), _fenced(found.lines, "diff"))
 
 
 def _place(result: Result) -> str:
@@ -87,9 +90,10 @@ def _place(result: Result) -> str:
 
 
 def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
-    """One table, or where there are many a second one, folded, of those that nothing happened to."""
+    """One table, what failed first; where there are many a second one, folded, of those that nothing happened to."""
     quiet = [entry for entry in objects if _is_quiet(entry)] if len(objects) > _LONG else []
     told = [entry for entry in objects if not quiet or not _is_quiet(entry)]
+    told.sort(key=lambda entry: not entry.is_bad)
     if not any(entry.status or entry.action != "none" or entry.message for entry in objects):
         return  # what was only read or printed
     with_namespace = len({entry.reference.namespace for entry in objects if entry.reference.namespace}) > 1
@@ -104,26 +108,29 @@ def _is_quiet(entry: ObjectResult) -> bool:
 
 
 def _table(entries: Sequence[ObjectResult], with_namespace: bool, link: Link) -> str:
-    head = ["object", "action", "status", "time", "message"]
-    head = ["namespace", *head] if with_namespace else head
-    with_rollback = any(entry.rolled_back for entry in entries)
-    head = [*head, "rollback"] if with_rollback else head
-    rows = [_row(entry, with_namespace, with_rollback, link) for entry in entries[:_ROWS]]
+    """Without the columns that have nothing to tell."""
+    rows = [_cells(entry, with_namespace, link) for entry in entries[:_ROWS]]
+    columns = [column for column in zip(_HEAD, *rows, strict=True) if any(column[1:])]
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in zip(*columns, strict=True))
     more = [f"\nand {len(entries) - _ROWS} more\n"] if len(entries) > _ROWS else []
-    return "\n".join([f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *rows, *more]) + "\n"
+    return "\n".join([head, f"|{'---|' * len(columns)}", *lines, *more]) + "\n"
 
 
-def _row(entry: ObjectResult, with_namespace: bool, with_rollback: bool, link: Link) -> str:
+_HEAD = ("namespace", "object", "action", "status", "time", "message", "rollback")
+
+
+def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, ...]:
     reference = entry.reference
     told = ": ".join(part for part in (entry.reason, entry.message) if part)
-    message = "" if entry.status == State.CURRENT else prose(told, _CELL)
-    status = f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip() or "–"
-    took = duration(entry.seconds) if entry.status and entry.seconds >= 0.05 else "–"
-    cells = [_linked(_code(reference.title), link(reference)), entry.action, status, took, message]
-    cells = [_code(reference.namespace), *cells] if with_namespace else cells
-    back = ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part)
-    cells = [*cells, back or "–"] if with_rollback else cells
-    return f"| {' | '.join(cells)} |"
+    return (
+        _code(reference.namespace) if with_namespace else "",
+        _linked(_code(reference.title), link(reference)),
+        entry.action,
+        f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip(),
+        duration(entry.seconds) if entry.status and entry.seconds >= 0.05 else "",
+        "" if entry.status == State.CURRENT else prose(told, _CELL),
+        ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),
+    )
 
 
 # -- the evidence
@@ -183,9 +190,9 @@ def _folded(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n</details>\n"
 
 
-def _fenced(lines: Sequence[str]) -> str:
+def _fenced(lines: Sequence[str], language: str = "text") -> str:
     """The fence is longer than any row of backticks within."""
     text = printable("\n".join(lines))
     longest = max((len(row) for row in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}\n"
+    return f"{fence}{language}\n{text}\n{fence}\n"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
@@ -14,6 +15,7 @@ from k8s_step.report.journal import Journal
 from k8s_step.report.jsonlines import JsonLines
 from k8s_step.report.output import Output
 from k8s_step.report.plain import Plain
+from k8s_step.report.summary import to_markdown
 from tests.unit.releases import API, PULL, SETTINGS, WEB
 
 
@@ -105,6 +107,7 @@ LONG = "x" * 230 + f" {SECRET}"  # a cut at 240 would leave half of it
 def tell_all(made: Journal) -> None:
     made.connected(f"https://k8s.example/{SECRET}", SECRET, "shop", None)
     made.loaded([WEB])
+    made.differs(Difference(WEB, "configured", (f"-  a: {SECRET}",), LONG))
     made.notice(LONG)
     made.warning(LONG, LONG)
     made.error(StepError(LONG, where=LONG, hint=LONG), WEB)
@@ -117,7 +120,14 @@ def tell_all(made: Journal) -> None:
     made.finish(ExitCode.FAILED)
 
 
-@pytest.mark.parametrize("made_of", [Plain, JsonLines])
+class Page(Plain):
+    """The summary as an output."""
+
+    def finished(self, result: Any) -> None:
+        self.log(to_markdown(result))
+
+
+@pytest.mark.parametrize("made_of", [Plain, JsonLines, Page])
 def test_not_even_half_a_secret_is_told(made_of: type[Plain] | type[JsonLines]) -> None:
     """Outputs cut and escape; here nothing masks behind them."""
     lines: list[str] = []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode
 from k8s_step.report.result import ObjectResult, Result
 from k8s_step.report.summary import LIMIT, prose, to_markdown
@@ -54,11 +55,11 @@ GOOD = """\
 3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s, on <code>https://k8s.example:6443</code>, \
 context <code>kind</code>, namespace <code>shop</code>
 
-| object | action | status | time | message |
-|---|---|---|---|---|
-| <code>configmap/settings</code> | unchanged | ✅ current | – |  |
-| <code>deployment.apps/web</code> | configured | ✅ current | 9.8 s |  |
-| <code>deployment.apps/api</code> | created | ✅ current | 4.2 s |  |
+| object | action | status | time |
+|---|---|---|---|
+| <code>configmap/settings</code> | unchanged | ✅ current |  |
+| <code>deployment.apps/web</code> | configured | ✅ current | 9.8 s |
+| <code>deployment.apps/api</code> | created | ✅ current | 4.2 s |
 """
 
 
@@ -69,7 +70,7 @@ def test_a_good_release() -> None:
 def test_a_failed_release() -> None:
     page = to_markdown(releases.failed())
     assert page.startswith("### ❌ k8s-step apply: failed\n")
-    assert [row[2] for row in rows(page)[1:4]] == ["✅ current", "❌ failed", "⌛ in progress"]
+    assert [row[2] for row in rows(page)[1:4]] == ["❌ failed", "⌛ in progress", "✅ current"]
     assert "<details><summary><b>deployment.apps/web</b> failed: <b>ErrImagePull</b></summary>\n\n- <b>" in page
     assert "likely: no such image or tag in the registry" in facts(page)
     assert "pod: web-7c6b9d598d-wpgts on node node-1, and 2 more likewise" in facts(page)
@@ -88,7 +89,7 @@ def test_a_refused_release_tells_why() -> None:
     page = to_markdown(releases.refused())
     assert page.startswith("### ❌ k8s-step apply: refused\n")
     assert blocks(page) == ["k8s/shop.yaml:12: deployment/shop/web: spec.replicas belongs to kubectl"]
-    assert rows(page)[2][4] == "spec.replicas belongs to kubectl"
+    assert rows(page)[1] == ["deployment.apps/web", "none", "spec.replicas belongs to kubectl"]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,16 @@ def test_what_was_only_read_is_not_listed() -> None:
     page = to_markdown(replace(releases.result(ExitCode.SUCCEEDED, *read), command="get"))
     assert page.startswith("### ✅ k8s-step get: succeeded\n\n40 objects ")
     assert "|" not in page and "<details>" not in page
+
+
+def test_differences_are_folded_diffs() -> None:
+    lines = ("--- live/apps/v1/Deployment/shop/web", "+++ merged/apps/v1/Deployment/shop/web", "-  a: 1", "+  a: ```")
+    found = (Difference(WEB, "configured", lines), Difference(API, "configured", (), "labels"))
+    result = replace(releases.result(ExitCode.FAILED, ObjectResult(WEB)), command="diff", differences=found)
+    page = to_markdown(result)
+    assert page.startswith("### ❌ k8s-step diff: different\n")
+    assert "<summary>deployment/shop/web (k8s/shop.yaml:12) would be configured</summary>\n\n````diff\n" in page
+    assert blocks(page) == ["\n".join(lines)]
 
 
 def test_namespaces_are_told_apart() -> None:
