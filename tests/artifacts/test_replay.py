@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -130,8 +131,8 @@ def issuer(token: str) -> Iterator[Callable[[], dict[str, str]]]:
     """GitHub's token service: gives the job that asks with its own secret an ID token for the audience it names."""
 
     def answer(exchange: Exchange) -> None:
-        granted = "audience=k8s.example.com" in exchange.target
-        granted = granted and exchange.header("Authorization") == "Bearer of-this-job"
+        asked = parse_qs(urlsplit(exchange.target).query).get("audience")
+        granted = asked == ["https://k8s.example.com"] and exchange.header("Authorization") == "Bearer of-this-job"
         exchange.reply(200 if granted else 403, {"value": token} if granted else {})
 
     with Loopback(answer) as server:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,6 +33,7 @@ from tests.docs.tables import ACTION, README, ROOT, action, readme
 _TEXT = README.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
+_WORKFLOWS = [ROOT / "examples" / "github-workflow.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 _DOTENV = set(re.findall(r"^\w+", to_dotenv(Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0), ""), re.M))
 
 
@@ -141,23 +144,25 @@ def test_graces_are_as_the_readme_says() -> None:
 
 
 def _command_lines(path: Path) -> list[str]:
-    """Every ``k8s-step …`` call in a document's shell blocks or steps."""
+    """Every ``k8s-step …`` call in a document's shell blocks, steps and scripts, or in the words about them."""
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    return re.findall(r"(?m)(?:^\$? ?|sh '|\s- |`)(k8s-step(?: [^`'\n]*)?)", text)
+    return re.findall(r"(?m)(?:^\$? ?|^ +|sh '|\s- |`)(k8s-step(?: [^`'\n]*)?)", text)
+
+
+def _flags(options: Iterable[Option]) -> set[str]:
+    names = {f"--{option.name}" for option in options} | {f"-{option.short}" for option in options if option.short}
+    return names | {f"--no-{option.name}" for option in options if option.negatable}
 
 
 @pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_call_what_exists(path: Path) -> None:
     commands = {command.name: command for command in COMMANDS}
     for line in _command_lines(path):
-        words = shlex.split(line.partition("#")[0].replace("…", ""))[1:]
+        words = shlex.split(line.partition(" #")[0].replace("…", ""))[1:]
         if not words or words[0].startswith("-") or not words[0].isalpha():
             continue
         assert words[0] in {*commands, "demo"}, line
-        known = {f"--{option.name}" for option in _all_options().values()} | {
-            f"-{option.short}" for option in _all_options().values() if option.short
-        }
-        known |= {f"--no-{option.name}" for option in _all_options().values() if option.negatable}
+        known = _flags(commands[words[0]].options) if words[0] in commands else set()
         assert {word for word in words[1:] if re.match(r"--?[a-z]", word)} <= known, line
 
 
@@ -169,11 +174,21 @@ def test_examples_set_only_variables_that_exist(path: Path) -> None:
         assert variable in known, variable
 
 
+def _steps(said: Any) -> list[dict[str, Any]]:
+    """The steps in a list of them, in a job or in a workflow."""
+    if isinstance(said, list):
+        return said
+    jobs = [said, *said.get("jobs", {}).values()]
+    return [step for job in jobs for step in job.get("steps", [])]
+
+
 def test_github_example_names_only_inputs_that_exist() -> None:
     known = set(yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"])
     examples = re.findall(r"```yaml\n(.*?)```", _TEXT, re.S)
-    steps = [step for example in examples for step in yaml.safe_load(example) if "with" in step]
-    assert steps
+    steps = [step for example in examples for step in _steps(yaml.safe_load(example)) if "with" in step]
+    own = [step for path in _WORKFLOWS for step in _steps(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    steps += [step for step in own if re.match(r"\./$|OWNER/k8s-step@", step.get("uses", ""))]
+    assert len(steps) > 4
     for step in steps:
         assert set(step["with"]) <= known
 
@@ -181,7 +196,10 @@ def test_github_example_names_only_inputs_that_exist() -> None:
 def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {__version__}" in changelog
-    assert f"k8s-step:{__version__}" in (ROOT / "examples" / "Jenkinsfile").read_text(encoding="utf-8")
+    for path in _EXAMPLES:
+        named = re.findall(r"k8s-step(?::|@v)([\d.]+\d)", path.read_text(encoding="utf-8"))
+        assert set(named) <= {__version__}, path
+        assert named or path.parent.name == "k8s"
 
 
 def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:
