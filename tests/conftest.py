@@ -60,14 +60,15 @@ def _notice(config: pytest.Config) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """One loud line where the control plane could not be had. The skips carry the reason, xdist's workers' too."""
+    """One loud line for each thing that could not be had. The skips carry the reason, xdist's workers' too."""
     skips = terminalreporter.stats.get("skipped", [])
     texts = [report.longrepr[2] for report in skips if isinstance(report.longrepr, tuple)]
-    reasons = [text.partition(f"{LOUD}: ")[2] for text in texts if LOUD in text]
-    if reasons:
-        line = f"{LOUD}: {reasons[0]} ({len(reasons)} tests skipped)"
+    reasons: dict[str, list[str]] = {}
+    for found in filter(None, (re.search(r"(SKIPPED [A-Z ]+): (.*)", text, re.S) for text in texts)):
+        reasons.setdefault(found[1], []).append(found[2])
+    for loud, said in reasons.items():
         terminalreporter.write_line("")
-        terminalreporter.write_line(line, red=True, bold=True)
+        terminalreporter.write_line(f"{loud}: {said[0]} ({len(said)} tests skipped)", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
