@@ -26,6 +26,12 @@ def advice(reason: str, message: str = "", exit_code: int | None = None) -> Advi
     return _BY_REASON.get(reason, Advice())
 
 
+def probe_advice(kind: str, answer: str) -> Advice:
+    """On a probe (readiness, liveness, startup) that does not succeed, by what it answered."""
+    own, by_answer = _BY_REASON[_PROBES[kind]], advice("Unhealthy", answer)
+    return Advice(f"{own.likely}: {by_answer.likely}", by_answer.check) if any(by_answer) else own
+
+
 Words = Sequence[tuple[str, Advice]]  # regular expressions, the telling ones first
 
 _IMAGE: Words = (
@@ -163,6 +169,37 @@ _VOLUME: Words = (
         Advice("a Secret, ConfigMap or key that a volume shows is not there", "its name, its namespace, its keys"),
     ),
 )
+# The probers' words: pkg/probe/http, pkg/probe/exec of kubernetes, and Go's net and context.
+_ANSWERS: Words = (
+    (
+        "connection refused",
+        Advice("nothing listens there", "the probe's port; does the program listen on 0.0.0.0, not on localhost?"),
+    ),
+    (
+        r"statuscode: 404",
+        Advice("there is no such path", "the probe's path, and the prefix that the program is served under"),
+    ),
+    (
+        r"statuscode: 40[13]",
+        Advice("the path wants credentials", "let the probe's path be read without them"),
+    ),
+    (
+        r"statuscode: \d",
+        Advice("the program says by itself that it is not well", "its last lines: what does it wait for?"),
+    ),
+    (
+        "deadline exceeded|timed? ?out|no recent network activity",
+        Advice("it does not answer in time", "is it busy or stuck? timeoutSeconds is 1 unless it is set"),
+    ),
+    (
+        "no such file or directory|executable file not found",
+        Advice("the probe's command is not in the image", "its exec.command; many images have no shell and no curl"),
+    ),
+    (
+        "http response to https client|malformed HTTP|server gave HTTP",
+        Advice("one speaks HTTPS, the other HTTP", "the probe's scheme"),
+    ),
+)
 _NODES: Words = (
     (
         "Insufficient|Too many pods",
@@ -203,6 +240,7 @@ _BY_WORDS: dict[str, Words] = {
     **dict.fromkeys(("FailedCreate", "ReplicaFailure"), _CREATE),
     **dict.fromkeys(("FailedMount", "FailedAttachVolume", "FailedMapVolume"), _VOLUME),
     "CreateContainerConfigError": _CONFIG,
+    "Unhealthy": _ANSWERS,
     "Unschedulable": _NODES,
 }
 
@@ -331,6 +369,9 @@ _BY_REASON = {
         "another release, or a person, changed the same fields meanwhile", "who, and why; let releases take turns"
     ),
     "Deleted": Advice("somebody else deleted it", "other pipelines, or a finished Job's ttlSecondsAfterFinished"),
+    "Running": Advice(
+        "the Job is still at work", "its last lines: is it busy, or does it wait for something? does it need more time?"
+    ),
     "Evicted": Advice("its node ran short of something", "the message says of what: requests and limits for that"),
     "Preempted": Advice("a pod of higher priority took its place", "priority classes, and room on the nodes"),
     "LivenessProbe": Advice(
@@ -338,10 +379,11 @@ _BY_REASON = {
         "the probe's answer; does the program need longer to start (startupProbe) or to answer (timeoutSeconds)?",
     ),
     "StartupProbe": Advice(
-        "its startup probe gave up on it, so the kubelet stops and restarts it",
+        "its startup probe does not succeed",
         "the probe's answer; failureThreshold times periodSeconds is the time it gets to start",
     ),
 }
+_PROBES = {"readiness": "ContainersNotReady", "liveness": "LivenessProbe", "startup": "StartupProbe"}
 _BY_REASON |= {
     "ImagePullBackOff": _BY_REASON["ErrImagePull"],
     "RegistryUnavailable": _BY_REASON["ErrImagePull"],

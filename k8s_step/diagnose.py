@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from k8s_step import claims, events, probes, revision
-from k8s_step.advice import Advice, advice
+from k8s_step.advice import Advice, advice, probe_advice
 from k8s_step.client import Answer, Client, Request
 from k8s_step.concurrency import gather
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnreachableError
@@ -17,7 +17,7 @@ from k8s_step.feeds import Target
 from k8s_step.finding import Finding
 from k8s_step.judgement import Blame, Judgement
 from k8s_step.moments import last_written
-from k8s_step.podfailures import Symptom, owner
+from k8s_step.podfailures import RUNNING, Symptom, owner
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.resource import required
@@ -63,7 +63,8 @@ def _groups(target: Target) -> list[tuple[Blame, ...]]:
     groups: dict[tuple[str, str], list[Blame]] = {}
     for blame in target.judgement.blamed if target.judgement else ():
         groups.setdefault((blame.symptom.family or blame.symptom.reason, blame.symptom.container), []).append(blame)
-    return [tuple(group) for group in groups.values()] or [()]
+    telling = [tuple(group) for (reason, _), group in groups.items() if reason != RUNNING]
+    return telling or [tuple(group) for group in groups.values()] or [()]
 
 
 @dataclass(frozen=True)
@@ -252,15 +253,18 @@ class _Evidence:
             return found
         blame = self._cause.group[0]
         container = blame.symptom.container
+        is_unready = blame.symptom.reason == "ContainersNotReady"
         kind = ""
         if blame.symptom.crashed:
             kind = probes.killed_by(self._events, container)
-            found = _advised(found, advice(f"{kind.capitalize()}Probe")) if kind else found
-        elif blame.symptom.reason == "ContainersNotReady":
+        elif is_unready:
             kind = probes.unready(blame.pod, container)
         if not kind:
             return found
         answer = probes.answer(self._events, container, kind)
+        if is_unready and answer:  # the condition only names the container
+            found = replace(found, message=f"{kind.capitalize()} probe failed: {answer}")
+        found = _advised(found, probe_advice(kind, answer))
         return replace(found, probe=probes.told(blame.pod, container, kind), probe_answer=answer)
 
     def _logs(self) -> tuple[tuple[str, ...], str]:
@@ -268,7 +272,7 @@ class _Evidence:
         if not self._cause.group:
             return (), ""
         blame = self._cause.group[0]
-        if not (blame.symptom.crashed or blame.symptom.reason == "ContainersNotReady"):
+        if not (blame.symptom.crashed or blame.symptom.reason in ("ContainersNotReady", RUNNING)):
             return (), ""
         logs_of = "the run that crashed" if blame.symptom.crashed else "the current run"
         raw = self._log(blame)

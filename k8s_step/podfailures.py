@@ -23,6 +23,7 @@ CONTAINER_GRACE = 15.0
 CRASHES = 2  # restarts
 _CRASH = "crash"
 _NOT_FATAL = ("Unschedulable", "ContainersNotReady")
+RUNNING = "Running"
 _GATES = "ReadinessGatesNotReady"  # kubelet's pkg/kubelet/status/generate.go
 
 # A registry that is asked too often or is down may answer yet: these win over the words below.
@@ -90,11 +91,14 @@ def _asked_for(pod: Pod, patience: Patience) -> list[Symptom]:
 def complaint(pod: Pod) -> Symptom | None:
     """The best explanation of why ``pod`` is not there yet, fatal or not; ``None`` when it is ready or done.
 
-    For a release that has failed or timed out: a container that ended, else unschedulable, else unready.
+    For a release that has failed or timed out: a container that ended, else unschedulable, else unready. A Job's pod is
+    not there before it is done: while it runs, its reason is ``Running``.
     """
     status = pod.get("status") or {}
-    if is_ready(pod) or status.get("phase") == "Succeeded":
+    if status.get("phase") == "Succeeded":
         return None
+    if is_ready(pod):
+        return _at_work(status) if owner(pod).get("kind") == "Job" else None
     known = symptoms(pod)
     if known:
         return known[0]
@@ -103,6 +107,11 @@ def complaint(pod: Pod) -> Symptom | None:
         if run and run.get("exitCode") != 0:
             return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
     return _not_there(pod, status)
+
+
+def _at_work(status: Status) -> Symptom | None:
+    running = (entry for entry in status.get("containerStatuses") or [] if (entry.get("state") or {}).get("running"))
+    return next((Symptom(RUNNING, "", AT_ONCE, str(entry.get("name", ""))) for entry in running), None)
 
 
 def _not_there(pod: Pod, status: Status) -> Symptom:
