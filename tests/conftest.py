@@ -168,7 +168,7 @@ class Running:
         """What it has said so far, both streams."""
         return self._read("stdout") + self._read("stderr")
 
-    def wait_for(self, words: str, timeout: float = 30) -> str:
+    def wait_for(self, words: str, timeout: float = 60) -> str:
         """Wait until it has said these words; returns what it said. Fails where it ends or takes too long."""
         end = time.monotonic() + timeout
         while words not in self.text:
@@ -181,7 +181,7 @@ class Running:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 60) -> Outcome:
+    def wait(self, timeout: float = 120) -> Outcome:
         """Wait for its end; one that takes longer is killed, and the test fails."""
         try:
             code = self.process.wait(timeout)
@@ -227,7 +227,7 @@ class Step:
         *args: str,
         env: Mapping[str, str | None] | None = None,
         input: str | None = None,
-        timeout: float = 60,
+        timeout: float = 120,
         cwd: Path | None = None,
         report: bool = False,
     ) -> Outcome:
@@ -319,7 +319,7 @@ def proxy(cluster: Cluster) -> Iterator[Proxy]:
         yield running
 
 
-def poll(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def poll(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """Wait until the condition holds and return what it gave; fails with ``what`` after so many seconds."""
     end = time.monotonic() + seconds
     while not (value := condition()):

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Kubectl, Outcome, Running, Step, poll
+from tests.controlplane.plays import PREFIX
 from tests.integration.objects import Object, write
+
+HELD = "600s"  # as ``create_delay``: pods that don't start before somebody lets them
 
 
 class Releases:
@@ -44,6 +47,10 @@ class Releases:
             return sorted(ready) if len(ready) == count else []
 
         return list(poll(names, f"{count} living pods", 60))
+
+    def let_start(self) -> None:
+        """Let the pods start that are held back now; some may vanish meanwhile."""
+        self._kubectl("-n", self.namespace, "annotate", "pods", "--all", f"{PREFIX}/create-delay-", check=False)
 
     def say(self, name: str, *containers: Object, kind: str = "pod", **status: Any) -> None:
         """Write an object's status as its controller, or a pod's as the kubelet would."""

@@ -12,7 +12,7 @@ from tests.conftest import Outcome, poll
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import Object, autoscaler, custom, definition, deployment, job, obj, template, workload
 from tests.integration.outcomes import objects, statuses, the_failure
-from tests.integration.releases import Releases
+from tests.integration.releases import HELD, Releases
 
 pytestmark = pytest.mark.usefixtures("played")
 
@@ -289,11 +289,17 @@ def test_a_custom_resource_that_tells_nothing_is_current_and_that_is_said(releas
 
 
 def meanwhile(release: Releases, act: Callable[[Releases], object]) -> Outcome:
-    """A slow but good release, and what somebody else does once it is under way."""
-    run = release.start(deployment(image="shop/web:1", replicas=2, delay="1500ms"))
+    """A good release whose pods don't start before somebody else has done something to it."""
+    run = release.start(deployment(image="shop/web:1", replicas=2, create_delay=HELD))
     run.wait_for("waiting for 1 object")
     poll(lambda: release.read("pods"), "the first pod")
     act(release)
+
+    def ended() -> bool:
+        release.let_start()
+        return run.process.poll() is not None
+
+    poll(ended, "the end", 60)
     return run.wait()
 
 
@@ -302,7 +308,7 @@ def set_image(release: Releases) -> None:
 
 
 def newer_apply(release: Releases) -> None:
-    newer = json.dumps(deployment(image="shop/web:9", replicas=2, delay="1500ms"))
+    newer = json.dumps(deployment(image="shop/web:9", replicas=2))
     release.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=k8s-step", "-f", "-", input=newer)
 
 
@@ -327,7 +333,7 @@ def test_a_newer_write_of_the_same_fields_is_said_and_fails(
     assert (outcome.code, the_failure(outcome)["reason"]) == (1, "Superseded"), outcome.text
     message = the_failure(outcome)["message"]
     assert f".spec.template.spec.{field}" in message and who in message
-    assert "let them take turns" in outcome.stderr
+    assert "let releases take turns" in outcome.stderr
 
 
 def restart(release: Releases) -> None:
