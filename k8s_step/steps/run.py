@@ -20,8 +20,8 @@ from k8s_step.session import Run, Session, open_session
 from k8s_step.writing import ApplyOptions, Planned, Written
 
 _DELETION = 5.0  # seconds for all of them
-# A cancelled step is to be done within five seconds: so long for everything, and for creations to be answered.
-_LAST_MOMENTS, _UNDER_WAY = 4.0, 2.0
+# A cancelled step is to be done within five: two of them for creations to be answered, or for evidence.
+_UNDER_WAY, _LAST_DELETION = 2.0, 2.5
 
 
 def run(run: Run) -> ExitCode:
@@ -100,14 +100,13 @@ class _Started:
 
     def _cancel(self) -> None:
         """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
-        end = time.monotonic() + _LAST_MOMENTS
         inputs = self._run.inputs
         with self._changed:
             self._is_cancelled = True
             if not self._changed.wait_for(lambda: not self._open, _UNDER_WAY) and not inputs.dry_run:
                 self._run.journal.warning("a Job's creation was not answered yet: look whether it is there")
         if inputs.on_cancel == "delete":
-            self._delete(self._targets if inputs.rm else self._unfinished(), end)
+            self._delete(self._targets if inputs.rm else self._unfinished(), time.monotonic() + _LAST_DELETION)
         else:
             self._say_left()
 

@@ -314,7 +314,7 @@ def test_cancelled(
 
 def test_cancelled_with_many_jobs(step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
     """All deletions are asked for at once: none waits for the answer to another."""
-    count = 6
+    count = 3
     together = threading.Barrier(count)
 
     def all_together(exchange: Any) -> None:
