@@ -23,6 +23,7 @@ from k8s_step.report.workspace import relative, root_of, rooted
 _PLACE = re.compile(r"(?P<file>(?![a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<object>.+))?", re.S)
 _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
 _TITLE = 200
+_LAST = 3  # lines of a log in an annotation
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
@@ -45,6 +46,10 @@ def command(name: str, message: str = "", **properties: str) -> str:
 
 def _escaped(text: str, table: Mapping[str, str]) -> str:
     return "".join(table.get(character, character) for character in text)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label}: {text}" if text else ""
 
 
 def _tamed(write: Callable[[str], None]) -> Callable[[str], None]:
@@ -99,7 +104,8 @@ class GitHub(Folded):
 
     def show_headline(self, finding: Finding, headline: str) -> None:
         pod = f"pod {finding.pod}, container {finding.container}" if finding.container else f"pod {finding.pod}"
-        lines = [headline, finding.message, pod if finding.pod else "", finding.advice, finding.check]
+        facts = [pod if finding.pod else "", _labelled("likely", finding.advice), _labelled("check", finding.check)]
+        lines = [headline, finding.message, *facts, *(f"| {line}" for line in finding.logs[-_LAST:])]
         reference = finding.reference
         where = f"{reference.where}: {reference.title}" if reference.where else reference.title
         self._annotate("error", "\n".join(line for line in lines if line), where, finding.reason)

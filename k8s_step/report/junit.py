@@ -32,7 +32,8 @@ def to_junit(result: Result) -> str:
     suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
     suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     suite.extend(cases)
-    return Xml.tostring(suite, encoding="unicode", xml_declaration=True)
+    Xml.indent(suite)
+    return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _case(entry: ObjectResult, findings: list[Finding], result: Result) -> Xml.Element:

@@ -125,9 +125,10 @@ def test_each_cause_is_an_annotation_with_its_evidence_below() -> None:
         "deployment.apps/web failed: ErrImagePull (k8s/shop.yaml:12)",
         PULL.message,
         "pod web-7c6b9d598d-wpgts, container app",
-        "no such image or tag in the registry",
+        "likely: no such image or tag in the registry",
     ]
     assert api.properties["line"] == "40"
+    assert api.message.splitlines()[-2:] == ["| starting", "| FATAL: no database"]
     assert "  | FATAL: no database" in told.text
     assert told.log[-1].startswith("failed: deployment.apps/web (ErrImagePull), deployment.apps/api (CrashLoopBackOff)")
 
