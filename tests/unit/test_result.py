@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,28 +9,50 @@ from k8s_step.errors import ExitCode
 from k8s_step.report.result import to_json
 from tests.unit import releases
 
+# What the contract shows, in its order, and what has been added since.
+TOP = ("command", "result", "exit_code", "server", "context", "started", "seconds", "objects", "failures")
+OBJECT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "namespace": "shop",
+    "name": "web",
+    "file": "k8s/shop.yaml",
+    "line": 12,
+    "action": "configured",
+    "status": "failed",
+    "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
+    "seconds": 3.1,
+}
+FAILURE = ("object", "reason", "message", "pod", "container", "logs", "events")
+MORE_OF_THE_RUN = ("message", "warnings")
+MORE_OF_A_FAILURE = (
+    *("advice", "check", "image", "node", "alike", "exit_code", "signal"),
+    *("probe", "probe_answer", "claims", "logs_of", "missing"),
+)
+
 
 def test_the_result_file_is_the_one_the_contract_shows() -> None:
     found = json.loads(json.dumps(to_json(releases.failed())))
-    promised = ["command", "result", "exit_code", "server", "context", "started", "seconds", "objects", "failures"]
-    assert set(promised) <= found.keys()
-    assert (found["command"], found["result"], found["exit_code"]) == ("apply", "failed", 1)
-    assert found["objects"][1] == {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "namespace": "shop",
-        "name": "web",
-        "file": "k8s/shop.yaml",
-        "line": 12,
-        "action": "configured",
-        "status": "failed",
-        "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
-        "seconds": 3.1,
-    }
-    failure = found["failures"][0]
-    assert {"object", "reason", "message", "pod", "container", "logs", "events"} <= failure.keys()
-    assert failure["object"] == "apps/v1/Deployment/shop/web"
-    assert found["failures"][1]["logs"][0] == "starting"
+    assert [key for key in found if key not in MORE_OF_THE_RUN] == list(TOP)
+    assert set(found) == {*TOP, *MORE_OF_THE_RUN}
+    given = {key: found[key] for key in ("command", "result", "exit_code", "context", "started", "seconds")}
+    assert list(given.values()) == ["apply", "failed", 1, "kind", "2026-11-22T10:00:00Z", 12.34]
+    assert found["objects"][1] == OBJECT
+    pull, crash = found["failures"]
+    assert set(pull) == set(crash) == {*FAILURE, *MORE_OF_A_FAILURE}
+    assert (pull["object"], pull["reason"]) == ("apps/v1/Deployment/shop/web", "ErrImagePull")
+    assert (pull["pod"], pull["container"], len(pull["events"])) == ("web-7c6b9d598d-wpgts", "app", 1)
+    assert crash["logs"][0] == "starting"
+
+
+def test_a_rollback_adds_what_became_of_each_object() -> None:
+    result = replace(releases.failed(), exit_code=ExitCode.ROLLED_BACK, released=ExitCode.FAILED)
+    result.objects[1].rolled_back, result.objects[1].rollback_message = "restored", "as of revision 3"
+    found = to_json(result)
+    assert set(found) == {*TOP, *MORE_OF_THE_RUN, "rollback"}
+    assert (found["result"], found["rollback"]) == ("rolled_back", {"released": "failed", "complete": True})
+    assert found["objects"][1] == {**OBJECT, "rolled_back": "restored", "rollback_message": "as of revision 3"}
+    assert set(found["objects"][0]) == set(OBJECT), "nothing was done to it"
 
 
 @pytest.mark.parametrize(
