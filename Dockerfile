@@ -5,29 +5,33 @@ FROM ${BASE} AS base
 FROM base AS build
 WORKDIR /src
 # Wheels only: whatever would need a compiler is an error.
-ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
+# Bytecode is compared by nothing at run time, so that no copy makes it stale; paths in it as in the image.
+ENV COMPILE="python -m compileall -q -f --invalidation-mode unchecked-hash -s /install -p /usr/local"
 COPY requirements.lock requirements-build.lock ./
-RUN python -m pip install --require-hashes --requirement requirements-build.lock \
- && python -m pip install --require-hashes --requirement requirements.lock --prefix /install
+RUN python -m pip install --no-compile --require-hashes --requirement requirements-build.lock \
+ && python -m pip install --no-compile --require-hashes --requirement requirements.lock --prefix /install \
+ && $COMPILE /install
 COPY pyproject.toml README.md LICENSE ./
 COPY k8s_step ./k8s_step
 # The dependencies' own commands aren't the step's.
-RUN python -m pip install --no-deps --no-build-isolation --prefix /install . \
- && find /install/bin -type f ! -name k8s-step -delete
+RUN python -m pip install --no-compile --no-deps --no-build-isolation --prefix /install . \
+ && find /install/bin -type f ! -name k8s-step -delete \
+ && $COMPILE /install/lib/python3*/site-packages/k8s_step
 
 FROM base AS root
+# What a step never runs goes; the rest of the standard library is compiled, which the base leaves to the first start.
+WORKDIR /usr/local/lib
+RUN rm -rf python3*/ensurepip python3*/idlelib python3*/pydoc_data python3*/tkinter python3*/lib-dynload/_tkinter.* \
+      python3*/turtle.py python3*/turtledemo python3*/venv python3*/config-* python3*/site-packages/pip* \
+      python3*/site-packages/setuptools* python3*/site-packages/wheel* pkgconfig ../include ../share/man \
+      ../bin/pip* ../bin/wheel ../bin/idle* ../bin/pydoc* ../bin/python*-config \
+ && python -m compileall -q -f --invalidation-mode unchecked-hash python3*
 COPY --from=build /install /usr/local
-# What a step never runs goes; what stays is compiled, by content and not by date, so that no copy makes it stale.
-RUN python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))' > /tmp/stdlib \
- && cd "$(cat /tmp/stdlib)" \
- && rm -rf ensurepip idlelib pydoc_data tkinter turtledemo turtle.py venv config-* lib-dynload/_tkinter.* \
-      site-packages/pip site-packages/pip-* site-packages/setuptools* site-packages/wheel* /tmp/stdlib \
-      /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/local/bin/pydoc* /usr/local/bin/python*-config \
-      /usr/local/include /usr/local/lib/pkgconfig /usr/local/share/man \
- && python -m compileall -q -f --invalidation-mode unchecked-hash .
 
 # One layer, so that what was removed is not in the image at all.
 FROM scratch
+# hadolint ignore=DL3067
 COPY --from=root / /
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin LANG=C.UTF-8
 ARG BASE

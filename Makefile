@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Four workers share one control plane; those that are done take over tests that others still have before them.
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
-.PHONY: demo test lint bench image cluster lock clean
+.PHONY: demo test lint bench image image-test cluster lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/k8s-step demo
@@ -25,8 +25,18 @@ bench: $(VENV)/.dev
 cluster: $(VENV)/.dev
 	@$(BIN)/python -m tests.controlplane
 
+# ENGINE=podman or ENGINE=buildah does it as well.
+ENGINE ?= docker
 image:
-	docker build -t k8s-step .
+	$(ENGINE) build -t k8s-step \
+	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' k8s_step/__init__.py) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg CREATED=$$(git log -1 --format=%cI) \
+	  --build-arg SOURCE="$$(git remote get-url origin 2>/dev/null | sed 's|://[^/]*@|://|')" .
+
+# Builds the image with buildah, as root, and starts it every way a pipeline does. K8S_STEP_TEST_BASE names a base to be
+# pulled; without it debootstrap makes one.
+image-test: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/image
 
 lock: $(VENV)/.dev
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
