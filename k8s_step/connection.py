@@ -62,7 +62,7 @@ class TokenEndpoint:
 class User:
     """Who we are: the secrets of a connection, none of which shows in a ``repr``.
 
-    ``client_certificate`` and ``client_key`` are PEM.
+    ``client_certificate`` and ``client_key`` are PEM; ``certificate_files`` is where they come from, if from files.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -71,6 +71,7 @@ class User:
     password: str | None = field(default=None, repr=False)
     client_certificate: bytes | None = field(default=None, repr=False)
     client_key: bytes | None = field(default=None, repr=False)
+    certificate_files: tuple[str, str] | None = None
     exec_plugin: ExecPlugin | None = None
     id_token: TokenEndpoint | None = None
 

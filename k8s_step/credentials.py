@@ -1,4 +1,4 @@
-"""Credentials that live: token files that rotate, exec plugins whose tokens and certificates expire.
+"""Credentials that live: files with tokens and certificates that rotate, exec plugins whose answers expire.
 
 Source of the plugin protocol: client.authentication.k8s.io/v1 and client-go's ``plugin/pkg/client/auth/exec``.
 """
@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -73,6 +74,8 @@ def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
     static = Credential(_authorization(user), _certificate(user))
     if user.token_file:
         return TokenFile(Path(user.token_file), static, redactor)
+    if user.certificate_files:
+        return CertificateFiles(user.certificate_files, static, redactor)
     if user.exec_plugin and static == Credential():
         return Plugin(user.exec_plugin, connection, redactor)
     return Static(static, redactor)
@@ -152,7 +155,7 @@ class TokenFile:
 
     def _read_if_changed(self) -> None:
         try:
-            seen = self._stamp()
+            seen = _stamp(self._path)
             if seen == self._seen:
                 return
             token = self._path.read_text(encoding="utf-8").strip()
@@ -163,15 +166,56 @@ class TokenFile:
             self._credential = Credential(bearer(token, str(self._path)), self._certificate)
             self._seen = seen
 
-    def _stamp(self) -> tuple[int, ...]:
-        stat = self._path.stat()
-        return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-
     def _without_file(self) -> Credential:
         if self._fallback:
             return Credential(self._fallback, self._certificate)
         problem = "is empty" if self._path.is_file() else "is not there or cannot be read"
         raise InputError(f"the token file {problem}", where=str(self._path))
+
+
+class CertificateFiles:
+    """A client certificate and its key in files, read again when they change, as client-go does.
+
+    While the two don't belong together, because one of them is yet to be replaced, the last good pair stays in use.
+    """
+
+    def __init__(self, files: tuple[str, str], static: Credential, redactor: Redactor) -> None:
+        self._files = (Path(files[0]), Path(files[1]))
+        self._credential = static
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        self._seen: list[tuple[int, ...]] = []
+
+    def current(self) -> Credential:
+        with self._lock:
+            self._read_if_changed()
+            return self._credential
+
+    def refresh(self, refused: Credential) -> bool:
+        return self.current() != refused
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+    def _read_if_changed(self) -> None:
+        try:
+            seen = [_stamp(path) for path in self._files]
+            if seen == self._seen:
+                return
+            chain, key = (path.read_bytes() for path in self._files)
+            # Python has no other way to see whether a key is a certificate's; an encrypted one must not ask for input.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._files[0], self._files[1], "")
+        except OSError:  # SSLError is one
+            return
+        self._redactor.add(key)
+        self._credential = Credential(self._credential.authorization, Certificate(chain, key))
+        self._seen = seen
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes with a file's content: the kubelet replaces files by others of the same size and time."""
+    stat = path.stat()
+    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
 class Renewed(ABC):

@@ -260,10 +260,19 @@ def _stripped(text: str | None) -> str | None:
 
 
 def _exec_plugin(user: Entry, cluster: Entry) -> ExecPlugin | None:
+        certificate_files=_certificate_files(user),
     plugin = user.child("exec")
     if plugin is None:
         return None
     command = plugin.text("command")
+def _certificate_files(user: Entry) -> tuple[str, str] | None:
+    """The files of client certificate and key, unless the kubeconfig holds either itself."""
+    if user.text("client-certificate-data") or user.text("client-key-data"):
+        return None
+    certificate, key = user.path("client-certificate"), user.path("client-key")
+    return (str(certificate), str(key)) if certificate and key else None
+
+
     if not command:
         raise InputError("exec names no command", where=plugin.where)
     # clientcmd: a command with a separator is relative to the file that names it, a bare one is looked up in PATH.

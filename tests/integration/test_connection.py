@@ -139,6 +139,16 @@ class TestWho:
         path = owned.write_kubeconfig(tmp_path / "config", user=owned.certificate_files())
         assert "system:masters" in groups(connect(kubeconfig=str(path)))
 
+    def test_certificate_files_that_rotate(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
+        Authority().sign("somebody else").write(tmp_path, "me")
+        user = {"client-certificate": "me.crt", "client-key": "me.key"}
+        client = connect(kubeconfig=str(owned.write_kubeconfig(tmp_path / "config", user=user)))
+        with pytest.raises(UnauthorizedError):
+            who(client)
+        for name, path in (("me.key", owned.key), ("me.crt", owned.certificate)):
+            (tmp_path / name).write_bytes(Path(str(path)).read_bytes())
+        assert "system:masters" in groups(client)
+
     def test_certificate_data(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
         path = owned.write_kubeconfig(tmp_path / "config")
         assert "system:masters" in groups(connect(kubeconfig=str(path)))

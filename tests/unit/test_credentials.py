@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from k8s_step.connection import Connection, ExecPlugin, User
-from k8s_step.credentials import Certificate, Credential, Plugin, credentials_of
+from k8s_step.credentials import Certificate, CertificateFiles, Credential, Plugin, credentials_of
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
 from tests.conftest import poll
+from tests.controlplane.pki import Authority, Pair
 
 V1 = "client.authentication.k8s.io/v1"
 V1BETA1 = "client.authentication.k8s.io/v1beta1"
@@ -113,6 +114,51 @@ class TestTokenFile:
     def test_the_kubeconfigs_own_token_stands_in(self, tmp_path: Path) -> None:
         live = credentials_of(connection(User(token="abcdef", token_file=str(tmp_path / "no"))), Redactor())
         assert live.current().authorization == "Bearer abcdef"
+
+
+class TestCertificateFiles:
+    @staticmethod
+    def files(folder: Path) -> tuple[Pair, CertificateFiles, Redactor]:
+        pair = Authority().sign("first")
+        files = pair.write(folder, "me")
+        redactor = Redactor()
+        user = User(
+            client_certificate=pair.certificate,
+            client_key=pair.key,
+            certificate_files=(str(files[0]), str(files[1])),
+        )
+        live = credentials_of(connection(user), redactor)
+        assert isinstance(live, CertificateFiles)
+        return pair, live, redactor
+
+    def test_are_read_again_when_both_have_changed(self, tmp_path: Path) -> None:
+        pair, live, redactor = self.files(tmp_path)
+        first = live.current()
+        assert first.certificate == Certificate(pair.certificate, pair.key)
+        assert live.current() is first and not live.refresh(first)
+        other = Authority().sign("second")
+        (tmp_path / "me.crt").write_bytes(other.certificate)
+        assert live.current() is first, "the key is still the first one's"
+        (tmp_path / "me.key").write_bytes(other.key)
+        assert live.refresh(first)
+        assert live.current().certificate == Certificate(other.certificate, other.key)
+        assert redactor.mask(other.key.decode().splitlines()[1]) == "***"
+
+    @pytest.mark.parametrize("key", [b"", b"-----BEGIN PRIVATE KEY-----", None])
+    def test_a_broken_or_missing_file_leaves_the_last_good_pair(self, tmp_path: Path, key: bytes | None) -> None:
+        _, live, _ = self.files(tmp_path)
+        first = live.current()
+        if key is None:
+            (tmp_path / "me.key").unlink()
+        else:
+            (tmp_path / "me.key").write_bytes(key)
+        assert live.current() is first
+
+    def test_a_password_goes_along(self, tmp_path: Path) -> None:
+        files = tuple(map(str, Authority().sign("me").write(tmp_path, "me")))
+        user = User(username="me", password="secret", certificate_files=(files[0], files[1]))
+        found = of(user)
+        assert found.authorization and found.certificate
 
 
 class Scene:

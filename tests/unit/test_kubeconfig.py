@@ -282,6 +282,7 @@ class TestFiles:
         found = machine.resolve(kubeconfig=str(path))
         assert found.ca == PEM.encode()
         assert (found.user.client_certificate, found.user.client_key) == (b"certificate", b"key")
+        assert found.user.certificate_files == (str(machine.home / "b/me.crt"), str(machine.home / "b/me.key"))
         path = machine.write("b/config", config(user={"tokenFile": "t"}))
         assert machine.resolve(kubeconfig=str(path)).user.token_file == str(machine.home / "b/t")
 
