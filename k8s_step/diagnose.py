@@ -125,13 +125,17 @@ def _image(blame: Blame) -> str:
     return blame.symptom.image
 
 
+class _AwayError(StepError):
+    """The server does not answer: neither this nor any other question."""
+
+
 class _Source:
     """The server, for as long as there is time, and no longer than it answers."""
 
     def __init__(self, client: Client, deadline: float) -> None:
         self._client = client
         self._deadline = deadline
-        self._away: UnreachableError | None = None
+        self._away: _AwayError | None = None
 
     def get(self, request: Request, *, from_node: bool = False) -> Answer:
         """Raises :class:`StepError`. ``from_node``: a kubelet answers in the end, and may be away by itself."""
@@ -143,9 +147,10 @@ class _Source:
         try:
             return self._client.send(request, deadline=min(self._deadline, now + _EACH))
         except UnreachableError as error:
-            if not from_node:
-                self._away = error
-            raise
+            if from_node:
+                raise
+            self._away = _AwayError(f"the server does not answer ({error.message})")
+            raise self._away from None
 
 
 class _Evidence:
@@ -170,12 +175,12 @@ class _Evidence:
         told = events.told(self._events)
         return replace(found, logs=logs, logs_of=logs_of, events=told, missing=tuple(self._missing))
 
-    def _get(self, request: Request, what: str, permission: str, *, from_node: bool = False) -> Answer | None:
+    def _get(self, request: Request, what: str, permission: str) -> Answer | None:
         """``None`` where it can't be had: that is noted. ``permission``: verb, resource and namespace it takes."""
         try:
-            return self._source.get(request, from_node=from_node)
+            return self._source.get(request)
         except StepError as error:
-            self._missing[_why_not(error, what, permission, from_node)] = None
+            self._missing[_why_not(error, what, permission)] = None
             return None
 
     # -- events
@@ -294,7 +299,7 @@ class _Evidence:
             return self._tail(blame)
         except StepError as error:
             permission = f"get pods/log {blame.pod['metadata'].get('namespace', '')}"
-            self._missing[_why_not(error, "logs", permission, from_node=True)] = None
+            self._missing[_why_not(error, "logs", permission)] = None
             return None
 
     def _tail(self, blame: Blame, *which: tuple[str, str]) -> bytes:
@@ -312,16 +317,14 @@ class _Evidence:
         return raw
 
 
-def _why_not(error: StepError, what: str, permission: str, from_node: bool = False) -> str:
+def _why_not(error: StepError, what: str, permission: str) -> str:
     if isinstance(error, ForbiddenError):
         verb, resource, namespace = permission.split()
         return (
             f"no {what}: this token may not {verb} {resource} in namespace {namespace}: grant {verb} on {resource}"
             " (k8s-step permissions -f … prints the Role)"
         )
-    if isinstance(error, UnreachableError) and not from_node:
-        return f"no evidence: the server does not answer ({error.message})"
-    return f"no {what}: {error.message}"
+    return f"no {'evidence' if isinstance(error, _AwayError) else what}: {error.message}"
 
 
 def _advised(found: Finding, told: Advice) -> Finding:
