@@ -32,6 +32,8 @@ _OBSERVING, _POLL = 10.0, 0.1  # seconds a controller is given to see what was r
 _SHOWN = 5  # fields that a message names
 _IDENTITY = ("apiVersion", "kind")
 _METADATA = ("labels", "annotations", "finalizers", "ownerReferences")  # what a manifest may say of it
+# Counted up by the server at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
+_COUNTED = "deprecated.daemonset.template.generation"
 
 KEPT = {
     "Namespace": "it may hold what others made",
@@ -83,6 +85,7 @@ class Restoration:
         self._taken = _taken(self._before, change.wrote, self._own)
         self._scaled: Fields = {}
         self._left_revision = ""
+        self._found: Object = change.wrote
 
     def make(self) -> Outcome:
         """Restore the object, or delete it where this run made it."""
@@ -135,6 +138,7 @@ class Restoration:
             if not self._differing(now) and (self._changed or self._owned(now) == self._owned(self._before)):
                 return now  # the answer to our own try was lost, or somebody has put it back
             self._check(now)
+            self._found = now
             try:
                 return self._send(PatchType.APPLY, self._body(now))
             except ConflictError as error:
@@ -152,12 +156,13 @@ class Restoration:
         return {**body, **identity, "metadata": {**body.get("metadata", {}), **names}}
 
     def _put_back(self, now: Object) -> Object:
-        """What changed with this run's write though no manager owned it, such as the data of a ``stringData``."""
-        patch = [
-            operation
+        """What changed with this run's write though no manager owned it: the data of a ``stringData``, a node port."""
+        ours = [
+            (path, was)
             for path, was, _ in self._differing(now)
-            if _value(now, path) == _value(self._wrote, path) and (operation := _operation(path, was, now))
+            if _value(self._found, path) == _value(self._wrote, path)
         ]
+        patch = [operation for path, was in ours if (operation := _operation(path, was, now))]
         return self._patched(patch, now) if patch else now
 
     def _hand_back(self, now: Object) -> Object:
@@ -213,7 +218,8 @@ class Restoration:
         newer = [change for change in found if not (change.writer and change.writer.subresource == "scale")]
         if newer:
             raise _SupersededError(f"somebody else has changed it since: {told(newer)}")
-        if self._owned(now) != self._owned(self._wrote):
+        theirs, ours = (without(self._owned(obj) or {}, self._scaled) for obj in (now, self._wrote))
+        if theirs != ours:
             raise _SupersededError(f"{self._manager} has applied it once more since")
 
     def _owned(self, obj: Object) -> Fields | None:
@@ -303,6 +309,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tup
 
 def _content(obj: Mapping[str, Any]) -> Object:
     metadata = {key: each for key, each in (obj.get("metadata") or {}).items() if key in _METADATA}
+    if _COUNTED in metadata.get("annotations", {}):
+        metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key != _COUNTED}
     rest = {key: each for key, each in obj.items() if key not in ("status", *_IDENTITY)}
     return {**rest, "metadata": metadata}
 

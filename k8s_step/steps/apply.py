@@ -42,7 +42,7 @@ def apply(run: Run) -> ExitCode:
 
 def _check(inputs: Inputs) -> None:
     if inputs.rollback_on_failure and not inputs.wait:
-        where = inputs.sources.get("wait", "--no-wait")
+        where = inputs.sources.get("wait", "").replace("--wait", "--no-wait")
         message = "a release that is not followed can't be seen to fail, so it would never be rolled back"
         raise InputError(message, where=where, hint="drop --rollback-on-failure, or let the release be followed")
 
