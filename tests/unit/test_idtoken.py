@@ -81,6 +81,14 @@ class TestAsking:
         assert exchange.header("Authorization") == f"Bearer {REQUEST}"
         assert github.redactor.mask(f"{token} {token.split('.')[1]}").startswith("***")
 
+    def test_by_the_environments_proxy(self, github: GitHub) -> None:
+        github.endpoint(github.giving())
+        url = "http://github.invalid/id?api-version=2.0&audience=k8s"
+        source = IdToken(TokenEndpoint(url, REQUEST, github.server.url), Redactor(), clock=lambda: github.now)
+        github.stack.callback(source.close)
+        assert source.current().authorization == f"Bearer {github.token(1)}"
+        assert [exchange.target for exchange in github.server.exchanges] == [url]
+
     def test_once_for_all_threads(self, github: GitHub) -> None:
         source = github.source(github.giving())
         found: list[Credential] = []
