@@ -41,7 +41,7 @@ def passes(*line: str | Path, stdin: str | None = None) -> None:
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
@@ -51,6 +51,7 @@ def test_schemas(schema: str) -> None:
     passes(tools.python_tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema])
 
 
+@pytest.mark.timeout(900)  # cold, it is built first
 def test_actionlint() -> None:
     """Workflows with their expressions, the action's inputs and outputs, and the shell in ``run``."""
     passes(tools.actionlint(), "-shellcheck", tools.python_tool("shellcheck"), *WORKFLOWS)
@@ -96,6 +97,7 @@ def test_shellcheck_of_gitlab_scripts(job: gitlab.Job) -> None:
     passes(tools.python_tool("shellcheck"), "--shell=sh", "--exclude=SC2154", "-", stdin=job.script)
 
 
+@pytest.mark.timeout(900)  # cold, it is fetched first
 def test_codenarc() -> None:
     rules = (tools.HERE / "groovy" / "rules.groovy").as_uri()
     limits = [f"-maxPriority{priority}Violations=0" for priority in (1, 2, 3)]
@@ -105,6 +107,7 @@ def test_codenarc() -> None:
     assert f"TotalFiles={len(JENKINS)} " in answer.stdout
 
 
+@pytest.mark.timeout(900)
 def test_jenkinsfiles_are_sound() -> None:
     """What Jenkins itself would say, and what it would not: abort, evidence and secrets are seen to in every stage."""
     for name, pipeline in jenkins.read(JENKINS, {"TAG": "1.5.0", "PRODUCTION": True}).items():
