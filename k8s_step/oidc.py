@@ -41,8 +41,8 @@ def _missing(environ: Mapping[str, str]) -> InputError:
     names = " and ".join(name for name in (URL, REQUEST_TOKEN) if not environ.get(name, "").strip())
     if environ.get("GITHUB_ACTIONS") == "true":
         hint = (
-            "give the job permissions: id-token: write (pull requests from forks get none), "
-            "and a container of your own these variables"
+            "the job needs permissions: id-token: write; pull requests from forks get none, "
+            "and docker run has to pass both variables on"
         )
         return InputError(f"GitHub gives this job no ID tokens: {names} not set", where=OPTION, hint=hint)
     hint = "elsewhere give a token as K8S_TOKEN; in GitLab, one of the job's id_tokens"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s_step.connection import Connection, ConnectionOptions, Impersonation, User
+from k8s_step.connection import Connection, ConnectionOptions, Impersonation, TokenEndpoint, User
 from k8s_step.errors import InputError
 from k8s_step.kubeconfig import resolve
 from tests.controlplane.pki import Authority
@@ -219,6 +219,20 @@ class TestOverrides:
         assert "/no/such.crt" in machine.refused(server="https://x", ca="/no/such.crt")
         machine.refused(server="https://x", ca=SECRET)
         assert "no PEM" in machine.refused(server="https://x", ca=str(machine.write("ca/empty", "empty")))
+
+    def test_an_audience_replaces_the_kubeconfigs_user(self, machine: Machine) -> None:
+        machine.environ |= {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": "https://github.example/id?v=2",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": SECRET,
+            "HTTPS_PROXY": "http://proxy:3128",
+            "NO_PROXY": "one",
+        }
+        machine.write(".kube/config", config(user={"exec": {"command": "gone", "apiVersion": "v1"}}))
+        found = machine.resolve(oidc_audience="k8s")
+        endpoint = TokenEndpoint("https://github.example/id?v=2&audience=k8s", SECRET, "http://proxy:3128")
+        assert found.user == User(id_token=endpoint)
+        assert (found.server, found.proxy_url) == ("https://one:6443", None)
+        assert SECRET not in repr(found)
 
     def test_contradictions(self, machine: Machine) -> None:
         assert "--token and --token-file" in machine.refused(server="https://x", token=SECRET, token_file="f")
