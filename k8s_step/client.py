@@ -25,6 +25,7 @@ from k8s_step.errors import (
     InputError,
     InvalidError,
     StepError,
+    TimedOutError,
     UnreachableError,
 )
 from k8s_step.gate import Gate
@@ -39,6 +40,8 @@ from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
 _WATCHES = 128  # connections kept besides those of the gate
 _NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
 _THROTTLED_QUIETLY = 3  # 429s for one request before a line says so: most bursts pass at once
+_EARLY = 0.05  # seconds by which a socket's timer may be ahead of the clock
+_MORE_TIME = "raise --timeout, or see why the server is so slow"
 _OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
 _SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
 _T = TypeVar("_T")
@@ -178,11 +181,19 @@ class Client:
         self._check_open()
         pause = tries.pause(trouble, has_answered=self._outage.has_answered and patient)
         if pause is None:
-            raise trouble.error from None
+            raise (self._out_of_time(trouble, tries.deadline) or trouble.error) from None
         if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:
             self._outage.goes_on(trouble.error)
         self._sleep(pause)
         self._check_open()
+
+    def _out_of_time(self, trouble: Trouble, deadline: float | None) -> StepError | None:
+        """Where the server is there, and only slow or busy, it is the deadline that ended the request."""
+        is_slow = self._outage.has_answered and deadline is not None and self._clock() >= deadline - _EARLY
+        is_busy = trouble.kind is Kind.THROTTLED and deadline is not None
+        if isinstance(trouble.error, AnswerLostError) or not (is_slow or is_busy):
+            return None
+        return TimedOutError(f"time is up: {trouble.error.message}", where=trouble.error.where, hint=_MORE_TIME)
 
     def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
         with self._gate.slot(None if deadline is None else deadline - self._clock()):
@@ -281,7 +292,8 @@ class Client:
             return self._timeout
         left = deadline - self._clock()
         if left <= 0:
-            raise UnreachableError(f"{self.connection.server}: no time is left for the request")
+            kind = UnreachableError if self._outage.is_on else TimedOutError
+            raise kind(f"{self.connection.server}: no time is left for the request", hint=_MORE_TIME)
         return min(left, self._timeout)
 
     def _check_open(self) -> None:
@@ -377,6 +389,11 @@ class _Outage:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._said = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it lasts."""
+        return self._since is not None
 
     def goes_on(self, error: StepError) -> None:
         with self._lock:

@@ -65,6 +65,12 @@ class UnreachableError(StepError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class TimedOutError(UnreachableError):
+    """The server is there, and the time given to the run was over before it had answered."""
+
+    exit_code = ExitCode.TIMED_OUT
+
+
 class AnswerLostError(UnreachableError):
     """The answer to a request that must not be repeated blindly was lost: look before repeating it."""
 

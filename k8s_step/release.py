@@ -282,7 +282,8 @@ def _await_kinds(
     if not crds:
         return
     targets = [target_of(one) for one in crds]
-    Rollout(session.client, targets, journal, Limits(min(_ESTABLISHING, deadline - time.monotonic()))).follow()
+    limits = Limits(min(_ESTABLISHING, deadline - time.monotonic()))
+    in_time = Rollout(session.client, targets, journal, limits).follow()
     for one, target in zip(crds, targets, strict=True):
         written[written.index(one)] = replace(one, object=target.object)
     bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]
@@ -290,7 +291,7 @@ def _await_kinds(
         message = f"its CRD is not established: {target.judgement.message if target.judgement else ''}"
         journal.error(InputError(message, where=str(target.reference)), target.reference)
     if bad:
-        raise ReportedError(ExitCode.FAILED)
+        raise ReportedError(ExitCode.FAILED if in_time else ExitCode.TIMED_OUT)
 
 
 def target_of(written: Written) -> Target:

@@ -205,19 +205,20 @@ def test_a_500_that_stays_is_told(step: Step, proxy: Proxy, namespace: str, tmp_
 
 
 @pytest.mark.parametrize(
-    "action",
-    [faults.throttle(1), faults.fail(503), faults.html(502), faults.stall()],
-    ids=["429", "503", "HTML", "none"],
+    ("action", "code"),
+    [(faults.throttle(1), 3), (faults.stall(), 3), (faults.fail(503), 5), (faults.html(502), 5)],
+    ids=["429", "none", "503", "HTML"],
 )
 def test_time_is_up_before_the_release_is_out(
-    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+    action: Action, code: int, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
 ) -> None:
     proxy.rule(PATCH, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"), deployment())
     outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True, timeout=15)
-    assert outcome.code == 5, outcome.text
+    assert outcome.code == code, outcome.text
     assert set(actions(outcome).values()) == {"none"}
     assert "error: " in outcome.stderr and "Traceback" not in outcome.text
+    assert ("time is up" in outcome.stderr) is (code == 3)
 
 
 @pytest.mark.parametrize("action", [faults.cut_after(), faults.html(502)], ids=["cut", "HTML"])
