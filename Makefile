@@ -38,11 +38,14 @@ image:
 image-test: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/image
 
+# The header names what the update bot runs (it knows few options); find-links are this machine's own.
+LOCK = pip-compile --allow-unsafe --generate-hashes --no-emit-index-url --strip-extras
 lock: $(VENV)/.dev
-	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
-	  --no-emit-find-links --extra jinja --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url \
-	  --no-emit-find-links --extra dev --output-file requirements-dev.lock pyproject.toml
+	for words in "--extra=jinja --output-file=requirements.lock pyproject.toml" \
+	  "--extra=dev --output-file=requirements-dev.lock pyproject.toml" \
+	  "--output-file=requirements-build.lock requirements-build.in"; do \
+	  CUSTOM_COMPILE_COMMAND="$(LOCK) $$words" $(BIN)/$(LOCK) --quiet --no-emit-find-links $$words || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -39,7 +39,7 @@ def _become(path: str, words: Sequence[str]) -> NoReturn:
     """The same process, so that signals reach the program, with what Python itself ignores no longer ignored."""
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)
-    os.execv(path, words)
+    os.execv(path, list(words))
 
 
 if __name__ == "__main__":
