@@ -116,6 +116,11 @@ def _told_of(judgement: Judgement, symptom: Symptom) -> tuple[str, str]:
     return own, f"{judgement.message.rstrip('.')}; {because}" if judgement.message else because
 
 
+def _says_why(symptom: Symptom) -> bool:
+    """A pod's conditions only list the containers that are not ready: ``pkg/kubelet/status/generate.go``."""
+    return bool(symptom.message) and not symptom.message.startswith("containers with ")
+
+
 def _image(blame: Blame) -> str:
     """As the pod's spec writes it: the status may name it otherwise, or not at all."""
     spec = blame.pod.get("spec") or {}
@@ -217,7 +222,7 @@ class _Evidence:
         """What the status leaves open, the newest warning may tell: a volume that can't be mounted, say."""
         warning = self._newest_warning(found)
         group = self._cause.group
-        if warning is None or (group[0].symptom.message if group else found.reason):
+        if warning is None or (_says_why(group[0].symptom) if group else found.reason):
             return found
         reason, message = str(warning.get("reason", "")), events.message(warning)
         found = _advised(found, advice(reason, message))

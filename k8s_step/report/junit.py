@@ -44,7 +44,7 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result) -> Xml.E
         case.set("file", reference.file)
         case.set("line", str(reference.line))
     if findings:
-        text = "\n\n".join(evidence(finding, lead_of(result)) for finding in findings)
+        text = "\n\n".join(evidence(finding, lead_of(result, finding)) for finding in findings)
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
         _add_unfinished(case, entry)

@@ -191,7 +191,7 @@ class Plain(Output):
         self._findings_told = len(result.findings)
         for finding in findings:
             self.log("")
-            self.show_finding(finding, lead_of(result))
+            self.show_finding(finding, lead_of(result, finding))
         if findings:
             self.log("")
 
@@ -229,9 +229,15 @@ def _varied(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for _, finding in sorted(rounds, key=lambda entry: entry[0])]
 
 
-def lead_of(result: Result) -> str:
+def lead_of(result: Result, finding: Finding) -> str:
     """What is said of an object that a finding is about."""
-    return "is not current" if ExitCode.TIMED_OUT in (result.exit_code, result.released) else "failed"
+    if ExitCode.TIMED_OUT in (result.exit_code, result.released):
+        return "is not current"
+    is_cut_short = result.exit_code in (ExitCode.CANCELLED, ExitCode.INTERRUPTED)
+    entries = (entry for entry in result.objects if entry.reference.key == finding.reference.key)
+    return (
+        "is not current" if is_cut_short and any(entry.status == State.IN_PROGRESS for entry in entries) else "failed"
+    )
 
 
 def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:

@@ -70,7 +70,7 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
         yield _fenced([result.message[:_TEXT]])
     yield from _tables(result.objects, link)
     for finding in result.findings:
-        yield _evidence(finding, lead_of(result), link)
+        yield _evidence(finding, lead_of(result, finding), link)
     if result.warnings:
         lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
         yield _folded(f"⚠️ Warnings: {len(result.warnings)}", lines)
