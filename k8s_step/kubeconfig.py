@@ -42,10 +42,18 @@ def resolve(
     Raises :class:`InputError` that names the file, context and user at fault, or every place looked at.
     """
     _check(options)
-    places = _Places(options, environ, home or Path(environ.get("HOME") or "~").expanduser(), service_account)
+    places = _Places(options, environ, home or _home(environ), service_account)
     found = _to_server(places, options.server) if options.server else _first_found(places)
     found = replace(_overridden(found, options), user=_given_user(options, environ) or found.user)
     return _checked(_with_proxy(_without_plain_secrets(found, options), environ))
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """The user's home; the root, as container engines have it, for a user without a name."""
+    try:
+        return Path(environ.get("HOME") or "~").expanduser()
+    except RuntimeError:
+        return Path("/")
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,9 @@ class _Places:
         return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def shown(self, path: Path) -> str:
-        """``path`` as a person writes it."""
-        return f"~/{path.relative_to(self.home)}" if path.is_relative_to(self.home) else str(path)
+        """``path`` as a person writes it; the root is nobody's ``~``."""
+        at_home = self.home != Path("/") and path.is_relative_to(self.home)
+        return f"~/{path.relative_to(self.home)}" if at_home else str(path)
 
 
 def _check(options: ConnectionOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -434,3 +435,16 @@ def test_no_secret_shows_in_a_repr(machine: Machine) -> None:
     options = ConnectionOptions(token=SECRET, kubeconfig=SECRET, ca=SECRET)
     assert found.user.password == SECRET
     assert SECRET not in repr(found) + repr(found.user) + repr(found.user.exec_plugin) + repr(options)
+
+
+def test_a_user_without_a_name_is_at_home_in_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container under any uid, with no HOME."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert resolve(ConnectionOptions(server="https://one:6443"), {}).server == "https://one:6443"
+    with pytest.raises(InputError) as caught:
+        resolve(ConnectionOptions(), {}, service_account=tmp_path)
+    assert " /.kube/config" in str(caught.value)
