@@ -444,7 +444,9 @@ def test_a_user_without_a_name_is_at_home_in_the_root(monkeypatch: pytest.Monkey
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME")
     assert resolve(ConnectionOptions(server="https://one:6443"), {}).server == "https://one:6443"
     with pytest.raises(InputError) as caught:
-        resolve(ConnectionOptions(), {}, service_account=tmp_path)
-    assert " /.kube/config" in str(caught.value)
+        resolve(ConnectionOptions(kubeconfig=str(tmp_path / "missing")), {})
+    assert str(tmp_path / "missing") in str(caught.value)
+    assert "~" not in str(caught.value)
