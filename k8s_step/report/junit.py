@@ -9,7 +9,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.report.plain import evidence, lead_of
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import printable
 
 # XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
@@ -61,7 +61,7 @@ def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
         failure = case.find("error")
     if failure is not None:
         failure.text = f"{failure.text}\n{_clean(told)}"
-    elif entry.rolled_back in ("failed", "skipped"):
+    elif entry.rolled_back in NOT_BACK:
         _add(case, "error", "rollback", told, told)
     else:
         Xml.SubElement(case, "system-out").text = _clean(told)

@@ -309,6 +309,7 @@ def summary(result: Result) -> str:
     parts = _counted(entry.action for entry in result.objects if entry.action != "none")
     backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
     parts = f"{parts}; rollback: {backs}" if backs else parts
+    parts = parts or (f"{len(result.differences)} would change" if result.differences else "")
     causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
     lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""

@@ -25,7 +25,7 @@ RESULTS = {
     ExitCode.CANCELLED: "cancelled",
 }
 
-TAKEN_BACK = ("restored", "deleted")
+TAKEN_BACK, NOT_BACK = ("restored", "deleted"), ("skipped", "failed")
 QUIET = ("unchanged", "none")  # actions that changed nothing
 
 
@@ -77,6 +77,7 @@ class Result:
     warnings: tuple[str, ...] = field(default=())
     released: ExitCode | None = None
     differences: tuple[Difference, ...] = ()
+    errors: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:

@@ -13,16 +13,17 @@ from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.report.plain import duration, lead_of, summary
-from k8s_step.report.result import QUIET, ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, QUIET, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
 _NOTE = 200  # bytes kept free for the note that something was left out
-_LONG = 25  # objects from which on those that nothing happened to are folded
+_LONG = 25  # objects from which on those that nothing happened to are folded; errors that are listed
+_BLOCK = 8  # lines of an error from which on it is set as a block
 _ROWS = 500  # rows of a table
 _CELL = 300  # characters of a message in a table
 _TEXT = 20_000  # characters of a message by itself
-_SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~&$@]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~&$@]|:(?=//)")
 _SIGNS = {
     ExitCode.SUCCEEDED: "✅",
     ExitCode.TIMED_OUT: "⌛",
@@ -64,10 +65,11 @@ def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str
 
 def _parts(result: Result, link: Link) -> Iterable[str]:
     name = f"k8s-step {prose(result.command)}".rstrip()
-    yield f"### {_SIGNS.get(result.exit_code, '❌')} {name}: {result.verdict}\n"
+    sign = "⚠️" if result.verdict == "different" else _SIGNS.get(result.exit_code, "❌")
+    yield f"### {sign} {name}: {result.verdict}\n"
     yield f"{prose(summary(result), _TEXT)}{_place(result)}\n"
-    if result.message:
-        yield _fenced([result.message[:_TEXT]])
+    if errors := result.errors or (result.message,) * bool(result.message):
+        yield _errors(errors)
     yield from _tables(result.objects, link)
     for finding in result.findings:
         yield _evidence(finding, lead_of(result, finding), link)
@@ -86,6 +88,17 @@ def _place(result: Result) -> str:
     return "".join(f", {word} {_code(text)}" for word, text in parts if text)
 
 
+def _errors(errors: Sequence[str]) -> str:
+    """A list; what has many lines, such as a traceback, as it is."""
+    points = []
+    for error in errors[:_LONG]:
+        lines = error[:_TEXT].splitlines()
+        text = "<br>".join(prose(line, _TEXT) for line in lines)
+        points.append(f"\n{_fenced(lines)}" if len(lines) > _BLOCK else f"- {text}\n")
+    more = [f"- and {len(errors) - _LONG} more\n"] if len(errors) > _LONG else []
+    return "".join([*points, *more])
+
+
 # -- the objects
 
 
@@ -93,7 +106,7 @@ def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
     """One table, what failed first; where there are many a second one, folded, of those that nothing happened to."""
     quiet = [entry for entry in objects if _is_quiet(entry)] if len(objects) > _LONG else []
     told = [entry for entry in objects if not quiet or not _is_quiet(entry)]
-    told.sort(key=lambda entry: not entry.is_bad)
+    told.sort(key=lambda entry: not (entry.is_bad or entry.rolled_back in NOT_BACK))
     if not any(entry.status or entry.action != "none" or entry.message for entry in objects):
         return  # what was only read or printed
     with_namespace = len({entry.reference.namespace for entry in objects if entry.reference.namespace}) > 1
@@ -126,8 +139,8 @@ def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, 
         _code(reference.namespace) if with_namespace else "",
         _linked(_code(reference.title), link(reference)),
         entry.action,
-        f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip(),
-        duration(entry.seconds) if entry.status and entry.seconds >= 0.05 else "",
+        _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip()),
+        _unbroken(duration(entry.seconds)) if entry.status and entry.seconds >= 0.05 else "",
         "" if entry.status == State.CURRENT else prose(told, _CELL),
         ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),
     )
@@ -180,6 +193,10 @@ def prose(text: str, limit: int = _CELL) -> str:
 
 def _code(text: str) -> str:
     return f"<code>{prose(text)}</code>" if text else ""
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\u00a0")
 
 
 def _linked(text: str, address: str) -> str:

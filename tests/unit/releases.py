@@ -34,9 +34,15 @@ CRASH = Finding(
 )
 
 
-def result(code: ExitCode, *objects: ObjectResult, findings: tuple[Finding, ...] = (), message: str = "") -> Result:
+def result(
+    code: ExitCode,
+    *objects: ObjectResult,
+    findings: tuple[Finding, ...] = (),
+    message: str = "",
+    errors: tuple[str, ...] = (),
+) -> Result:
     server, started = "https://k8s.example:6443", "2026-11-22T10:00:00Z"
-    return Result("apply", code, server, "kind", started, 12.34, objects, findings, message)
+    return Result("apply", code, server, "kind", started, 12.34, objects, findings, message, errors=errors)
 
 
 def good() -> Result:

@@ -16,15 +16,20 @@ from tests.unit import releases
 from tests.unit.releases import API, CRASH, PULL, WEB
 
 
+def shown(text: str) -> str:
+    """As a browser would show it."""
+    return html.unescape(re.sub("<.*?>", "", text)).replace("\u00a0", " ").strip()
+
+
 def rows(page: str) -> list[list[str]]:
-    """The cells of every table's row, as a browser would show them."""
+    """The cells of every table's row."""
     found = [line for line in outside(page).splitlines() if line.startswith("| ")]
-    return [[html.unescape(re.sub("<.*?>", "", cell)).strip() for cell in line.split("|")[1:-1]] for line in found]
+    return [[shown(cell) for cell in line.split("|")[1:-1]] for line in found]
 
 
 def facts(page: str) -> list[str]:
-    """The points of every list, as a browser would show them."""
-    return [html.unescape(re.sub("<.*?>", "", line)) for line in re.findall("(?m)^- (.*)", outside(page))]
+    """The points of every list."""
+    return [shown(line) for line in re.findall("(?m)^- (.*)", outside(page))]
 
 
 def blocks(page: str) -> list[str]:
@@ -52,14 +57,14 @@ def outside(page: str) -> str:
 GOOD = """\
 ### ✅ k8s-step apply: succeeded
 
-3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s, on <code>https://k8s.example:6443</code>, \
+3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s, on <code>https&#58;//k8s.example:6443</code>, \
 context <code>kind</code>, namespace <code>shop</code>
 
 | object | action | status | time |
 |---|---|---|---|
-| <code>configmap/settings</code> | unchanged | ✅ current |  |
-| <code>deployment.apps/web</code> | configured | ✅ current | 9.8 s |
-| <code>deployment.apps/api</code> | created | ✅ current | 4.2 s |
+| <code>configmap/settings</code> | unchanged | ✅\u00a0current |  |
+| <code>deployment.apps/web</code> | configured | ✅\u00a0current | 9.8\u00a0s |
+| <code>deployment.apps/api</code> | created | ✅\u00a0current | 4.2\u00a0s |
 """
 
 
@@ -88,7 +93,7 @@ def test_links_go_to_the_manifests_line() -> None:
 def test_a_refused_release_tells_why() -> None:
     page = to_markdown(releases.refused())
     assert page.startswith("### ❌ k8s-step apply: refused\n")
-    assert blocks(page) == ["k8s/shop.yaml:12: deployment/shop/web: spec.replicas belongs to kubectl"]
+    assert facts(page) == ["k8s/shop.yaml:12: deployment/shop/web: spec.replicas belongs to kubectl"]
     assert rows(page)[1] == ["deployment.apps/web", "none", "spec.replicas belongs to kubectl"]
 
 
@@ -116,12 +121,26 @@ def test_what_was_only_read_is_not_listed() -> None:
     assert "|" not in page and "<details>" not in page
 
 
+def test_errors_are_a_list_and_tracebacks_blocks() -> None:
+    errors = ("a.yaml:1: wrong\nin two ways", *(f"b.yaml:{line}: <wrong>" for line in range(40)))
+    page = to_markdown(releases.result(ExitCode.INVALID, errors=errors))
+    assert "- a.yaml:1: wrong<br>in two ways\n" in page
+    assert len(facts(page)) == 26 and facts(page)[-1] == "and 16 more"
+    trace = "\n".join(["this is a bug", *(f"  File {line}" for line in range(9))])
+    assert blocks(to_markdown(releases.result(ExitCode.BUG, errors=(trace,)))) == [trace]
+
+
+def test_no_address_becomes_a_link() -> None:
+    page = to_markdown(releases.result(ExitCode.INVALID, errors=("see https://elsewhere.example",)))
+    assert "://" not in page and "see https://elsewhere.example" in facts(page)
+
+
 def test_differences_are_folded_diffs() -> None:
     lines = ("--- live/apps/v1/Deployment/shop/web", "+++ merged/apps/v1/Deployment/shop/web", "-  a: 1", "+  a: ```")
     found = (Difference(WEB, "configured", lines), Difference(API, "configured", (), "labels"))
     result = replace(releases.result(ExitCode.FAILED, ObjectResult(WEB)), command="diff", differences=found)
     page = to_markdown(result)
-    assert page.startswith("### ❌ k8s-step diff: different\n")
+    assert page.startswith("### ⚠️ k8s-step diff: different\n\n1 object (2 would change) in 12.3 s")
     assert "<summary>deployment/shop/web (k8s/shop.yaml:12) would be configured</summary>\n\n````diff\n" in page
     assert blocks(page) == ["\n".join(lines)]
 
@@ -139,8 +158,8 @@ def many(count: int, **more: str) -> Result:
 
 def test_of_many_objects_those_that_changed_come_first_and_the_rest_is_folded() -> None:
     page = to_markdown(many(30))
-    shown, _, folded = page.partition("<details><summary>30 objects current and unchanged</summary>")
-    assert len(rows(shown)) == 2 and len(rows(folded)) == 31
+    first, _, folded = page.partition("<details><summary>30 objects current and unchanged</summary>")
+    assert len(rows(first)) == 2 and len(rows(folded)) == 31
 
 
 def test_a_table_ends_somewhere() -> None:
@@ -173,9 +192,9 @@ def test_text_is_text(evil: str) -> None:
     )
     objects = (ObjectResult(replace(API, name=evil), "created", "failed", evil, 1.0, evil),)
     result = releases.result(ExitCode.FAILED, *objects, findings=(replace(finding, logs_of=evil),))
-    page = to_markdown(replace(result, warnings=(evil,), server=evil, context=evil))
+    page = to_markdown(replace(result, warnings=(evil,), server=evil, context=evil, errors=(evil,)))
     tags = set(re.findall(r"</?(\w+)", page))
-    assert tags <= {"details", "summary", "b", "code"}
+    assert tags <= {"details", "summary", "b", "code", "br"}
     assert page.count("</details>") == 2
     assert {len(row) for row in rows(page)} == {5}
     assert not re.search(r"\]\(|\*\*|~~|^#{1,6} (?!❌)", page, re.M)
@@ -184,8 +203,8 @@ def test_text_is_text(evil: str) -> None:
 
 @given(st.text())
 def test_prose_shows_what_was_said(text: str) -> None:
-    shown = html.unescape(prose(text, 10_000))
-    assert " ".join(shown.split()) == shown
+    said = html.unescape(prose(text, 10_000))
+    assert " ".join(said.split()) == said
     assert not set("`*_[]<>|~$@\n") & set(prose(text))
 
 
