@@ -328,13 +328,17 @@ def _nothing_to_wait_for(_: Object) -> Readiness:
 
 
 def _by_common_conditions(obj: Object) -> Readiness | None:
-    """kstatus's own conditions, which any controller may write; ``None`` where there are none of this generation."""
-    stalled = _true_condition(obj, "Stalled")
-    if stalled is not None:
+    """kstatus's own conditions, which any controller may write; ``None`` where neither is True.
+
+    One of an older generation is no verdict, and no reason to call the object current either.
+    """
+    stalled = condition(obj, "Stalled") or {}
+    if stalled.get("status") == "True" and not _stale(obj, stalled):
         return Readiness(State.FAILED, str(stalled.get("message", "")), str(stalled.get("reason") or "Stalled"))
-    reconciling = _true_condition(obj, "Reconciling")
-    if reconciling is not None:
-        return _progress(str(reconciling.get("message") or "reconciling"), str(reconciling.get("reason", "")))
+    for found in (stalled, condition(obj, "Reconciling") or {}):
+        if found.get("status") == "True":
+            text = str(found.get("message") or str(found["type"]).lower())
+            return _progress(text, str(found.get("reason", "")))
     return None
 
 
@@ -345,11 +349,6 @@ def _by_conditions(obj: Object) -> Readiness:
         if found is not None:
             return _by_condition(obj, found)
     return Readiness(State.CURRENT, unjudged=is_custom(obj))
-
-
-def _true_condition(obj: Object, kind: str) -> Mapping[str, Any] | None:
-    found = condition(obj, kind)
-    return found if found is not None and found.get("status") == "True" and not _stale(obj, found) else None
 
 
 def _by_condition(obj: Object, found: Mapping[str, Any]) -> Readiness:

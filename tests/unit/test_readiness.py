@@ -230,3 +230,25 @@ def test_other_kinds(
 ) -> None:
     found = compute(obj(api_version, kind, spec=spec, status=status))
     assert (found.state, found.message, found.reason)[: len(expected)] == expected
+
+
+READY = {"type": "Ready", "status": "True", "observedGeneration": 2}
+COMMON: list[tuple[list[dict[str, Any]], State, str]] = [
+    # conditions of an object at generation 2, the verdict, its reason
+    ([READY], State.CURRENT, ""),
+    ([READY, {"type": "Reconciling", "status": "True", "reason": "Rolling"}], State.IN_PROGRESS, "Rolling"),
+    ([READY, {"type": "Reconciling", "status": "False"}], State.CURRENT, ""),
+    ([READY, {"type": "Stalled", "status": "True", "reason": "NoZone"}], State.FAILED, "NoZone"),
+    ([READY, {"type": "Stalled", "status": "Unknown"}], State.CURRENT, ""),
+    ([{"type": "Reconciling", "status": "True", "observedGeneration": 1}], State.IN_PROGRESS, ""),
+    ([{"type": "Stalled", "status": "True", "observedGeneration": 1}], State.IN_PROGRESS, ""),
+    ([{"type": "Ready", "status": "True", "observedGeneration": 1}], State.IN_PROGRESS, ""),
+    ([{"type": "Ready", "status": "Unknown", "reason": "Waits"}], State.IN_PROGRESS, "Waits"),
+    ([{"type": "Available", "status": "False"}], State.IN_PROGRESS, ""),
+]
+
+
+@pytest.mark.parametrize(("conditions", "state", "reason"), COMMON)
+def test_conditions_that_any_controller_may_write(conditions: list[dict[str, Any]], state: State, reason: str) -> None:
+    found = compute(obj("example.com/v1", "Shop", status={"conditions": conditions}))
+    assert (found.state, found.reason) == (state, reason)
