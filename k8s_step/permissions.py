@@ -131,6 +131,7 @@ def _of_evidence(one: Planned) -> Iterator[Permission]:
     yield Permission(reference.namespace or _EVENTS_OF_CLUSTER, "", "events", "list")
     if reference.kind in HAVE_PODS or reference.kind == "Pod":
         yield Permission(reference.namespace, "", "pods/log", "get")
+        yield from _of_claims(one)
     if reference.kind in HAVE_PODS:
         yield from (Permission(reference.namespace, "", "pods", verb) for verb in ("list", "watch"))
     if reference.kind == "Deployment":
@@ -138,6 +139,18 @@ def _of_evidence(one: Planned) -> Iterator[Permission]:
     storage_class = (one.object.get("spec") or {}).get("storageClassName")
     if reference.kind == "PersistentVolumeClaim" and storage_class:
         yield Permission("", "storage.k8s.io", "storageclasses", "get", str(storage_class))
+
+
+def _of_claims(one: Planned) -> Iterator[Permission]:
+    """Claims that a pod may wait for: those that controllers make are named after pods that are not there yet."""
+    spec = one.object.get("spec") or {}
+    pod = spec if one.reference.kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
+    volumes = [volume for volume in pod.get("volumes") or [] if isinstance(volume, Mapping)]
+    claims = [volume["persistentVolumeClaim"] or {} for volume in volumes if "persistentVolumeClaim" in volume]
+    names = [str(claim.get("claimName", "")) for claim in claims]
+    is_made_later = spec.get("volumeClaimTemplates") or any("ephemeral" in volume for volume in volumes)
+    for name in [*names, *([""] if is_made_later else [])]:
+        yield Permission(one.reference.namespace, "", "persistentvolumeclaims", "get", name)
 
 
 def _of_role(one: Planned, of_release: set[tuple[str, str, str]]) -> Iterator[Permission]:

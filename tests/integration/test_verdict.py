@@ -203,9 +203,9 @@ PENDING: list[tuple[Object, str, str]] = [
     (deployment("down", "shop/pull-unavailable:2"), "ErrImagePull", "503 Service Unavailable"),
     (deployment("unset", "shop/config-error:2"), "CreateContainerConfigError", 'secret "app-secrets" not found'),
     (pod("homeless", "shop/web:1", nodeSelector={"disk": "none"}), "Unschedulable", "nodes are available"),
-    (claim("unprovisioned", "unprovisioned"), "", "waiting for a volume"),
+    (claim("unprovisioned", "unprovisioned"), "ProvisioningFailed", "waiting for a volume"),
     (service("front", "LoadBalancer", no_address="true"), "", "waiting for a load balancer address"),
-    (job("hang", "shop/job-hang:2"), "", "0 of 1 completions"),
+    (job("hang", "shop/job-hang:2"), "Running", "0 of 1 completions"),
 ]
 
 

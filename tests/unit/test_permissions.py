@@ -64,6 +64,31 @@ SEEN = {"list", "watch"}
             id="StatefulSet",
         ),
         pytest.param(
+            [planned("apps/v1", "StatefulSet", spec={"volumeClaimTemplates": [{"metadata": {"name": "data"}}]})],
+            {
+                "shop/statefulsets.apps:web": FOLLOW,
+                "shop/events": {"list"},
+                "shop/pods/log": {"get"},
+                "shop/pods": SEEN,
+                "shop/persistentvolumeclaims": {"get"},
+            },
+            id="StatefulSet with claims of its own",
+        ),
+        pytest.param(
+            [
+                planned(
+                    "v1", "Pod", spec={"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}, {"emptyDir": {}}]}
+                )
+            ],
+            {
+                "shop/pods:web": FOLLOW,
+                "shop/events": {"list"},
+                "shop/pods/log": {"get"},
+                "shop/persistentvolumeclaims:data": {"get"},
+            },
+            id="Pod that mounts a claim",
+        ),
+        pytest.param(
             [planned("v1", "Pod")],
             {"shop/pods:web": FOLLOW, "shop/events": {"list"}, "shop/pods/log": {"get"}},
             id="Pod",

@@ -81,6 +81,11 @@ def test_other_waiting_reasons_are_no_symptoms(reason: str) -> None:
         (waiting("CrashLoopBackOff", "back-off 20s", restarts=2), "back-off 20s"),
         (waiting("CrashLoopBackOff", "", restarts=3, last=terminated(137, "Error", signal=9)), "killed by signal 9"),
         (waiting("CrashLoopBackOff", "", restarts=3, last=terminated(1, message="no db\n")), "3 times: no db"),
+        (
+            waiting("CrashLoopBackOff", "", restarts=2, last=terminated(139)),
+            "exited with code 139 (SIGSEGV), restarted 2",
+        ),
+        (waiting("CrashLoopBackOff", "", restarts=2, last=terminated(127)), "exited with code 127, restarted 2 times"),
         (container(terminated(1), restarts=2), "exited with code 1"),
         (container(terminated(1), restarts=1), None),
         (container(terminated(0, "Completed"), restarts=5), None),
@@ -103,7 +108,7 @@ def test_a_crash_loop_begins_at_the_second_restart(status: dict[str, Any], expec
 def test_out_of_memory_is_named(status: dict[str, Any]) -> None:
     (symptom,) = symptoms(pod(status))
     assert symptom.reason == "OOMKilled"
-    assert "more memory than its limit" in symptom.message
+    assert symptom.message == "killed for using more memory than its limit, exit code 137 (SIGKILL), restarted 2 times"
     assert symptom.crashed
 
 
@@ -119,6 +124,13 @@ def test_init_containers_come_first() -> None:
     found = symptoms(pod(waiting("CreateContainerError"), init=(init,)))
     assert [symptom.container for symptom in found] == ["migrate", "app"]
 
+
+GATE = 'corresponding condition of pod readiness gate "lb" does not exist.'
+GATED = pod(running(ready=True))
+GATED["status"]["conditions"] = [
+    {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": GATE}
+]
+JOB = [{"kind": "Job", "uid": "job-1", "controller": True}]
 
 UNSCHEDULABLE = {
     "kind": "Pod",
@@ -153,6 +165,10 @@ UNSCHEDULABLE = {
         ({"status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}}, "Evicted", "low on memory"),
         ({"status": {"phase": "Pending"}}, "pending", ""),
         ({}, "pending", ""),
+        (GATED, "ReadinessGatesNotReady", GATE),
+        (pod(running(ready=True), ready=True, ownerReferences=JOB), "Running", ""),
+        (pod(running(), ownerReferences=JOB), "ContainersNotReady", ""),
+        (pod(container(terminated(0, "Completed")), phase="Succeeded", ownerReferences=JOB), None, None),
     ],
 )
 def test_what_a_pod_has_to_complain_of(given: dict[str, Any], reason: str | None, message: str | None) -> None:
