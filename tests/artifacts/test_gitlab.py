@@ -41,6 +41,9 @@ def gitlab_job(cluster: Cluster, namespace: str, workspace: Path, token: str) ->
         said = job.variables({**given, "CI_JOB_NAME": name, **more})
         if said.get("GIT_STRATEGY") == "none":
             shutil.rmtree(workspace / "k8s")
+        reports = {kind: workspace / path for kind, path in job.reports.items()}
+        for path in reports.values():
+            path.unlink(missing_ok=True)
         answer = subprocess.run(
             ["sh", "-e"],
             input=job.script,
@@ -51,7 +54,6 @@ def gitlab_job(cluster: Cluster, namespace: str, workspace: Path, token: str) ->
             timeout=120,
         )
         assert answer.returncode == code, answer.stdout + answer.stderr
-        reports = {kind: workspace / path for kind, path in job.reports.items()}
         left = {path.name: path.read_text() for path in reports.values()} | {"log": answer.stdout + answer.stderr}
         assert [name for name, text in left.items() if token in text] == []
         assert not reports or cases(reports["junit"])

@@ -67,6 +67,7 @@ class Agent:
                 cwd=self.workspace,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         self.running.append(process)
         return process
@@ -90,9 +91,9 @@ def agent(workspace: Path) -> Iterator[Agent]:
     found = Agent(workspace)
     yield found
     for process in found.running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_the_agent_is_as_bare_as_it_should_be(agent: Agent) -> None:
