@@ -203,6 +203,7 @@ class Journal:
 
 _NOT_BACK = {"failed": "rollback failed", "skipped": "not rolled back"}
 _LINE = 400  # characters of a line of a log, or of an event
+_MESSAGE = 10_000  # characters; a condition may hold 32768
 
 
 def _place(error: StepError) -> dict[str, str | None]:
@@ -211,4 +212,4 @@ def _place(error: StepError) -> dict[str, str | None]:
 
 def _cut(finding: Finding) -> Finding:
     logs, events = (tuple(line[:_LINE] for line in lines) for lines in (finding.logs, finding.events))
-    return replace(finding, logs=logs, events=events)
+    return replace(finding, message=finding.message[:_MESSAGE], logs=logs, events=events)

@@ -141,8 +141,9 @@ def test_not_even_half_a_secret_is_told(made_of: type[Plain] | type[JsonLines]) 
 
 def test_evidence_is_cut_to_lines_one_can_read() -> None:
     made, _ = journal()
-    made.found([Finding(WEB, "x", "y", logs=("z" * 9999,), events=("e" * 9999,))])
+    made.found([Finding(WEB, "x", "y" * 32768, logs=("z" * 9999,), events=("e" * 9999,))])
     found = made.result(ExitCode.FAILED).findings[0]
+    assert len(found.message) == 10_000
     assert (len(found.logs[0]), len(found.events[0])) == (400, 400)
 
 
