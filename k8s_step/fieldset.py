@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
 Fields = Mapping[str, Any]
+Path = tuple[str | int, ...]
 
 
 class Owner(NamedTuple):
@@ -83,6 +84,26 @@ def extract(value: Any, fields: Fields, others: Fields) -> Any:
         found = [(item, key) for item in value if (key := _key(item, below)) is not None]
         return [_item(item, key, below[key], others.get(key, {})) for item, key in found]
     return value
+
+
+def owns(fields: Fields, obj: Any, path: Path) -> bool:
+    """Whether the field that ``path`` leads to in ``obj`` is in the set, or is part of one that is owned as a whole."""
+    for step in path:
+        if not set(fields) - {"."}:
+            return _is_in(fields)
+        obj, key = _stepped(obj, step, fields)
+        if key is None or key not in fields:
+            return False
+        fields = fields[key]
+    return True
+
+
+def _stepped(obj: Any, step: str | int, fields: Fields) -> tuple[Any, str | None]:
+    """What is one step further, and the key under which a set has it."""
+    if isinstance(step, str):
+        return (obj.get(step) if isinstance(obj, Mapping) else None), f"f:{step}"
+    item = obj[step] if isinstance(obj, Sequence) and step < len(obj) else None
+    return item, _key(item, fields)
 
 
 def _is_in(node: Fields) -> bool:

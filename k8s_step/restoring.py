@@ -16,15 +16,15 @@ from k8s_step.client import Client, Request
 from k8s_step.deletion import DeleteOptions, Group, delete_read, is_terminating, members
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError
 from k8s_step.feeds import Target
-from k8s_step.fieldset import Fields, Owner, common, entries, extract, owner_of, sets, union, without
+from k8s_step.fieldset import Fields, Owner, Path, common, entries, extract, owner_of, owns, sets, union, without
 from k8s_step.patch import PatchType, encode
 from k8s_step.provenance import overwritten, told
+from k8s_step.readiness import State, compute
 from k8s_step.resource import required
 from k8s_step.rollout import HAVE_PODS
 from k8s_step.writing import Planned
 
 Object = dict[str, Any]
-Path = tuple[str | int, ...]
 _MISSING = object()
 _PODS = required("v1", "Pod")
 _TRIES = 20  # a rollout's controllers write the object all the time
@@ -81,7 +81,7 @@ class Restoration:
         self._manager = field_manager
         self._own = Owner(field_manager, "Apply")
         self._deadline = deadline
-        self._changed = [path for path, *_ in differences(self._before, change.wrote)]
+        self._changed = _changed(self._before, change.wrote, self._own)
         self._taken = _taken(self._before, change.wrote, self._own)
         self._scaled: Fields = {}
         self._left_revision = ""
@@ -124,6 +124,9 @@ class Restoration:
         if left:
             more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
             return Outcome("failed", f"it still differs from what it was in {', '.join(left[:_SHOWN])}{more}")
+        was = compute(self._before)
+        if was.state is not State.CURRENT and self._planned.reference.kind not in HAVE_PODS:
+            return Outcome("restored", f"it was not current before either: {was.message}")
         target = Target(self._planned.reference, self._planned.resource, after, wrote=after)
         return Outcome("restored", self._free(after), target)
 
@@ -288,6 +291,13 @@ def _is_stuck(pod: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
     return owner["metadata"].get("uid") in owners and not is_ready
 
 
+def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:
+    """The fields that this run's write changed; what others wrote between its look and its write is theirs."""
+    others = [fields for owner, fields in sets(wrote).items() if owner != own]
+    found = [path for path, *_ in differences(before, wrote)]
+    return [path for path in found if not any(owns(fields, wrote, path) for fields in others)]
+
+
 def _taken(before: Object, wrote: Object, own: Owner) -> dict[Owner, Fields]:
     """What this run took over from others, itself included where it had patched or scaled."""
     left, applied = sets(wrote), sets(wrote).get(own, {})
@@ -316,6 +326,7 @@ def _content(obj: Mapping[str, Any]) -> Object:
 
 
 def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
+    before, after = _opened(before, after), _opened(after, before)
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in {**before, **after}:
             yield from _differences(before.get(key, _MISSING), after.get(key, _MISSING), (*path, key))
@@ -325,6 +336,11 @@ def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, An
                 yield from _differences(was, now, (*path, index))
     elif before != after:
         yield path, before, after
+
+
+def _opened(one: Any, other: Any) -> Any:
+    """A map that is missing differs in each field that the other has."""
+    return {} if one is _MISSING and isinstance(other, Mapping) and other else one
 
 
 def _sorted(value: Any) -> str:

@@ -93,8 +93,8 @@ class Rollback:
             return Restoration(self._client, one, self._inputs.field_manager, self._deadline).make()
 
         for one, outcome in gather(work, changes, self._inputs.concurrency):
-            if isinstance(outcome, Exception):
-                raise outcome
+            if isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
+                outcome = Outcome("failed", f"{type(outcome).__name__}: {outcome}, a bug of k8s-step")
             self._settle(one, outcome)
 
     def _settle(self, change: Change, outcome: Outcome) -> None:

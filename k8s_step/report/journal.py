@@ -161,11 +161,11 @@ class Journal:
         """What became of an object that this run had changed: restored, deleted, kept, skipped or failed."""
         entry = self._release.setdefault(reference.key, ObjectResult(reference))
         entry.rolled_back, entry.rollback_message = outcome, message
-        if outcome in _NOT_BACK:
-            self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=str(reference)))
-            return
         for output in self._outputs:
             output.rolled_back(*self._mask((reference, outcome, message)))
+        if outcome in _NOT_BACK:
+            where = f"{reference.where}: {reference}" if reference.where else str(reference)
+            self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=where))
 
     def finish(self, exit_code: ExitCode) -> Result:
         """The result, told to every output."""

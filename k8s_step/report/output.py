@@ -42,7 +42,7 @@ class Output:
         """The release has ended as ``result`` says; now what it did to so many objects is taken back."""
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
-        """What became of that for an object: restored, deleted, kept; what went wrong is told as an error."""
+        """What became of that for an object; where it was skipped or failed, an error is told as well."""
 
     def gone(self, reference: Reference, seconds: float) -> None:
         """An object whose end was waited for is there no more."""

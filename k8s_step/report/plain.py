@@ -140,6 +140,8 @@ class Plain(Output):
         self.log(f"rolling back what this run did to {_many(objects, 'object')}, {duration(timeout)} at the most")
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        if outcome in ("skipped", "failed"):
+            return  # told as an error
         aside = f": {one_line(message, _MESSAGE)}" if message else ""
         self.log(f"{self.style(f'{outcome:<11}', 'good')}{self.name(reference)}{aside}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Shop:
     def hold(self, *made: Object, env: Any = None) -> Running:
         """A release that goes on until :meth:`fail`: one of its Deployments is never ready."""
         run = self.start(*made, deployment("held", "shop/never-ready:1"), env=env)
-        run.wait_for("held: ")
+        run.wait_for("waiting for")
         return run
 
     def fail(self, run: Running) -> Outcome:
@@ -257,7 +258,8 @@ GROUP = "rollback.example.com"
 def test_every_kind_goes_back(shop: Shop, cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "-f", "-", input=json.dumps(definition(GROUP)))
     kubectl("wait", "--for=condition=Established", f"crd/widgets.{GROUP}")
-    shop.good(deployment(), *_others("1"))
+    first = shop.release(deployment(), *_others("1"), options=("--no-wait",))
+    assert first.code == 0, first.text
     words = "services,cronjobs,horizontalpodautoscalers,poddisruptionbudgets,roles,resourcequotas,daemonsets,widgets"
     before = shop.state(words)
     outcome = shop.release(deployment(image="shop/pull-fail:2"), *_others("2"))
@@ -372,7 +374,7 @@ def test_what_somebody_else_has_changed_since_is_left_to_them(shop: Shop) -> Non
     shop.good(deployment(), deployment("api"), config_map(tone="low"))
     changes = [deployment("api", "shop/web:2"), config_map(tone="loud"), service("web"), service("api")]
     run = shop.start(deployment(image="shop/never-ready:2"), *changes)
-    run.wait_for("web: ")
+    run.wait_for("waiting for")
     shop.kubectl("annotate", "service/api", "team=night")
     shop.kubectl("patch", "service/web", "-p", '{"spec": {"selector": {"app": "night"}}}')
     shop.kubectl("set", "image", "deployment/web", "app=shop/web:3")
@@ -429,7 +431,7 @@ def test_a_token_that_may_not_delete(shop: Shop, cluster: Cluster, tmp_path: Pat
     outcome = shop.release(deployment(image="shop/pull-fail:2"), service("web"), env=environment)
     did_not(outcome)
     assert backs(outcome) == {"Deployment/web": "restored", "Service/web": "failed"}
-    assert f"error: service/{shop.namespace}/web: rollback failed: " in outcome.stderr
+    assert re.search(rf"release.yaml:\d+: service/{shop.namespace}/web: rollback failed: ", outcome.stderr)
     assert 'cannot delete resource "services"' in outcome.stderr
     assert outcome.report is not None and "rollback failed" in outcome.report["message"]
     assert "cannot delete" in objects(outcome)["Service/web"]["rollback_message"]
@@ -495,7 +497,7 @@ def test_what_this_token_may_not_read_is_not_known(shop: Shop, proxy: Proxy) -> 
 def test_cancelled_releases_are_not_rolled_back(shop: Shop) -> None:
     shop.good(deployment())
     run = shop.start(deployment(image="shop/never-ready:2"), config_map(a="b"))
-    run.wait_for("web: ")
+    run.wait_for("waiting for")
     run.signal(signal.SIGTERM)
     outcome = run.wait()
     assert outcome.code == 143 and backs(outcome) == {}
