@@ -20,6 +20,11 @@ RUN python -m pip install --no-compile --no-deps --no-build-isolation --prefix /
  && $COMPILE /install/lib/python3*/site-packages/k8s_step
 
 FROM base AS root
+# Jenkins ends an aborted step with the ps and kill of the container it runs in (docker-workflow's WithContainerStep).
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends procps \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/apt /var/log/dpkg.log
 # What a step never runs goes; the rest of the standard library is compiled, which the base leaves to the first start.
 WORKDIR /usr/local/lib
 RUN rm -rf python3*/ensurepip python3*/idlelib python3*/pydoc_data python3*/tkinter python3*/lib-dynload/_tkinter.* \

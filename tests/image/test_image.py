@@ -142,6 +142,15 @@ def test_as_jenkins_agent(image, work):
     assert said == "still here\n"
 
 
+def test_jenkins_finds_and_ends_an_aborted_step(image):
+    """By a cookie in the environment of its processes: with programs of the image, which no shell brings."""
+    container = Container(image, user=STRANGER)
+    seen = container.run("ps", "-A", "-o", "pid,command", "e", env={"JENKINS_SERVER_COOKIE": "durable-1"})
+
+    assert "JENKINS_SERVER_COOKIE=durable-1" in seen.stdout, seen.stderr
+    assert container.run("kill", "-l").returncode == 0
+
+
 @pytest.fixture
 def kubeconfig(cluster) -> str:
     """Its text, as a secret variable holds it: certificates must need no file either."""
