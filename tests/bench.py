@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from tests.controlplane import build, cluster
+from tests.image.build import at_hand
 from tests.integration.objects import deployment, obj
 
 _RUNS, _WORKLOADS = 5, 20
@@ -95,6 +96,8 @@ def main() -> int:
             f"{title}, {2 * _WORKLOADS} objects, median of {_RUNS}: k8s-step {statistics.median(ours):.2f} s, "
             f"kubectl {statistics.median(theirs):.2f} s; kubectl takes {ratio:.1f} times as long"
         )
+    image = at_hand()
+    print(image.size if image else "image: not built on this machine yet (make image-test)")
     return 0
 
 
