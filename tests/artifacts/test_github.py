@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from k8s_step import __version__
 from tests import runner
 from tests.artifacts.shells import clean, images
 from tests.artifacts.test_lint import EXAMPLES
@@ -23,6 +24,8 @@ from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.docs.tables import ROOT
 from tests.unit.loopback import Exchange, Loopback
+
+RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 
 
 class Job:
@@ -61,7 +64,7 @@ class Job:
         own = {key: runner.expanded(value, self.context) for key, value in says.get("env", {}).items()}
         answer = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", says["run"]],
-            env=clean(**common, **own),
+            env={**clean(), **common, **own},
             cwd=self.workspace,
             capture_output=True,
             text=True,
@@ -130,3 +133,24 @@ def test_our_own_workflow_on_a_cluster(
         workflow, "kind", skip=["Make a namespace, and write the kubeconfig where a container action sees it"]
     )
     assert images(kubectl, namespace) == {"web": "nginxinc/nginx-unprivileged:pull-fail"}
+
+
+def test_release_is_of_the_packages_version_with_its_changes(step: Step, tmp_path: Path) -> None:
+    """``gh`` is played by a program that notes what it is called with."""
+    for name in ("CHANGELOG.md", "k8s_step/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    with (tmp_path / "CHANGELOG.md").open("a", encoding="utf-8") as changes:
+        changes.write(f"\n## {__version__}9\n\n- Of another version.\n")
+    (tmp_path / "gh").write_text('#!/bin/sh\necho "$@" > called\n')
+    (tmp_path / "gh").chmod(0o755)
+    given = {"PATH": f"{tmp_path}:{clean()['PATH']}", "GITHUB_REPOSITORY": "octo/k8s-step"}
+    job = Job(step, tmp_path, {"github.token": "x", "needs.image.outputs.digest": "sha256:abc"})
+    for name in ("image", "release"):
+        job.run(RELEASE.read_text(), name, env={**given, "GITHUB_REF_NAME": f"v{__version__}"})
+    assert (tmp_path / "called").read_text().startswith(f"release create v{__version__} --verify-tag")
+    notes = (tmp_path / "notes.md").read_text()
+    assert "`k8s-step apply`" in notes and "Of another version" not in notes
+    assert f"ghcr.io/octo/k8s-step:{__version__}@sha256:abc" in notes
+    with pytest.raises(AssertionError, match="grep"):
+        job.run(RELEASE.read_text(), "image", env={**given, "GITHUB_REF_NAME": "v9.9.9"})

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.artifacts import gitlab, jenkins, tools
-from tests.docs.tables import ACTION, ROOT
+from tests.docs.tables import ACTION, README, ROOT
 
 EXAMPLES = ROOT / "examples"
 WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLES / "github-workflow.yml"]
@@ -44,6 +44,20 @@ def passes(*line: str | Path, stdin: str | None = None) -> None:
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_schemas(schema: str) -> None:
     passes(tools.python_tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema])
+
+
+def test_schema_of_the_readmes_gitlab_job() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+    jobs = [block for block in blocks if "  script:" in block]
+    assert jobs
+    for job in jobs:
+        passes(
+            tools.python_tool("check-jsonschema"),
+            "--default-filetype=yaml",
+            "--builtin-schema=vendor.gitlab-ci",
+            "-",
+            stdin=job,
+        )
 
 
 @pytest.mark.timeout(900)  # cold, it is built first
