@@ -40,7 +40,9 @@ def open_session(run: Run) -> Session:
     """Find the cluster and tell the user which one it is. Sends nothing yet. Raises :class:`InputError`."""
     inputs = run.inputs
     extra = headers(inputs.header)
-    run.redactor.add(inputs.token, *(value for name, value in extra if _SECRET_HEADER.search(name)))
+    secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
+    words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
+    run.redactor.add(*secret, *words)
     connection = resolve(_options(inputs), run.environ)
     namespace = connection.namespace or "default"
     client = Client(

@@ -88,15 +88,16 @@ def test_a_program_that_prints_its_password(step: Step, cluster: Cluster, namesp
 
 def test_a_server_that_repeats_what_it_was_sent(step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
     write(tmp_path / "release.yaml", secret())
-    words = f'admission webhook denied it: password "{PASSWORD}" is weak, key {encoded(KEY)} is known, token tok-123456'
+    words = f'admission webhook denied it: password "{PASSWORD}" is weak, key {encoded(KEY)} is known, '
+    words += "token tok-123456, header c29tZS1rZXk="
     proxy.rule(on("GET"), status(404, "NotFound", "not found"), times=None)
     proxy.rule(on("PATCH"), status(422, "Invalid", words), times=None)
-    environment = through(proxy, K8S_TOKEN="tok-123456")
+    environment = through(proxy, K8S_TOKEN="tok-123456", K8S_HEADERS="X-Api-Key: Basic c29tZS1rZXk=")
     files = ("--report", "report.json", "--junit", "junit.xml")
     outcome = step("apply", "-f", "release.yaml", "-n", namespace, *files, env=environment, cwd=tmp_path)
     assert outcome.code == 4, outcome.text
     assert "is weak" in outcome.stderr
-    assert leaks(tmp_path, outcome.text, "tok-123456") == []
+    assert leaks(tmp_path, outcome.text, "tok-123456", "c29tZS1rZXk=") == []
 
 
 def test_a_value_out_of_the_environment_in_a_secret(step: Step, namespace: str, tmp_path: Path) -> None:
