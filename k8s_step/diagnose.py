@@ -175,7 +175,9 @@ class _Evidence:
         if cause.pod is not None and (cause.pod.get("status") or {}).get("phase") == "Pending":
             found = replace(found, claims=tuple(self._claims(cause.pod)))
         self._events = events.newest_first(self._events)
-        found = self._with_probe(self._with_cause(found))
+        found = self._with_probe(found)
+        if not found.probe_answer:
+            found = self._with_cause(found)
         logs, logs_of = self._logs()
         told = events.told(self._events)
         return replace(found, logs=logs, logs_of=logs_of, events=told, missing=tuple(self._missing))
@@ -227,7 +229,7 @@ class _Evidence:
         reason, message = str(warning.get("reason", "")), events.message(warning)
         found = _advised(found, advice(reason, message))
         if group:
-            return replace(found, message=f"{reason}: {message}")
+            return _explained(found, group[0].symptom, f"{reason}: {message}")
         return replace(found, reason=reason, message=f"{found.message}; {message}" if found.message else message)
 
     def _newest_warning(self, found: Finding) -> Object | None:
@@ -272,8 +274,8 @@ class _Evidence:
         if not kind:
             return found
         answer = probes.answer(self._events, container, kind)
-        if is_unready and answer:  # the condition only names the container
-            found = replace(found, message=f"{kind.capitalize()} probe failed: {answer}")
+        if is_unready and answer:
+            found = _explained(found, blame.symptom, f"{kind.capitalize()} probe failed: {answer}")
         found = _advised(found, probe_advice(kind, answer))
         return replace(found, probe=probes.told(blame.pod, container, kind), probe_answer=answer)
 
@@ -330,6 +332,15 @@ def _why_not(error: StepError, what: str, permission: str) -> str:
             " (k8s-step permissions -f … prints the Role)"
         )
     return f"no {'evidence' if isinstance(error, _AwayError) else what}: {error.message}"
+
+
+def _explained(found: Finding, symptom: Symptom, why: str) -> Finding:
+    """With ``why`` in the place of what the pod's status says; what the object itself said stays."""
+    if found.reason == symptom.reason:
+        return replace(found, message=why)
+    if symptom.message:
+        return replace(found, message=found.message.replace(symptom.message, why))
+    return replace(found, message=f"{found.message}: {why}")
 
 
 def _advised(found: Finding, told: Advice) -> Finding:

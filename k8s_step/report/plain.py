@@ -235,11 +235,9 @@ def lead_of(result: Result, finding: Finding) -> str:
     """What is said of an object that a finding is about."""
     if ExitCode.TIMED_OUT in (result.exit_code, result.released):
         return "is not current"
+    open_ones = {entry.reference.key for entry in result.objects if entry.status == State.IN_PROGRESS}
     is_cut_short = result.exit_code in (ExitCode.CANCELLED, ExitCode.INTERRUPTED)
-    entries = (entry for entry in result.objects if entry.reference.key == finding.reference.key)
-    return (
-        "is not current" if is_cut_short and any(entry.status == State.IN_PROGRESS for entry in entries) else "failed"
-    )
+    return "is not current" if is_cut_short and finding.reference.key in open_ones else "failed"
 
 
 def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:
@@ -266,8 +264,8 @@ def _facts(finding: Finding) -> list[tuple[str, str]]:
         ("namespace", finding.reference.namespace),
         ("pod", f"{finding.pod}{node}{alike}" if finding.pod else ""),
         ("container", finding.container),
-        ("image", finding.image),
-        ("probe", finding.probe),
+        ("image", one_line(finding.image, _EVENT)),
+        ("probe", one_line(finding.probe, _EVENT)),
         ("answered", "" if finding.probe_answer in finding.message else one_line(finding.probe_answer, _EVENT)),
         *(("claim", claim) for claim in finding.claims),
         ("likely", finding.advice),

@@ -158,18 +158,47 @@ def test_a_container_that_is_not_ready(server: Server) -> None:
     server.events["uid-web-1"] = [event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404")]
     server.logs["current"] = b"listening\n"
     (finding,) = found(server, target(pod(running())))
-    assert finding.reason == "ContainersNotReady"
-    assert finding.message == "Readiness probe failed: HTTP probe failed with statuscode: 404"
-    assert finding.probe == "readiness: httpGet :8080/healthz, every 10s, timeout 1s"
-    assert "no such path" in finding.advice
-    assert (finding.logs, finding.logs_of) == (("listening",), "the current run")
-    assert "answered" not in printed(finding)  # the message says it
+    assert finding.probe_answer == "HTTP probe failed with statuscode: 404"
+    assert (
+        printed(finding)
+        == """\
+deployment.apps/web failed: ContainersNotReady (web.yaml:1)
+  message    Readiness probe failed: HTTP probe failed with statuscode: 404
+  namespace  shop
+  pod        web-1 on node node-1
+  container  app
+  image      shop/web:2
+  probe      readiness: httpGet :8080/healthz, every 10s, timeout 1s
+  likely     it runs, but its readiness probe does not succeed: there is no such path
+  check      the probe's path, and the prefix that the program is served under
+  last lines of the current run:
+  | listening
+  events, newest first:
+    10:00:05Z pod Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 404"""
+    )
 
 
 def test_the_probe_of_the_spec_where_no_event_tells_its_answer(server: Server) -> None:
     server.refuses = {"/events": 403}
     (finding,) = found(server, target(pod(running())))
     assert (finding.probe, finding.probe_answer) == ("readiness: httpGet :8080/healthz, every 10s, timeout 1s", "")
+
+
+def test_a_deadline_that_passed_and_what_held_its_pods_up(server: Server) -> None:
+    """The object's own reason comes first; the probe's answer stands where the pod's condition says nothing."""
+    unready = pod(running())
+    vague = {"type": "ContainersReady", "status": "False", "message": "containers with unready status: [app]"}
+    unready["status"]["conditions"].append(vague)
+    server.events["uid-web-1"] = [event("Unhealthy", "Readiness probe failed: dial tcp: connect: connection refused")]
+    said = 'ReplicaSet "web-1" has timed out progressing.'
+    given = target(unready, state=State.FAILED, reason="ProgressDeadlineExceeded", message=said)
+    (finding,) = found(server, given)
+    assert finding.reason == "ProgressDeadlineExceeded"
+    assert finding.message == (
+        'ReplicaSet "web-1" has timed out progressing; ContainersNotReady: Readiness probe failed: dial tcp: connect:'
+        " connection refused"
+    )
+    assert "nothing listens there" in finding.advice and "0.0.0.0" in finding.check
 
 
 MOUNT = 'MountVolume.SetUp failed for volume "config" : configmap "web" not found'
@@ -181,6 +210,9 @@ def test_a_pod_that_only_events_explain(server: Server) -> None:
     (finding,) = found(server, target(creating))
     assert (finding.reason, finding.message) == ("ContainerCreating", f"FailedMount: {MOUNT}")
     assert "Secret, ConfigMap or key that a volume shows" in finding.advice
+    given = target(creating, state=State.FAILED, reason="ProgressDeadlineExceeded", message="it has timed out.")
+    (finding,) = found(server, given)
+    assert finding.message == f"it has timed out; ContainerCreating: FailedMount: {MOUNT}"
 
 
 def test_a_warning_of_before_the_release_explains_nothing(server: Server) -> None:
@@ -251,10 +283,20 @@ def test_claims_that_are_not_bound(server: Server) -> None:
         "data: Pending, storage class fast, 1Gi",
         "gone: there is no claim of this name in namespace shop",
     )
-    assert finding.events == (f"10:00:05Z persistentvolumeclaim ProvisioningFailed: {words}",)
-    lines = printed(finding).splitlines()
-    assert "  claim      data: Pending, storage class fast, 1Gi" in lines
-    assert "a claim of the pod has no volume" in finding.advice
+    assert (
+        printed(finding)
+        == """\
+deployment.apps/web failed: Unschedulable (web.yaml:1)
+  message    0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.
+  namespace  shop
+  pod        web-1
+  claim      data: Pending, storage class fast, 1Gi
+  claim      gone: there is no claim of this name in namespace shop
+  likely     a claim of the pod has no volume yet
+  check      the claim named here: is it there, and who provisions it?
+  events, newest first:
+    10:00:05Z persistentvolumeclaim ProvisioningFailed: storageclass.storage.k8s.io "fast" not found"""
+    )
 
 
 def test_why_no_node_takes_it(server: Server) -> None:

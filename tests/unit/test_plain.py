@@ -108,9 +108,9 @@ HOSTILE = "\x1b[31m::error::mine\n::add-mask::e\r\n\x1b]0;title\x07  ::set-outpu
 
 def test_no_text_from_elsewhere_colours_or_speaks_to_github() -> None:
     told = Told()
-    finding = replace(
-        PULL, message=HOSTILE, logs=(HOSTILE,), logs_of="the current run", events=(f"10:00Z pod Failed: {HOSTILE}",)
-    )
+    lines = {"logs": (HOSTILE,), "events": (f"10:00Z pod Failed: {HOSTILE}",), "missing": (f"no logs: {HOSTILE}",)}
+    words = dict.fromkeys(("message", "image", "probe", "probe_answer"), HOSTILE)
+    finding = replace(PULL, logs_of="the current run", **lines, **words)
     told.plain.notice(HOSTILE)
     told.plain.warning(HOSTILE, "k8s/shop.yaml:1")
     told.plain.error(StepError(HOSTILE, where="x"))
@@ -125,6 +125,41 @@ def test_no_text_from_elsewhere_colours_or_speaks_to_github() -> None:
     assert not [line for line in lines if line.lstrip().startswith("::")]
     assert "\x1b" not in "".join(lines)
     assert "\r" not in "".join(lines)
+
+
+@pytest.mark.parametrize("code", [ExitCode.CANCELLED, ExitCode.INTERRUPTED])
+def test_a_cancelled_run_calls_failed_only_what_has_failed(code: ExitCode) -> None:
+    entries = (ObjectResult(WEB, "created", "failed", "m", 1.0, "r"), ObjectResult(API, "created", "in progress"))
+    findings = (PULL, replace(PULL, reference=API, reason="ContainersNotReady"))
+    told = finished(releases.result(code, *entries, findings=findings))
+    assert "deployment.apps/web failed: ErrImagePull" in told.text
+    assert "deployment.apps/api is not current: ContainersNotReady" in told.text
+
+
+def test_probe_claims_and_what_is_missing_are_told() -> None:
+    lines = finished(
+        releases.result(
+            ExitCode.FAILED,
+            findings=(
+                replace(
+                    PULL,
+                    probe="liveness: tcpSocket :5432, every 10s",
+                    probe_answer="connection refused",
+                    claims=("data: Pending, storage class fast",),
+                    check="was it pushed?",
+                    missing=("no logs: this token may not",),
+                ),
+            ),
+        )
+    ).text.splitlines()
+    for line in (
+        "  probe      liveness: tcpSocket :5432, every 10s",
+        "  answered   connection refused",
+        "  claim      data: Pending, storage class fast",
+        "  check      was it pushed?",
+        "  no logs: this token may not",
+    ):
+        assert line in lines
 
 
 def test_long_messages_do_not_bury_the_rest() -> None:
