@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.conftest import Kubectl, Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Proxy, cut_after, forbid, on, stall, status
+from tests.faults.proxy import Exchange, Proxy, cut_after, forbid, on, stall, status
 from tests.integration.objects import (
     Object,
     claim,
@@ -49,7 +50,7 @@ class Shop:
 
     def start(self, *made: Object, options: tuple[str, ...] = (OPTION,), env: Any = None) -> Running:
         for one in made:
-            if one["kind"] != "Namespace":
+            if one["kind"] not in ("Namespace", "ValidatingWebhookConfiguration"):
                 one["metadata"].setdefault("namespace", self.namespace)
         path = write(self.folder / "release.yaml", *made)
         return self.step.start("apply", "-f", path, *options, env=env, report=True)
@@ -319,6 +320,37 @@ def test_who_scales_meanwhile_keeps_the_replicas(shop: Shop) -> None:
     assert (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]) == (3, "shop/web:1")
 
 
+def test_what_would_keep_it_from_going_back_goes_first(shop: Shop, cluster: Cluster) -> None:
+    """A webhook that nobody answers to would refuse the write, and a quota the pods: both came with the release."""
+    recreate = {"strategy": {"type": "Recreate"}}
+    shop.good(deployment(spec=recreate))
+    service_of = {"name": "nobody", "namespace": shop.namespace, "path": "/"}
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
+    webhook = {
+        "name": "deny.example.com",
+        "clientConfig": {"service": service_of},
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+    kind = "ValidatingWebhookConfiguration"
+    hook = {**obj("admissionregistration.k8s.io/v1", kind, shop.namespace), "webhooks": [webhook]}
+    quota = obj("v1", "ResourceQuota", "none", spec={"hard": {"pods": "0"}})
+    options = (OPTION, "--no-preflight", "--fail-after", "FailedCreate=1s")
+    try:
+        outcome = shop.release(deployment(image="shop/web:2", spec=recreate), quota, hook, options=options)
+    finally:
+        cluster.request(
+            "DELETE", f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{shop.namespace}"
+        )
+    went_back(outcome)
+    assert the_failure(outcome)["reason"] == "FailedCreate"
+    assert set(backs(outcome).values()) == {"deleted", "restored"}
+    _in_order(outcome.stderr, "deleted    resourcequota/none", "restored   deployment.apps/web")
+
+
 # -- what calls for it
 
 
@@ -418,6 +450,32 @@ def test_what_somebody_else_has_deleted_or_made_anew_is_left_to_them(shop: Shop)
     assert {name: backs(outcome)[f"ConfigMap/{name}"] for name in expected} == expected
     assert "configmap/newer" in shop.names("configmaps")
     assert "configmap/settings" not in shop.names("configmaps")
+
+
+def before_it(proxy: Proxy, path: str, work: Callable[[], Any]) -> None:
+    """Somebody else does this between the step's look at an object and its write."""
+
+    def action(exchange: Exchange) -> None:
+        work()
+        exchange.forward()
+
+    proxy.rule(on("PATCH", path), action)
+
+
+def test_what_others_write_between_a_look_and_a_write_is_theirs(shop: Shop, proxy: Proxy) -> None:
+    shop.good(config_map(tone="low"))
+    label = ("label", "configmap/settings", "team=night")
+    before_it(proxy, "/configmaps/settings", lambda: shop.kubectl(*label))
+    new = ("create", "configmap", "new", "--from-literal=mine=1")
+    before_it(proxy, "/configmaps/new", lambda: shop.kubectl(*new))
+    made = [config_map(tone="loud"), config_map("new", a="b"), deployment(image="shop/pull-fail:1")]
+    outcome = shop.release(*made, options=(OPTION, "--no-preflight"), env=through(proxy))
+    did_not(outcome)
+    expected = {"ConfigMap/settings": "restored", "ConfigMap/new": "skipped", "Deployment/web": "deleted"}
+    assert backs(outcome) == expected
+    assert "not rolled back: kubectl-create made it at the same time" in outcome.stderr
+    (settings,) = shop.state("configmap/settings")
+    assert (settings["data"], settings["metadata"]["labels"]) == ({"tone": "low"}, {"team": "night"})
 
 
 # -- where it fails
