@@ -26,12 +26,14 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends procps \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/apt /var/log/dpkg.log
 # What a step never runs goes; the rest of the standard library is compiled, which the base leaves to the first start.
+# Nor does anybody become root in a step.
 WORKDIR /usr/local/lib
 RUN rm -rf python3*/ensurepip python3*/idlelib python3*/pydoc_data python3*/tkinter python3*/lib-dynload/_tkinter.* \
       python3*/turtle.py python3*/turtledemo python3*/venv python3*/config-* python3*/site-packages/pip* \
       python3*/site-packages/setuptools* python3*/site-packages/wheel* pkgconfig ../include ../share/man \
       ../bin/pip* ../bin/wheel ../bin/idle* ../bin/pydoc* ../bin/python*-config \
- && python -m compileall -q -f --invalidation-mode unchecked-hash python3*
+ && python -m compileall -q -f --invalidation-mode unchecked-hash python3* \
+ && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 COPY --from=build /install /usr/local
 
 # One layer, so that what was removed is not in the image at all.

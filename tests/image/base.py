@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.image.tools import Buildah, UnavailableError, run
+from tests.image.tools import Buildah, FailedError, UnavailableError, run
 
 SUITE = "bookworm"
 # What docker-library/python installs beside debian:bookworm-slim: the libraries that its Python links.
@@ -41,7 +41,10 @@ def made(buildah: Buildah, minor: str) -> str:
     recipe = hashlib.sha256(Path(__file__).read_bytes() + f"{version} {os.uname().machine}".encode()).hexdigest()
     name = f"localhost/k8s-step-base:{version}-{recipe[:12]}"
     if not buildah.has(name):
-        _make(buildah, name, prefix, version.rpartition(".")[0])
+        try:
+            _make(buildah, name, prefix, version.rpartition(".")[0])
+        except FailedError as problem:
+            raise UnavailableError(f"no base image could be made: {problem}") from problem
     return name
 
 

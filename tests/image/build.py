@@ -40,6 +40,7 @@ CONTEXT = (
     "README.md",
     "LICENSE",
 )
+_KEPT = 3
 # Where pip finds packages on this machine; the values go into a file that only the build sees.
 _PIP_SETTINGS = (
     "index-url",
@@ -86,6 +87,7 @@ def built() -> Image:
     with locked(cache / "image.lock", lambda line: None):
         if not folder.is_dir():
             _build(Buildah(cache / "storage"), folder)
+        os.utime(folder)
         image = _read(folder)
     assert image is not None
     return image
@@ -112,6 +114,7 @@ def _read(folder: Path) -> Image | None:
 
 
 def _build(buildah: Buildah, folder: Path) -> None:
+    _sweep(buildah, folder.parent)
     named = os.environ.get(BASE) or base.made(buildah, base.minor_of((ROOT / "Dockerfile").read_text()))
     with _pip_settings() as settings:
         words = ["bud", "--layers", "--isolation", "chroot", "--network", "host", *settings]
@@ -124,12 +127,17 @@ def _build(buildah: Buildah, folder: Path) -> None:
     buildah("rmi", "--prune")
 
 
+def _sweep(buildah: Buildah, cache: Path) -> None:
+    """Remove what an interrupted build left, and old images; another checkout's tests may be using a new one."""
+    buildah("rm", "--all")
+    images = sorted((path for path in cache.glob("image-*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for leftover in (*cache.glob("unpacking-*"), *images[:-_KEPT]):
+        shutil.rmtree(leftover)
+
+
 def _unpack(buildah: Buildah, named: str, folder: Path) -> None:
-    """Beside the others, then renamed, so that nobody sees half of it; older ones go."""
-    for leftover in folder.parent.glob("image-*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-    temporary = Path(tempfile.mkdtemp(prefix="image-", dir=folder.parent))
+    """Beside the others, then renamed, so that nobody sees half of it."""
+    temporary = Path(tempfile.mkdtemp(prefix="unpacking-", dir=folder.parent))
     with buildah.container(named) as (_, root):
         before = _disk(root)
     with buildah.container(NAME) as (_, root):

@@ -77,6 +77,10 @@ def test_nothing_that_builds_or_downloads_is_left(image):
     assert image.unpacked < image.base + 20e6, image.size
 
 
+def test_nobody_can_become_root(image):
+    assert not [path for path in image.root.rglob("*") if path.is_file() and path.lstat().st_mode & 0o6000]
+
+
 _COMPILED = """
 import importlib.util, pathlib, sysconfig
 for source in pathlib.Path(sysconfig.get_path("stdlib")).rglob("*.py"):
@@ -99,6 +103,14 @@ def test_the_demo_needs_nothing_writable(image):
     answer = Container(image, user=STRANGER).run("demo")
 
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_root_needs_no_capability(image):
+    """``--cap-drop ALL``."""
+    words = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "k8s-step", "--version")
+    answer = Container(image).run(*words)
+
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_a_misspelled_command_is_the_steps(image):

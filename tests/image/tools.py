@@ -25,8 +25,10 @@ def missing(*more: str) -> str:
     """Why no image can be built here; empty where one can."""
     if os.getuid() != 0:
         return "it takes root"
-    absent = [name for name in (*NEEDED, *more) if not shutil.which(name)]
-    return f"no {' and no '.join(absent)} here" if absent else ""
+    if absent := [name for name in (*NEEDED, *more) if not shutil.which(name)]:
+        return f"no {' and no '.join(absent)} here"
+    allowed = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, timeout=60)
+    return "root may not make namespaces here" if allowed.returncode else ""
 
 
 def run(*words: str) -> str:
