@@ -272,10 +272,13 @@ def _refuse(
     flags: Mapping[str, Any] | None = None,
 ) -> ExitCode:
     """What went wrong before there was a run: told, and written into the result files where it is known which."""
+    from k8s_step.report.files import is_writable
     from k8s_step.report.outputs import refuse
     from k8s_step.report.result import never_begun
 
-    inputs = resolve(RESULT_FILES, flags or {}, environ)
+    paths = vars(resolve(RESULT_FILES, flags or {}, environ))
+    files = [option.field for option in RESULT_FILES if paths[option.field] and is_writable(paths[option.field])]
+    inputs = Inputs(**{field: paths[field] for field in files})
     result = never_begun(command, exit_code, redactor.mask(text))
     refuse(result, environ, redactor, inputs.report)
     _write_files(result, inputs, environ, redactor)

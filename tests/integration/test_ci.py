@@ -244,7 +244,9 @@ def test_a_mistake_in_an_input_is_told_too(given: dict[str, str], step: Step, na
     outcome = step(env=on_github(workspace, namespace, **given), cwd=workspace)
     assert outcome.code == 2, outcome.text
     assert [command.name for command in commands(outcome.text)] == ["error"]
-    assert written((workspace.parent / "set_output").read_text())["result"] == "invalid"
+    assert len(outcome.stderr.splitlines()) == 1
+    output = written((workspace.parent / "set_output").read_text())
+    assert (output["result"], output["report"]) == ("invalid", "")
 
 
 @pytest.mark.parametrize("name", ["K8S_TIMEOUT", "K8S_WAIT", "K8S_COMMAND"])
