@@ -260,20 +260,11 @@ def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
         password=user.text("password"),
         client_certificate=certificate,
         client_key=key,
+        certificate_files=_certificate_files(user),
         exec_plugin=_exec_plugin(user, cluster),
     )
 
 
-def _stripped(text: str | None) -> str | None:
-    return text.strip() or None if text else None
-
-
-def _exec_plugin(user: Entry, cluster: Entry) -> ExecPlugin | None:
-        certificate_files=_certificate_files(user),
-    plugin = user.child("exec")
-    if plugin is None:
-        return None
-    command = plugin.text("command")
 def _certificate_files(user: Entry) -> tuple[str, str] | None:
     """The files of client certificate and key, unless the kubeconfig holds either itself."""
     if user.text("client-certificate-data") or user.text("client-key-data"):
@@ -282,6 +273,15 @@ def _certificate_files(user: Entry) -> tuple[str, str] | None:
     return (str(certificate), str(key)) if certificate and key else None
 
 
+def _stripped(text: str | None) -> str | None:
+    return text.strip() or None if text else None
+
+
+def _exec_plugin(user: Entry, cluster: Entry) -> ExecPlugin | None:
+    plugin = user.child("exec")
+    if plugin is None:
+        return None
+    command = plugin.text("command")
     if not command:
         raise InputError("exec names no command", where=plugin.where)
     # clientcmd: a command with a separator is relative to the file that names it, a bare one is looked up in PATH.
