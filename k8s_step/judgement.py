@@ -72,6 +72,12 @@ class Marks:
         for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
             del self._since[key]
 
+    def forget_others(self, pods: Iterable[Object]) -> None:
+        """Keep what is known of these pods and of the object itself: the others are gone."""
+        kept = {_ITSELF, *map(_uid, pods)}
+        self._since = {key: value for key, value in self._since.items() if key[0] in kept}
+        self._crashed = {uid: symptom for uid, symptom in self._crashed.items() if uid in kept}
+
     def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
         """A pod that crash-loops stays so while it runs once more, until it is ready or that container is done."""
         uid = _uid(pod)
@@ -105,6 +111,7 @@ def judge(
     if found.grace is not None:
         found = replace(found, grace=patience.grace(found.reason, found.grace))
     own = revision.current_pods(obj, pods, replica_sets) if readiness.observed(obj) else []
+    marks.forget_others(own)
     ills = [_ills(pod, obj, marks, now, patience) for pod in own if podfailures.is_alive(pod)]
     if found.state is State.FAILED:
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))

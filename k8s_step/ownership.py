@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ class Family:
 
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}
-        self._children: dict[str, set[str]] = defaultdict(set)
+        self._children: dict[str, set[str]] = {}
 
     def put(self, obj: Object) -> None:
         """Take in an object as it is now."""
@@ -24,13 +23,18 @@ class Family:
         obj["metadata"].pop("managedFields", None)
         self.drop(uid)
         self._objects[uid] = obj
-        self._children[_owner_uid(obj)].add(uid)
+        self._children.setdefault(_owner_uid(obj), set()).add(uid)
 
     def drop(self, uid: str) -> None:
         """Forget an object that is gone."""
         gone = self._objects.pop(uid, None)
-        if gone is not None:
-            self._children[_owner_uid(gone)].discard(uid)
+        if gone is None:
+            return
+        owner_uid = _owner_uid(gone)
+        siblings = self._children[owner_uid]
+        siblings.discard(uid)
+        if not siblings:
+            del self._children[owner_uid]
 
     def drop_namespace(self, namespace: str | None) -> None:
         """Forget all of a namespace: a new list of it has come."""
