@@ -33,6 +33,7 @@ class GitLab(Folded):
         self._now = now
         self._count = 0
         self._name = ""
+        self._warnings: list[tuple[str, str]] = []
 
     def begin(self, section: str, title: str) -> None:
         self._count += 1
@@ -42,6 +43,16 @@ class GitLab(Folded):
 
     def end(self) -> None:
         self._write(f"{self._marker('end')}\r\x1b[0K")
+        for message, where in self._warnings:
+            super().warning(message, where)
+        self._warnings = []
+
+    def warning(self, message: str, where: str) -> None:
+        """Below the collapsed section, where it is seen."""
+        if self._section == SENDING:
+            self._warnings.append((message, where))
+        else:
+            super().warning(message, where)
 
     def _marker(self, which: str) -> str:
         return f"\x1b[0Ksection_{which}:{int(self._now())}:{self._name}"

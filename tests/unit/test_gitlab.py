@@ -65,6 +65,22 @@ def test_every_section_ends_before_the_next_and_has_its_own_name() -> None:
     assert names[::2] == names[1::2] and len(set(names)) == 4
 
 
+def test_warnings_are_seen_though_what_was_sent_is_collapsed() -> None:
+    told = Told()
+    told.output.warning("first", "")
+    told.output.acted(WEB, "created")
+    told.output.warning("while sending", "k8s/shop.yaml:1")
+    told.output.acted(SETTINGS, "created")
+    told.output.following(1, 60)
+    told.output.warning("while following", "")
+    told.output.finished(releases.good())
+    lines = [MARKER.sub(r"\1", line) for line in told.log]
+    assert lines[0] == "warning: first"
+    assert lines[4:6] == ["\x1b[0Kend", "warning: k8s/shop.yaml:1: while sending"]
+    assert "warning: while following" in lines[lines.index("\x1b[0KstartFollowing") :]
+    assert sum("warning" in line for line in lines) == 3
+
+
 def test_what_failed_is_said_outside_of_sections() -> None:
     told = Told()
     told.output.following(1, 60)
