@@ -58,6 +58,7 @@ _CRASH_LOG = (
     "connecting to db:5432",
     "FATAL: password authentication failed",
 )
+_NOT_FOUND_LOG = ("sh: /app/server: not found",)
 
 PLAYS = (
     Play(
@@ -127,6 +128,18 @@ PLAYS = (
         reason="OOMKilled",
         code=137,
         log=("starting", "loading the catalogue into memory"),
+    ),
+    Play("no-command", "exits with 127, again and again", "die", reason="Error", code=127, log=_NOT_FOUND_LOG),
+    Play("segfault", "exits with 139, again and again", "die", reason="Error", code=139, log=("starting",)),
+    Play(
+        "liveness",
+        "stopped by its liveness probe, with 137, again and again",
+        "die",
+        reason="Error",
+        code=137,
+        event="Killing",
+        message="failed liveness probe, will be restarted",
+        log=("starting", "GET /healthz ..."),
     ),
     Play(
         "never-ready",

@@ -55,6 +55,45 @@ def test_a_probe_and_its_answer(step: Step, namespace: str, tmp_path: Path) -> N
     assert ["probe", *failure["probe"].split()] in shown
 
 
+STOPPED: list[tuple[str, int, str | None, str]] = [
+    # the image, its exit code, the signal in that, a word of what it usually means
+    ("shop/crash:1", 1, None, "an error of its own"),
+    ("shop/no-command:1", 127, None, "not in the image"),
+    ("shop/segfault:1", 139, "SIGSEGV", "segmentation fault"),
+    ("shop/oom:1", 137, "SIGKILL", "more memory than its limit"),
+    ("shop/liveness:1", 137, "SIGKILL", "its liveness probe fails, so the kubelet stops and restarts it"),
+]
+
+
+def test_how_a_program_ended(step: Step, cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """All of them in one run, which goes on after the first has failed."""
+    made = []
+    for image, *_ in STOPPED:
+        one = deployment(image.partition("/")[2].partition(":")[0], image)
+        probe = {"tcpSocket": {"port": 5432}, "periodSeconds": 5}
+        one["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = probe
+        made.append(one)
+    assert apply(step, namespace, tmp_path, "--no-wait", made=made).code == 0
+
+    def restarts() -> list[int]:
+        pods = cluster.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+        return [one["restartCount"] for pod in pods for one in pod["status"].get("containerStatuses", [])]
+
+    poll(lambda: len(restarts()) == len(made) and min(restarts()) >= 2, "two restarts of each")
+    path = str(tmp_path / "release.yaml")
+    outcome = step("status", "-f", path, "-n", namespace, "--no-fail-fast", "--timeout", "4s", report=True)
+    assert outcome.code == 3, outcome.text
+    found = failures(outcome)
+    for one, (image, code, signal_name, words) in zip(made, STOPPED, strict=True):
+        failure = found[f"Deployment/{one['metadata']['name']}"]
+        assert (failure["image"], failure["exit_code"], failure["signal"]) == (image, code, signal_name)
+        assert words in failure["advice"] and failure["check"]
+        assert f"exit code {code}" in failure["message"] or f"exited with code {code}" in failure["message"]
+        assert (f"({signal_name})" in failure["message"]) == bool(signal_name)
+        assert failure["logs_of"] == "the run that crashed" and failure["logs"]
+        assert failure["probe"] == ("liveness: tcpSocket :5432, every 5s, timeout 1s" if "live" in image else None)
+
+
 # -- claims and nodes
 
 
