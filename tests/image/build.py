@@ -124,6 +124,7 @@ def _build(buildah: Buildah, folder: Path) -> None:
         buildah(*words, "--target", "build", "--tag", f"{NAME}-build", str(ROOT))
         buildah(*words, "--tag", NAME, str(ROOT))
     _unpack(buildah, named, folder)
+    buildah("rm", "--all")  # bud leaves some of its own
     buildah("rmi", "--prune")
 
 

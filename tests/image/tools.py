@@ -45,6 +45,7 @@ class Buildah:
 
     def __init__(self, storage: Path) -> None:
         self._own = ("buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"))
+        self._own += ("--storage-opt", "overlay.skip_mount_home=true")  # else the cache could not be removed
 
     def __call__(self, *words: str) -> str:
         return run(*self._own, *words).strip()
