@@ -121,7 +121,8 @@ def _build(buildah: Buildah, folder: Path) -> None:
         for argument, value in {"BASE": named, **LABELS}.items():
             words += ["--build-arg", f"{argument}={value}"]
         # By name, so that the layers of what changes rarely outlive the pruning below.
-        buildah(*words, "--target", "build", "--tag", f"{NAME}-build", str(ROOT))
+        for stage in ("build", "root"):
+            buildah(*words, "--target", stage, "--tag", f"{NAME}-{stage}", str(ROOT))
         buildah(*words, "--tag", NAME, str(ROOT))
     _unpack(buildah, named, folder)
     buildah("rm", "--all")  # bud leaves some of its own
