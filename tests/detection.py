@@ -21,7 +21,8 @@ from tests.integration.objects import custom, definition, deployment, write
 from tests.unit.objects import waiting
 
 _RUNS = 20
-_SETTLED = 0.5  # seconds after which whoever follows has its watches
+_SETTLED = 1.0  # seconds after which whoever follows has its watches
+_FOLLOWING = b"waiting for 1 object"
 _BIN = Path(sys.executable).parent
 _STEP, _KUBECTL = str(_BIN / "k8s-step"), str(_BIN / "kubectl")
 _NOT_FOUND = waiting("ErrImagePull", 'failed to resolve reference "shop/web:1": shop/web:1: not found')
@@ -73,6 +74,8 @@ class Detection:
         self._cluster.request("DELETE", path)
 
     def _decided(self, process: subprocess.Popen[bytes], code: int, path: str, status: dict[str, object]) -> float:
+        while process.stderr and _FOLLOWING not in process.stderr.readline():
+            assert process.poll() is None, "ended before it was decided"
         time.sleep(_SETTLED)
         assert process.poll() is None, "ended before it was decided"
         begun = time.perf_counter()
@@ -117,4 +120,5 @@ def _ready(status: str) -> dict[str, object]:
 
 
 def _start(*words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    told = subprocess.PIPE if words[0] == _STEP else subprocess.DEVNULL
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=told)
