@@ -129,13 +129,15 @@ def check_owner(files: Iterable[Path]) -> None:
         assert path.stat().st_mode & 0o044 == 0o044, path
 
 
+TIME = r"(?:\d+\.\d[ \u00a0]s|\d+m(?:\d\ds)?)"
 NORMAL = (
     (r"(?m)^::add-mask::(eyJ.*)$", "::add-mask::TOKEN"),
     (r"k8s-step \d\S+:", "k8s-step VERSION:"),
     (r"\bweb-[0-9a-f]{6,10}-[a-z0-9]{5}\b", "web-POD"),
     (r"\bnode-\d+\b", "node-N"),
-    (r"\b(after|in) \d+\.\d s\b", r"\1 N s"),
-    (r"\| \d+\.\d s \|", "| N s |"),
+    (rf"\b(after|in) {TIME}\b", r"\1 N s"),
+    (rf"\b{TIME} at the most", "TIME at the most"),
+    (rf"(current|failed) \| (?:{TIME})? \|", r"\1 | N s |"),  # what took no time has none, on a fast machine
     (r"\brestarted \d+ times\b", "restarted N times"),
     (r'\btime="[\d.]+"', 'time="N"'),
     (r'\btimestamp="[^"]+"', 'timestamp="T"'),
@@ -159,7 +161,7 @@ def normalised(text: str, names: Mapping[str, str]) -> str:
         text = re.sub(pattern, replacement, text)
     text = re.sub(r"(?m)(?:^(?:\x1b\[32m)?created .*\n|^\S*warning\S* .*\n)+", lambda found: in_order(found[0]), text)
     rows = re.compile(r"(?m)^(?:OBJECT|\S+/\S+ +(?:created|configured|unchanged|none)) .*$")
-    return rows.sub(lambda row: re.sub(" {2,}", "  ", re.sub(r"\b\d+\.\d\b", "N", row[0])), text)
+    return rows.sub(lambda row: re.sub(" {2,}", "  ", re.sub(r"(?<= )(?:\d+\.\d|-)(?= |$)", "N", row[0])), text)
 
 
 def in_order(lines: str) -> str:
