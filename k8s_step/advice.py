@@ -17,7 +17,7 @@ class Advice(NamedTuple):
 def advice(reason: str, message: str = "", exit_code: int | None = None) -> Advice:
     """By the words of the message where they say more than the reason, else by the exit code, else by the reason."""
     told = [found for words, found in _BY_WORDS.get(reason, ()) if re.search(words, message, re.I)]
-    if reason == "Unschedulable" and told:  # its message counts the nodes by cause: all of them hold
+    if told and _BY_WORDS[reason] is _NODES:  # its message counts the nodes by cause: all of them hold
         return Advice(*("; ".join(dict.fromkeys(texts)) for texts in zip(*told, strict=True)))
     if told:
         return told[0]
@@ -192,7 +192,7 @@ _ANSWERS: Words = (
         Advice("it does not answer in time", "is it busy or stuck? timeoutSeconds is 1 unless it is set"),
     ),
     (
-        "no such file or directory|executable file not found",
+        "executable file not found|unable to start container process",
         Advice("the probe's command is not in the image", "its exec.command; many images have no shell and no curl"),
     ),
     (
@@ -241,7 +241,7 @@ _BY_WORDS: dict[str, Words] = {
     **dict.fromkeys(("FailedMount", "FailedAttachVolume", "FailedMapVolume"), _VOLUME),
     "CreateContainerConfigError": _CONFIG,
     "Unhealthy": _ANSWERS,
-    "Unschedulable": _NODES,
+    **dict.fromkeys(("Unschedulable", "FailedScheduling"), _NODES),
 }
 
 _FAILED = Advice("the program gave up with an error of its own", "its last lines tell which")
@@ -371,6 +371,15 @@ _BY_REASON = {
     "Deleted": Advice("somebody else deleted it", "other pipelines, or a finished Job's ttlSecondsAfterFinished"),
     "Running": Advice(
         "the Job is still at work", "its last lines: is it busy, or does it wait for something? does it need more time?"
+    ),
+    "PodFailed": Advice("its pod failed", "the pod's last lines and events, and those of its node"),
+    "UnexpectedAdmissionError": Advice("the node's kubelet refused the pod", "devices and their plugins on that node"),
+    "NodeShutdown": Advice("its node was shut down", "the node: an upgrade, or a cheap machine taken back?"),
+    "Lost": Advice("the volume that the claim was bound to is gone", "who deleted the PersistentVolume; backups"),
+    "ServiceNotFound": Advice("the Service it points to does not exist", "its name and namespace in spec.service"),
+    "MissingEndpoints": Advice("no ready pod is behind the Service it points to", "that Service's pods and selector"),
+    "FailedDiscoveryCheck": Advice(
+        "the server behind it does not answer as an API", "that server's pods, port and certificate (spec.caBundle)"
     ),
     "Evicted": Advice("its node ran short of something", "the message says of what: requests and limits for that"),
     "Preempted": Advice("a pod of higher priority took its place", "priority classes, and room on the nodes"),

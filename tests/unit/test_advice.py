@@ -6,7 +6,7 @@ import pytest
 
 from k8s_step import advice as table
 from k8s_step import patience, podfailures
-from k8s_step.advice import Advice, advice
+from k8s_step.advice import Advice, advice, probe_advice
 
 QUOTA = 'pods "web-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3'
 WEBHOOK = 'admission webhook "policy.example.com" denied the request: image must come from registry.example'
@@ -67,6 +67,39 @@ def test_of_several_causes_that_keep_nodes_away_all_are_named() -> None:
     found = advice("Unschedulable", message)
     assert "no node has room" in found.likely and "taint" in found.likely
     assert "resources.requests" in found.check and "tolerations" in found.check
+
+
+def test_what_the_status_says_and_what_the_event_says_mean_the_same() -> None:
+    message = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable."
+    assert advice("FailedScheduling", message) == advice("Unschedulable", message)
+    assert "cordoned" in advice("FailedScheduling", message).likely
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "likely", "check"),
+    [
+        ("readiness", "", "its readiness probe does not succeed", "answer"),
+        ("readiness", "HTTP probe failed with statuscode: 401", "wants credentials", "without them"),
+        ("readiness", "Get http://10.0.0.1:80/: http: server gave HTTP response to HTTPS client", "HTTPS", "scheme"),
+        ("readiness", 'exec: "curl": executable file not found in $PATH: unknown', "not in the image", "curl"),
+        (
+            "liveness",
+            "dial tcp 10.0.0.1:80: connect: connection refused",
+            "kubelet stops and restarts it: no",
+            "0.0.0.0",
+        ),
+        ("startup", "context deadline exceeded", "its startup probe does not succeed: it does not", "timeoutSeconds"),
+        (
+            "liveness",
+            "cat: can't open '/tmp/healthy': No such file or directory",
+            "kubelet stops and restarts it",
+            "longer to start",
+        ),
+    ],
+)
+def test_what_a_probes_answer_means(kind: str, answer: str, likely: str, check: str) -> None:
+    found = probe_advice(kind, answer)
+    assert likely in found.likely and check in found.check
 
 
 @pytest.mark.parametrize(
