@@ -14,7 +14,17 @@ from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather
 from k8s_step.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.discovery import Discovery
-from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
+from k8s_step.errors import (
+    CancelledError,
+    ExitCode,
+    InputError,
+    InputErrors,
+    NotFoundError,
+    ReportedError,
+    StepError,
+    ThrottledError,
+    UnreachableError,
+)
 from k8s_step.feeds import Target
 from k8s_step.finding import Finding
 from k8s_step.manifests import Manifest, load, secret_values, values_of
@@ -28,7 +38,7 @@ from k8s_step.resource import Resource
 from k8s_step.rollout import Limits, Rollout
 from k8s_step.session import Run, Session
 from k8s_step.templates import Values
-from k8s_step.writing import Planned, Seen, Written
+from k8s_step.writing import UNKNOWN, Planned, Seen, Written
 from k8s_step.writing import write as write_one
 
 _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
@@ -96,7 +106,8 @@ def send(
 ) -> list[Written]:
     """Apply phase by phase what was read before; what could not be checked yet is checked as soon as it can be.
 
-    Where the server refuses, the phase under way is finished and no other begun: ``written`` is what was, by then.
+    Where the server refuses, the phase under way is finished and no other begun: ``written`` is what was, or may have
+    been, by then.
     """
     by_key = {one.planned.reference.key: one for one in seen}
     client, options, deadline = preflight.session.client, preflight.options, preflight.deadline
@@ -104,9 +115,14 @@ def send(
 
     def write(one: Planned) -> Written:
         open_questions.pop(one.reference.key, None)
-        written = write_one(client, by_key[one.reference.key], options, deadline)
-        by_key[one.reference.key] = Seen(one, written.object, is_current=True)
-        return written
+        try:
+            made = write_one(client, by_key[one.reference.key], options, deadline)
+        except (UnreachableError, ThrottledError):
+            if written is not None:
+                written.append(Written(one, UNKNOWN, {}))
+            raise
+        by_key[one.reference.key] = Seen(one, made.object, is_current=True)
+        return made
 
     def check_again() -> None:
         checked = preflight.check(list(open_questions.values()), list(by_key.values()))

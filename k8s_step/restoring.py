@@ -45,17 +45,23 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Change:
-    """What this run did to an object: ``before`` as it was read, ``None`` where it may not be, ``wrote`` as written."""
+    """What this run did to an object: ``before`` as it was read, ``None`` where it may not be.
+
+    ``wrote`` as it was written, ``None`` where that is not known: the answer was lost.
+    """
 
     planned: Planned
     is_new: bool
     before: Object | None
-    wrote: Object
+    wrote: Object | None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``word``: restored, deleted, kept, skipped or failed. ``target`` is still to be followed."""
+    """``word``: restored, deleted, kept, skipped or failed; empty where it had never been written.
+
+    ``target`` is still to be followed.
+    """
 
     word: str
     message: str = ""
@@ -66,35 +72,49 @@ class _SupersededError(Exception):
     """Somebody else has written the object since this run did."""
 
 
-class Restoration:
-    """One object's way back.
+def restore(client: Client, change: Change, field_manager: str, deadline: float) -> Outcome:
+    """Restore an object, or delete it where this run made it."""
+    try:
+        wrote = change.wrote or _looked_up(client, change, field_manager, deadline)
+        return _Restoration(client, change, wrote, field_manager, deadline).make() if wrote else Outcome("")
+    except _SupersededError as newer:
+        return Outcome("skipped", str(newer))
+    except StepError as error:
+        return Outcome("failed", error.message)
 
-    >>> Restoration(client, change, "k8s-step", deadline).make()  # doctest: +SKIP
-    """
 
-    def __init__(self, client: Client, change: Change, field_manager: str, deadline: float) -> None:
+def _looked_up(client: Client, change: Change, field_manager: str, deadline: float) -> Object | None:
+    """What a write whose answer was lost has made; ``None`` where it has not been done."""
+    try:
+        now = client.send(Request("GET", change.planned.path, where=change.planned.where), deadline=deadline).body
+    except NotFoundError:
+        return None
+    own, before = Owner(field_manager, "Apply"), change.before or {}
+    is_written = sets(now).get(own) != sets(before).get(own) or _changed(before, now, own)
+    return now if is_written else None
+
+
+class _Restoration:
+    """One object's way back."""
+
+    def __init__(self, client: Client, change: Change, wrote: Object, field_manager: str, deadline: float) -> None:
         self._client = client
         self._planned = change.planned
-        self._wrote = change.wrote
+        self._wrote = wrote
         self._before: Object = change.before or {}
         self._change = change
         self._manager = field_manager
         self._own = Owner(field_manager, "Apply")
         self._deadline = deadline
-        self._changed = _changed(self._before, change.wrote, self._own)
-        self._taken = _taken(self._before, change.wrote, self._own)
+        self._changed = _changed(self._before, wrote, self._own)
+        self._taken = _taken(self._before, wrote, self._own)
         self._scaled: Fields = {}
         self._left_revision = ""
-        self._found: Object = change.wrote
+        self._found: Object = wrote
 
     def make(self) -> Outcome:
-        """Restore the object, or delete it where this run made it."""
-        try:
-            return self._delete() if self._change.is_new else self._restore()
-        except _SupersededError as newer:
-            return Outcome("skipped", str(newer))
-        except StepError as error:
-            return Outcome("failed", error.message)
+        """Raises :class:`StepError`, and where somebody else has written it since, ``_SupersededError``."""
+        return self._delete() if self._change.is_new else self._restore()
 
     # -- what was created
 

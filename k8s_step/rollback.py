@@ -16,10 +16,10 @@ from k8s_step.manifests import values_of
 from k8s_step.patience import USUAL
 from k8s_step.phases import in_phases
 from k8s_step.readiness import State
-from k8s_step.restoring import Change, Outcome, Restoration
+from k8s_step.restoring import Change, Outcome, restore
 from k8s_step.rollout import Limits, Rollout
 from k8s_step.session import Run, Session
-from k8s_step.writing import Seen, Written
+from k8s_step.writing import UNKNOWN, Seen, Written
 
 # These would refuse, or keep from running, what is restored.
 _IN_THE_WAY = (
@@ -90,7 +90,7 @@ class Rollback:
 
     def _each(self, changes: Sequence[Change]) -> None:
         def work(one: Change) -> Outcome:
-            return Restoration(self._client, one, self._inputs.field_manager, self._deadline).make()
+            return restore(self._client, one, self._inputs.field_manager, self._deadline)
 
         for one, outcome in gather(work, changes, self._inputs.concurrency):
             if isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
@@ -100,7 +100,8 @@ class Rollback:
     def _settle(self, change: Change, outcome: Outcome) -> None:
         reference = change.planned.reference
         self._outcomes[reference.key] = outcome
-        self._journal.rolled_back(reference, outcome.word, outcome.message)
+        if outcome.word:
+            self._journal.rolled_back(reference, outcome.word, outcome.message)
 
     def _targets(self, word: str) -> list[Target]:
         return [one.target for one in self._outcomes.values() if one.word == word and one.target]
@@ -184,12 +185,13 @@ def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
 
 
 def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Change]:
-    before = {one.planned.reference.key: one.live for one in seen}
-    return [
-        Change(one.planned, one.action == "created", before.get(one.planned.reference.key), one.object)
-        for one in written
-        if one.action != "unchanged"
-    ]
+    before = {one.planned.reference.key: one for one in seen}
+    return [_change(before[one.planned.reference.key], one) for one in written if one.action != "unchanged"]
+
+
+def _change(seen: Seen, written: Written) -> Change:
+    is_new = written.action == "created" or (written.action == UNKNOWN and seen.is_absent)
+    return Change(written.planned, is_new, seen.live, None if written.action == UNKNOWN else written.object)
 
 
 def _tell_left(run: Run, written: Sequence[Written]) -> None:

@@ -16,6 +16,7 @@ from k8s_step.reference import Reference
 from k8s_step.resource import Resource
 
 Object = dict[str, Any]
+UNKNOWN = "unknown"  # the action of a write whose answer was lost
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 
 
@@ -67,7 +68,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Written:
-    """``action``: created, configured or unchanged; ``object`` as the server returned it."""
+    """``action``: created, configured or unchanged; ``object`` as the server returned it, empty where it is UNKNOWN."""
 
     planned: Planned
     action: str
