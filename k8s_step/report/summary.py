@@ -173,7 +173,7 @@ def _facts(finding: Finding, link: Link) -> list[tuple[str, str]]:
         ("container", _code(finding.container)),
         ("image", _code(finding.image)),
         ("probe", _code(finding.probe)),
-        ("answered", prose(finding.probe_answer)),
+        ("answered", "" if finding.probe_answer in finding.message else prose(finding.probe_answer)),
         *(("claim", prose(claim)) for claim in finding.claims),
         ("likely", prose(finding.advice)),
         ("check", prose(finding.check)),

@@ -84,6 +84,21 @@ def test_a_failed_release() -> None:
     assert page.count("<details>") == page.count("</details>") == 2
 
 
+def test_probe_claims_and_what_is_missing() -> None:
+    told = {"probe": "liveness: exec `x` <y>, every 10s", "probe_answer": "refused", "check": "is it there?"}
+    lists = {"claims": ("data: Pending",), "missing": ("no logs: this token may not",)}
+    (blamed,) = releases.failed().objects[1:2]
+    page = to_markdown(releases.result(ExitCode.FAILED, blamed, findings=(replace(PULL, **told, **lists),)))
+    for fact in (
+        "probe: liveness: exec `x` <y>, every 10s",
+        "answered: refused",
+        "claim: data: Pending",
+        "check: is it there?",
+    ):
+        assert fact in facts(page)
+    assert "no logs: this token may not" in page
+
+
 def test_links_go_to_the_manifests_line() -> None:
     page = to_markdown(releases.failed(), lambda reference: f"https://x/{reference.file}#L{reference.line}")
     assert "[<code>deployment.apps/web</code>](https://x/k8s/shop.yaml#L12)" in page
