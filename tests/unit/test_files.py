@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,6 @@ def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path, uma
         os.umask(before)
     found = (tmp_path / "result.json").stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (1001, 118, 0o644)
+    later = ["sh", "-ec", "cat result.json; echo more >> result.json; rm result.json"]
+    step = subprocess.run(later, cwd=tmp_path, user=1001, group=118, extra_groups=[], capture_output=True, text=True)
+    assert (step.stdout, step.stderr, list(tmp_path.iterdir())) == ("{}", "", [])
