@@ -15,7 +15,10 @@ _SHORTEST = 4  # characters; masking shorter values would blot out ordinary word
 _SHORTEST_LINE = 6  # of a value of several lines: those of a configuration file say "data:" too
 _SHORTEST_INNER = 8  # characters of base64 that tell a value within a longer one
 _ORDINARY = ("true", "false", "null", "none", "default")  # no secrets, whatever Secret they are in
+_WRAPPED = (64, 76)  # characters of a line of base64: PEM, and MIME or the program of that name
 _HEX = re.compile("%[0-9A-F]{2}")
+_XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_XML_WITH_QUOTES = {**_XML, ord('"'): "&quot;", ord("'"): "&#x27;"}
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -111,7 +114,8 @@ def _is_telling(form: str) -> bool:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    """As a string within JSON, Go's ``%q`` or Python's ``repr``: quotes, newlines, and what lies beyond ASCII."""
+    """Within JSON, Go's ``%q``, Python's ``repr`` or XML: quotes, newlines, and what lies beyond ASCII."""
+    yield from (text.translate(_XML), text.translate(_XML_WITH_QUOTES))
     for quoted in (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text)):
         yield quoted[1:-1]
         # Go's encoding/json escapes these too, so that JSON can stand in HTML.
@@ -125,9 +129,12 @@ def _in_urls(text: str) -> set[str]:
 
 
 def _in_base64(raw: bytes) -> set[str]:
-    """Alone, and as a part of something longer (``user:password``) at each of the three places it may begin."""
+    """Alone, wrapped, and as a part of something longer (``user:password``) at each of the three places to begin."""
     whole = base64.b64encode(raw).decode()
     forms = {whole, whole.rstrip("=")}
+    if len(whole) > min(_WRAPPED):
+        lines = [whole[start : start + width] for width in _WRAPPED for start in range(0, len(whole), width)]
+        forms |= {line for line in lines if len(line) >= _SHORTEST_INNER}
     for skipped, start in enumerate((0, 2, 3)):
         encoded = base64.b64encode(bytes(skipped) + raw).decode()
         inner = encoded[start : (skipped + len(raw)) * 8 // 6]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import urllib.parse
@@ -34,6 +35,7 @@ FORMS = {
     "json in ascii": json.dumps(SECRET)[1:-1],
     "go's json": go_json(SECRET)[1:-1],
     "repr": repr(SECRET)[1:-1],
+    "xml": html.escape(SECRET),
     "base64": base64.b64encode(SECRET.encode()).decode(),
     "base64 without padding": base64.b64encode(SECRET.encode()).decode().rstrip("="),
     "url-safe base64": base64.urlsafe_b64encode(SECRET.encode()).decode(),
@@ -73,6 +75,14 @@ KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----\n"
 @pytest.mark.parametrize("line", KEY.splitlines())
 def test_each_line_of_a_secret_is_one(line: str) -> None:
     assert redactor(KEY).mask(f"  | {line}") == "  | ***"
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_each_line_of_wrapped_base64(width: int) -> None:
+    encoded = base64.b64encode(bytes(range(256))).decode()
+    lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+    masked = redactor(bytes(range(256))).mask("\n".join(f"  {line}" for line in lines))
+    assert masked.splitlines() == [f"  {MASK}"] * len(lines)
 
 
 def test_a_whole_file_in_json() -> None:
