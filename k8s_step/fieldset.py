@@ -6,12 +6,12 @@ Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-me
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
 Fields = Mapping[str, Any]
-Path = tuple[str | int, ...]
+Path = tuple[str, ...]  # as sets have it: ("f:spec", "f:containers", 'k:{"name":"app"}', "f:image")
 
 
 class Owner(NamedTuple):
@@ -81,29 +81,25 @@ def extract(value: Any, fields: Fields, others: Fields) -> Any:
         owned = {name: f"f:{name}" for name in value if f"f:{name}" in below}
         return {name: extract(value[name], below[key], others.get(key, {})) for name, key in owned.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        found = [(item, key) for item in value if (key := _key(item, below)) is not None]
+        found = [(item, key) for item in value if (key := element(item, below)) is not None]
         return [_item(item, key, below[key], others.get(key, {})) for item, key in found]
     return value
 
 
-def owns(fields: Fields, obj: Any, path: Path) -> bool:
-    """Whether the field that ``path`` leads to in ``obj`` is in the set, or is part of one that is owned as a whole."""
-    for step in path:
-        if not set(fields) - {"."}:
-            return _is_in(fields)
-        obj, key = _stepped(obj, step, fields)
-        if key is None or key not in fields:
+def owns(fields: Fields, path: Path) -> bool:
+    """Whether a field is in the set, or is part of one that is owned as a whole."""
+    for depth, key in enumerate(path):
+        if depth and not set(fields) - {"."}:
+            return True
+        if key not in fields:
             return False
         fields = fields[key]
     return True
 
 
-def _stepped(obj: Any, step: str | int, fields: Fields) -> tuple[Any, str | None]:
-    """What is one step further, and the key under which a set has it."""
-    if isinstance(step, str):
-        return (obj.get(step) if isinstance(obj, Mapping) else None), f"f:{step}"
-    item = obj[step] if isinstance(obj, Sequence) and step < len(obj) else None
-    return item, _key(item, fields)
+def element(item: Any, keys: Iterable[str]) -> str | None:
+    """Which of a list's keys, such as ``k:{"name":"web"}`` or ``v:"x"``, is this element's."""
+    return next((key for key in keys if _names(key, item)), None)
 
 
 def _is_in(node: Fields) -> bool:
@@ -116,12 +112,7 @@ def _made(below: Fields, is_in: bool) -> dict[str, Any]:
     return {".": {}, **rest} if is_in and rest else rest
 
 
-def _key(item: Any, fields: Fields) -> str | None:
-    return next((key for key in fields if _names(key, item)), None)
-
-
 def _names(key: str, item: Any) -> bool:
-    """Whether ``key``, such as ``k:{"name":"web"}`` or ``v:"x"``, is this element of a list."""
     kind, _, text = key.partition(":")
     if kind == "v":
         return json.dumps(item) == json.dumps(json.loads(text))

@@ -12,7 +12,7 @@ from typing import Any
 
 Object = Mapping[str, Any]
 _Path = tuple[str, ...]
-_MISSING = object()
+MISSING = object()
 _SHOWN = 5  # fields of one manager that a message names
 
 
@@ -45,23 +45,23 @@ def changes(before: Object, after: Object) -> list[Change]:
     found: dict[str, Change] = {}
     for writer, path in now:
         if _differs(path, path in parents, before, after):
-            found.setdefault(_text(path), Change(_text(path), writer))
+            found.setdefault(text(path), Change(text(path), writer))
     for _, path in earlier:
-        if _value(after, path) is _MISSING and _value(before, path) is not _MISSING:
-            found.setdefault(_text(path), Change(_text(path), None))
+        if value(after, path) is MISSING and value(before, path) is not MISSING:
+            found.setdefault(text(path), Change(text(path), None))
     return list(found.values())
 
 
 def overwritten(before: Object, after: Object, manager: str) -> list[Change]:
     """Of :func:`changes`, those of fields that ``manager`` owned in ``before``."""
-    own = {_text(path) for writer, path in _owned(before) if writer.manager == manager}
+    own = {text(path) for writer, path in _owned(before) if writer.manager == manager}
     return [change for change in changes(before, after) if change.field in own]
 
 
 def latest(obj: Object) -> list[Change]:
     """The fields of whoever wrote last: all there is to tell where the earlier version is no longer known."""
     times = [writer.time for writer, _ in _owned(obj)]
-    return [Change(_text(path), writer) for writer, path in _owned(obj) if writer.time == max(times)]
+    return [Change(text(path), writer) for writer, path in _owned(obj) if writer.time == max(times)]
 
 
 def told(found: Sequence[Change]) -> str:
@@ -99,19 +99,19 @@ def _leaves(fields: Mapping[str, Any], path: _Path) -> Iterator[_Path]:
 
 def _differs(path: _Path, is_parent: bool, before: Object, after: Object) -> bool:
     """A parent is owned for being there: what is in it belongs to whoever owns that."""
-    values = (_value(before, path), _value(after, path))
-    return (values[0] is _MISSING) != (values[1] is _MISSING) if is_parent else values[0] != values[1]
+    values = (value(before, path), value(after, path))
+    return (values[0] is MISSING) != (values[1] is MISSING) if is_parent else values[0] != values[1]
 
 
-def _value(obj: Any, path: Iterable[str]) -> Any:
-    """What ``path`` leads to, or ``_MISSING``."""
+def value(obj: Any, path: Iterable[str]) -> Any:
+    """What ``path`` leads to, or ``MISSING``."""
     for key in path:
         kind, _, name = key.partition(":")
         if kind == "f":
-            obj = obj.get(name, _MISSING) if isinstance(obj, Mapping) else _MISSING
+            obj = obj.get(name, MISSING) if isinstance(obj, Mapping) else MISSING
         else:
             obj = _element(obj, kind, json.loads(name))
-        if obj is _MISSING:
+        if obj is MISSING:
             break
     return obj
 
@@ -119,10 +119,10 @@ def _value(obj: Any, path: Iterable[str]) -> Any:
 def _element(items: Any, kind: str, wanted: Any) -> Any:
     """The element of a list: by its keys (``k``), by its value (``v``) or by its position (``i``)."""
     if not isinstance(items, list):
-        return _MISSING
+        return MISSING
     if kind == "i":
-        return items[wanted] if wanted < len(items) else _MISSING
-    return next((item for item in items if _is(item, kind, wanted)), _MISSING)
+        return items[wanted] if wanted < len(items) else MISSING
+    return next((item for item in items if _is(item, kind, wanted)), MISSING)
 
 
 def _is(item: Any, kind: str, wanted: Any) -> bool:
@@ -131,7 +131,7 @@ def _is(item: Any, kind: str, wanted: Any) -> bool:
     return isinstance(item, Mapping) and all(item.get(key) == value for key, value in wanted.items())
 
 
-def _text(path: Iterable[str]) -> str:
+def text(path: Iterable[str]) -> str:
     """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` has it."""
     return "".join(_element_text(*key.split(":", 1)) for key in path)
 

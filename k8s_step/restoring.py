@@ -6,7 +6,6 @@ What was taken from other managers goes along, and is handed back to them afterw
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,16 +15,28 @@ from k8s_step.client import Client, Request
 from k8s_step.deletion import DeleteOptions, Group, delete_read, is_terminating, members
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError
 from k8s_step.feeds import Target
-from k8s_step.fieldset import Fields, Owner, Path, common, entries, extract, owner_of, owns, sets, union, without
+from k8s_step.fieldset import (
+    Fields,
+    Owner,
+    Path,
+    common,
+    element,
+    entries,
+    extract,
+    owner_of,
+    owns,
+    sets,
+    union,
+    without,
+)
 from k8s_step.patch import PatchType, encode
-from k8s_step.provenance import overwritten, told
+from k8s_step.provenance import MISSING, overwritten, text, told, value
 from k8s_step.readiness import State, compute
 from k8s_step.resource import required
 from k8s_step.rollout import HAVE_PODS
 from k8s_step.writing import Planned
 
 Object = dict[str, Any]
-_MISSING = object()
 _PODS = required("v1", "Pod")
 _TRIES = 20  # a rollout's controllers write the object all the time
 _OBSERVING, _POLL = 10.0, 0.1  # seconds a controller is given to see what was restored, and between two looks
@@ -140,7 +151,7 @@ class _Restoration:
         if self._change.before is None:
             return Outcome("failed", "this token may not read it, so it is not known what it was")
         after = self._again(self._hand_back, self._again(self._put_back, self._applied()))
-        left = [_text(path) for path, *_ in self._differing(after)]
+        left = [text(path) for path, *_ in self._differing(after)]
         if left:
             more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
             return Outcome("failed", f"it still differs from what it was in {', '.join(left[:_SHOWN])}{more}")
@@ -181,9 +192,7 @@ class _Restoration:
     def _put_back(self, now: Object) -> Object:
         """What changed with this run's write though no manager owned it: the data of a ``stringData``, a node port."""
         ours = [
-            (path, was)
-            for path, was, _ in self._differing(now)
-            if _value(self._found, path) == _value(self._wrote, path)
+            (path, was) for path, was, _ in self._differing(now) if value(self._found, path) == value(self._wrote, path)
         ]
         patch = [operation for path, was in ours if (operation := _operation(path, was, now))]
         return self._patched(patch, now) if patch else now
@@ -253,7 +262,7 @@ class _Restoration:
         return [
             found
             for found in differences(self._before, now)
-            if any(_overlap(found[0], path) for path in self._changed) and not _contains(self._scaled, found[0])
+            if any(_overlap(found[0], path) for path in self._changed) and not owns(self._scaled, found[0])
         ]
 
     # -- requests
@@ -315,7 +324,7 @@ def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:
     """The fields that this run's write changed; what others wrote between its look and its write is theirs."""
     others = [fields for owner, fields in sets(wrote).items() if owner != own]
     found = [path for path, *_ in differences(before, wrote)]
-    return [path for path in found if not any(owns(fields, wrote, path) for fields in others)]
+    return [path for path in found if not any(owns(fields, path) for fields in others)]
 
 
 def _taken(before: Object, wrote: Object, own: Owner) -> dict[Owner, Fields]:
@@ -334,7 +343,8 @@ def _taken(before: Object, wrote: Object, own: Owner) -> dict[Owner, Fields]:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[Path, Any, Any]]:
     """Each field that is not alike, with both values; what the server and controllers keep is left out."""
-    return list(_differences(_content(before), _content(after), ()))
+    fields = union(*sets(before).values(), *sets(after).values())
+    return list(_differences(_content(before), _content(after), (), fields))
 
 
 def _content(obj: Mapping[str, Any]) -> Object:
@@ -345,58 +355,54 @@ def _content(obj: Mapping[str, Any]) -> Object:
     return {**rest, "metadata": metadata}
 
 
-def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
-    before, after = _opened(before, after), _opened(after, before)
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in {**before, **after}:
-            yield from _differences(before.get(key, _MISSING), after.get(key, _MISSING), (*path, key))
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        if sorted(map(_sorted, before)) != sorted(map(_sorted, after)):  # the order of a merged list is the server's
-            for index, (was, now) in enumerate(zip(before, after, strict=True)):
-                yield from _differences(was, now, (*path, index))
-    elif before != after:
-        yield path, before, after
+def _differences(before: Any, after: Any, path: Path, fields: Fields) -> Iterator[tuple[Path, Any, Any]]:
+    was, now = _parts(before, after, fields), _parts(after, before, fields)
+    if was is None or now is None:
+        if before != after:
+            yield path, before, after
+        return
+    for key in {**was, **now}:
+        yield from _differences(was.get(key, MISSING), now.get(key, MISSING), (*path, key), fields.get(key, {}))
 
 
-def _opened(one: Any, other: Any) -> Any:
-    """A map that is missing differs in each field that the other has."""
-    return {} if one is _MISSING and isinstance(other, Mapping) and other else one
+def _parts(one: Any, other: Any, fields: Fields) -> dict[str, Any] | None:
+    """What it consists of, by the keys of sets; none where it counts as a whole.
 
-
-def _sorted(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    A map or a list that is missing differs in each part of the ``other``: each may be somebody else's.
+    """
+    if isinstance(one, Mapping):
+        return {f"f:{key}": each for key, each in one.items()}
+    if isinstance(one, list) and any(key[:2] in ("k:", "v:") for key in fields):
+        return {key: item for item in one if (key := element(item, fields)) is not None}
+    return {} if one is MISSING and other is not MISSING and other and _parts(other, other, fields) else None
 
 
 def _overlap(one: Path, other: Path) -> bool:
     return one[: len(other)] == other[: len(one)]
 
 
-def _contains(fields: Fields, path: Path) -> bool:
-    for key in path:
-        if f"f:{key}" not in fields:
-            return False
-        fields = fields[f"f:{key}"]
-    return True
-
-
-def _value(obj: Any, path: Path) -> Any:
-    for key in path:
-        try:
-            obj = obj[key]
-        except (KeyError, IndexError, TypeError):
-            return _MISSING
-    return obj
-
-
 def _operation(path: Path, was: Any, now: Object) -> Object | None:
-    """An operation of a JSON patch; ``None`` where there is nothing to put the value into."""
-    if _value(now, path[:-1]) is _MISSING:
+    """An operation of a JSON patch; ``None`` where there is nothing to put the value into, or no name for it."""
+    pointer = _pointer(path[:-1], now)
+    if pointer is None or not path[-1].startswith("f:"):
         return None
-    pointer = "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)
-    if was is _MISSING:
+    pointer += f"/{_escaped(path[-1][2:])}"
+    if was is MISSING:
         return {"op": "remove", "path": pointer}
-    return {"op": "add" if _value(now, path) is _MISSING else "replace", "path": pointer, "value": was}
+    return {"op": "add" if value(now, path) is MISSING else "replace", "path": pointer, "value": was}
 
 
-def _text(path: Path) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+def _pointer(path: Path, now: Object) -> str | None:
+    """A path as JSON pointers have it: elements of a list by their position."""
+    found, at = "", value(now, ())
+    for index, key in enumerate(path):
+        below = value(now, path[: index + 1])
+        if below is MISSING:
+            return None
+        found += f"/{_escaped(key[2:])}" if key.startswith("f:") else f"/{at.index(below)}"
+        at = below
+    return found
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -311,6 +311,19 @@ def test_what_this_manager_had_patched_goes_back(shop: Shop) -> None:
     assert shop.state("deployments") == before
 
 
+def test_what_others_add_meanwhile_stays(shop: Shop) -> None:
+    """Beside ours, in lists and maps that are ours too; here in the pods' template, which makes them a new revision."""
+    shop.good(env_of(deployment(), OURS="1"))
+    run = shop.hold(env_of(deployment(image="shop/web:2"), OURS="2", NEW="2"))
+    shop.kubectl("set", "env", "deployment/web", "THEIRS=1")
+    shop.kubectl("label", "deployment/web", "team=night")
+    went_back(shop.fail(run))
+    (web,) = shop.state("deployment/web")
+    (container,) = web["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "shop/web:1" and web["metadata"]["labels"] == {"team": "night"}
+    assert {one["name"]: one["value"] for one in container["env"]} == {"OURS": "1", "THEIRS": "1"}
+
+
 def test_who_scales_meanwhile_keeps_the_replicas(shop: Shop) -> None:
     shop.good(deployment(replicas=1))
     run = shop.hold(deployment(image="shop/web:2", replicas=2))
