@@ -143,7 +143,8 @@ class _Restoration:
         options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
         deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options, self._deadline)
         is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with what was
-        return Outcome("deleted", target=None if is_gone else deleted.target)
+        told = "the claims of its pods are kept" if (now.get("spec") or {}).get("volumeClaimTemplates") else ""
+        return Outcome("deleted", told, None if is_gone else deleted.target)
 
     # -- what was there before
 
