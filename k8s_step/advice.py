@@ -234,12 +234,31 @@ _NODES: Words = (
         Advice("nodes are cordoned", "kubectl get nodes; kubectl uncordon once the work on them is done"),
     ),
 )
+# What ``readiness`` says where Kubernetes has no word for it.
+_WAITING: Words = (
+    (
+        "waiting for a load balancer address",
+        Advice(
+            "nothing in the cluster has given the Service an address",
+            "does the cluster have a load balancer controller (the cloud's, MetalLB)? its log",
+        ),
+    ),
+    (
+        "waiting for a volume",
+        Advice("nothing has made a volume for the claim yet", "its storage class, and the pods of its provisioner"),
+    ),
+    (
+        "waiting for the controller|controller has not yet seen|waiting for its controller",
+        Advice("its controller has not looked at it", "is that controller running? its log"),
+    ),
+)
 _BY_WORDS: dict[str, Words] = {
     **dict.fromkeys(("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"), _IMAGE),
     **dict.fromkeys(("CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"), _START),
     **dict.fromkeys(("FailedCreate", "ReplicaFailure"), _CREATE),
     **dict.fromkeys(("FailedMount", "FailedAttachVolume", "FailedMapVolume"), _VOLUME),
     "CreateContainerConfigError": _CONFIG,
+    "": _WAITING,
     "Unhealthy": _ANSWERS,
     **dict.fromkeys(("Unschedulable", "FailedScheduling"), _NODES),
 }
@@ -369,6 +388,9 @@ _BY_REASON = {
         "another release, or a person, changed the same fields meanwhile", "who, and why; let releases take turns"
     ),
     "Deleted": Advice("somebody else deleted it", "other pipelines, or a finished Job's ttlSecondsAfterFinished"),
+    "Pending": Advice(
+        "it has no node, or its node has not looked at it yet", "kubectl get nodes; the scheduler, the node's kubelet"
+    ),
     "Running": Advice(
         "the Job is still at work", "its last lines: is it busy, or does it wait for something? does it need more time?"
     ),

@@ -36,3 +36,8 @@ class Finding:
     probe_answer: str = ""
     claims: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The reason; where Kubernetes has no word for it, what it waits for."""
+        return self.reason or self.message or "no reason given"

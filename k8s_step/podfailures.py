@@ -122,6 +122,7 @@ def _not_there(pod: Pod, status: Status) -> Symptom:
         return Symptom(str(status.get("reason") or "PodFailed"), str(status.get("message", "")), AT_ONCE)
     unready = [entry for entry in status.get("containerStatuses") or [] if not entry.get("ready")]
     reason = "ContainersNotReady" if status.get("phase") == "Running" else waiting_for(pod)
+    reason = "Pending" if reason == "pending" else reason  # the phase, as Kubernetes spells it
     if not unready:
         ready = _condition(pod, "Ready")
         is_gate = ready.get("reason") == _GATES

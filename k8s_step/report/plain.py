@@ -244,7 +244,7 @@ def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:
     """The reason, who is blamed, what it usually means, the last lines and the events."""
     reference = finding.reference
     place = f" ({reference.where})" if reference.where else ""
-    lines = [style(f"{reference.title} {lead}: {finding.reason or 'no reason given'}", "bad") + place]
+    lines = [style(f"{reference.title} {lead}: {one_line(finding.why, _CELL)}", "bad") + place]
     lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
     if finding.logs:
         lines.append(f"  last lines of {finding.logs_of}:")
@@ -310,7 +310,7 @@ def summary(result: Result) -> str:
     backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
     parts = f"{parts}; rollback: {backs}" if backs else parts
     parts = parts or (f"{len(result.differences)} would change" if result.differences else "")
-    causes = list(dict.fromkeys(f"{finding.reference.title} ({finding.reason})" for finding in result.findings))
+    causes = list(dict.fromkeys(map(_cause, result.findings)))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
     lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
     if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
@@ -319,6 +319,10 @@ def summary(result: Result) -> str:
         return "nothing was sent"
     aside = f" ({parts})" if parts else ""
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
+
+
+def _cause(finding: Finding) -> str:
+    return f"{finding.reference.title} ({finding.reason})" if finding.reason else finding.reference.title
 
 
 def _counted(words: Iterable[str]) -> str:

@@ -157,7 +157,7 @@ def _evidence(finding: Finding, lead: str, link: Link) -> str:
     if finding.events:
         parts.append(f"Events, newest first:\n\n{_fenced(finding.events)}")
     parts += [f"{prose(problem)}\n" for problem in finding.missing]
-    reason = prose(finding.reason or "no reason given")
+    reason = prose(finding.why)
     return _folded(f"<b>{prose(reference.title)}</b> {lead}: <b>{reason}</b>", "\n".join(parts))
 
 

@@ -162,6 +162,14 @@ def test_probe_claims_and_what_is_missing_are_told() -> None:
         assert line in lines
 
 
+def test_where_kubernetes_has_no_word_for_it_what_it_waits_for_is_the_reason() -> None:
+    front = replace(PULL, reference=Reference("v1", "Service", "shop", "front"), reason="", message="waiting")
+    told = finished(releases.result(ExitCode.TIMED_OUT, findings=(front, replace(front, message=""))))
+    assert "service/front is not current: waiting\n" in told.text
+    assert "service/front is not current: no reason given\n" in told.text
+    assert "timed out: service/front; 0 objects" in told.text
+
+
 def test_long_messages_do_not_bury_the_rest() -> None:
     told = Told()
     told.plain.progress(WEB, Judgement(State.FAILED, "x" * 5000, "Reason"), 1.0)
