@@ -38,7 +38,7 @@ class Listener(Protocol):
         """Something changed: where ``reference`` stands now, ``seconds`` into the following."""
 
     def tick(self, remaining: float) -> None:
-        """Nothing happened for a while; ``remaining`` seconds are left."""
+        """Some time has gone by, whatever happened meanwhile; ``remaining`` seconds are left."""
 
     def notice(self, message: str) -> None:
         """A line the user should know of."""
@@ -46,7 +46,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: of silence, before a line."""
+    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: between two of its ticks."""
 
     timeout: float = 600.0
     fail_fast: bool = True
@@ -158,7 +158,7 @@ class Rollout:
     # -- the loop
 
     def _until_done(self) -> bool:
-        spoke = self._clock()
+        ticked = self._clock()
         while (waiting := self._waited_for()) and not self._has_failed():
             now = self._clock()
             if self._expire(waiting, now):
@@ -166,11 +166,10 @@ class Rollout:
                     break
                 continue
             ends = min(target.ends for target in waiting)
-            if self._take(min(self._soonest(ends), spoke + self._limits.tick) - now):
-                spoke = self._clock()
-            elif self._clock() >= spoke + self._limits.tick:
-                self._listener.tick(ends - self._clock())
-                spoke = self._clock()
+            self._take(min(self._soonest(ends), ticked + self._limits.tick) - now)
+            if self._clock() >= ticked + self._limits.tick:
+                ticked = self._clock()
+                self._listener.tick(ends - ticked)
         return not any(target.timed_out for target in self._board.open())
 
     def _waited_for(self) -> list[Target]:
@@ -183,8 +182,8 @@ class Rollout:
             target.timed_out = True
         return bool(expired)
 
-    def _take(self, wait: float) -> bool:
-        """Take all that has come, judge what it touches once, and say whether the user heard something."""
+    def _take(self, wait: float) -> None:
+        """Take all that has come, and judge what it touches once."""
         touched: dict[Key, Target] = {}
         for feed, message in self._arrived(wait):
             if isinstance(message, StepError):
@@ -197,7 +196,7 @@ class Rollout:
         now = self._clock()
         due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
         touched.update((target.reference.key, target) for target in due)
-        return self._judge(touched.values())
+        self._judge(touched.values())
 
     def _arrived(self, wait: float) -> Iterator[Message]:
         try:
@@ -207,12 +206,10 @@ class Rollout:
         except queue.Empty:
             return
 
-    def _judge(self, targets: Iterable[Target]) -> bool:
-        spoke = False
+    def _judge(self, targets: Iterable[Target]) -> None:
         for target in list(targets):
             if target.is_open:
-                spoke = self._settle(target, self._judge_one(target)) or spoke
-        return spoke
+                self._settle(target, self._judge_one(target))
 
     def _judge_one(self, target: Target) -> Judgement:
         gone = self._board.gone.get(target.reference.key)
@@ -239,14 +236,12 @@ class Rollout:
             return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
         return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
 
-    def _settle(self, target: Target, judgement: Judgement) -> bool:
+    def _settle(self, target: Target, judgement: Judgement) -> None:
         """Record a judgement; tell the user when it reads differently from the last one."""
         before, target.judgement = target.judgement, judgement
         target.seconds = self._clock() - self._started
-        if before is not None and (before.state, before.message) == (judgement.state, judgement.message):
-            return False
-        self._listener.progress(target.reference, judgement, target.seconds)
-        return True
+        if before is None or (before.state, before.message) != (judgement.state, judgement.message):
+            self._listener.progress(target.reference, judgement, target.seconds)
 
     def _has_failed(self) -> bool:
         states = {target.judgement.state for target in self._board.targets.values() if target.judgement}

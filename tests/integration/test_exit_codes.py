@@ -206,9 +206,9 @@ def test_a_server_of_another_ca(step: Step, cluster: Cluster, tmp_path: Path) ->
 
 
 def cancelled(run: Running, number: signal.Signals) -> Outcome:
-    """Send the signal; the step has a few seconds for what it promises to do within one."""
+    """Send the signal; the step must end by itself, long before the server gives an answer that is held back."""
     run.signal(number)
-    return run.wait(timeout=3)
+    return run.wait(timeout=30)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"])

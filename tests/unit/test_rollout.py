@@ -1,0 +1,102 @@
+"""The loop that follows: what it tells its listener, by a clock of the test's own and without a server."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from k8s_step.client import Request
+from k8s_step.feeds import Target
+from k8s_step.judgement import Judgement
+from k8s_step.readiness import State
+from k8s_step.reference import Reference
+from k8s_step.resource import Resource
+from k8s_step.rollout import Limits, Rollout
+
+SHOP = Resource("example.com", "v1", "Shop", "shops", True)
+
+
+def shop(version: int, text: str) -> dict[str, Any]:
+    metadata = {"name": "one", "namespace": "shop", "uid": "u", "resourceVersion": str(version)}
+    conditions = [{"type": "Ready", "status": "False", "message": text}]
+    return {"apiVersion": "example.com/v1", "kind": "Shop", "metadata": metadata, "status": {"conditions": conditions}}
+
+
+class Stream:
+    """A watch that tells of a change, other than the one before, as soon as the last one has been told on."""
+
+    def __init__(self, told_on: threading.Semaphore) -> None:
+        self._told_on = told_on
+        self._closed = False
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        version = 1
+        while self._told_on.acquire(timeout=60) and not self._closed:
+            version += 1
+            yield json.dumps({"type": "MODIFIED", "object": shop(version, f"step {version % 2}")}).encode()
+
+    def close(self) -> None:
+        self._closed = True
+        self._told_on.release()
+
+
+class Server:
+    """Answers a watch, and nothing else."""
+
+    def __init__(self, told_on: threading.Semaphore) -> None:
+        self._told_on = told_on
+
+    def stream(self, request: Request, *, idle_timeout: float) -> Stream:
+        return Stream(self._told_on)
+
+
+class Clock:
+    """A second later at each look."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+class Listener:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.told_on = threading.Semaphore(0)
+        self.ticks: list[tuple[float, float]] = []
+        self.told: list[str] = []
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        self.told.append(judgement.message)
+        self.told_on.release()
+
+    def tick(self, remaining: float) -> None:
+        self.ticks.append((self._clock.now, remaining))
+
+    def notice(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+def test_it_ticks_while_something_happens_all_the_time() -> None:
+    """A crash loop goes round in circles, and whoever prints has told each line of it before."""
+    clock = Clock()
+    listener = Listener(clock)
+    reference = Reference("example.com/v1", "Shop", "shop", "one", "", 0)
+    target = Target(reference, SHOP, shop(1, "step 1"), changed=False)
+    server: Any = Server(listener.told_on)
+    assert not Rollout(server, [target], listener, Limits(600, tick=30.0), clock).follow()
+    assert target.timed_out and target.judgement is not None and target.judgement.state is State.IN_PROGRESS
+    assert set(listener.told) == {"step 0", "step 1"}
+    assert {at + remaining for at, remaining in listener.ticks} == {601.0}, "how much time is left"
+    times = [0.0, *(at for at, _ in listener.ticks), 600.0]
+    assert max(after - before for before, after in pairwise(times)) < 45, "half a minute, and one round's looks at it"
