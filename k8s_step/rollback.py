@@ -72,10 +72,10 @@ class Rollback:
 
     def make(self, released: ExitCode) -> ExitCode:
         """Take everything back; ``ROLLED_BACK`` where all of it is, and what was restored is current."""
-        self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
         first = [one for one in self._changes if one.planned.reference.kind in _IN_THE_WAY]
-        rest = [one for one in self._changes if one not in first]
+        rest = [one for one in self._changes if one.planned.reference.kind not in _IN_THE_WAY]
         try:
+            self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
             self._each(first)
             for phase in _phases(one for one in rest if not one.is_new):
                 self._each(phase)
