@@ -221,15 +221,6 @@ def test_jobs(image: str, spec: Object, code: int, reason: str, failed: int, rel
         assert status.get("failed", 0) + len(status.get("uncountedTerminatedPods", {}).get("failed", [])) <= failed
 
 
-def test_the_first_failure_of_two_is_not_the_verdict(release: Releases) -> None:
-    made = job("once", "shop/job-fail:1")
-    made["spec"]["backoffLimit"] = 1
-    run = release.start(made)
-    poll(lambda: any(pod["status"].get("phase") == "Failed" for pod in release.read("pods")), "the first failure")
-    assert run.process.poll() is None, run.text
-    assert run.wait().code == 1
-
-
 # -- the other kinds
 
 
