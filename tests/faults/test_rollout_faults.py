@@ -214,7 +214,7 @@ def test_time_is_up_before_the_release_is_out(
 ) -> None:
     proxy.rule(PATCH, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"), deployment())
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True, timeout=15)
+    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
     assert outcome.code == code, outcome.text
     assert set(actions(outcome).values()) == {"none"}
     assert "error: " in outcome.stderr and "Traceback" not in outcome.text
@@ -227,7 +227,7 @@ def test_nobody_says_that_nothing_was_changed_where_an_answer_was_lost(
 ) -> None:
     proxy.rule(_write, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True, timeout=15)
+    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
     assert outcome.code == 5, outcome.text
     assert "nothing was" not in outcome.text
 
@@ -239,9 +239,7 @@ def test_one_slow_request_is_cut_off_and_repeated(
 ) -> None:
     rule = proxy.rule(match, action)
     path = write(tmp_path / "release.yaml", config_map(a="b"))
-    outcome = step(
-        "apply", "-f", path, "-n", namespace, "--request-timeout", "1s", env=through(proxy), report=True, timeout=15
-    )
+    outcome = step("apply", "-f", path, "-n", namespace, "--request-timeout", "1s", env=through(proxy), report=True)
     assert (outcome.code, rule.used) == (0, 1), outcome.text
     assert actions(outcome) == {"ConfigMap/settings": "created"}
 

@@ -401,6 +401,6 @@ def test_cancelled_while_it_waits(step: Step, kubectl: Kubectl, namespace: str) 
     running = step.start("delete", "cm/settings", "-n", namespace, report=True)
     running.wait_for("held by finalizer")
     running.signal(15)
-    outcome = running.wait(10)
+    outcome = running.wait(60)
     assert (outcome.code, statuses(outcome)) == (143, {"ConfigMap/settings": "terminating"}), outcome.text
     release(kubectl, namespace)

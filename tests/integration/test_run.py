@@ -304,7 +304,7 @@ def test_cancelled(
     run = step.start("run", "-f", path, "-n", namespace, *options, report=True)
     run.wait_for("waiting for the lock")
     run.signal(number)
-    outcome = run.wait(15)
+    outcome = run.wait(60)
     assert outcome.code == code, outcome.text
     assert outcome.report is not None and outcome.report["result"] == "cancelled"
     assert statuses(outcome) == {"Job/migrate": "in progress"}
@@ -362,7 +362,7 @@ def test_cancelled_before_its_creation_was_answered(
     run = step.start("run", "-f", path, "-n", namespace, env=through(proxy))
     poll(lambda: answer.used and names(kubectl, namespace), "the Job")
     run.signal(signal.SIGTERM)
-    outcome = run.wait(15)
+    outcome = run.wait(60)
     assert outcome.code == 143, outcome.text
     assert names(kubectl, namespace) == []
 
