@@ -40,7 +40,6 @@ from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
 _WATCHES = 128  # connections kept besides those of the gate
 _NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
 _THROTTLED_QUIETLY = 3  # 429s for one request before a line says so: most bursts pass at once
-_EARLY = 0.05  # seconds by which a socket's timer may be ahead of the clock
 _MORE_TIME = "raise --timeout, or see why the server is so slow"
 _OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
 _SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
@@ -165,6 +164,9 @@ class Client:
                 has_refreshed = True
             except Trouble as trouble:
                 self._wait(trouble, tries, request.patient)
+            except TimedOutError as error:
+                before = tries.telling or self._outage.trouble
+                raise (self._given_up(before, tries, request.patient) if before else error) from None
             else:
                 self._outage.ended()
                 return answer
@@ -181,18 +183,18 @@ class Client:
         self._check_open()
         pause = tries.pause(trouble, has_answered=self._outage.has_answered and patient)
         if pause is None:
-            raise (self._out_of_time(trouble, tries.deadline) or trouble.error) from None
+            raise self._given_up(tries.telling or trouble, tries, patient) from None
         if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:
-            self._outage.goes_on(trouble.error)
+            self._outage.goes_on(trouble)
         self._sleep(pause)
         self._check_open()
 
-    def _out_of_time(self, trouble: Trouble, deadline: float | None) -> StepError | None:
+    def _given_up(self, trouble: Trouble, tries: Tries, patient: bool) -> StepError:
         """Where the server is there, and only slow or busy, it is the deadline that ended the request."""
-        is_slow = self._outage.has_answered and deadline is not None and self._clock() >= deadline - _EARLY
-        is_busy = trouble.kind is Kind.THROTTLED and deadline is not None
-        if isinstance(trouble.error, AnswerLostError) or not (is_slow or is_busy):
-            return None
+        is_slow = trouble.silent and self._outage.has_answered and patient
+        is_late = tries.deadline is not None and (is_slow or trouble.kind is Kind.THROTTLED)
+        if isinstance(trouble.error, AnswerLostError) or not is_late:
+            return trouble.error
         return TimedOutError(f"time is up: {trouble.error.message}", where=trouble.error.where, hint=_MORE_TIME)
 
     def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
@@ -268,7 +270,8 @@ class Client:
     def _trouble(self, request: Request, fault: Fault) -> Trouble:
         message = f"{self.connection.server}: {fault.reason}"
         error = self._lost(request, message, fault.hint) if fault.sent else UnreachableError(message, hint=fault.hint)
-        return Trouble(error, sent=fault.sent, lasting=fault.lasting)
+        silent = fault.silent and request.retry  # else silence tells all: it may have been done
+        return Trouble(error, sent=fault.sent, lasting=fault.lasting, silent=silent)
 
     def _lost(self, request: Request, message: str, hint: str | None = None) -> StepError:
         if request.retry:
@@ -292,8 +295,7 @@ class Client:
             return self._timeout
         left = deadline - self._clock()
         if left <= 0:
-            kind = UnreachableError if self._outage.is_on else TimedOutError
-            raise kind(f"{self.connection.server}: no time is left for the request", hint=_MORE_TIME)
+            raise TimedOutError(f"{self.connection.server}: no time is left for the request", hint=_MORE_TIME)
         return min(left, self._timeout)
 
     def _check_open(self) -> None:
@@ -389,19 +391,16 @@ class _Outage:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._said = 0.0
+        self.trouble: Trouble | None = None  # while it lasts, the last one
 
-    @property
-    def is_on(self) -> bool:
-        """Whether it lasts."""
-        return self._since is not None
-
-    def goes_on(self, error: StepError) -> None:
+    def goes_on(self, trouble: Trouble) -> None:
         with self._lock:
+            self.trouble = trouble
             now = self._clock()
             if self._since is not None and now - self._said < _NOTICE_EVERY:
                 return
             self._since, self._said = self._since or now, now
-            self._notice(f"{error.message}; trying again")
+            self._notice(f"{trouble.error.message}; trying again")
 
     def ended(self) -> None:
         self.has_answered = True
@@ -410,7 +409,7 @@ class _Outage:
         with self._lock:
             if self._since is not None:
                 self._notice(f"{self._server} answers again, after {self._clock() - self._since:.1f}s")
-                self._since = None
+                self._since = self.trouble = None
 
 
 def _credentials(connection: Connection, redactor: Redactor) -> Credentials:

@@ -25,14 +25,21 @@ from k8s_step.connection import Connection
 
 
 class Fault(Exception):  # noqa: N818 - raised and caught between transport and client only
-    """No whole answer came. ``sent``: the server may have acted on it; ``lasting``: trying again will not help."""
+    """No whole answer came.
 
-    def __init__(self, reason: str, hint: str | None = None, *, sent: bool = True, lasting: bool = False) -> None:
+    ``sent``: the server may have acted on it; ``lasting``: trying again will not help; ``silent``: nothing came at all
+    in the time there was.
+    """
+
+    def __init__(
+        self, reason: str, hint: str | None = None, *, sent: bool = True, lasting: bool = False, silent: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
         self.sent = sent
         self.lasting = lasting
+        self.silent = silent
 
 
 ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -57,7 +64,7 @@ def explained(error: BaseException, connection: Connection, timeout: float) -> F
     sent = fault.sent and not any(isinstance(link, _NOT_SENT) for link in links)
     proxied = any(isinstance(link, ProxyError) for link in links)
     reason = f"the proxy {without_password(connection.proxy_url)}: {fault.reason}" if proxied else fault.reason
-    return Fault(reason, fault.hint, sent=sent, lasting=fault.lasting)
+    return Fault(reason, fault.hint, sent=sent, lasting=fault.lasting, silent=fault.silent)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -107,7 +114,7 @@ def _explain_name(link: BaseException, connection: Connection, _: float) -> Faul
 
 
 def _explain_timeout(_: BaseException, __: Connection, timeout: float) -> Fault:
-    return Fault(f"timed out after {timeout:.3g}s")
+    return Fault(f"timed out after {timeout:.3g}s", silent=True)
 
 
 def _explain_no_connection(_: BaseException, __: Connection, timeout: float) -> Fault:

@@ -28,7 +28,10 @@ KINDS = {429: Kind.THROTTLED, 500: Kind.INTERNAL, 502: Kind.OVERLOADED, 503: Kin
 
 
 class Trouble(Exception):  # noqa: N818 - raised and caught inside the client only
-    """One failed try. ``error`` is what the caller gets in the end; ``sent``: the server may have acted on it."""
+    """One failed try. ``error`` is what the caller gets in the end; ``sent``: the server may have acted on it.
+
+    ``silent``: it was not answered in the time there was, which near the end is too short to tell anything.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Trouble(Exception):  # noqa: N818 - raised and caught inside the client on
         *,
         sent: bool = True,
         lasting: bool = False,
+        silent: bool = False,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(str(error))
@@ -44,6 +48,7 @@ class Trouble(Exception):  # noqa: N818 - raised and caught inside the client on
         self.kind = kind
         self.sent = sent
         self.lasting = lasting
+        self.silent = silent
         self.retry_after = retry_after
 
 
@@ -57,11 +62,13 @@ class Tries:
     dice: Callable[[], float]
     made: int = 0
     first_trouble: float | None = None
+    telling: Trouble | None = None  # the last one that was not mere silence
 
     def pause(self, trouble: Trouble, *, has_answered: bool) -> float | None:
         """Seconds until the next try, or ``None``: give up. ``has_answered``: this server did before."""
         now = self.clock()
         self.made += 1
+        self.telling = self.telling if trouble.silent else trouble
         self.first_trouble = now if self.first_trouble is None else self.first_trouble
         if trouble.lasting or (trouble.sent and not self.repeatable):
             return None

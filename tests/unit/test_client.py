@@ -327,6 +327,30 @@ class TestRetries:
         assert "time is up" in str(error)
         assert 60 < sum(bench.clock.slept) < 100
 
+    @pytest.mark.parametrize(
+        ("before", "kind"),
+        [
+            ((), TimedOutError),
+            ((replying(429),), TimedOutError),
+            ((replying(503),), ThrottledError),
+            ((cut,), UnreachableError),
+        ],
+        ids=["nothing", "429", "503", "a cut"],
+    )
+    def test_silence_until_the_deadline_is_a_timeout_unless_it_was_down_before(
+        self, before: tuple[Handler, ...], kind: type[StepError], bench: Bench
+    ) -> None:
+        server = bench.server(ok, *before, lambda exchange: server.ended.wait(30))
+        client = bench.client(server.url)
+        client.send(GET)
+        assert type(failed(client, deadline=bench.clock.now + 0.6)) is kind
+
+    def test_a_creation_in_silence_may_have_been_done(self, bench: Bench) -> None:
+        server = bench.server(ok, replying(429), lambda exchange: server.ended.wait(30))
+        client = bench.client(server.url)
+        client.send(GET)
+        assert isinstance(failed(client, CREATE, deadline=bench.clock.now + 0.6), AnswerLostError)
+
     def test_without_a_deadline_patience_ends(self, bench: Bench) -> None:
         server = bench.server(ok, replying(503))
         client = bench.client(server.url)
