@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -23,6 +23,7 @@ from k8s_step.redaction import Redactor
 if TYPE_CHECKING:
     from k8s_step.report.journal import Journal
     from k8s_step.report.result import Result
+    from k8s_step.report.stream import MaskedStream
 
 
 _DEFAULT = "apply"
@@ -157,9 +158,11 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
         _check_writable(inputs)
     except InputError as error:
         return _refuse(str(error), error.exit_code, environ, redactor, command.name, flags)
-    journal = _journal(command.name, inputs, environ, redactor)
+    stdout = _masked(sys.stdout, redactor)
+    journal = _journal(command.name, inputs, environ, redactor, stdout)
     try:
         code = _verdict(command, inputs, environ, journal, redactor)
+        code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # while another error was being told
         code = error.exit_code
     with _undisturbed():
@@ -192,11 +195,25 @@ def _verdict(
         return ExitCode.BUG
 
 
-def _journal(name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> Journal:
+def _after_writing(command: Command, code: ExitCode, journal: Journal, stdout: MaskedStream) -> ExitCode:
+    """Where stdout is what the command is for, and it could not be written (a full disk), that is a failure."""
+    if not stdout.lost:
+        return code
+    lost = f"not all of it could be written to stdout: {stdout.lost}"
+    if not command.prints:
+        journal.warning(lost)
+        return code
+    journal.error(StepError(lost))
+    return ExitCode.FAILED if code is ExitCode.SUCCEEDED else code
+
+
+def _journal(
+    name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, stdout: MaskedStream
+) -> Journal:
     from k8s_step.report.journal import Journal
     from k8s_step.report.outputs import outputs
 
-    return Journal(name, outputs(inputs.log_format, environ, redactor, inputs.report), redactor)
+    return Journal(name, outputs(inputs.log_format, environ, redactor, inputs.report, stdout), redactor)
 
 
 def _check_writable(inputs: Inputs) -> None:
@@ -286,9 +303,13 @@ def _refuse(
 
 
 def _complain(text: str, redactor: Redactor) -> None:
+    _masked(sys.stderr, redactor).line(text)
+
+
+def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:
     from k8s_step.report.stream import MaskedStream
 
-    MaskedStream(sys.stderr, redactor).line(text)
+    return MaskedStream(stream, redactor)
 
 
 def _see_help(error: click.UsageError) -> str:

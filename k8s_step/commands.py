@@ -27,13 +27,17 @@ from k8s_step.inputs import (
 
 @dataclass(frozen=True)
 class Command:
-    """A verb. ``function`` is ``module:name``, imported only when it is called; ``argument`` takes what has no flag."""
+    """A verb. ``function`` is ``module:name``, imported only when it is called; ``argument`` takes what has no flag.
+
+    ``prints``: what it writes to stdout is all it is called for.
+    """
 
     name: str
     help: str
     options: tuple[Option, ...]
     function: str
     argument: Option | None = None
+    prints: bool = False
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -53,18 +57,21 @@ COMMANDS = (
         "Show what apply would change: the server's dry run against the live objects, Secrets masked.",
         (*DIFF, *CONNECTION),
         "k8s_step.steps.diff:diff",
+        prints=True,
     ),
     Command(
         "render",
         "Print the manifests as they would be sent; needs no server. Secrets are masked.",
         (*RENDER, *CONNECTION),
         "k8s_step.steps.render:render",
+        prints=True,
     ),
     Command(
         "permissions",
         "Print the least Role and ClusterRole that apply (or run) and its verdict need for these manifests.",
         (*PERMISSIONS, *CONNECTION),
         "k8s_step.steps.permissions:permissions",
+        prints=True,
     ),
     Command(
         "status",
@@ -104,6 +111,7 @@ COMMANDS = (
         (*GET, *CONNECTION),
         "k8s_step.steps.get:get",
         argument=OBJECTS,
+        prints=True,
     ),
     Command(
         "patch",

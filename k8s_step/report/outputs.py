@@ -16,9 +16,11 @@ from k8s_step.report.result import Result
 from k8s_step.report.stream import MaskedStream
 
 
-def outputs(log_format: str, environ: Mapping[str, str], redactor: Redactor, report: str | None) -> list[Output]:
+def outputs(
+    log_format: str, environ: Mapping[str, str], redactor: Redactor, report: str | None, data: MaskedStream
+) -> list[Output]:
     """The log, and on GitHub the files that its runner reads; ``report`` is where the result file goes."""
-    log, data = MaskedStream(sys.stderr, redactor), MaskedStream(sys.stdout, redactor)
+    log = MaskedStream(sys.stderr, redactor)
     chosen = _automatic(environ) if log_format == "auto" else log_format
     if not github.is_github(environ):
         return [_LOGS[chosen](log, data, environ)]

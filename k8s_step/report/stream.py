@@ -10,9 +10,13 @@ from k8s_step.redaction import Redactor
 
 
 class MaskedStream:
-    """A text stream that masks what is written and never raises because of what it holds or who reads it."""
+    """A text stream that masks what is written and never raises because of what it holds or who reads it.
+
+    ``lost`` says why not all of it got where it was to go; empty where it did, or where the reader has left.
+    """
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
+        self.lost = ""
         self._stream = stream
         self._redactor = redactor
         reconfigure = getattr(stream, "reconfigure", None)
@@ -36,19 +40,20 @@ class MaskedStream:
     def _put(self, text: str) -> None:
         try:
             self._stream.write(text)
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
     def flush(self) -> None:
         """Hand over what was written."""
         try:
             self._stream.flush()
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
-    def _give_up(self) -> None:
-        """The reader is gone. What is still buffered goes nowhere: else Python would try again at its end, and turn
-        the exit code into 120."""
+    def _give_up(self, error: OSError) -> None:
+        """What is still buffered goes nowhere: else Python would try again, and again."""
+        if not isinstance(error, BrokenPipeError):
+            self.lost = error.strerror or "the stream is closed"
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())

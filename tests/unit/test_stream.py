@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_no_text_is_too_odd_for_the_terminal(encoding: str) -> None:
 
 PROGRAM = """
 import sys
+from pathlib import Path
 from k8s_step.redaction import Redactor
 from k8s_step.report.stream import MaskedStream
 stream = MaskedStream(sys.stdout, Redactor())
@@ -52,3 +54,14 @@ def test_a_reader_who_left_changes_no_exit_code() -> None:
     assert process.wait(30) == 7
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_what_could_not_be_written_to_a_full_disk_is_no_success(tmp_path: Path) -> None:
+    manifest = tmp_path / "one.yaml"
+    manifest.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}")
+    with Path("/dev/full").open("wb") as full:
+        line = [sys.executable, "-m", "k8s_step", "render", "-f", str(manifest)]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env={"CI": "1"})
+    assert done.returncode == 1
+    assert "error: not all of it could be written to stdout: No space left on device" in done.stderr
