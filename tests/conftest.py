@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import leaks
 from tests.controlplane import build
@@ -28,6 +29,10 @@ CANARY = "canary-in-a-coal-mine"  # in the environment of every run, and no busi
 EXISTING = "K8S_STEP_TEST_KUBECONFIG"
 _reason = pytest.StashKey[str]()
 _binaries = pytest.StashKey[dict[str, Path]]()
+
+# How long an example takes is the machine's affair.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

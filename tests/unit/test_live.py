@@ -158,7 +158,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps, st.integers(20, 100), st.integers(6, 40))
 def test_the_log_above_is_as_if_there_were_no_block(told: list[tuple[str, int, str]], columns: int, lines: int) -> None:
     terminal = Terminal(columns, lines)
