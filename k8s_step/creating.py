@@ -12,6 +12,7 @@ from typing import Any
 from k8s_step.client import Answer, Client, Request
 from k8s_step.delivery import deliver
 from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenError, NotFoundError
+from k8s_step.fieldset import entries
 from k8s_step.manifests import Manifest
 from k8s_step.patch import encode
 from k8s_step.writing import ApplyOptions, Planned, Written, explained
@@ -79,8 +80,7 @@ def _created(client: Client, planned: Planned, manager: str, started: float, dea
 
 def _is_by(manager: str, live: Object) -> bool:
     """Whether ``manager`` created or updated it (not: applied)."""
-    entries = (live.get("metadata") or {}).get("managedFields") or []
-    return any(entry.get("manager") == manager and entry.get("operation") == "Update" for entry in entries)
+    return any(entry.get("manager") == manager and entry.get("operation") == "Update" for entry in entries(live))
 
 
 def _age(answer: Answer) -> float:

@@ -11,6 +11,7 @@ from k8s_step import claims, events, probes, revision
 from k8s_step.advice import Advice, advice, probe_advice
 from k8s_step.client import Answer, Client, Request
 from k8s_step.concurrency import gather
+from k8s_step.containers import spec_of, status_of
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnreachableError
 from k8s_step.exitcodes import signal_of
 from k8s_step.feeds import Target
@@ -123,11 +124,8 @@ def _says_why(symptom: Symptom) -> bool:
 
 def _image(blame: Blame) -> str:
     """As the pod's spec writes it: the status may name it otherwise, or not at all."""
-    spec = blame.pod.get("spec") or {}
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        if container.get("name") == blame.symptom.container:
-            return str(container.get("image", ""))
-    return blame.symptom.image
+    container = spec_of(blame.pod, blame.symptom.container)
+    return str(container.get("image", "")) if container else blame.symptom.image
 
 
 class _AwayError(StepError):
@@ -354,9 +352,4 @@ def _selecting(workload: Object) -> tuple[tuple[str, str], ...]:
 
 def _is_terminated(blame: Blame) -> bool:
     """Whether the crashed run is the current one."""
-    status = blame.pod.get("status") or {}
-    entries = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    return any(
-        entry.get("name") == blame.symptom.container and (entry.get("state") or {}).get("terminated")
-        for entry in entries
-    )
+    return bool((status_of(blame.pod, blame.symptom.container).get("state") or {}).get("terminated"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from k8s_step.client import Client, LineStream, Request
+from k8s_step.containers import statuses
 from k8s_step.errors import ApiError, CancelledError, ForbiddenError, NotFoundError, StepError, UnreachableError
 from k8s_step.podfailures import owner
 from k8s_step.reference import Reference
@@ -117,7 +118,7 @@ class JobLogs:
         """
         for pod in pods:
             if owner(pod).get("uid") in self._jobs:
-                for entry in _entries(pod):
+                for entry in statuses(pod):
                     for number in _numbers(entry):
                         self._begin(_container(pod, entry), entry, number)
 
@@ -199,7 +200,7 @@ class JobLogs:
         """Whether a later run has begun, so that this one's log is the previous; takes note of its end."""
         path = _PODS.path(run.container.namespace, run.container.pod)
         pod = self._client.send(Request("GET", path, where=run.where)).body
-        for entry in _entries(pod):
+        for entry in statuses(pod):
             if _container(pod, entry) == run.container:
                 run.has_ended = _is_over(entry, run.number)
                 return _restarts(entry) > run.number
@@ -256,12 +257,6 @@ def _time(found: re.Match[bytes]) -> tuple[tuple[float, int], str]:
     """A point in time that can be compared, to the nanosecond, and its second as the API takes it."""
     second = (found[1] + found[3]).decode()
     return (datetime.fromisoformat(second).timestamp(), int((found[2] or b"0").ljust(9, b"0"))), second
-
-
-def _entries(pod: Object) -> Iterator[Object]:
-    status = pod.get("status") or {}
-    yield from status.get("initContainerStatuses") or []
-    yield from status.get("containerStatuses") or []
 
 
 def _container(pod: Object, entry: Object) -> Container:

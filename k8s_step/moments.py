@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from k8s_step.fieldset import entries
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -20,8 +22,8 @@ def moment(told: Any) -> datetime:
 def last_written(obj: Mapping[str, Any]) -> datetime:
     """When somebody last wrote to ``obj``, its status aside."""
     metadata = obj.get("metadata") or {}
-    entries = [entry for entry in metadata.get("managedFields") or [] if entry.get("subresource") != "status"]
-    return max(moment(time) for time in [metadata.get("creationTimestamp"), *(entry.get("time") for entry in entries)])
+    times = [entry.get("time") for entry in entries(obj) if entry.get("subresource") != "status"]
+    return max(moment(time) for time in [metadata.get("creationTimestamp"), *times])
 
 
 def is_known(time: datetime) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from k8s_step.errors import InputError
+from k8s_step.fieldset import entries
 
 Object = Mapping[str, Any]
 _MISSING = object()
@@ -57,14 +58,13 @@ def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
     """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
     metadata = dict(obj.get("metadata") or {})
     metadata.pop("resourceVersion", None)
-    entries = metadata.pop("managedFields", None) or []
-    own = [entry for entry in entries if entry.get("manager") == field_manager]
+    own = [entry for entry in entries(obj) if entry.get("manager") == field_manager]
     metadata["managedFields"] = [{key: value for key, value in entry.items() if key != "time"} for entry in own]
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
 def _applied_fields(live: Object, field_manager: str, api_version: str) -> Mapping[str, Any] | None:
-    for entry in (live.get("metadata") or {}).get("managedFields") or []:
+    for entry in entries(live):
         is_ours = entry.get("manager") == field_manager and entry.get("operation") == "Apply"
         if is_ours and not entry.get("subresource") and entry.get("apiVersion") == api_version:
             return dict(entry.get("fieldsV1") or {})
@@ -72,8 +72,7 @@ def _applied_fields(live: Object, field_manager: str, api_version: str) -> Mappi
 
 
 def _has_applied(live: Object, field_manager: str) -> bool:
-    entries = (live.get("metadata") or {}).get("managedFields") or []
-    return any(entry.get("manager") == field_manager and entry.get("operation") == "Apply" for entry in entries)
+    return any(entry.get("manager") == field_manager and entry.get("operation") == "Apply" for entry in entries(live))
 
 
 # Never owned by a manager: ``internal/stripmeta.go`` in k8s.io/apimachinery's managedfields.

@@ -21,6 +21,7 @@ from k8s_step.errors import (
     UnsupportedMediaTypeError,
 )
 from k8s_step.fielderrors import FieldError, field_errors
+from k8s_step.fieldset import entries
 from k8s_step.patch import PatchType, encode, without_status
 from k8s_step.patchfile import Patch
 from k8s_step.targets import Named
@@ -220,8 +221,9 @@ def _was_done(change: Change, before: Object, now: Object, field_manager: str) -
 
 
 def _entries(obj: Object, field_manager: str) -> list[Any]:
-    entries = (obj.get("metadata") or {}).get("managedFields") or []
-    return [entry for entry in entries if entry.get("manager") == field_manager and entry.get("operation") == "Update"]
+    return [
+        entry for entry in entries(obj) if entry.get("manager") == field_manager and entry.get("operation") == "Update"
+    ]
 
 
 def _spec(change: Change, obj: Object) -> Object:

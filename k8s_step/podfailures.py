@@ -7,11 +7,12 @@ The table is the README's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/ku
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from k8s_step import exitcodes
+from k8s_step.containers import status_of, statuses
 from k8s_step.patience import USUAL, Patience
 
 Pod = Mapping[str, Any]
@@ -63,9 +64,8 @@ class Symptom:
 
 def symptoms(pod: Pod, patience: Patience = USUAL) -> list[Symptom]:
     """All that is wrong with ``pod``, init containers first, with the graces of the table or the user's. Pure."""
-    status = pod.get("status") or {}
     found = []
-    for entry in _containers(status):
+    for entry in statuses(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         rule = _WAITING.get(str(waiting.get("reason", "")), _crashed_between)
         symptom = rule(entry, str(waiting.get("message") or ""))
@@ -102,7 +102,7 @@ def complaint(pod: Pod) -> Symptom | None:
     known = symptoms(pod)
     if known:
         return known[0]
-    for entry in _containers(status):
+    for entry in statuses(pod):
         run = _last_run(entry)
         if run and run.get("exitCode") != 0:
             return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
@@ -144,11 +144,8 @@ def is_ready(pod: Pod) -> bool:
 
 def is_done(pod: Pod, container: str) -> bool:
     """Whether this container ended well, as an init container does at last."""
-    for entry in _containers(pod.get("status") or {}):
-        if entry.get("name") == container:
-            terminated = (entry.get("state") or {}).get("terminated") or {}
-            return terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"
-    return False
+    terminated = (status_of(pod, container).get("state") or {}).get("terminated") or {}
+    return terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"
 
 
 def is_alive(pod: Pod) -> bool:
@@ -167,7 +164,7 @@ def waiting_for(pod: Pod) -> str:
     status = pod.get("status") or {}
     reasons = [
         str((entry.get("state") or {}).get("waiting", {}).get("reason", ""))
-        for entry in _containers(status)
+        for entry in statuses(pod)
         if (entry.get("state") or {}).get("waiting")
     ]
     named = next((reason for reason in reasons if reason), "")
@@ -179,11 +176,6 @@ def waiting_for(pod: Pod) -> str:
 def _condition(pod: Pod, kind: str) -> Mapping[str, Any]:
     conditions = (pod.get("status") or {}).get("conditions") or []
     return next((entry for entry in conditions if entry.get("type") == kind), {})
-
-
-def _containers(status: Status) -> Iterator[Status]:
-    yield from status.get("initContainerStatuses") or []
-    yield from status.get("containerStatuses") or []
 
 
 def _symptom(entry: Status, reason: str, message: str, grace: float, family: str = "") -> Symptom:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from k8s_step.containers import spec_of, status_of
+
 Object = Mapping[str, Any]
 
 # ``recordContainerEvent`` in kubelet's pkg/kubelet/prober/prober.go.
@@ -16,7 +18,7 @@ _KILLED = re.compile(r"Container .* failed (liveness|startup) probe")
 
 def told(pod: Object, container: str, kind: str) -> str:
     """``readiness: httpGet :8080/healthz, every 10s``; empty where the container has no such probe."""
-    probe = _container(pod, container).get(f"{kind}Probe") or {}
+    probe = spec_of(pod, container).get(f"{kind}Probe") or {}
     action = next((action for action in _ACTIONS if isinstance(probe.get(action), Mapping)), None)
     if action is None:
         return ""
@@ -28,9 +30,8 @@ def told(pod: Object, container: str, kind: str) -> str:
 
 def unready(pod: Object, container: str) -> str:
     """The kind of the probe that an unready container waits for; empty where it has none."""
-    spec = _container(pod, container)
-    entry = next((one for one in _statuses(pod) if one.get("name") == container), {})
-    if spec.get("startupProbe") and not entry.get("started"):
+    spec = spec_of(pod, container)
+    if spec.get("startupProbe") and not status_of(pod, container).get("started"):
         return "startup"
     return "readiness" if spec.get("readinessProbe") else ""
 
@@ -60,17 +61,6 @@ def _about(events: Iterable[Object], container: str, reason: str) -> list[Object
         for event in events
         if event.get("reason") == reason and str((event.get("involvedObject") or {}).get("fieldPath")).endswith(path)
     ]
-
-
-def _container(pod: Object, name: str) -> Object:
-    spec = pod.get("spec") or {}
-    entries = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    return next((entry for entry in entries if entry.get("name") == name), {})
-
-
-def _statuses(pod: Object) -> list[Object]:
-    status = pod.get("status") or {}
-    return [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
 
 
 def _http(action: Object) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from k8s_step.fieldset import entries
+
 Object = Mapping[str, Any]
 _Path = tuple[str, ...]
 MISSING = object()
@@ -81,7 +83,7 @@ def _phrase(writer: Writer | None, fields: Sequence[str]) -> str:
 
 
 def _owned(obj: Object) -> Iterator[tuple[Writer, _Path]]:
-    for entry in (obj.get("metadata") or {}).get("managedFields") or []:
+    for entry in entries(obj):
         names = ("manager", "operation", "subresource", "time")
         writer = Writer(*(str(entry.get(name) or "") for name in names))
         for path in _leaves(entry.get("fieldsV1") or {}, ()):

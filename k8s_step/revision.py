@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from k8s_step.fieldset import entries
 from k8s_step.podfailures import owner
 
 Object = Mapping[str, Any]
@@ -103,8 +104,7 @@ def _of_template(obj: Object, _: ReplicaSets) -> Test:
 
 def _last_written(obj: Object) -> str:
     """When somebody last changed more than status or scale; after everything where nobody knows."""
-    entries = (obj.get("metadata") or {}).get("managedFields") or []
-    return max((str(entry.get("time", "")) for entry in entries if not entry.get("subresource")), default="~")
+    return max((str(entry.get("time", "")) for entry in entries(obj) if not entry.get("subresource")), default="~")
 
 
 def _within(part: Any, whole: Any) -> bool:
