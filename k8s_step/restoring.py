@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from k8s_step import podfailures
 from k8s_step.client import Client, Request
 from k8s_step.deletion import DeleteOptions, Group, delete_read, is_terminating, members
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError
@@ -315,10 +316,7 @@ def _observed(obj: Mapping[str, Any]) -> int:
 
 
 def _is_stuck(pod: Mapping[str, Any], owner: Mapping[str, Any]) -> bool:
-    owners = {one.get("uid") for one in pod["metadata"].get("ownerReferences") or []}
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    is_ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-    return owner["metadata"].get("uid") in owners and not is_ready
+    return podfailures.owner(pod).get("uid") == owner["metadata"].get("uid") and not podfailures.is_ready(pod)
 
 
 def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:

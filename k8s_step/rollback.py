@@ -16,6 +16,7 @@ from k8s_step.manifests import values_of
 from k8s_step.patience import USUAL
 from k8s_step.phases import in_phases
 from k8s_step.readiness import State
+from k8s_step.report.result import NOT_BACK
 from k8s_step.restoring import Change, Outcome, restore
 from k8s_step.rollout import Limits, Rollout
 from k8s_step.session import Run, Session
@@ -158,7 +159,7 @@ class Rollback:
                 self._settle(one, Outcome("failed", "cancelled before it was known to be done"))
 
     def _verdict(self) -> ExitCode:
-        bad = [one for one in self._changes if self._outcomes[one.planned.reference.key].word in ("failed", "skipped")]
+        bad = [one for one in self._changes if self._outcomes[one.planned.reference.key].word in NOT_BACK]
         if not bad:
             return ExitCode.ROLLED_BACK
         names = ", ".join(str(one.planned.reference) for one in bad)

@@ -15,7 +15,7 @@ from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 
 _DIFF_TONES = {"+": "good", "-": "bad", "@": "dim"}
@@ -140,7 +140,7 @@ class Plain(Output):
         self.log(f"rolling back what this run did to {_many(objects, 'object')}, {duration(timeout)} at the most")
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
-        if outcome in ("skipped", "failed"):
+        if outcome in NOT_BACK:
             return  # told as an error
         aside = f": {one_line(message, _MESSAGE)}" if message else ""
         self.log(f"{self.style(f'{outcome:<11}', 'good')}{self.name(reference)}{aside}")
