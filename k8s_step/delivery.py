@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from k8s_step.client import Answer, Client, Request
-from k8s_step.errors import AnswerLostError, ApiError, StepError
+from k8s_step.errors import AnswerLostError, ApiError, StepError, TimedOutError
 from k8s_step.retries import Kind, Tries, Trouble
 
 Look = Callable[[], Answer | None]
@@ -23,18 +23,24 @@ def deliver(
     """Send ``request``, whose ``retry`` is False, until it is done once or refused.
 
     ``look`` reads the server's state after a lost answer or a 5xx: what was done, as an answer; ``None`` where nothing
-    was done, so that it may be sent again; or it raises where nobody can tell. Raises as :meth:`Client.send` does.
+    was done, so that it may be sent again; or it raises where nobody can tell. Raises as :meth:`Client.send` does, or
+    what was lost where time is up before more is known.
     """
     tries = Tries(True, deadline, time.monotonic, random.random)
-    is_open = False  # whether an earlier try may have done it
+    lost: StepError | None = None  # what came of an earlier try that may have done it
     while True:
         try:
             return client.send(request, deadline=deadline)
+        except TimedOutError as late:
+            raise lost or late from None
         except (AnswerLostError, ApiError) as error:
-            is_open = is_open or may_have_acted(error)
-            if not is_open:
+            lost = error if may_have_acted(error) else lost
+            if lost is None:
                 raise
-            found = look()
+            try:
+                found = look()
+            except TimedOutError:
+                raise lost from None
             if found is not None:
                 return found
             pause = tries.pause(_trouble(error), has_answered=True) if may_have_acted(error) else None
