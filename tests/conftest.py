@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import leaks
+from tests import clock, leaks
 from tests.controlplane import build
 from tests.controlplane import cluster as clusters
 from tests.controlplane.cluster import Cluster
@@ -156,8 +156,11 @@ class Outcome:
 class Running:
     """A step in the background. Its streams go to files, so it never waits for a reader."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, report: Path | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], folder: Path, report: Path | None, own: clock.Clock | None = None
+    ) -> None:
         self.process = process
+        self._clock = own
         self.files: Callable[[], dict[str, str]] = dict
         self.left: dict[str, str] = {}
         self._folder = folder
@@ -185,6 +188,11 @@ class Running:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+
+    def time_passes(self, seconds: int = 3600) -> None:
+        """Turn on the clock of a step that was started with one of its own."""
+        assert self._clock is not None, "started without own_clock=True"
+        self._clock.turn(seconds)
 
     def wait(self, timeout: float = 120) -> Outcome:
         """Wait for its end; one that takes longer is killed, and the test fails."""
@@ -249,13 +257,19 @@ class Step:
         input: str | None = None,
         cwd: Path | None = None,
         report: bool = False,
+        own_clock: bool = False,
     ) -> Running:
-        """The same in the background; whatever still runs when the test ends is killed."""
+        """The same in the background; whatever still runs when the test ends is killed.
+
+        ``own_clock``: time passes for it when the test says so (``Running.time_passes``), besides the machine's own.
+        """
         folder = self._folder / f"step-{len(self._runs) + 1}"
         folder.mkdir()
         (folder / "stdin").write_text(input or "")
         path = folder / "report.json" if report else None
-        line = [sys.executable, *self._program, *args, *(("--report", str(path)) if path else ())]
+        own = clock.Clock(folder / "clock") if own_clock else None
+        program = (clock.__file__, str(own.file)) if own else self._program
+        line = [sys.executable, *program, *args, *(("--report", str(path)) if path else ())]
         environ = self._environment(env or {})
         where = cwd or self._folder
         with (
@@ -271,11 +285,18 @@ class Step:
                 stdout=stdout,
                 stderr=stderr,
             )
-        running = Running(process, folder, path)
+        running = Running(process, folder, path, own)
         running.files = lambda: leaks.written(line, environ, where)
         self._runs.append(running)
         self._secrets |= leaks.planted(line, environ, input or "", where)
         return running
+
+    def timed_out(self, *args: str, after: str, **more: Any) -> Outcome:
+        """A run whose time is up once it has said ``after``, however long that takes; ``more`` as for ``start``."""
+        running = self.start(*args, own_clock=True, **more)
+        running.wait_for(after)
+        running.time_passes()
+        return running.wait()
 
     def _environment(self, given: Mapping[str, str | None]) -> dict[str, str]:
         home = self._folder / "home"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Running, Step, poll
+from tests.conftest import Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
 from tests.faults import proxy as faults
 from tests.faults.proxy import Action, Match, Proxy, on
@@ -137,10 +137,12 @@ def test_the_server_is_away_when_the_release_begins(step: Step, proxy: Proxy, na
 
 def test_time_is_up_while_the_server_is_away(step: Step, proxy: Proxy, namespace: str, tmp_path: Path) -> None:
     path = write(tmp_path / "release.yaml", deployment("web", "shop/never-ready:1"))
-    run = step.start("apply", "-f", path, "-n", namespace, "--timeout", "3s", env=through(proxy), report=True)
+    run = step.start("apply", "-f", path, "-n", namespace, env=through(proxy), report=True, own_clock=True)
     poll(lambda: len(proxy.matching(on(watch=True))) == 3, "the watches")
     proxy.stop()
-    outcome = run.wait(timeout=30)
+    run.wait_for("connection refused")
+    run.time_passes()
+    outcome = run.wait()
     assert outcome.code == 3, outcome.text
     assert statuses(outcome) == {"Deployment/web": "in progress"}
 
@@ -204,6 +206,14 @@ def test_a_500_that_stays_is_told(step: Step, proxy: Proxy, namespace: str, tmp_
     assert "currently unable to handle the request" in outcome.stderr and "release.yaml:1" in outcome.stderr
 
 
+def out_of_time(step: Step, proxy: Proxy, *line: str) -> Outcome:
+    """A run whose time is up once it has tried to write twice."""
+    run = step.start(*line, env=through(proxy), report=True, own_clock=True)
+    poll(lambda: len(proxy.matching(PATCH)) >= 2, "a second try")
+    run.time_passes()
+    return run.wait()
+
+
 @pytest.mark.parametrize(
     ("action", "code"),
     [(faults.throttle(1), 3), (faults.stall(), 3), (faults.fail(503), 5), (faults.html(502), 5)],
@@ -214,7 +224,7 @@ def test_time_is_up_before_the_release_is_out(
 ) -> None:
     proxy.rule(PATCH, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"), deployment())
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
+    outcome = out_of_time(step, proxy, "apply", "-f", path, "-n", namespace, "--request-timeout", "2s")
     assert outcome.code == code, outcome.text
     assert set(actions(outcome).values()) == {"none"}
     assert "error: " in outcome.stderr and "Traceback" not in outcome.text
@@ -227,7 +237,7 @@ def test_nobody_says_that_nothing_was_changed_where_an_answer_was_lost(
 ) -> None:
     proxy.rule(_write, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
+    outcome = out_of_time(step, proxy, "apply", "-f", path, "-n", namespace)
     assert outcome.code == 5, outcome.text
     assert "nothing was" not in outcome.text
 

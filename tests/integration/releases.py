@@ -24,10 +24,16 @@ class Releases:
     def __call__(self, *made: Object, options: tuple[str, ...] = ()) -> Outcome:
         return self.start(*made, options=options).wait()
 
-    def start(self, *made: Object, options: tuple[str, ...] = ()) -> Running:
+    def start(self, *made: Object, options: tuple[str, ...] = (), own_clock: bool = False) -> Running:
         """The same in the background."""
         path = write(self._folder / "release.yaml", *made)
-        return self._step.start("apply", "-f", path, "-n", self.namespace, *options, report=True)
+        line = ("apply", "-f", path, "-n", self.namespace, *options)
+        return self._step.start(*line, report=True, own_clock=own_clock)
+
+    def timed_out(self, *made: Object, after: str, options: tuple[str, ...] = ()) -> Outcome:
+        """A release whose time is up once it has said ``after``."""
+        path = write(self._folder / "release.yaml", *made)
+        return self._step.timed_out("apply", "-f", path, "-n", self.namespace, *options, after=after, report=True)
 
     def kubectl(self, *words: str, input: str | None = None) -> str:
         """What kubectl says in this namespace."""

@@ -16,31 +16,32 @@ from tests.integration.outcomes import statuses
 
 
 class Crowd:
-    """A proxy's action that counts how many requests are there at once, each of them held for a moment."""
+    """A proxy's action that counts how many requests are there at once; the first ones are held until ``size`` met."""
 
-    def __init__(self, held: float = 0.03) -> None:
+    def __init__(self, size: int) -> None:
         self.most = 0
         self.connections: set[tuple[str, int]] = set()
-        self._held = held
+        self._size = size
         self._inside = 0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def __call__(self, exchange: Exchange) -> None:
-        with self._lock:
+        with self._changed:
             self._inside += 1
             self.most = max(self.most, self._inside)
             self.connections.add(exchange.handler.client_address)
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self.most >= self._size, 60), f"{self.most} met, not {self._size}"
         try:
-            exchange.proxy.stopping.wait(self._held)
             exchange.forward()
         finally:
-            with self._lock:
+            with self._changed:
                 self._inside -= 1
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 def test_requests_in_flight(concurrency: int, step: Step, namespace: str, proxy: Proxy, tmp_path: Path) -> None:
-    crowd = Crowd()
+    crowd = Crowd(concurrency)
     proxy.rule(on(watch=False), crowd, times=None)
     path = write(tmp_path / "release.yaml", *(config_map(f"c{number}", a="b") for number in range(16)))
     outcome = step("apply", "-f", path, "-n", namespace, "--concurrency", str(concurrency), env=through(proxy))

@@ -138,7 +138,7 @@ def test_custom_resources_are_gone_before_their_definition_goes(
     widget["metadata"]["finalizers"] = [GUARD]
     path = write(tmp_path / "release.yaml", definition(group), widget)
     assert step("apply", "-f", path, "-n", namespace).code == 0
-    held = step("delete", "-f", path, "-n", namespace, "--timeout", "1s", report=True)
+    held = step.timed_out("delete", "-f", path, "-n", namespace, after=f"held by finalizer {GUARD}", report=True)
     assert held.code == 3, held.text
     assert set(actions(held).values()) == {"deleted", "none"}, "its definition is still there"
     release(kubectl, namespace, f"widgets.{group}/one")
@@ -282,7 +282,7 @@ def test_what_is_left_open_is_refused(words: tuple[str, ...], said: str, step: S
 
 def test_a_finalizer_that_holds_it_is_named_when_time_is_up(step: Step, kubectl: Kubectl, namespace: str) -> None:
     guarded(kubectl, namespace, GUARD, "example.com/other")
-    outcome = step("delete", "cm/settings", "-n", namespace, "--timeout", "1s", report=True)
+    outcome = step.timed_out("delete", "cm/settings", "-n", namespace, after="held by finalizer", report=True)
     assert (outcome.code, statuses(outcome)) == (3, {"ConfigMap/settings": "terminating"})
     failure = the_failure(outcome)
     assert failure["message"] == f"held by finalizer {GUARD}, finalizer example.com/other"
@@ -300,7 +300,7 @@ def test_no_wait(step: Step, kubectl: Kubectl, namespace: str) -> None:
 @pytest.mark.parametrize("way", [("cm/settings",), ("cm", "--field-selector", "metadata.name=settings")])
 def test_it_waits_until_it_is_gone(way: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str) -> None:
     guarded(kubectl, namespace)
-    running = step.start("delete", *way, "-n", namespace, "--timeout", "30s", report=True)
+    running = step.start("delete", *way, "-n", namespace, report=True)
     running.wait_for(f"held by finalizer {GUARD}")
     release(kubectl, namespace)
     outcome = running.wait()
@@ -310,7 +310,7 @@ def test_it_waits_until_it_is_gone(way: tuple[str, ...], step: Step, kubectl: Ku
 
 def test_a_successor_of_the_same_name_counts_as_gone(step: Step, kubectl: Kubectl, namespace: str) -> None:
     guarded(kubectl, namespace)
-    running = step.start("delete", "cm/settings", "-n", namespace, "--timeout", "30s", report=True)
+    running = step.start("delete", "cm/settings", "-n", namespace, report=True)
     running.wait_for("held by finalizer")
     release(kubectl, namespace)
     kubectl("-n", namespace, "create", "configmap", "settings", "--from-literal=made=anew")

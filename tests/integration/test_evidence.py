@@ -118,7 +118,11 @@ def test_why_it_is_not_current(step: Step, cluster: Cluster, namespace: str, tmp
     path = write(tmp_path / "release.yaml", *(made for made, _ in NOT_CURRENT))
     assert step("apply", "-f", path, "-n", namespace, "--no-wait").code == 0
     poll(lambda: _has_happened(cluster, namespace), "all that keeps them from being current")
-    outcome = step("status", "-f", path, "-n", namespace, "--no-fail-fast", "--timeout", "5s", report=True)
+    run = step.start("status", "-f", path, "-n", namespace, "--no-fail-fast", report=True, own_clock=True)
+    for made, _ in NOT_CURRENT:
+        run.wait_for(f"/{made['metadata']['name']}: ")
+    run.time_passes()
+    outcome = run.wait()
     assert outcome.code == 3, outcome.text
     found, shown = failures(outcome), unfolded(outcome)
     for made, expected in NOT_CURRENT:

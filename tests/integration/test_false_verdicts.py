@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Step, poll
+from tests.conftest import Step
 from tests.controlplane.cluster import Cluster
 from tests.faults import proxy as faults
 from tests.faults.proxy import Proxy, on
@@ -66,17 +66,17 @@ def test_rollout_status_reports_the_previous_rollouts_success(
     assert release(deployment(image="shop/web:1")).code == 0
     proxy.rule(on("GET", watch=True), faults.stall(), times=None)
     path = write(tmp_path / "next.yaml", deployment(image="shop/web:2"))
-    words = ("apply", "-f", path, "-n", release.namespace, "--timeout", "2s")
-    outcome = step(*words, env=through(proxy), report=True)
+    words = ("apply", "-f", path, "-n", release.namespace)
+    outcome = step.timed_out(*words, after="waiting for 1 object", env=through(proxy), report=True)
     assert (outcome.code, statuses(outcome)) == (3, {"Deployment/web": "in progress"}), outcome.text
 
 
 @pytest.mark.usefixtures("played")
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
 def test_rollout_status_passes_what_runs_and_is_not_ready(kind: str, release: Releases) -> None:
-    outcome = release(workload(kind, "web", "shop/never-ready:1"), options=("--timeout", "2s"))
+    outcome = release.timed_out(workload(kind, "web", "shop/never-ready:1"), after="running but not ready")
     assert (outcome.code, statuses(outcome)) == (3, {f"{kind}/web": "in progress"}), outcome.text
-    poll(lambda: [pod["status"].get("phase") for pod in release.read("pods")][:1] == ["Running"], "a pod that runs")
+    assert [pod["status"].get("phase") for pod in release.read("pods")][:1] == ["Running"]
 
 
 # -- kapp
@@ -86,7 +86,8 @@ def test_rollout_status_passes_what_runs_and_is_not_ready(kind: str, release: Re
 def test_kapp_does_not_look_at_updated_replicas(release: Releases) -> None:
     """Paused: observed, available, and not one pod of the new revision."""
     assert release(deployment(image="shop/web:1", replicas=2)).code == 0
-    outcome = release(deployment(image="shop/web:2", replicas=2, spec={"paused": True}), options=("--timeout", "2s"))
+    made = deployment(image="shop/web:2", replicas=2, spec={"paused": True})
+    outcome = release.timed_out(made, after="0 of 2 pods updated")
     status = release.read("deployment", "web")["status"]
     assert (status["availableReplicas"], status.get("updatedReplicas", 0)) == (2, 0)
     assert (outcome.code, statuses(outcome)) == (3, {"Deployment/web": "in progress"}), outcome.text
@@ -97,7 +98,8 @@ def test_kapp_is_done_at_once_with_a_custom_resource_it_has_no_rule_for(release:
     group = f"{release.namespace}.example"
     try:
         assert release(definition(group)).code == 0
-        outcome = release(custom(group, "one", spec={"size": 1}), options=("--timeout", "2s"))
+        made = custom(group, "one", spec={"size": 1})
+        outcome = release.timed_out(made, after="waiting for its controller to take note", options=("--timeout", "1s"))
     finally:
         cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
     assert (outcome.code, statuses(outcome)) == (3, {"Widget/one": "in progress"}), outcome.text
@@ -120,14 +122,14 @@ def test_krane_fails_a_job_at_the_first_failure_of_two(release: Releases) -> Non
 
 @pytest.mark.usefixtures("played")
 def test_krane_passes_a_job_that_has_been_active_for_five_seconds(release: Releases) -> None:
-    outcome = release(job("once", "shop/job-hang:1"), options=("--timeout", "6s"))
+    outcome = release.timed_out(job("once", "shop/job-hang:1"), after="0 of 1 completions")
     assert (outcome.code, statuses(outcome)) == (3, {"Job/once": "in progress"}), outcome.text
 
 
 @pytest.mark.usefixtures("played")
 def test_krane_waits_for_a_pull_that_was_denied(release: Releases) -> None:
     """Sooner than what may pass, such as a registry's rate limit, is given up: 60 s."""
-    outcome = release(deployment(image="shop/pull-denied:1"), options=("--timeout", "50s"))
+    outcome = release(deployment(image="shop/pull-denied:1"))
     assert outcome.code == 1 and the_failure(outcome)["reason"] in PULL, outcome.text
 
 

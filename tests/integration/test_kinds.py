@@ -58,7 +58,8 @@ def test_no_green_while_old_pods_are_left(release: Releases) -> None:
 
 def test_available_and_not_just_ready(release: Releases) -> None:
     """Ready and not yet available for minutes: in progress; available as soon as that is asked of them no more."""
-    ready = release(deployment(replicas=2, spec={"minReadySeconds": 500}), options=("--timeout", "3s"))
+    made = deployment(replicas=2, spec={"minReadySeconds": 500})
+    ready = release.timed_out(made, after="0 of 2 updated pods available")
     assert (ready.code, statuses(ready)) == (3, {"Deployment/web": "in progress"}), ready.text
     poll(lambda: release.read("deployment", "web")["status"].get("readyReplicas") == 2, "two ready pods")
     assert "availableReplicas" not in release.read("deployment", "web")["status"]
@@ -68,7 +69,7 @@ def test_available_and_not_just_ready(release: Releases) -> None:
 
 
 def test_paused(release: Releases) -> None:
-    paused = release(deployment(spec={"paused": True}), options=("--timeout", "2s"))
+    paused = release.timed_out(deployment(spec={"paused": True}), after="paused: resume it")
     assert (paused.code, statuses(paused)) == (3, {"Deployment/web": "in progress"}), paused.text
     assert "paused: resume it" in paused.stderr
     resumed = release(deployment(spec={"paused": False}))
@@ -135,7 +136,8 @@ def test_ordered_pods_wait_for_the_first(release: Releases) -> None:
 def test_a_broken_first_pod_of_an_older_revision(policy: str, code: int, release: Releases) -> None:
     """With OrderedReady it is never replaced: it must be named, for somebody has to delete it."""
     assert release(stateful("shop/pull-fail:1", podManagementPolicy=policy)).code == 1
-    mended = release(stateful("shop/web:2", podManagementPolicy=policy), options=("--timeout", "4s"))
+    made = stateful("shop/web:2", podManagementPolicy=policy)
+    mended = release.timed_out(made, after="delete it") if code else release(made)
     assert mended.code == code, mended.text
     if code:
         assert "db-0" in the_failure(mended)["pod"]

@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import Kubectl, Step, poll
 from tests.integration.objects import Object, deployment, job, write
 from tests.integration.outcomes import statuses, the_failure
+from tests.integration.releases import HELD, Releases
 
 pytestmark = pytest.mark.usefixtures("played")
 
@@ -46,10 +47,11 @@ def test_a_pod_that_no_node_takes(step: Step, namespace: str, tmp_path: Path) ->
     assert (outcome.code, the_failure(outcome)["reason"]) == (1, "Unschedulable"), outcome.text
 
 
-@pytest.mark.parametrize("entry", ["ErrImagePull=never", "ImagePullBackOff=5m"])
+@pytest.mark.parametrize("entry", ["ErrImagePull=never", "ImagePullBackOff=5h"])
 def test_later_than_the_table(entry: str, step: Step, namespace: str, tmp_path: Path) -> None:
     path = write(tmp_path / "release.yaml", deployment(image="shop/pull-fail:1"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--fail-after", entry, "--timeout", "2s", report=True)
+    line = ("apply", "-f", path, "-n", namespace, "--fail-after", entry)
+    outcome = step.timed_out(*line, after="1 ErrImagePull", report=True)
     assert (outcome.code, statuses(outcome)) == (3, {"Deployment/web": "in progress"}), outcome.text
     assert "pull-fail:1: not found" in outcome.stderr
 
@@ -73,39 +75,50 @@ def test_more_restarts_than_the_table_allows(step: Step, kubectl: Kubectl, names
 
 
 def test_shorter_than_the_runs(step: Step, namespace: str, tmp_path: Path) -> None:
-    slow = annotated(deployment("slow", "shop/never-ready:1"), timeout="2s")
+    slow = annotated(deployment("slow", "shop/never-ready:1"), timeout="5m")
     patient = deployment("patient", "shop/never-ready:1")
     path = write(tmp_path / "release.yaml", slow, patient, deployment("good"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "40s", report=True)
+    run = step.start("apply", "-f", path, "-n", namespace, "--timeout", "2h", report=True, own_clock=True)
+    run.wait_for("deployment.apps/good: current")
+    run.time_passes(600)
+    outcome = run.wait()
     assert outcome.code == 3, outcome.text
     assert the_failure(outcome)["object"].endswith("/slow")
     assert statuses(outcome)["Deployment/good"] == "current"
 
 
-def test_longer_than_the_runs(step: Step, namespace: str, tmp_path: Path) -> None:
-    slow = annotated(deployment("slow", delay="3s"), timeout="1m")
-    path = write(tmp_path / "release.yaml", slow, deployment("good"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "1s", report=True)
+def test_longer_than_the_runs(release: Releases) -> None:
+    slow = annotated(deployment("slow", create_delay=HELD), timeout="2h")
+    run = release.start(slow, deployment("good"), options=("--timeout", "5m"), own_clock=True)
+    run.wait_for("deployment.apps/good: current")
+    run.time_passes(600)
+    release.let_start()
+    outcome = run.wait()
     assert (outcome.code, set(statuses(outcome).values())) == (0, {"current"}), outcome.text
-    assert "1m at the most" in outcome.stderr
+    assert "2h00m at the most" in outcome.stderr
 
 
-def test_without_failing_fast_the_others_are_waited_for(step: Step, namespace: str, tmp_path: Path) -> None:
-    slow = annotated(deployment("slow", "shop/never-ready:1"), timeout="1s")
-    path = write(tmp_path / "release.yaml", slow, deployment("late", delay="3s"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--no-fail-fast", report=True)
+def test_without_failing_fast_the_others_are_waited_for(release: Releases) -> None:
+    slow = annotated(deployment("slow", "shop/never-ready:1"), timeout="5m")
+    late = deployment("late", create_delay=HELD)
+    options = ("--no-fail-fast", "--timeout", "2h")
+    run = release.start(slow, late, options=options, own_clock=True)
+    run.wait_for("1 running but not ready")
+    run.time_passes(600)
+    release.let_start()
+    outcome = run.wait()
     assert outcome.code == 3, outcome.text
     assert statuses(outcome) == {"Deployment/slow": "in progress", "Deployment/late": "current"}
 
 
 @pytest.mark.parametrize("verb", ["status", "run"])
 def test_for_other_verbs(verb: str, step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "release.yaml", annotated(job("slow", "shop/job-hang:1"), timeout="2s"))
+    path = write(tmp_path / "release.yaml", annotated(job("slow", "shop/job-hang:1"), timeout="5m"))
     if verb == "status":
         kubectl("-n", namespace, "apply", "-f", path)
-    outcome = step(verb, "-f", path, "-n", namespace, "--timeout", "40s", report=True)
+    outcome = step.timed_out(verb, "-f", path, "-n", namespace, after="0 of 1 completions", report=True)
     assert outcome.code == 3, outcome.text
-    assert "waiting for 1 object, 2.0 s at the most" in outcome.stderr
+    assert "waiting for 1 object, 5m at the most" in outcome.stderr
 
 
 # -- mistakes

@@ -175,8 +175,8 @@ def test_what_goes_wrong_without_it(
     rules, _ = split(printed(step("permissions", "-f", path, "-n", namespace)), namespace)
     rest = dict(without_each(rules))[missing]
     runner = as_runner(cluster, cluster.token(namespace, rules=rest))
-    limit = ("--timeout", "3s") if code == 3 else ()
-    outcome = step("apply", "-f", path, "-n", namespace, *limit, env=runner)
+    line = ("apply", "-f", path, "-n", namespace)
+    outcome = step.timed_out(*line, after=told, env=runner) if code == 3 else step(*line, env=runner)
     assert outcome.code == code, outcome.text
     assert told in outcome.text
 

@@ -48,12 +48,14 @@ class Shop:
     def kubectl(self, *words: str, **more: Any) -> str:
         return self._kubectl("-n", self.namespace, *words, **more).stdout
 
-    def start(self, *made: Object, options: tuple[str, ...] = (OPTION,), env: Any = None) -> Running:
+    def start(
+        self, *made: Object, options: tuple[str, ...] = (OPTION,), env: Any = None, own_clock: bool = False
+    ) -> Running:
         for one in made:
             if one["kind"] not in ("Namespace", "ValidatingWebhookConfiguration"):
                 one["metadata"].setdefault("namespace", self.namespace)
         path = write(self.folder / "release.yaml", *made)
-        return self.step.start("apply", "-f", path, *options, env=env, report=True)
+        return self.step.start("apply", "-f", path, *options, env=env, report=True, own_clock=own_clock)
 
     def release(self, *made: Object, options: tuple[str, ...] = (OPTION,), env: Any = None) -> Outcome:
         return self.start(*made, options=options, env=env).wait(120)
@@ -371,11 +373,14 @@ def test_what_would_keep_it_from_going_back_goes_first(shop: Shop, cluster: Clus
 def test_a_release_that_times_out(shop: Shop) -> None:
     shop.good(deployment())
     late = deployment(image="shop/never-ready:2")
-    late["metadata"]["annotations"] = {"k8s-step/timeout": "2s"}
-    outcome = shop.release(late, options=(OPTION, "--timeout", "90s"))
+    late["metadata"]["annotations"] = {"k8s-step/timeout": "5m"}
+    run = shop.start(late, options=(OPTION, "--timeout", "90m"), own_clock=True)
+    run.wait_for("1 running but not ready")
+    run.time_passes(600)
+    outcome = run.wait()
     went_back(outcome, "timed_out")
     assert "deployment.apps/web is not current" in outcome.stderr
-    assert "rolling back what this run did to 1 object, 1m30s at the most" in outcome.stderr
+    assert "rolling back what this run did to 1 object, 1h30m at the most" in outcome.stderr
 
 
 def test_a_release_that_is_refused_halfway(shop: Shop) -> None:

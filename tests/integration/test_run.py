@@ -69,7 +69,7 @@ def test_an_image_that_is_not_there_fails_early_and_the_job_is_left(step: Step, 
 
 def test_a_job_that_hangs_is_3_and_its_log_was_told(step: Step, namespace: str, tmp_path: Path) -> None:
     path = write(tmp_path / "job.yaml", job("migrate", "shop/job-hang:1"))
-    outcome = step("run", "-f", path, "-n", namespace, "--timeout", "2s", report=True)
+    outcome = step.timed_out("run", "-f", path, "-n", namespace, after="waiting for the lock", report=True)
     assert outcome.code == 3, outcome.text
     assert outcome.stdout.splitlines() == ["waiting for the lock"]
     assert statuses(outcome) == {"Job/migrate": "in progress"}
@@ -278,7 +278,9 @@ def test_rm_deletes_it_whatever_came_of_it(
     word: str, code: int, step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "job.yaml", job("migrate", f"shop/{word}:1"))
-    outcome = step("run", "-f", path, "-n", namespace, "--rm", "--timeout", "4s", report=True)
+    line = ("run", "-f", path, "-n", namespace, "--rm")
+    hangs = word == "job-hang"
+    outcome = step.timed_out(*line, after="waiting for the lock", report=True) if hangs else step(*line, report=True)
     assert outcome.code == code, outcome.text
     assert "deleted job.batch/migrate" in outcome.stderr
     assert names(kubectl, namespace) == []

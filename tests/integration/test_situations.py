@@ -42,7 +42,8 @@ Act = Callable[[Releases], object]
 class Row:
     """What is released and what comes of it.
 
-    ``before`` must become current first; ``act`` is what others do meanwhile; once it says ``until``, it is cancelled.
+    ``before`` must become current first; ``act`` is what others do meanwhile; once it says ``until``, it is cancelled,
+    once it says ``after``, its time is up.
     ``blamed`` is ``Deployment/web``: the first of ``made`` where it is left out.
     """
 
@@ -56,6 +57,7 @@ class Row:
     act: Act | None = None
     options: tuple[str, ...] = ()
     until: str = ""
+    after: str = ""
     blamed: str = ""
     status: str = ""
 
@@ -196,8 +198,7 @@ ROLLOUTS: dict[str, Row] = {
         (deployment(image="shop/web:2", spec={"strategy": {"type": "Recreate"}}),),
         3,
         before=(deployment(spec={"strategy": {"type": "Recreate"}}, termination="60s"),),
-        options=("--timeout", "2s"),
-        words="0 of 1 pods updated",
+        after="0 of 1 pods updated",
         status="in progress",
     ),
     "a DaemonSet with surge": Row(
@@ -238,8 +239,7 @@ ROLLOUTS: dict[str, Row] = {
         (claim("data", "unprovisioned"),),
         3,
         None,  # its events may tell more by then
-        words="waiting for a volume",
-        options=("--timeout", "1s"),
+        after="waiting for a volume",
         status="in progress",
     ),
 }
@@ -335,13 +335,16 @@ def play(row: Row, release: Releases) -> None:
     if row.before:
         earlier = release(*row.before)
         assert earlier.code == 0, earlier.text
-    run = release.start(*row.made, options=row.options)
+    run = release.start(*row.made, options=row.options, own_clock=bool(row.after))
     if row.act:
         run.wait_for("waiting for 1 object")
         row.act(release)
     if row.until:
         run.wait_for(row.until, 60)
         run.signal(signal.SIGTERM)
+    if row.after:
+        run.wait_for(row.after)
+        run.time_passes()
     outcome = run.wait()
     assert outcome.code == row.code, outcome.text
     first = f"{row.made[0]['kind']}/{row.made[0]['metadata']['name']}"
@@ -390,7 +393,7 @@ def test_a_ready_of_the_generation_before(release: Releases, group: str) -> None
     there(release, group, ready("True"))
     unchanged = release(custom(group, "one", spec={"size": 1}))
     assert (unchanged.code, statuses(unchanged)) == (0, {"Widget/one": "current"}), unchanged.text
-    stale = release(custom(group, "one", spec={"size": 2}), options=("--timeout", "1s"))
+    stale = release.timed_out(custom(group, "one", spec={"size": 2}), after="not yet seen generation 2")
     assert (stale.code, statuses(stale)) == (3, {"Widget/one": "in progress"}), stale.text
     assert "not yet seen generation 2" in the_failure(stale)["message"]
     release.say("one", kind=f"widgets.{group}", observedGeneration=2, conditions=ready("True"))
@@ -400,7 +403,7 @@ def test_a_ready_of_the_generation_before(release: Releases, group: str) -> None
 
 def test_why_it_is_not_ready_is_named_at_the_timeout(release: Releases, group: str) -> None:
     there(release, group, ready("False", reason="NoZone", message="there is no zone eu-9"))
-    outcome = release(custom(group, "one", spec={"size": 1}), options=("--timeout", "1s"))
+    outcome = release.timed_out(custom(group, "one", spec={"size": 1}), after="there is no zone eu-9")
     assert (outcome.code, statuses(outcome)) == (3, {"Widget/one": "in progress"}), outcome.text
     failure = the_failure(outcome)
     assert (failure["reason"], failure["message"]) == ("NoZone", "there is no zone eu-9")

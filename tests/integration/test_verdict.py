@@ -197,7 +197,7 @@ def test_what_may_pass_is_fatal_only_when_it_lasts(
 # -- not fatal: named at the timeout
 
 PENDING: list[tuple[Object, str, str]] = [
-    # the object, the reason in the report, words of the message
+    # the object, the reason in the report (and in the log before), words of the message
     (deployment("never-ready", "shop/never-ready:2"), "ContainersNotReady", "never-ready"),
     (deployment("busy", "shop/pull-rate-limited:2"), "ErrImagePull", "toomanyrequests"),
     (deployment("down", "shop/pull-unavailable:2"), "ErrImagePull", "503 Service Unavailable"),
@@ -214,7 +214,12 @@ def test_what_is_not_fatal_is_named_at_the_timeout(
     made: Object, reason: str, words: str, step: Step, namespace: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "release.yaml", made, deployment("good"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", report=True)
+    graces = ("--fail-after", "ErrImagePull=9h", "--fail-after", "CreateContainerConfigError=9h")
+    run = step.start("apply", "-f", path, "-n", namespace, *graces, report=True, own_clock=True)
+    run.wait_for("deployment.apps/good: current")
+    run.wait_for(f"{made['metadata']['name']}: ")
+    run.time_passes()
+    outcome = run.wait()
     assert outcome.code == 3, outcome.text
     assert outcome.report is not None and outcome.report["result"] == "timed_out"
     name = f"{made['kind']}/{made['metadata']['name']}"
@@ -286,7 +291,7 @@ def test_what_is_being_deleted_is_not_current(step: Step, cluster: Cluster, name
     assert step("apply", "-f", path, "-n", namespace).code == 0
     url = f"/api/v1/namespaces/{namespace}/configmaps/held"
     assert cluster.request("DELETE", url).code == 200
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "1s", report=True)
+    outcome = step.timed_out("apply", "-f", path, "-n", namespace, after="example.com/hold", report=True)
     freed = cluster.request(
         "PATCH", url, '{"metadata":{"finalizers":null}}', content_type="application/merge-patch+json"
     )

@@ -32,6 +32,10 @@ class Shop:
         path = write(self.folder / "release.yaml", made)
         return self.step.start("apply", "-f", path, "-n", self.namespace, *more, report=True)
 
+    def timed_out(self, made: Object, after: str) -> Outcome:
+        path = write(self.folder / "release.yaml", made)
+        return self.step.timed_out("apply", "-f", path, "-n", self.namespace, after=after, report=True)
+
 
 @pytest.fixture
 def shop(step: Step, namespace: str, tmp_path: Path) -> Shop:
@@ -64,7 +68,7 @@ def test_other_workloads_green_before_and_broken_now(kind: str, shop: Shop) -> N
 def test_a_broken_pod_that_holds_up_the_next_revision_is_named(shop: Shop, kubectl: Kubectl) -> None:
     """Kubernetes leaves it to a person to delete it."""
     assert shop.put(workload("StatefulSet", "db", "shop/pull-fail:1")).wait().code == 1
-    stuck = shop.put(workload("StatefulSet", "db", "shop/web:2"), "--timeout", "3s").wait()
+    stuck = shop.timed_out(workload("StatefulSet", "db", "shop/web:2"), "of an older revision holds it up")
     assert stuck.code == 3, stuck.text
     assert (the_failure(stuck)["pod"], the_failure(stuck)["image"]) == ("db-0", "shop/pull-fail:1")
     assert "pod db-0 of an older revision holds it up" in " ".join(stuck.stderr.split())
@@ -88,7 +92,7 @@ def test_broken_before_and_good_now_exits_0(shop: Shop, kubectl: Kubectl) -> Non
 
 def test_the_pods_of_the_last_release_are_not_blamed(shop: Shop) -> None:
     assert shop.release("shop/crash:1").code == 1
-    late = shop.release("shop/never-ready:2", "--timeout", "3s")
+    late = shop.timed_out(deployment("web", "shop/never-ready:2"), "1 running but not ready")
     assert late.code == 3, late.text
     assert the_failure(late)["image"] == "shop/never-ready:2"
     assert "CrashLoopBackOff" not in late.text and "FATAL" not in late.text
@@ -118,7 +122,7 @@ def test_the_servers_own_deadline(shop: Shop) -> None:
     assert (failure["reason"], failure["image"]) == ("ProgressDeadlineExceeded", "shop/never-ready:1")
     again = shop.release("shop/never-ready:1", spec={"progressDeadlineSeconds": 1})
     assert (again.code, actions(again)) == (1, {"Deployment/web": "unchanged"}), again.text
-    good = shop.release("shop/web:2", spec={"progressDeadlineSeconds": 5}, delay="500ms")
+    good = shop.release("shop/web:2", spec={"progressDeadlineSeconds": 120}, delay="500ms")
     assert good.code == 0, good.text
 
 

@@ -1,0 +1,58 @@
+"""Runs the step with a clock that the test turns on, so that a deadline passes when the test says so.
+
+``python clock.py FILE ARGUMENT…``: ``time.monotonic`` is ahead of the machine's own by one second for each byte in
+FILE, and whoever waits on a queue notices.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_machine = time.monotonic
+_SLICE = 0.05  # seconds between two looks at the clock while a queue is empty
+
+
+class Clock:
+    """The test's end of it: ``turn(60)`` makes a minute pass for the step that runs with ``file``."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.touch()
+
+    def turn(self, seconds: int) -> None:
+        with self.file.open("ab") as file:
+            file.write(b"." * seconds)
+
+
+class _Queue(queue.SimpleQueue):  # type: ignore[type-arg]
+    """A queue whose timeouts are measured by the turned clock."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        if not block or timeout is None:
+            return super().get(block, timeout)
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            try:
+                return super().get(timeout=min(left, _SLICE))
+            except queue.Empty:
+                continue
+        return super().get(block=False)
+
+
+def main() -> None:
+    file = Path(sys.argv[1])
+    time.monotonic = lambda: _machine() + file.stat().st_size
+    queue.SimpleQueue = _Queue  # type: ignore[misc]
+    sys.argv = ["k8s-step", *sys.argv[2:]]
+    sys.path.pop(0)  # this folder: it is no place to import from
+    from k8s_step.cli import main as step
+
+    step()
+
+
+if __name__ == "__main__":
+    main()
