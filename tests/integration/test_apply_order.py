@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Step
+from tests.conftest import Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Proxy, on
+from tests.faults.proxy import Exchange, Proxy, on
 from tests.integration.objects import Object, config_map, custom, definition, deployment, obj, through, write
 from tests.integration.outcomes import actions, statuses
 
@@ -87,6 +88,27 @@ def test_custom_resources_are_sent_when_their_kind_is_established(
     assert outcome.code == 0, outcome.text
     assert list(actions(outcome).values()) == ["created"] * 12
     assert [request.code for request in proxy.writes] == [201] * 12
+
+
+def test_custom_resources_wait_until_their_kind_is_established(
+    step: Step, namespace: str, group: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The news that it is established is held back: until then, nothing of that kind is sent."""
+    news = threading.Event()
+
+    def held(exchange: Exchange) -> None:
+        news.wait(60)
+        exchange.forward()
+
+    rule = proxy.rule(on("GET", "customresourcedefinitions$", watch=True), held)
+    path = write(tmp_path / "release.yaml", custom(group, "one"), definition(group))
+    run = step.start("apply", "-f", path, "-n", namespace, "--no-preflight", "--no-wait", env=through(proxy))
+    poll(lambda: rule.used, "the watch on its definition", 60)
+    assert order(proxy) == [f"customresourcedefinitions/widgets.{group}"]
+    news.set()
+    outcome = run.wait()
+    assert outcome.code == 0, outcome.text
+    assert order(proxy) == [f"customresourcedefinitions/widgets.{group}", "widgets/one"]
 
 
 def test_a_kind_that_is_there_costs_one_discovery_request(

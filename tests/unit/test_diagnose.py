@@ -39,6 +39,7 @@ class Server:
         self.logs: dict[str, bytes] = {}
         self.objects: dict[str, Object] = {}
         self.refuses: Mapping[str, int] = {}
+        self.cuts = ""  # the ending of paths that end without an answer
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._loopback = stack.enter_context(Loopback(self._answer))
         self.client = Client(Connection(self._loopback.url, "test"), request_timeout=10.0)
@@ -48,6 +49,8 @@ class Server:
         url = urlsplit(exchange.target)
         query = dict(parse_qsl(url.query))
         self.asked.append((url.path, query))
+        if self.cuts and url.path.endswith(self.cuts):
+            return exchange.close()
         for ending, code in self.refuses.items():
             if url.path.endswith(ending):
                 return exchange.reply(code, {"kind": "Status", "message": "no"})
@@ -438,6 +441,17 @@ def test_a_node_that_is_away_costs_its_logs_only(server: Server) -> None:
     assert finding.events == ("10:00:05Z pod BackOff: Back-off",)
     (missing,) = finding.missing
     assert missing.startswith("no logs: ")
+
+
+def test_a_kubelet_that_does_not_answer_is_not_the_server(server: Server) -> None:
+    """A log goes through the node's kubelet: the connection that ends there says nothing of the server itself."""
+    server.events["uid-web-2"] = [event("BackOff", "Back-off")]
+    server.cuts = "/log"
+    group = [pod(CRASHING), pod(waiting("ImagePullBackOff", "no such tag"), name="web-2")]
+    crashed, pulled = found(server, *(target(each) for each in group))
+    (missing,) = crashed.missing
+    assert missing.startswith("no logs: ") and "no evidence" not in missing
+    assert (pulled.events, pulled.missing) == (("10:00:05Z pod BackOff: Back-off",), ())
 
 
 def test_a_bug_of_ours_costs_the_evidence_of_one_cause(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
