@@ -394,6 +394,7 @@ _BY_REASON = {
     "Running": Advice(
         "the Job is still at work", "its last lines: is it busy, or does it wait for something? does it need more time?"
     ),
+    "Failed": Advice("its controller has given it up, or tries in vain", "its status and events; its controller's log"),
     "PodFailed": Advice("its pod failed", "the pod's last lines and events, and those of its node"),
     "UnexpectedAdmissionError": Advice("the node's kubelet refused the pod", "devices and their plugins on that node"),
     "NodeShutdown": Advice("its node was shut down", "the node: an upgrade, or a cheap machine taken back?"),

@@ -36,7 +36,10 @@ class Blame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """``due`` is the time (of the caller's clock) at which to judge again if nothing happens before."""
+    """``due`` is the time (of the caller's clock) at which to judge again if nothing happens before.
+
+    ``settling``: it passes by itself within seconds. ``unjudged``: nothing tells whether it is ready.
+    """
 
     state: State
     message: str
@@ -44,6 +47,7 @@ class Judgement:
     blamed: tuple[Blame, ...] = ()
     due: float | None = None
     unjudged: bool = False
+    settling: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -104,12 +108,12 @@ def judge(
     found = readiness.compute(obj)
     settled = marks.started + _SETTLE
     if (found.unjudged or found.unversioned) and changed and now < settled:
-        return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled)
+        return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)
     if found.state in (State.CURRENT, State.TERMINATING):
         return Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
     found = _of_this_revision(found, obj, replica_sets)
     if found.grace is not None:
-        found = replace(found, grace=patience.grace(found.reason, found.grace))
+        found = replace(found, grace=patience.grace(found.family, found.grace))
     own = revision.current_pods(obj, pods, replica_sets) if readiness.observed(obj) else []
     marks.forget_others(own)
     ills = [_ills(pod, obj, marks, now, patience) for pod in own if podfailures.is_alive(pod)]
@@ -210,9 +214,9 @@ def _in_progress(
     obj: Object, found: Readiness, own: list[Object], ills: list[_Ill], marks: Marks, now: float, fail_fast: bool
 ) -> Judgement:
     dues = [due for ill in ills for due, _ in ill.due if due > now]
-    marks.keep(_ITSELF, {("", found.reason)} if found.grace is not None else set())
+    marks.keep(_ITSELF, {("", found.family)} if found.grace is not None else set())
     if found.grace is not None:
-        lasting = marks.since(_ITSELF, "", found.reason, now) + found.grace
+        lasting = marks.since(_ITSELF, "", found.family, now) + found.grace
         if fail_fast and lasting <= now:
             return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
         dues.append(lasting)

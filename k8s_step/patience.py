@@ -34,6 +34,7 @@ REASONS = (
     CRASH,
     "OOMKilled",
     "FailedCreate",
+    "Failed",
     "Unschedulable",
     "ContainersNotReady",
 )

@@ -8,9 +8,13 @@ controller has not yet observed is never judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from k8s_step.conditions import condition, generation, mapping, metadata, number, spec, status
+from k8s_step.customresources import by_what_it_tells
+from k8s_step.states import Readiness, State
+
+__all__ = ["Readiness", "State", "compute", "observed"]
 
 Object = Mapping[str, Any]
 
@@ -18,55 +22,20 @@ _NO_DEADLINE = 2**31 - 1  # progressDeadlineSeconds of MaxInt32 turns the Progre
 FAILED_CREATE_GRACE = 15.0
 
 
-class State(StrEnum):
-    """kstatus's words for where an object stands."""
-
-    CURRENT = "current"
-    IN_PROGRESS = "in progress"
-    FAILED = "failed"
-    TERMINATING = "terminating"
-    NOT_FOUND = "not found"
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """The verdict on one object.
-
-    ``reason`` is Kubernetes' own word where there is one. ``grace`` is set while the object shows a problem that
-    is fatal only when it lasts for that many seconds. ``unjudged`` is set where the object tells nothing,
-    ``unversioned`` where it calls itself ready but not of which generation.
-    """
-
-    state: State
-    message: str = ""
-    reason: str = ""
-    grace: float | None = None
-    unjudged: bool = False
-    unversioned: bool = False
-
-
 def compute(obj: Object) -> Readiness:
     """Judge ``obj`` as the server returned it. Pure: no clock, no requests."""
-    metadata = obj.get("metadata") or {}
-    if metadata.get("deletionTimestamp"):
-        held = ", ".join(metadata.get("finalizers") or [])
+    if metadata(obj).get("deletionTimestamp"):
+        finalizers = metadata(obj).get("finalizers")
+        held = ", ".join(map(str, finalizers)) if isinstance(finalizers, list) else ""
         told = f"being deleted, held by {held}" if held else "being deleted"
         return outcome(obj) or Readiness(State.TERMINATING, told)
-    rule = _RULES.get(_group_kind(obj), _by_conditions)
+    rule = _RULES.get(_group_kind(obj), _by_what_it_tells)
     return _unobserved(obj, must_observe=rule in _OBSERVING) or _by_common_conditions(obj) or rule(obj)
 
 
 def is_custom(obj: Object) -> bool:
     """Whether ``obj`` belongs to a group that only a CRD or an aggregated server can serve."""
     return _group_kind(obj).partition("/")[0] not in _BUILT_IN_GROUPS
-
-
-def condition(obj: Object, kind: str) -> Mapping[str, Any] | None:
-    """The entry of ``status.conditions`` of this type, or ``None``."""
-    conditions = _status(obj).get("conditions")
-    if not isinstance(conditions, list):
-        return None
-    return next((entry for entry in conditions if isinstance(entry, Mapping) and entry.get("type") == kind), None)
 
 
 def outcome(obj: Object) -> Readiness | None:
@@ -81,6 +50,11 @@ def is_complete(job: Object) -> bool:
     return _is(job, "Complete")
 
 
+def is_paused(obj: Object) -> bool:
+    """Whether its spec has its controller leave it alone for now; a Job says itself that it is suspended."""
+    return _group_kind(obj) != "batch/Job" and True in (spec(obj).get("paused"), spec(obj).get("suspend"))
+
+
 def observed(obj: Object) -> bool:
     """Whether the controller has seen the generation this object is at."""
     return _unobserved(obj, must_observe=False) is None
@@ -91,17 +65,8 @@ def _group_kind(obj: Object) -> str:
     return f"{group}/{obj.get('kind', '')}"
 
 
-def _spec(obj: Object) -> Mapping[str, Any]:
-    return obj.get("spec") or {}
-
-
-def _status(obj: Object) -> Mapping[str, Any]:
-    status = obj.get("status")
-    return status if isinstance(status, Mapping) else {}
-
-
-def _is(obj: Object, kind: str, value: str = "True") -> bool:
-    return (condition(obj, kind) or {}).get("status") == value
+def _is(obj: Object, kind: str) -> bool:
+    return condition(obj, kind).is_true
 
 
 def _progress(message: str, reason: str = "", grace: float | None = None) -> Readiness:
@@ -110,50 +75,42 @@ def _progress(message: str, reason: str = "", grace: float | None = None) -> Rea
 
 def _unobserved(obj: Object, *, must_observe: bool) -> Readiness | None:
     """In progress while ``status.observedGeneration`` is behind ``metadata.generation``."""
-    generation = _number((obj.get("metadata") or {}).get("generation"))
-    seen = _number(_status(obj).get("observedGeneration"))
-    if generation is None or seen == generation or (seen is None and not must_observe):
+    at, seen = generation(obj), number(status(obj).get("observedGeneration"))
+    if at is None or seen == at or (seen is None and not must_observe):
         return None
-    return _progress(f"the controller has not yet seen generation {generation}", "LatestGenerationNotObserved")
-
-
-def _number(value: Any) -> int | None:
-    """A generation or count; some custom resources write theirs as text, or as something else altogether."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) else None
+    return _progress(f"the controller has not yet seen generation {at}", "LatestGenerationNotObserved")
 
 
 def _replicas(obj: Object) -> int:
-    replicas = _number(_spec(obj).get("replicas"))
+    replicas = number(spec(obj).get("replicas"))
     return 1 if replicas is None else replicas
 
 
 def _count(obj: Object, field: str) -> int:
-    return _number(_status(obj).get(field)) or 0
+    return number(status(obj).get(field)) or 0
 
 
 def replica_failure(obj: Object) -> Readiness | None:
     """Quota, admission: the ReplicaSet cannot create pods. It may pass, so it is fatal only when it lasts."""
     failure = condition(obj, "ReplicaFailure")
-    if failure is None or failure.get("status") != "True":
+    if not failure.is_true:
         return None
-    message, reason = str(failure.get("message", "")), str(failure.get("reason") or "ReplicaFailure")
-    return _progress(message, reason, None if reason == "FailedDelete" else FAILED_CREATE_GRACE)
+    reason = failure.reason or "ReplicaFailure"
+    return _progress(failure.message, reason, None if reason == "FailedDelete" else FAILED_CREATE_GRACE)
 
 
 def _deployment(obj: Object) -> Readiness:
-    progressing = condition(obj, "Progressing") or {}
-    if progressing.get("reason") == "ProgressDeadlineExceeded" and progressing.get("status") == "False":
-        return Readiness(State.FAILED, str(progressing.get("message", "")), "ProgressDeadlineExceeded")
+    progressing = condition(obj, "Progressing")
+    if progressing.reason == "ProgressDeadlineExceeded" and progressing.status == "False":
+        return Readiness(State.FAILED, progressing.message, "ProgressDeadlineExceeded")
     counts = _deployment_counts(obj)
     if counts is not None:
         return replica_failure(obj) or counts
     if not _is(obj, "Available"):
         return _progress("waiting for minimum availability")
-    deadline = _spec(obj).get("progressDeadlineSeconds")
-    has_deadline = deadline is not None and deadline != _NO_DEADLINE and not _spec(obj).get("paused")
-    if has_deadline and progressing.get("reason") != "NewReplicaSetAvailable":
+    deadline = spec(obj).get("progressDeadlineSeconds")
+    has_deadline = deadline is not None and deadline != _NO_DEADLINE and not spec(obj).get("paused")
+    if has_deadline and progressing.reason != "NewReplicaSetAvailable":
         return _progress("waiting for the controller to call the new ReplicaSet available")
     return Readiness(State.CURRENT, _ready_phrase(_replicas(obj), _count(obj, "availableReplicas")))
 
@@ -163,7 +120,7 @@ def _deployment_counts(obj: Object) -> Readiness | None:
     wanted = _replicas(obj)
     updated, available = _count(obj, "updatedReplicas"), _count(obj, "availableReplicas")
     if updated < wanted:
-        paused = "paused: resume it to roll out; " if _spec(obj).get("paused") else ""
+        paused = "paused: resume it to roll out; " if spec(obj).get("paused") else ""
         return _progress(f"{paused}{updated} of {wanted} pods updated, {available} available")
     if _count(obj, "replicas") > updated:
         return _progress(f"{updated} of {wanted} pods updated, {_count(obj, 'replicas') - updated} old still there")
@@ -180,11 +137,11 @@ def _ready_phrase(wanted: int, ready: int) -> str:
 
 
 def _statefulset(obj: Object) -> Readiness:
-    wanted, status = _replicas(obj), _status(obj)
+    wanted = _replicas(obj)
     updated, ready = _count(obj, "updatedReplicas"), _count(obj, "readyReplicas")
-    strategy = _spec(obj).get("updateStrategy") or {}
+    strategy = mapping(spec(obj).get("updateStrategy"))
     rolling = strategy.get("type", "RollingUpdate") != "OnDelete"
-    partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    partition = number(mapping(strategy.get("rollingUpdate")).get("partition")) or 0
     if rolling and updated < wanted - partition:
         return _progress(f"{updated} of {max(wanted - partition, 0)} pods updated, {ready} ready")
     available = min(ready, _count(obj, "availableReplicas"))
@@ -192,7 +149,7 @@ def _statefulset(obj: Object) -> Readiness:
         return _progress(f"{available} of {wanted} pods {'available' if available < ready else 'ready'}")
     if _count(obj, "replicas") > wanted:
         return _progress(f"{_count(obj, 'replicas') - wanted} surplus pods still there")
-    if rolling and not partition and status.get("currentRevision") != status.get("updateRevision"):
+    if rolling and not partition and status(obj).get("currentRevision") != status(obj).get("updateRevision"):
         return _progress("waiting for the controller to call the new revision current")
     later = "" if rolling else "; the new revision as pods are deleted (OnDelete)"
     return Readiness(State.CURRENT, f"{_ready_phrase(wanted, ready)}{later}")
@@ -201,8 +158,8 @@ def _statefulset(obj: Object) -> Readiness:
 def _daemonset(obj: Object) -> Readiness:
     wanted, updated = _count(obj, "desiredNumberScheduled"), _count(obj, "updatedNumberScheduled")
     available = _count(obj, "numberAvailable")
-    rolling = (_spec(obj).get("updateStrategy") or {}).get("type", "RollingUpdate") != "OnDelete"
-    if "desiredNumberScheduled" not in _status(obj):
+    rolling = mapping(spec(obj).get("updateStrategy")).get("type", "RollingUpdate") != "OnDelete"
+    if "desiredNumberScheduled" not in status(obj):
         return _progress("waiting for the controller to count the nodes")
     if _count(obj, "currentNumberScheduled") < wanted:
         return _progress(f"{_count(obj, 'currentNumberScheduled')} of {wanted} nodes have a pod")
@@ -235,8 +192,8 @@ def _job_failed(obj: Object) -> Readiness | None:
     # Source: JobFailureTarget in k8s.io/api/batch/v1.
     for kind in ("Failed", "FailureTarget"):
         failed = condition(obj, kind)
-        if failed is not None and failed.get("status") == "True":
-            return Readiness(State.FAILED, str(failed.get("message", "")), str(failed.get("reason") or "Failed"))
+        if failed.is_true:
+            return Readiness(State.FAILED, failed.message, failed.reason or "Failed")
     return None
 
 
@@ -244,19 +201,18 @@ def _job(obj: Object) -> Readiness:
     ended = outcome(obj)
     if ended is not None:
         return ended
-    if _spec(obj).get("suspend"):
+    if spec(obj).get("suspend"):
         is_suspended = _is(obj, "Suspended")
         return Readiness(State.CURRENT, "suspended, as its manifest says") if is_suspended else _progress("suspending")
-    done, wanted = _count(obj, "succeeded"), _spec(obj).get("completions") or 1
+    done, wanted = _count(obj, "succeeded"), spec(obj).get("completions") or 1
     failures = f", {_count(obj, 'failed')} failed" if _count(obj, "failed") else ""
     return _progress(f"{done} of {wanted} completions, {_count(obj, 'active')} active{failures}")
 
 
 def _pod(obj: Object) -> Readiness:
-    status = _status(obj)
-    phase = status.get("phase")
+    phase, told, reason = (status(obj).get(name) for name in ("phase", "message", "reason"))
     if phase == "Failed":
-        return Readiness(State.FAILED, str(status.get("message") or "the pod failed"), str(status.get("reason") or ""))
+        return Readiness(State.FAILED, str(told or "the pod failed"), str(reason or ""))
     if phase == "Succeeded":
         return Readiness(State.CURRENT, "completed")
     if phase == "Running" and _is(obj, "Ready"):
@@ -265,7 +221,7 @@ def _pod(obj: Object) -> Readiness:
 
 
 def _claim(obj: Object) -> Readiness:
-    phase = _status(obj).get("phase")
+    phase = status(obj).get("phase")
     if phase == "Bound":
         return Readiness(State.CURRENT, "bound")
     if phase == "Lost":
@@ -274,52 +230,53 @@ def _claim(obj: Object) -> Readiness:
 
 
 def _service(obj: Object) -> Readiness:
-    if _spec(obj).get("type") != "LoadBalancer":
+    if spec(obj).get("type") != "LoadBalancer":
         return Readiness(State.CURRENT)
-    points = (_status(obj).get("loadBalancer") or {}).get("ingress") or []
-    addresses = [str(address) for point in points if (address := point.get("ip") or point.get("hostname"))]
+    points = mapping(status(obj).get("loadBalancer")).get("ingress")
+    known = map(mapping, points) if isinstance(points, list) else ()
+    addresses = [str(address) for point in known if (address := point.get("ip") or point.get("hostname"))]
     if addresses:
         return Readiness(State.CURRENT, f"reached at {', '.join(addresses)}")
     return _progress("waiting for a load balancer address")
 
 
 def _crd(obj: Object) -> Readiness:
-    accepted = condition(obj, "NamesAccepted") or {}
-    if accepted.get("status") == "False":
-        return Readiness(State.FAILED, str(accepted.get("message", "")), str(accepted.get("reason", "")))
+    accepted = condition(obj, "NamesAccepted")
+    if accepted.status == "False":
+        return Readiness(State.FAILED, accepted.message, accepted.reason)
     if _is(obj, "Established"):
         return Readiness(State.CURRENT, "established")
-    established = condition(obj, "Established") or {}
-    if established.get("status") == "False" and established.get("reason") != "Installing":
-        return Readiness(State.FAILED, str(established.get("message", "")), str(established.get("reason", "")))
+    established = condition(obj, "Established")
+    if established.status == "False" and established.reason != "Installing":
+        return Readiness(State.FAILED, established.message, established.reason)
     return _progress("waiting to be established")
 
 
 def _api_service(obj: Object) -> Readiness:
-    available = condition(obj, "Available") or {}
-    if available.get("status") == "True":
+    available = condition(obj, "Available")
+    if available.is_true:
         # Neither a generation nor an observedGeneration: the condition may be that of the service named before.
-        return Readiness(State.CURRENT, "available", unversioned=bool(_spec(obj).get("service")))
-    return _progress(str(available.get("message") or "not yet available"), str(available.get("reason", "")))
+        return Readiness(State.CURRENT, "available", unversioned=bool(spec(obj).get("service")))
+    return _progress(available.message or "not yet available", available.reason)
 
 
 def _namespace(obj: Object) -> Readiness:
-    return Readiness(State.CURRENT) if _status(obj).get("phase") == "Active" else _progress("not yet active")
+    return Readiness(State.CURRENT) if status(obj).get("phase") == "Active" else _progress("not yet active")
 
 
 def _autoscaler(obj: Object) -> Readiness:
     """Current, as with kstatus: metrics come later, or not at all. What keeps it from scaling is said."""
     for kind in ("AbleToScale", "ScalingActive"):
-        found = condition(obj, kind) or {}
-        if found.get("status") == "False" and found.get("reason") != "ScalingDisabled":
-            return Readiness(State.CURRENT, f"does not scale: {found.get('message', '')}", str(found.get("reason", "")))
+        found = condition(obj, kind)
+        if found.status == "False" and found.reason != "ScalingDisabled":
+            return Readiness(State.CURRENT, f"does not scale: {found.message}", found.reason)
     return Readiness(State.CURRENT)
 
 
 def _disruption_budget(obj: Object) -> Readiness:
-    found = condition(obj, "DisruptionAllowed") or {}
-    if found.get("reason") == "SyncFailed":  # what it selects has no controller that tells how many there should be
-        return Readiness(State.CURRENT, f"allows no disruption: {found.get('message', '')}", "SyncFailed")
+    found = condition(obj, "DisruptionAllowed")
+    if found.reason == "SyncFailed":  # what it selects has no controller that tells how many there should be
+        return Readiness(State.CURRENT, f"allows no disruption: {found.message}", "SyncFailed")
     return Readiness(State.CURRENT)
 
 
@@ -332,44 +289,18 @@ def _by_common_conditions(obj: Object) -> Readiness | None:
 
     One of an older generation is no verdict, and no reason to call the object current either.
     """
-    stalled = condition(obj, "Stalled") or {}
-    if stalled.get("status") == "True" and not _stale(obj, stalled):
-        return Readiness(State.FAILED, str(stalled.get("message", "")), str(stalled.get("reason") or "Stalled"))
-    for found in (stalled, condition(obj, "Reconciling") or {}):
-        if found.get("status") == "True":
-            text = str(found.get("message") or str(found["type"]).lower())
-            return _progress(text, str(found.get("reason", "")))
+    stalled = condition(obj, "Stalled")
+    if stalled.is_true and not stalled.is_stale(obj):
+        reason, unversioned = stalled.reason or "Stalled", stalled.is_unversioned(obj)
+        return Readiness(State.FAILED, stalled.message, reason, unversioned=unversioned)
+    for found in (stalled, condition(obj, "Reconciling")):
+        if found.is_true:
+            return _progress(found.message or found.type.lower(), found.reason)
     return None
 
 
-def _by_conditions(obj: Object) -> Readiness:
-    """Any other kind: the conditions that the API conventions name, each of this generation."""
-    for kind in ("Ready", "Available"):
-        found = condition(obj, kind)
-        if found is not None:
-            return _by_condition(obj, found)
-    return Readiness(State.CURRENT, unjudged=is_custom(obj))
-
-
-def _by_condition(obj: Object, found: Mapping[str, Any]) -> Readiness:
-    if _stale(obj, found):
-        return _progress(f"{found['type']} is of an older generation")
-    if found.get("status") == "True":
-        return Readiness(State.CURRENT, str(found["type"]).lower(), unversioned=_is_unversioned(obj, found))
-    text = str(found.get("message") or f"{found['type']} is {found.get('status')}")
-    return _progress(text, str(found.get("reason", "")))
-
-
-def _stale(obj: Object, found: Mapping[str, Any]) -> bool:
-    seen, generation = _number(found.get("observedGeneration")), _number((obj.get("metadata") or {}).get("generation"))
-    return seen is not None and generation is not None and seen < generation
-
-
-def _is_unversioned(obj: Object, found: Mapping[str, Any]) -> bool:
-    """Whether a condition may still be that of an earlier generation: nothing says otherwise."""
-    if (_number((obj.get("metadata") or {}).get("generation")) or 1) == 1:
-        return False
-    return _number(found.get("observedGeneration")) is None and _number(_status(obj).get("observedGeneration")) is None
+def _by_what_it_tells(obj: Object) -> Readiness:
+    return by_what_it_tells(obj, is_custom=is_custom(obj))
 
 
 _RULES: dict[str, Callable[[Object], Readiness]] = {

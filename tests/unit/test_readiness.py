@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_step.readiness import State, compute, condition, is_custom, observed
+from k8s_step.readiness import State, compute, is_custom, is_paused, observed
 
 KINDS = [
     ("apps/v1", "Deployment"),
@@ -91,26 +91,71 @@ weird = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "status", "x"]), inner),
     max_leaves=8,
 )
-status = weird | st.fixed_dictionaries(
-    {},
-    optional={
-        "conditions": weird | st.lists(st.fixed_dictionaries({"type": st.just("Ready"), "status": weird}), max_size=2),
-        "observedGeneration": weird,
-        "phase": weird,
-    },
+TYPES = [
+    "Ready",
+    "Available",
+    "Progressing",
+    "Stalled",
+    "Failed",
+    "Synced",
+    "Complete",
+    "ReplicaFailure",
+    "Established",
+]
+entries = st.lists(
+    weird
+    | st.fixed_dictionaries(
+        {"type": st.sampled_from(TYPES) | weird, "status": st.sampled_from(["True", "False", True]) | weird},
+        optional={"reason": weird, "message": weird, "observedGeneration": weird},
+    ),
+    max_size=3,
 )
 
 
-@given(status=status, generation=weird)
-def test_whatever_a_custom_resource_writes_is_read(status: Any, generation: Any) -> None:
-    given = {"apiVersion": "example.com/v1", "kind": "Shop", "metadata": {"generation": generation}, "status": status}
+def some(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects that may have these fields, each of any form."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names, weird))
+
+
+COUNTED = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "numberReady", "succeeded")
+nested = st.fixed_dictionaries({}, optional={"parentRef": weird, "name": weird, "conditions": weird | entries})
+status = weird | st.builds(
+    lambda known, conditions, parents: {**known, "conditions": conditions, "parents": parents},
+    some("observedGeneration", "phase", "state", "message", "reason", "loadBalancer", *COUNTED),
+    weird | entries,
+    weird | st.lists(weird | nested, max_size=2),
+)
+spec = weird | some("replicas", "paused", "suspend", "completions", "updateStrategy", "type", "progressDeadlineSeconds")
+metadata = weird | some("generation", "deletionTimestamp", "finalizers")
+
+
+@given(kind=st.sampled_from(KINDS), metadata=metadata, spec=spec, status=status)
+def test_whatever_an_object_holds_is_read(kind: tuple[str, str], metadata: Any, spec: Any, status: Any) -> None:
+    """A custom resource may hold anything anywhere; so may any kind, to a server that is not Kubernetes' own."""
+    given = {"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": spec, "status": status}
     assert compute(given).state in State
+    assert is_paused(given) in (True, False) and observed(given) in (True, False)
 
 
-def test_conditions_that_are_none() -> None:
-    for conditions in (None, "Ready", {"type": "Ready"}, [None, "Ready", 1, {"status": "True"}]):
-        assert condition({"status": {"conditions": conditions}}, "Ready") is None
-    assert condition({"status": "fine"}, "Ready") is None
+@given(made=st.dictionaries(st.sampled_from(["apiVersion", "kind", "metadata", "spec", "status"]), weird))
+def test_whatever_an_object_is_it_is_read(made: dict[str, Any]) -> None:
+    assert compute(made).state in State
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec", "paused"),
+    [
+        ("apps/v1", "Deployment", {"paused": True}, True),
+        ("argoproj.io/v1alpha1", "Rollout", {"paused": True}, True),
+        ("kustomize.toolkit.fluxcd.io/v1", "Kustomization", {"suspend": True}, True),
+        ("apps/v1", "Deployment", {"paused": False}, False),
+        ("apps/v1", "Deployment", {"paused": "yes"}, False),
+        ("apps/v1", "Deployment", {}, False),
+        ("batch/v1", "Job", {"suspend": True}, False),
+    ],
+)
+def test_is_paused(api_version: str, kind: str, spec: dict[str, Any], paused: bool) -> None:
+    assert is_paused(obj(api_version, kind, spec=spec)) is paused
 
 
 @pytest.mark.parametrize(
