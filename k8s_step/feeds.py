@@ -26,8 +26,9 @@ Key = tuple[str, str, str, str]
 class Target:
     """One object that is followed, from the server's own answer to its write.
 
-    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``wrote``: the object as
-    this run's write left it, ``None`` where it wrote nothing. ``ends``: the time at which it must be current.
+    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``paused``: its manifest
+    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``ends``: the
+    time at which it must be current.
     """
 
     reference: Reference
@@ -36,6 +37,7 @@ class Target:
     changed: bool = True
     waits_for_consumer: bool = False
     must_complete: bool = False
+    paused: bool = False
     wrote: Object | None = None
     patience: Patience = USUAL
     ends: float = math.inf

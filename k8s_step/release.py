@@ -31,7 +31,7 @@ from k8s_step.manifests import Manifest, load, secret_values, values_of
 from k8s_step.patience import USUAL
 from k8s_step.phases import in_phases
 from k8s_step.preflight import Checked, Preflight, difference_of
-from k8s_step.readiness import State
+from k8s_step.readiness import State, is_paused
 from k8s_step.reference import Reference
 from k8s_step.report.journal import Journal
 from k8s_step.resource import Resource
@@ -320,6 +320,7 @@ def target_of(written: Written) -> Target:
         written.object,
         changed=changed,
         must_complete=_must_complete(written),
+        paused=is_paused(planned.object),
         wrote=written.object,
     )
 

@@ -32,7 +32,7 @@ from k8s_step.fieldset import (
 )
 from k8s_step.patch import PatchType, encode
 from k8s_step.provenance import MISSING, overwritten, text, told, value
-from k8s_step.readiness import State, compute
+from k8s_step.readiness import State, compute, is_paused
 from k8s_step.resource import required
 from k8s_step.rollout import HAVE_PODS
 from k8s_step.writing import Planned
@@ -160,7 +160,8 @@ class _Restoration:
         was = compute(self._before)
         if was.state is not State.CURRENT and self._planned.reference.kind not in HAVE_PODS:
             return Outcome("restored", f"it was not current before either: {was.message}")
-        target = Target(self._planned.reference, self._planned.resource, after, wrote=after)
+        reference, resource = self._planned.reference, self._planned.resource
+        target = Target(reference, resource, after, paused=is_paused(self._before), wrote=after)
         return Outcome("restored", self._free(after), target)
 
     def _applied(self) -> Object:

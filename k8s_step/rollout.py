@@ -20,7 +20,7 @@ from k8s_step.errors import ForbiddenError, InputError, NotFoundError, StepError
 from k8s_step.feeds import Board, Feed, Key, Message, PodFeed, ReplicaSetFeed, Target, TargetFeed, version
 from k8s_step.judgement import Judgement, Marks, judge
 from k8s_step.patience import USUAL, Patience
-from k8s_step.readiness import State, is_complete
+from k8s_step.readiness import State, is_complete, is_paused
 from k8s_step.reference import Reference
 from k8s_step.resource import Resource, required
 from k8s_step.succession import Successions
@@ -234,6 +234,8 @@ class Rollout:
         )
         if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
             return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
+        if target.paused and found.state is State.IN_PROGRESS and is_paused(target.object):
+            return Judgement(State.CURRENT, "paused, as its manifest says", "Paused")
         return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
 
     def _settle(self, target: Target, judgement: Judgement) -> None:

@@ -10,6 +10,7 @@ from k8s_step.concurrency import gather
 from k8s_step.deletion import Group, members
 from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
+from k8s_step.readiness import is_paused
 from k8s_step.release import follow, planned, read_manifests
 from k8s_step.removal import groups
 from k8s_step.session import Run, Session, open_session
@@ -28,9 +29,14 @@ def status(run: Run) -> ExitCode:
     manifests = read_manifests(run) if inputs.filename else []
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
-    named += [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
+    plan = planned(manifests, session, inputs.namespace)
+    named += [Named(one.resource, one.reference) for one in plan]
     run.journal.loaded([one.reference for one in named])
-    return follow(run, session, _read(run, session, named, deadline), deadline)
+    targets = _read(run, session, named, deadline)
+    paused = {one.reference.key for one in plan if is_paused(one.object)}
+    for target in targets:
+        target.paused = target.reference.key in paused
+    return follow(run, session, targets, deadline)
 
 
 def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float) -> list[Target]:

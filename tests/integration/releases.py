@@ -21,13 +21,15 @@ class Releases:
         self.namespace = namespace
         self._kubectl = kubectl
 
-    def __call__(self, *made: Object, options: tuple[str, ...] = ()) -> Outcome:
-        return self.start(*made, options=options).wait()
+    def __call__(self, *made: Object, options: tuple[str, ...] = (), command: str = "apply") -> Outcome:
+        return self.start(*made, options=options, command=command).wait()
 
-    def start(self, *made: Object, options: tuple[str, ...] = (), own_clock: bool = False) -> Running:
+    def start(
+        self, *made: Object, options: tuple[str, ...] = (), command: str = "apply", own_clock: bool = False
+    ) -> Running:
         """The same in the background."""
         path = write(self._folder / "release.yaml", *made)
-        line = ("apply", "-f", path, "-n", self.namespace, *options)
+        line = (command, "-f", path, "-n", self.namespace, *options)
         return self._step.start(*line, report=True, own_clock=own_clock)
 
     def timed_out(self, *made: Object, after: str, options: tuple[str, ...] = ()) -> Outcome:

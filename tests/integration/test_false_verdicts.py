@@ -86,8 +86,8 @@ def test_rollout_status_passes_what_runs_and_is_not_ready(kind: str, release: Re
 def test_kapp_does_not_look_at_updated_replicas(release: Releases) -> None:
     """Paused: observed, available, and not one pod of the new revision."""
     assert release(deployment(image="shop/web:1", replicas=2)).code == 0
-    made = deployment(image="shop/web:2", replicas=2, spec={"paused": True})
-    outcome = release.timed_out(made, after="0 of 2 pods updated")
+    release.kubectl("patch", "deployment", "web", "-p", '{"spec": {"paused": true}}')
+    outcome = release.timed_out(deployment(image="shop/web:2", replicas=2), after="0 of 2 pods updated")
     status = release.read("deployment", "web")["status"]
     assert (status["availableReplicas"], status.get("updatedReplicas", 0)) == (2, 0)
     assert (outcome.code, statuses(outcome)) == (3, {"Deployment/web": "in progress"}), outcome.text

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from k8s_step.client import Request
 from k8s_step.feeds import Target
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
-from k8s_step.resource import Resource
+from k8s_step.resource import Resource, required
 from k8s_step.rollout import Limits, Rollout
 
 SHOP = Resource("example.com", "v1", "Shop", "shops", True)
@@ -85,6 +87,30 @@ class Listener:
 
     def notice(self, message: str) -> None:
         raise AssertionError(message)
+
+
+DEPLOYMENT = required("apps/v1", "Deployment")
+
+
+@pytest.mark.parametrize(
+    ("by_manifest", "live", "state"),
+    [
+        (True, True, "current: paused, as its manifest says"),
+        (True, False, "in progress: 0 of 3 pods updated, 3 available"),  # somebody has resumed it since
+        (False, True, "in progress: paused: resume it to roll out; 0 of 3 pods updated, 3 available"),
+    ],
+)
+def test_paused_by_its_manifest_or_by_somebody_else(by_manifest: bool, live: bool, state: str) -> None:
+    metadata = {"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "1", "generation": 2}
+    status = {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "availableReplicas": 3}
+    spec = {"replicas": 3, "paused": live}
+    obj = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec, "status": status}
+    target = Target(Reference("apps/v1", "Deployment", "shop", "web", "", 0), DEPLOYMENT, obj, paused=by_manifest)
+    nobody: Any = None
+    listener = Listener(Clock())
+    assert Rollout(nobody, [target], listener, Limits()).look() == (0 if state.startswith("current") else 1)
+    assert target.judgement is not None
+    assert f"{target.judgement.state}: {target.judgement.message}" == state
 
 
 def test_it_ticks_while_something_happens_all_the_time() -> None:
