@@ -97,10 +97,12 @@ class Journal:
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         """An object stands elsewhere than before."""
         entry = self._entry(reference)
-        before = entry.status
+        before, noted = entry.status, entry.note
         entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
+        is_current, entry.judged = judgement.state is State.CURRENT, not judgement.unjudged
+        entry.note = judgement.message if is_current and (judgement.reason or judgement.unjudged) else ""
         entry.reason = judgement.reason if judgement.state in (State.FAILED, State.NOT_FOUND) else ""
-        if before in ("", State.CURRENT) and judgement.state is State.CURRENT:
+        if before in ("", State.CURRENT) and is_current and entry.note == noted:
             return  # current from the first: the table says so, the log need not
         for output in self._outputs:
             output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)
@@ -109,7 +111,7 @@ class Journal:
         """An object that was to be deleted is there no more."""
         entry = self._entry(reference)
         was_awaited = bool(entry.status)
-        entry.status, entry.message, entry.seconds = str(State.NOT_FOUND), "", seconds
+        entry.status, entry.message, entry.seconds, entry.judged = str(State.NOT_FOUND), "", seconds, True
         if was_awaited:
             for output in self._outputs:
                 output.gone(self._mask(reference), seconds)

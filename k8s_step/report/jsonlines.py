@@ -42,7 +42,8 @@ class JsonLines(Output):
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         state = {"status": str(judgement.state), "reason": judgement.reason, "message": judgement.message}
-        self._line("progress", object=reference.path, **state, seconds=round(seconds, 3))
+        judged = not judgement.unjudged
+        self._line("progress", object=reference.path, **state, judged=judged, seconds=round(seconds, 3))
 
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
         told = to_json(result)

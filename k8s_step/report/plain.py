@@ -112,8 +112,11 @@ class Plain(Output):
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         line = self.progress_line(reference, judgement, seconds)
-        if judgement.is_final:
+        if judgement.is_final or judgement.settling:
             self._held.pop(reference, None)
+        if judgement.unjudged or judgement.settling:
+            pass  # all in one line at the end; it passes by itself
+        elif judgement.is_final:
             self._say(line)
         else:
             since, _ = self._held.get(reference, (self._clock(), ""))
@@ -153,9 +156,8 @@ class Plain(Output):
         name = self.name(reference)
         message = one_line(judgement.message, _MESSAGE)
         if judgement.state is State.CURRENT:
-            note = "; it tells nothing of its state, so nothing could be judged" if judgement.unjudged else ""
             aside = f" ({message})" if message else ""
-            return f"{name}: {self.style('current', 'good')} after {duration(seconds)}{aside}{note}"
+            return f"{name}: {self.style('current', 'good')} after {duration(seconds)}{aside}"
         if judgement.state in (State.FAILED, State.NOT_FOUND):
             reason = f"{judgement.reason}: " if judgement.reason else ""
             return f"{name}: {self.style('failed', 'bad')} after {duration(seconds)}: {reason}{message}"
@@ -185,6 +187,8 @@ class Plain(Output):
         if any(entry.status or entry.action != "none" for entry in result.objects):
             self.show_table(table(result.objects, self._many_namespaces))
         self.show_findings(result)
+        if result.unjudged:
+            self.log(f"note: {unjudged(result, self.name)}")
         self.show_verdict(result)
 
     def show_findings(self, result: Result) -> None:
@@ -291,7 +295,7 @@ def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> st
         row = [entry.reference.namespace, entry.reference.title, entry.action, entry.status or "-", _seconds(entry)]
         row += [entry.rolled_back or "-"] if with_rollback else []
         told = ": ".join(part for part in (entry.reason, entry.message) if part)
-        message = "" if entry.status == State.CURRENT else one_line(told, _CELL)
+        message = one_line(entry.note if entry.status == State.CURRENT else told, _CELL)
         rows.append((*(row if with_namespace else row[1:]), message))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -319,6 +323,15 @@ def summary(result: Result) -> str:
         return "nothing was sent"
     aside = f" ({parts})" if parts else ""
     return f"{lead}{_many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
+
+
+def unjudged(result: Result, name: Callable[[Reference], str]) -> str:
+    """Names the objects that nothing could be judged of, and says so."""
+    found = result.unjudged
+    named = ", ".join(name(reference) for reference in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    lacking = "does not tell whether it is ready" if len(found) == 1 else "do not tell whether they are ready"
+    return f"{named}{more} {lacking}: nothing could be judged"
 
 
 def _cause(finding: Finding) -> str:

@@ -33,6 +33,7 @@ QUIET = ("unchanged", "none")  # actions that changed nothing
 class ObjectResult:
     """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed.
 
+    ``judged``: whether the object told where it stands. ``note``: what is to be said of it although it is current.
     ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back.
     """
 
@@ -42,6 +43,8 @@ class ObjectResult:
     message: str = ""
     seconds: float = 0.0
     reason: str = ""
+    judged: bool = True
+    note: str = ""
     rolled_back: str = ""
     rollback_message: str = ""
 
@@ -95,6 +98,12 @@ class Result:
         """What was created, configured, deleted, … and not taken back; in a dry run, what would have been."""
         changed = [entry for entry in self.objects if entry.action not in QUIET]
         return tuple(entry.reference for entry in changed if entry.rolled_back not in TAKEN_BACK)
+
+    @property
+    def unjudged(self) -> tuple[Reference, ...]:
+        """What counts as current only because nothing tells whether it is ready."""
+        taken = [entry for entry in self.objects if entry.status == State.CURRENT and not entry.judged]
+        return tuple(entry.reference for entry in taken)
 
     @property
     def failed(self) -> tuple[Reference, ...]:
@@ -151,6 +160,7 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "line": reference.line or None,
         "action": entry.action,
         "status": entry.status,
+        "judged": entry.judged and bool(entry.status),
         "message": entry.message,
         "seconds": round(entry.seconds, 3),
         **({"rolled_back": entry.rolled_back, "rollback_message": entry.rollback_message} if entry.rolled_back else {}),

@@ -12,7 +12,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
-from k8s_step.report.plain import duration, lead_of, summary
+from k8s_step.report.plain import duration, lead_of, summary, unjudged
 from k8s_step.report.result import NOT_BACK, QUIET, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 
@@ -73,6 +73,8 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
     yield from _tables(result.objects, link)
     for finding in result.findings:
         yield _evidence(finding, lead_of(result, finding), link)
+    if result.unjudged:
+        yield f"ℹ️ {prose(unjudged(result, lambda reference: reference.title), _TEXT)}\n"
     if result.warnings:
         lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
         yield _folded(f"⚠️ Warnings: {len(result.warnings)}", lines)
@@ -141,7 +143,7 @@ def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, 
         entry.action,
         _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip()),
         _unbroken(duration(entry.seconds)) if entry.status and entry.seconds >= 0.05 else "",
-        "" if entry.status == State.CURRENT else prose(told, _CELL),
+        prose(entry.note if entry.status == State.CURRENT else told, _CELL),
         ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),
     )
 

@@ -99,7 +99,7 @@ def test_kapp_is_done_at_once_with_a_custom_resource_it_has_no_rule_for(release:
     try:
         assert release(definition(group)).code == 0
         made = custom(group, "one", spec={"size": 1})
-        outcome = release.timed_out(made, after="waiting for its controller to take note", options=("--timeout", "1s"))
+        outcome = release.timed_out(made, after="waiting for 1 object", options=("--timeout", "1s"))
     finally:
         cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
     assert (outcome.code, statuses(outcome)) == (3, {"Widget/one": "in progress"}), outcome.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Outcome, poll
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import Object, autoscaler, custom, definition, deployment, job, obj, template, workload
-from tests.integration.outcomes import objects, statuses, the_failure
+from tests.integration.outcomes import actions, objects, statuses, the_failure
 from tests.integration.releases import HELD, Releases
 
 pytestmark = pytest.mark.usefixtures("played")
@@ -69,13 +69,25 @@ def test_available_and_not_just_ready(release: Releases) -> None:
 
 
 def test_paused(release: Releases) -> None:
-    paused = release.timed_out(deployment(spec={"paused": True}), after="paused: resume it")
-    assert (paused.code, statuses(paused)) == (3, {"Deployment/web": "in progress"}), paused.text
-    assert "paused: resume it" in paused.stderr
+    """As its manifest says: there is nothing to wait for, however often it is asked, and that is said."""
+    for command, action in (("apply", "created"), ("apply", "unchanged"), ("status", "none")):
+        paused = release(deployment(spec={"paused": True}), command=command)
+        assert (paused.code, statuses(paused)) == (0, {"Deployment/web": "current"}), paused.text
+        assert actions(paused) == {"Deployment/web": action}
+        assert "(paused, as its manifest says)" in paused.stderr
+        assert "current  -        paused, as its manifest says" in paused.stdout
     resumed = release(deployment(spec={"paused": False}))
     assert resumed.code == 0, resumed.text
     unchanged = release(deployment(spec={"paused": True}))
     assert unchanged.code == 0, f"all pods are of this template: {unchanged.text}"
+
+
+def test_paused_by_somebody_else(release: Releases) -> None:
+    """The manifest says nothing of it: waited for, and told."""
+    assert release(deployment(image="shop/web:1")).code == 0
+    release.kubectl("patch", "deployment", "web", "-p", '{"spec": {"paused": true}}')
+    outcome = release.timed_out(deployment(image="shop/web:2"), after="paused: resume it")
+    assert (outcome.code, statuses(outcome)) == (3, {"Deployment/web": "in progress"}), outcome.text
 
 
 @pytest.mark.parametrize("before", ["shop/web:1", "shop/crash:1"])
@@ -268,14 +280,89 @@ def test_an_api_service_of_the_servers_own(release: Releases, cluster: Cluster) 
     assert (outcome.code, set(statuses(outcome).values())) == (0, {"current"}), outcome.text
 
 
-def test_a_custom_resource_that_tells_nothing_is_current_and_that_is_said(release: Releases, cluster: Cluster) -> None:
+@pytest.fixture
+def widgets(release: Releases, cluster: Cluster) -> Iterator[str]:
+    """The API group of Widgets, which nobody controls."""
     group = f"{release.namespace}.example"
     try:
-        outcome = release(definition(group), custom(group, "one", spec={"size": 1}))
+        assert release(definition(group)).code == 0
+        yield group
     finally:
         cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
-    assert (outcome.code, set(statuses(outcome).values())) == (0, {"current"}), outcome.text
-    assert "nothing could be judged" in outcome.stderr
+
+
+def test_what_tells_nothing_is_current_and_that_is_said_however_it_is_asked(release: Releases, widgets: str) -> None:
+    """Created, unchanged, and by the verdict alone: one line for all of them, and a field of each."""
+    made = [custom(widgets, f"one-{number}", spec={"size": 1}) for number in range(6)]
+    settings = obj("v1", "ConfigMap", "settings", data={})
+    for command, action in (("apply", "created"), ("apply", "unchanged"), ("status", "none")):
+        outcome = release(*made, settings, command=command)
+        assert (outcome.code, set(statuses(outcome).values())) == (0, {"current"}), outcome.text
+        assert set(actions(outcome).values()) == {action}
+        (line,) = [line for line in outcome.stderr.splitlines() if "could be judged" in line]
+        assert line.startswith("note: widget.") and line.endswith(
+            "do not tell whether they are ready: nothing could be judged"
+        )
+        assert " and 1 more " in line
+        judged = {entry["name"]: entry["judged"] for entry in outcome.report["objects"]}
+        assert judged == {**{f"one-{number}": False for number in range(6)}, "settings": True}
+        assert outcome.stdout.count("nothing could be judged") == 6, "the table says so too"
+
+
+CLAIMS: dict[str, tuple[Object, tuple[int, str, str]]] = {
+    # what its controller writes: exit code, state, a part of the message
+    "half updated": (
+        {
+            "updatedReplicas": 1,
+            "availableReplicas": 3,
+            "conditions": [
+                {"type": "Available", "status": "True"},
+                {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "is progressing"},
+            ],
+        },
+        (3, "in progress", "is progressing"),
+    ),
+    "given up": (
+        {
+            "availableReplicas": 3,
+            "conditions": [
+                {"type": "Available", "status": "True"},
+                {"type": "Progressing", "status": "False", "reason": "RolloutAborted", "message": "it was aborted"},
+            ],
+        },
+        (1, "failed", "it was aborted"),
+    ),
+    "too few": (
+        {"availableReplicas": 2, "conditions": [{"type": "Available", "status": "True"}]},
+        (3, "in progress", "2 of 3 replicas available"),
+    ),
+    "not synced": (
+        {
+            "conditions": [
+                {"type": "Ready", "status": "True"},
+                {"type": "Synced", "status": "False", "message": "denied"},
+            ]
+        },
+        (3, "in progress", "denied"),
+    ),
+    "ready as a boolean": ({"conditions": [{"type": "Ready", "status": True}]}, (0, "current", "ready")),
+    "failed for good": ({"phase": "Failed", "message": "no such zone"}, (1, "failed", "no such zone")),
+}
+
+
+@pytest.mark.parametrize(("claimed", "expected"), CLAIMS.values(), ids=CLAIMS)
+def test_what_a_custom_resource_tells_of_itself(
+    claimed: Object, expected: tuple[int, str, str], release: Releases, widgets: str
+) -> None:
+    made = custom(widgets, "one", spec={"replicas": 3})
+    assert release(made, options=("--no-wait",)).code == 0
+    release.say("one", kind=f"widgets.{widgets}", **claimed)
+    fatal = ("--fail-after", "Failed=0s")
+    is_waited_for = expected[1] == "in progress"
+    outcome = release.timed_out(made, after=expected[2]) if is_waited_for else release(made, options=fatal)
+    found = objects(outcome)["Widget/one"]
+    assert (outcome.code, found["status"]) == expected[:2], outcome.text
+    assert expected[2] in found["message"] and found["judged"]
 
 
 # -- what others do while it is followed

@@ -15,6 +15,7 @@ from k8s_step.report.journal import Journal
 from k8s_step.report.jsonlines import JsonLines
 from k8s_step.report.output import Output
 from k8s_step.report.plain import Plain
+from k8s_step.report.result import to_json
 from k8s_step.report.summary import to_markdown
 from tests.unit.releases import API, PULL, SETTINGS, WEB
 
@@ -64,6 +65,29 @@ def test_what_was_current_from_the_first_is_not_told() -> None:
     made.progress(WEB, Judgement(State.IN_PROGRESS, "1 of 3"), 0.0)
     made.progress(WEB, Judgement(State.CURRENT, "3 of 3"), 2.0)
     assert recorder.told == [("web", "in progress"), ("web", "current")]
+
+
+def test_what_is_to_be_said_of_a_current_object_is_told_once_and_kept() -> None:
+    made, recorder = journal()
+    for _ in range(2):
+        made.progress(SETTINGS, Judgement(State.CURRENT, "nothing could be judged", unjudged=True), 0.0)
+        made.progress(WEB, Judgement(State.CURRENT, "paused, as its manifest says", "Paused"), 0.0)
+        made.progress(API, Judgement(State.CURRENT, "3 of 3 pods ready"), 0.0)
+    assert recorder.told == [("settings", "current"), ("web", "current")]
+    entries = made.result(ExitCode.SUCCEEDED).objects
+    assert [entry.note for entry in entries] == ["nothing could be judged", "paused, as its manifest says", ""]
+    assert [entry.judged for entry in entries] == [False, True, True]
+    assert made.result(ExitCode.SUCCEEDED).unjudged == (SETTINGS,)
+    told = [entry["judged"] for entry in to_json(made.result(ExitCode.SUCCEEDED))["objects"]]
+    assert told == [False, True, True]
+
+
+def test_what_nobody_looked_at_was_not_judged() -> None:
+    made, _ = journal()
+    made.acted(WEB, "created")
+    found = made.result(ExitCode.SUCCEEDED)
+    assert [entry["judged"] for entry in to_json(found)["objects"]] == [False] * 3
+    assert found.unjudged == ()
 
 
 def test_warnings_are_told_once() -> None:

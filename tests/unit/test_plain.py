@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from k8s_step.customresources import UNJUDGED
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
@@ -198,10 +199,6 @@ def test_of_many_causes_one_of_each_reason_comes_first() -> None:
     [
         (Judgement(State.CURRENT, "3 of 3 pods ready"), "current after 2.5 s (3 of 3 pods ready)"),
         (Judgement(State.CURRENT, ""), "current after 2.5 s"),
-        (
-            Judgement(State.CURRENT, "", unjudged=True),
-            "current after 2.5 s; it tells nothing of its state, so nothing could be judged",
-        ),
         (Judgement(State.FAILED, "no such tag", "ErrImagePull"), "failed after 2.5 s: ErrImagePull: no such tag"),
         (Judgement(State.FAILED, "it failed"), "failed after 2.5 s: it failed"),
         (Judgement(State.NOT_FOUND, "deleted", "Deleted"), "failed after 2.5 s: Deleted: deleted"),
@@ -211,6 +208,36 @@ def test_of_many_causes_one_of_each_reason_comes_first() -> None:
 )
 def test_progress_lines(judgement: Judgement, line: str) -> None:
     assert Told().plain.progress_line(WEB, judgement, 2.5) == f"deployment.apps/web: {line}"
+
+
+WIDGETS = [Reference("example.com/v1", "Widget", "shop", f"one-{number}", "", 0) for number in range(23)]
+
+
+def test_what_tells_nothing_is_told_in_one_line_at_the_end() -> None:
+    told = Told()
+    for widget in WIDGETS:
+        told.plain.progress(widget, Judgement(State.IN_PROGRESS, "waiting for its controller", settling=True), 0.0)
+    told.now = 3.0
+    told.plain.tick(10.0, [])
+    for widget in WIDGETS:
+        told.plain.progress(widget, Judgement(State.CURRENT, UNJUDGED, unjudged=True), 5.0)
+    entries = [ObjectResult(widget, "created", "current", judged=False, note=UNJUDGED) for widget in WIDGETS]
+    told.plain.finished(releases.result(ExitCode.SUCCEEDED, *entries))
+    assert told.log == [
+        "note: widget.example.com/one-0, widget.example.com/one-1, widget.example.com/one-2, widget.example.com/one-3,"
+        " widget.example.com/one-4 and 18 more do not tell whether they are ready: nothing could be judged",
+        "succeeded: 23 objects (23 created) in 12.3 s",
+    ]
+    assert told.data[0].count(UNJUDGED) == 23
+
+
+def test_what_settles_and_then_is_ready_is_told_in_one_line() -> None:
+    told = Told()
+    told.plain.progress(WEB, Judgement(State.IN_PROGRESS, "waiting for its controller", settling=True), 0.0)
+    told.now = 3.0
+    told.plain.tick(10.0, [])
+    told.plain.progress(WEB, Judgement(State.CURRENT, "ready"), 5.0)
+    assert told.log == ["deployment.apps/web: current after 5.0 s (ready)"]
 
 
 def test_states_that_pass_at_once_are_not_told() -> None:

@@ -20,6 +20,7 @@ OBJECT = {
     "line": 12,
     "action": "configured",
     "status": "failed",
+    "judged": True,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
     "seconds": 3.1,
 }

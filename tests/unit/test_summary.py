@@ -72,6 +72,14 @@ def test_a_good_release() -> None:
     assert to_markdown(releases.good()) == GOOD
 
 
+def test_what_nothing_could_be_judged_of_is_named() -> None:
+    entry = ObjectResult(releases.SETTINGS, "unchanged", "current", judged=False, note="nothing could be judged")
+    page = to_markdown(releases.result(ExitCode.SUCCEEDED, entry))
+    assert "configmap/settings does not tell whether it is ready: nothing could be judged" in page
+    assert "| nothing could be judged |" in page
+    assert "could be judged" not in to_markdown(releases.good())
+
+
 def test_a_failed_release() -> None:
     page = to_markdown(releases.failed())
     assert page.startswith("### ❌ k8s-step apply: failed\n")
