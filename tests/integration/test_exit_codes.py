@@ -69,6 +69,57 @@ def test_bad_input_is_found_before_the_first_request(
     assert proxy.requests == []
 
 
+TOKENS = ("--token", "a-token-given-twice", "--token-file", "/dev/null")
+MOVES: dict[str, tuple[list[str], str]] = {
+    # what is said wrongly: the command line, and the next move
+    "a duration": (["apply", "--timeout", "soon"], "(90s, 5m, 1h30m or plain seconds)"),
+    "a grace": (
+        ["apply", "--fail-after", "x"],
+        "(ImagePullBackOff=2m, CrashLoopBackOff=5 (restarts), Unschedulable=never)",
+    ),
+    "a reason": (["apply", "--fail-after", "ErrImagePul=2m"], "(did you mean ErrImagePull?)"),
+    "an image": (["apply", "-f", "r.yaml", "--image", "web"], "such as web=registry.example/web:1.2"),
+    "another image's name": (["apply", "-f", "web.yaml", "--image", "shop/wb=shop/wb:2"], "did you mean shop/web?"),
+    "a header": (["get", "pods", "--header", "bad"], "(X-Pipeline: job-42, say)"),
+    "a file in UTF-16": (["apply", "-f", "utf-16.yaml"], "(it looks like UTF-16: save it as UTF-8)"),
+    "a namespace": (["apply", "-f", "r.yaml", "-n", "one"], "(drop one of the two)"),
+    "an object twice": (["apply", "-f", "r.yaml", "-f", "again.yaml"], "(keep one of the two)"),
+    "the step's credentials": (
+        ["apply", "-f", "token.yaml"],
+        '(to pass it on purpose, say --var K8S_TOKEN="$K8S_TOKEN")',
+    ),
+    "nothing to delete": (["delete"], "(KIND/NAME, -f PATH, or KIND -l SELECTOR)"),
+    "a kind to delete": (["delete", "pods"], "(which ones? pods/NAME, pods -l SELECTOR, or pods --all)"),
+    "all and some": (["delete", "pods", "--all", "-l", "a=b"], "(drop one of the two)"),
+    "nothing to get": (["get"], "(KIND, KIND/NAME, or KIND -l SELECTOR)"),
+    "an object and a selector": (["get", "pods/x", "-l", "a=b"], "(KIND/NAME, or KIND -l SELECTOR)"),
+    "a field selector": (
+        ["get", "pods", "--field-selector", "a"],
+        "(status.phase=Failed, say; = and != only, joined by",
+    ),
+    "no patch": (["patch", "deployment/x"], "(-f FILE, -p TEXT or --image CONTAINER=REF)"),
+    "no number": (["scale", "deployment/x"], "(say --replicas N)"),
+    "nothing to look at": (["status"], "(KIND/NAME, KIND -l SELECTOR, or -f PATH)"),
+    "two tokens": (["get", "pods", *TOKENS], "(give one of them; a K8S_ variable counts as well)"),
+    "a server": (["get", "pods", "--server", "ftp://127.0.0.1"], "(it looks like https://10.0.0.1:6443)"),
+    "a password": (["get", "pods", "--server", "https://me:pass-word@127.0.0.1"], "(use --token)"),
+}
+
+
+@pytest.mark.parametrize(("words", "move"), MOVES.values(), ids=MOVES)
+def test_the_next_move_is_said(words: list[str], move: str, step: Step, tmp_path: Path) -> None:
+    """Without a server: none of these gets as far."""
+    write(tmp_path / "r.yaml", obj("v1", "ConfigMap", "a", "two"))
+    write(tmp_path / "again.yaml", obj("v1", "ConfigMap", "a", "two"))
+    write(tmp_path / "web.yaml", deployment(image="shop/web:1"))
+    write(tmp_path / "token.yaml", obj("v1", "ConfigMap", "a", data={"a": "${K8S_TOKEN}"}))
+    (tmp_path / "utf-16.yaml").write_bytes("kind: ConfigMap\n".encode("utf-16"))
+    nowhere = [] if {"--server", "--token"} & {*words} else ["--server", "http://127.0.0.1:9"]
+    outcome = step(*words, *nowhere, env={"KUBECONFIG": None})
+    assert outcome.code == 2, outcome.text
+    assert move in outcome.stderr
+
+
 def test_all_mistakes_are_told_at_once(step: Step, proxy: Proxy, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: ConfigMap\napiVersion: v1\nmetadata:\n  name: ${ONE}\n")
     (tmp_path / "b.yaml").write_text("kind: ConfigMap\napiVersion: v1\nmetadata:\n  name: ${TWO}\n")

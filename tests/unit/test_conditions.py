@@ -76,6 +76,8 @@ def test_those_of_parents_ancestors_and_listeners_are_read_too() -> None:
         (2.5, None),
         (None, None),
         ("\u0663", None),
+        ("9" * 19, int("9" * 19)),
+        ("9" * 20, None),
         ("9" * 5000, None),
     ],
 )

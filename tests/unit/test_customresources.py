@@ -51,6 +51,8 @@ def test_each_part_must_be_well(kind: str, status: str) -> None:
         (("True", "NewReplicaSetAvailable"), CURRENT),
         (("True", "NewReplicationControllerAvailable"), CURRENT),
         (("True", "ReplicaSetUpdated"), PROGRESS),
+        (("True", "NewReplicaSetCreated"), PROGRESS),
+        (("True", "PodsAvailable"), PROGRESS),
         (("True",), PROGRESS),
         (("Unknown", "RolloutPaused"), PROGRESS),
         (("False", "AsExpected"), CURRENT),
