@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
 from k8s_step import __version__
+from k8s_step.cancellation import CANCELLATION, ignore_signals, signals_ignored
 from k8s_step.commands import COMMANDS, Command
 from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, ReportedError, StepError
 from k8s_step.inputs import RESULT_FILES, Inputs, Option, resolve, secrets
@@ -27,15 +27,12 @@ if TYPE_CHECKING:
 
 
 _DEFAULT = "apply"
-_SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
 
 
 def main() -> None:
-    """The console script."""
-    _catch_signals()
+    """Run the command line; ``__main__`` has seen to signals and streams."""
     code = run(sys.argv[1:], os.environ)
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # as it ends: it would die of it, with another code
+    ignore_signals()
     _leave(code)
 
 
@@ -62,6 +59,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return _refuse(str(error), error.exit_code, environ, redactor)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
+    except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
+        lost = error.strerror or "the stream is closed"
+        return _refuse(f"stdout can't be written: {lost}", ExitCode.FAILED, environ, redactor)
     except Exception:
         return _refuse(_bug(), ExitCode.BUG, environ, redactor)
 
@@ -165,7 +165,7 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # while another error was being told
         code = error.exit_code
-    with _undisturbed():
+    with signals_ignored():
         result = journal.finish(code)
         _write_files(redactor.mask_all(result), inputs, environ, redactor)
     return code
@@ -180,6 +180,7 @@ def _verdict(
     module, _, name = command.function.partition(":")
     verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
     try:
+        CANCELLATION.started()
         return verb(Run(inputs, environ, journal, redactor))
     except ReportedError as error:
         return error.exit_code
@@ -251,33 +252,7 @@ def _write(path: str, text: str, redactor: Redactor) -> None:
         _complain(f"error: {path} can't be written: {error.strerror}", redactor)
 
 
-# -- what went wrong, and who cancelled
-
-
-def _catch_signals() -> None:
-    """SIGTERM and SIGINT end the run within a second, with a verdict; a second one ends it there and then."""
-
-    def cancelled(number: int, _: Any) -> None:
-        for each in _SIGNALS:
-            signal.signal(each, lambda again, _: os._exit(128 + again))
-        raise CancelledError(f"cancelled by {signal.Signals(number).name}", _SIGNALS[signal.Signals(number)])
-
-    for each in _SIGNALS:
-        signal.signal(each, cancelled)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """The verdict is final: a signal from here on must not cost the user the table or the result file.
-
-    Ignored, not blocked: a mask counts for one thread, and any thread may be handed the signal.
-    """
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+# -- what went wrong
 
 
 def _refuse(

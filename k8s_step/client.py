@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from k8s_step import __version__
+from k8s_step.cancellation import CANCELLATION
+from k8s_step.concurrency import count_write
 from k8s_step.connection import Connection
 from k8s_step.credentials import Certificate, Credential, Credentials, credentials_of
 from k8s_step.errors import (
@@ -64,6 +66,11 @@ class Request:
     retry: bool = True
     patient: bool = True
     where: str | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may change something: not a read, and not a dry run."""
+        return self.method != "GET" and ("dryRun", "All") not in self.query
 
     @property
     def target(self) -> str:
@@ -163,7 +170,7 @@ class Client:
                     raise
                 has_refreshed = True
             except Trouble as trouble:
-                self._wait(trouble, tries, request.patient)
+                self._wait(request, trouble, tries)
             except TimedOutError as error:
                 before = tries.telling or self._outage.trouble
                 raise (self._given_up(before, tries, request.patient) if before else error) from None
@@ -178,12 +185,14 @@ class Client:
             self._check_open()  # what was asked for one then was stopped as well
             raise
 
-    def _wait(self, trouble: Trouble, tries: Tries, patient: bool) -> None:
+    def _wait(self, request: Request, trouble: Trouble, tries: Tries) -> None:
         """Pause before the next try, or raise what the caller shall see."""
+        if not trouble.sent:
+            count_write(-request.is_write)
         self._check_open()
-        pause = tries.pause(trouble, has_answered=self._outage.has_answered and patient)
+        pause = tries.pause(trouble, has_answered=self._outage.has_answered and request.patient)
         if pause is None:
-            raise self._given_up(tries.telling or trouble, tries, patient) from None
+            raise self._given_up(tries.telling or trouble, tries, request.patient) from None
         if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:
             self._outage.goes_on(trouble)
         self._sleep(pause)
@@ -240,8 +249,12 @@ class Client:
         """The head of a success; anything else is read, judged and raised."""
         headers = self._request_headers(request, credential, is_stream)
         transport = self._transports.using(credential.certificate)
+        time_left = self._time_left(deadline)
+        if request.is_write and CANCELLATION.is_asked:
+            raise CancelledError("the step was stopped")
+        count_write(request.is_write)
         try:
-            reply = transport.open(request.method, request.target, headers, request.body, self._time_left(deadline))
+            reply = transport.open(request.method, request.target, headers, request.body, time_left)
         except Fault as fault:
             raise self._trouble(request, fault) from None
         if reply.code < 300:

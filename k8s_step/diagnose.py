@@ -26,7 +26,7 @@ from k8s_step.resource import required
 Object = Mapping[str, Any]
 
 LIMIT = 10.0  # seconds for all evidence together
-CANCELLED = 2.0  # the same, for a step that is to end
+CANCELLED = 0.8  # the same, for a step that is to end within a second
 _EACH = 4.0  # seconds for one request
 _MOST = 20  # causes that the server is asked about
 _LINES = 20

@@ -12,25 +12,27 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from k8s_step.commands import COMMANDS
-
-_COMMANDS = {command.name for command in COMMANDS}
+from k8s_step.cancellation import CANCELLATION, catch_signals
 
 
 def program(words: Sequence[str]) -> str | None:
     """Path of the program that the words start; None where they are the step's, misspelled ones too."""
-    if not words or words[0].startswith("-") or words[0] in _COMMANDS:
+    from k8s_step.commands import COMMANDS  # here, because signals are caught before all else is imported
+
+    if not words or words[0].startswith("-") or words[0] in {command.name for command in COMMANDS}:
         return None
     return shutil.which(words[0])
 
 
 def main() -> None:
     """Become the program, or be the step."""
+    CANCELLATION.starting()
+    catch_signals()  # the first process of a container ignores SIGTERM unless it asks for it
     words = sys.argv[1:]
     path = program(words)
     if path is not None:
         _become(path, words)
-    from k8s_step.cli import main as step
+    from k8s_step.__main__ import main as step
 
     step()
 

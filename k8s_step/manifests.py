@@ -186,7 +186,7 @@ def _walk(folder: Path, recursive: bool) -> Iterator[str]:
 # --- what is in them -----------------------------------------------------------------------------------------------
 
 
-def _read(file: str, values: Values, stdin: TextIO, errors: list[InputError]) -> Iterator[Manifest]:
+def _read(file: str, values: Values, stdin: TextIO | None, errors: list[InputError]) -> Iterator[Manifest]:
     with _collecting(errors):
         for document in parse(source_of(file, values, stdin)):
             with _collecting(errors):
@@ -199,7 +199,7 @@ def is_rendered(file: str) -> bool:
     return file.endswith(".j2")
 
 
-def source_of(file: str, values: Values, stdin: TextIO) -> Source:
+def source_of(file: str, values: Values, stdin: TextIO | None) -> Source:
     """The text of a file or of stdin; a ``*.j2`` rendered.
 
     :raises InputError: unreadable, not UTF-8, or wrong as a template.
@@ -207,13 +207,18 @@ def source_of(file: str, values: Values, stdin: TextIO) -> Source:
     return _rendered(file, values) if is_rendered(file) else _source(file, stdin)
 
 
-def _source(file: str, stdin: TextIO) -> Source:
+def _source(file: str, stdin: TextIO | None) -> Source:
     if file != STDIN:
         return Source(file, read_text(file))
+    hint = "pipe the text in, or name a file"
+    if stdin is None:
+        raise InputError("standard input is closed, so there is nothing to read", where="stdin", hint=hint)
     try:
         return Source("stdin", stdin.read().removeprefix("\ufeff"))
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text", where="stdin") from None
+    except OSError as error:
+        raise InputError(f"standard input can't be read: {error.strerror}", where="stdin", hint=hint) from None
 
 
 def read_text(file: str) -> str:

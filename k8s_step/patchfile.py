@@ -53,7 +53,7 @@ class Patch:
         return max(near)[1] if near else None
 
 
-def read(patch_type: PatchType, file: str | None, text: str | None, values: Values, stdin: TextIO) -> Patch:
+def read(patch_type: PatchType, file: str | None, text: str | None, values: Values, stdin: TextIO | None) -> Patch:
     """The patch of ``file`` (``-`` is stdin) or, where that is ``None``, of ``text``.
 
     :raises InputErrors: all that is wrong with it.

@@ -11,7 +11,7 @@ from typing import Any
 
 from k8s_step import patience
 from k8s_step.batch import raise_reported
-from k8s_step.concurrency import gather
+from k8s_step.concurrency import gather_writes
 from k8s_step.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.discovery import Discovery
 from k8s_step.errors import (
@@ -158,7 +158,8 @@ def write_in_phases(
     """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
 
     ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
-    ``written`` is added to as objects are written, and returned.
+    ``written`` is added to as objects are written, and returned. Where the run is cancelled, what is under way is told
+    first: with the action UNKNOWN where the server has not answered in time.
     Raises :class:`ReportedError` at the end of the phase in which something was refused.
     """
     written = [] if written is None else written
@@ -170,8 +171,11 @@ def write_in_phases(
         if before and number:
             before()
         errors: list[tuple[Planned, StepError]] = []
-        for one, result in gather(lambda one: _write_one(one, write, plan, dry_run), phase, concurrency):
-            if isinstance(result, StepError):
+        for one, result in gather_writes(lambda one: _write_one(one, write, plan, dry_run), phase, concurrency):
+            if isinstance(result, CancelledError):
+                written.append(Written(one, UNKNOWN, {}))
+                journal.acted(one.reference, UNKNOWN)
+            elif isinstance(result, StepError):
                 errors.append((one, result))
             elif isinstance(result, Exception):
                 raise result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from k8s_step.concurrency import gather
+from k8s_step.concurrency import gather_writes
 from k8s_step.deletion import (
     Deleted,
     DeleteOptions,
@@ -16,7 +16,7 @@ from k8s_step.deletion import (
     members,
 )
 from k8s_step.departure import Departure, finding, held
-from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
+from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.feeds import Target
 from k8s_step.judgement import Judgement
 from k8s_step.phases import in_phases
@@ -25,6 +25,7 @@ from k8s_step.rollout import Limits
 from k8s_step.selectors import field_selector, label_selector
 from k8s_step.session import Run, Session
 from k8s_step.targets import Named, names_object
+from k8s_step.writing import UNKNOWN
 
 
 class Removal:
@@ -67,11 +68,8 @@ class Removal:
     def _group(self, group: Group, found: list[Target]) -> list[Deleted]:
         if not found:
             return []
-        if delete_group(self._client, group, found, self._options, self._deadline):
-            deleted = [Deleted(target, is_gone=False) for target in found]
-            for one in deleted:
-                self._journal.acted(one.target.reference, "deleted")
-            return deleted
+        if self._collection(group, found):
+            return [Deleted(target, is_gone=False) for target in found]
         self._journal.notice(f"{group.text} can't be deleted as a collection here: deleting one by one")
         named = [Named(target.resource, target.reference) for target in found]
         read = {target.reference.key: target for target in found}
@@ -81,12 +79,30 @@ class Removal:
 
         return self._each(named, work)
 
+    def _collection(self, group: Group, found: list[Target]) -> bool:
+        """Delete the group by one request; ``False`` where this kind, or this token, can't."""
+
+        def work(group: Group) -> bool:
+            return delete_group(self._client, group, found, self._options, self._deadline)
+
+        is_done = False
+        for _, result in gather_writes(work, [group], 1):
+            if isinstance(result, Exception) and not isinstance(result, CancelledError):
+                raise result
+            is_done = result is True
+            if result is not False:
+                for target in found:
+                    self._journal.acted(target.reference, "deleted" if is_done else UNKNOWN)
+        return is_done
+
     def _each(self, named: Sequence[Named], work: Callable[[Named], Deleted]) -> list[Deleted]:
         """Delete several at once; what was refused is told, and ends the run with this phase."""
         deleted: list[Deleted] = []
         refused: list[StepError] = []
-        for one, result in gather(work, named, self._inputs.concurrency):
-            if isinstance(result, NotFoundError):
+        for one, result in gather_writes(work, named, self._inputs.concurrency):
+            if isinstance(result, CancelledError):
+                self._journal.acted(one.reference, UNKNOWN)
+            elif isinstance(result, NotFoundError):
                 self._not_there(one, result)
             elif isinstance(result, StepError):
                 self._journal.error(result, one.reference)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from k8s_step.concurrency import gather
+from k8s_step.concurrency import gather_writes
 from k8s_step.departure import Departure, held
 from k8s_step.errors import CancelledError, ExitCode, ReportedError, StepError
 from k8s_step.feeds import Target
@@ -93,8 +93,10 @@ class Rollback:
         def work(one: Change) -> Outcome:
             return restore(self._client, one, self._inputs.field_manager, self._deadline)
 
-        for one, outcome in gather(work, changes, self._inputs.concurrency):
-            if isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
+        for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
+            if isinstance(outcome, CancelledError):
+                outcome = Outcome("failed", "cancelled before it was known to be done")
+            elif isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
                 outcome = Outcome("failed", f"{type(outcome).__name__}: {outcome}, a bug of k8s-step")
             self._settle(one, outcome)
 

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 _machine = time.monotonic
+_STANDING = "standing-clock"
 _SLICE = 0.05  # seconds between two looks at the clock while a queue is empty
 
 
 class Clock:
-    """The test's end of it: ``turn(60)`` makes a minute pass for the step that runs with ``file``."""
+    """The test's end of it: ``turn(60)`` makes a minute pass for the step that runs with ``file``.
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        file.touch()
+    ``stands``: no time passes but what the test turns on.
+    """
+
+    def __init__(self, folder: Path, *, stands: bool = False) -> None:
+        self.file = folder / (_STANDING if stands else "clock")
+        self.file.touch()
 
     def turn(self, seconds: int) -> None:
         with self.file.open("ab") as file:
@@ -45,11 +49,13 @@ class _Queue(queue.SimpleQueue):  # type: ignore[type-arg]
 
 def main() -> None:
     file = Path(sys.argv[1])
-    time.monotonic = lambda: _machine() + file.stat().st_size
+    begun = _machine()
+    runs = (lambda: begun) if file.name == _STANDING else _machine
+    time.monotonic = lambda: runs() + file.stat().st_size
     queue.SimpleQueue = _Queue  # type: ignore[misc]
     sys.argv = ["k8s-step", *sys.argv[2:]]
     sys.path.pop(0)  # this folder: it is no place to import from
-    from k8s_step.cli import main as step
+    from k8s_step.__main__ import main as step
 
     step()
 

@@ -258,16 +258,18 @@ class Step:
         cwd: Path | None = None,
         report: bool = False,
         own_clock: bool = False,
+        clock_stands: bool = False,
     ) -> Running:
         """The same in the background; whatever still runs when the test ends is killed.
 
-        ``own_clock``: time passes for it when the test says so (``Running.time_passes``), besides the machine's own.
+        ``own_clock``: time passes for it when the test says so (``Running.time_passes``), besides the machine's own;
+        with ``clock_stands`` only then.
         """
         folder = self._folder / f"step-{len(self._runs) + 1}"
         folder.mkdir()
         (folder / "stdin").write_text(input or "")
         path = folder / "report.json" if report else None
-        own = clock.Clock(folder / "clock") if own_clock else None
+        own = clock.Clock(folder, stands=clock_stands) if own_clock or clock_stands else None
         program = (clock.__file__, str(own.file)) if own else self._program
         line = [sys.executable, *program, *args, *(("--report", str(path)) if path else ())]
         environ = self._environment(env or {})

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from k8s_step.batch import run_all
-from k8s_step.concurrency import gather
+from k8s_step.batch import raise_reported
+from k8s_step.concurrency import gather_writes
 from k8s_step.creating import name_generated
-from k8s_step.errors import CancelledError, ExitCode
+from k8s_step.errors import CancelledError, ExitCode, StepError
 from k8s_step.feeds import Target
 from k8s_step.joblogs import JobLogs
 from k8s_step.jobs import create_job, delete_job, has_several_logs, is_finished, jobs_of
 from k8s_step.release import follow, planned, read_manifests, target_of, tell
 from k8s_step.report.text import printable, without_commands
 from k8s_step.session import Run, Session, open_session
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.writing import UNKNOWN, ApplyOptions, Planned, Written
 
-_DELETION = 5.0  # seconds for all of them
-# A cancelled step is to be done within five: two of them for creations to be answered, or for evidence.
-_UNDER_WAY, _LAST_DELETION = 2.0, 2.5
+_DELETION, _LAST_DELETION = 5.0, 2.5  # seconds for all of them; the second for a run that is cancelled
 
 
 def run(run: Run) -> ExitCode:
@@ -65,9 +62,6 @@ class _Started:
     def __init__(self, run: Run, session: Session, deadline: float) -> None:
         self._run, self._session, self._deadline = run, session, deadline
         self._targets: list[Target] = []
-        self._open = 0
-        self._is_cancelled = False
-        self._changed = threading.Condition()
 
     def __enter__(self) -> _Started:
         return self
@@ -84,12 +78,29 @@ class _Started:
 
     def create(self, plan: Sequence[Planned]) -> list[Target]:
         """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
-        journal, inputs = self._run.journal, self._run.inputs
-        written = run_all(journal, plan, self._create, lambda one: one, inputs.concurrency)
-        for before, one in zip(plan, written, strict=True):
-            journal.renamed(before.reference, one.planned.reference)
-            tell(journal, one)
+        errors: list[tuple[Planned, StepError]] = []
+        for one, result in gather_writes(self._create, plan, self._run.inputs.concurrency):
+            if isinstance(result, CancelledError):
+                self._run.journal.acted(one.reference, UNKNOWN)
+                where = str(one.reference)
+                self._run.journal.warning("the Job's creation was not answered yet: look whether it is there", where)
+            elif isinstance(result, StepError):
+                errors.append((one, result))
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                self._created(one, result)
+        raise_reported(self._run.journal, errors)
         return self._targets
+
+    def _created(self, planned: Planned, written: Written) -> None:
+        journal = self._run.journal
+        journal.renamed(planned.reference, written.planned.reference)
+        tell(journal, written)
+        if not self._run.inputs.dry_run:
+            target = target_of(written)
+            target.must_complete = True
+            self._targets.append(target)
 
     def _clean_up(self) -> None:
         """Delete what was created if that is wanted; say what is left unfinished."""
@@ -101,33 +112,14 @@ class _Started:
     def _cancel(self) -> None:
         """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
         inputs = self._run.inputs
-        with self._changed:
-            self._is_cancelled = True
-            if not self._changed.wait_for(lambda: not self._open, _UNDER_WAY) and not inputs.dry_run:
-                self._run.journal.warning("a Job's creation was not answered yet: look whether it is there")
         if inputs.on_cancel == "delete":
             self._delete(self._targets if inputs.rm else self._unfinished(), time.monotonic() + _LAST_DELETION)
         else:
             self._say_left()
 
     def _create(self, one: Planned) -> Written:
-        inputs = self._run.inputs
-        with self._changed:
-            if self._is_cancelled:
-                raise CancelledError("the step was stopped")
-            self._open += 1
-        try:
-            options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
-            written = create_job(self._session.client, one, options, self._deadline)
-            target = target_of(written)
-            target.must_complete = True
-            if not inputs.dry_run:
-                self._targets.append(target)
-            return written
-        finally:
-            with self._changed:
-                self._open -= 1
-                self._changed.notify()
+        options = ApplyOptions(self._run.inputs.field_manager, dry_run=self._run.inputs.dry_run)
+        return create_job(self._session.client, one, options, self._deadline)
 
     def _unfinished(self) -> list[Target]:
         return [target for target in self._targets if not is_finished(target.object)]
@@ -135,7 +127,7 @@ class _Started:
     def _delete(self, targets: Sequence[Target], deadline: float) -> None:
         client, journal = self._session.client, self._run.journal
         work = partial(delete_job, client, deadline=deadline)
-        for target, error in gather(work, targets, self._run.inputs.concurrency):
+        for target, error in gather_writes(work, targets, self._run.inputs.concurrency):
             if error is None:
                 journal.notice(f"deleted {target.reference.title}")
             else:

@@ -209,6 +209,20 @@ def delay(seconds: float) -> Action:
     return action
 
 
+def answer_later(let_go: threading.Event) -> Action:
+    """Let the server do it, and hold its answer back until ``let_go`` is set, or the proxy stops."""
+
+    def action(exchange: Exchange) -> None:
+        answer = exchange.ask()
+        body = answer.read()
+        exchange.record.fault = "held"
+        while not let_go.wait(0.02) and not exchange.proxy.stopping.is_set():
+            pass
+        exchange.answer(answer.status, body, {"Content-Type": answer.headers["Content-Type"]})
+
+    return action
+
+
 def stall() -> Action:
     """Never answer: hold the connection until the proxy stops."""
 

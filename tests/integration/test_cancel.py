@@ -41,7 +41,7 @@ MOMENTS: dict[str, Moment] = {
     "reading": Moment(on("GET", "deployments/web$"), NOTHING, ""),
     "trying out": Moment(on("PATCH", "deployments/web$", query={"dryRun": "All"}), NOTHING, ""),
     "writing": Moment(
-        lambda one: written(one) and one.path.endswith("/web"), {**CREATED, "Deployment/web": "none"}, ""
+        lambda one: written(one) and one.path.endswith("/web"), {**CREATED, "Deployment/web": "unknown"}, ""
     ),
     "listing": Moment(on("GET", "/pods$", watch=False), CREATED, "in progress", FOLLOWED),
     "following": Moment(on("GET", "/pods$", watch=True), CREATED, "in progress", FOLLOWED, "shop/never-ready:1"),

@@ -1,0 +1,105 @@
+"""How SIGTERM and SIGINT reach a run: they end it at once or, while writes are under way, when those have been told.
+
+A signal belongs to the process, and so does :data:`CANCELLATION`: the one object of this module.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from k8s_step.errors import CancelledError, ExitCode
+
+_SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
+
+
+class Cancellation:
+    """The request to end this run. Only the main thread, where Python runs signal handlers, may hold it back."""
+
+    def __init__(self) -> None:
+        self._asked: CancelledError | None = None
+        self._is_starting = False
+        self._wakes: list[Callable[[], object]] = []
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a cancellation is held back now: nothing new is to be begun."""
+        return self._asked is not None
+
+    def ask(self, error: CancelledError) -> None:
+        """End the run. Raises ``error`` where nobody holds it back, else wakes whoever does."""
+        if not self._wakes and not self._is_starting:
+            raise error
+        self._asked = self._asked or error
+        for wake in self._wakes:
+            wake()
+
+    def starting(self) -> None:
+        """Hold a cancellation back until :meth:`started`: a module whose import it cut short could not tell of it."""
+        self._is_starting = True
+
+    def started(self) -> None:
+        """The run can tell of a cancellation from here on. Raises the one that came meanwhile."""
+        self._is_starting = False
+        self._raise_asked()
+
+    @contextmanager
+    def held(self, wake: Callable[[], object]) -> Iterator[None]:
+        """Hold a cancellation back within this context; it calls ``wake``, and is raised at the end of the context.
+
+        An error that leaves the context comes first.
+        """
+        self._wakes.append(wake)
+        try:
+            yield
+        except BaseException:
+            self._asked = None
+            raise
+        finally:
+            self._wakes.remove(wake)
+        self._raise_asked()
+
+    def _raise_asked(self) -> None:
+        asked = self._asked
+        if asked is not None and not self._wakes and not self._is_starting:
+            self._asked = None
+            raise asked
+
+
+CANCELLATION = Cancellation()
+
+
+def catch_signals() -> None:
+    """SIGTERM and SIGINT ask :data:`CANCELLATION` to end the run; a second one ends the process there and then."""
+
+    def cancelled(number: int, _: Any) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, lambda again, _: os._exit(128 + again))
+        named = signal.Signals(number)
+        CANCELLATION.ask(CancelledError(f"cancelled by {named.name}", _SIGNALS[named]))
+
+    for each in _SIGNALS:
+        signal.signal(each, cancelled)
+
+
+@contextmanager
+def signals_ignored() -> Iterator[None]:
+    """Ignore both signals: the verdict is final, and one from here on must not cost the user the result file.
+
+    Ignored, not blocked: a mask counts for one thread, and any thread may be handed the signal.
+    """
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def ignore_signals() -> None:
+    """Ignore both signals while the process exits: one that arrived now would replace the verdict's exit code."""
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)

@@ -1,0 +1,175 @@
+"""SIGTERM while a write is under way: what the server has done by then is told, and nothing else is begun."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Kubectl, Outcome, Running, Step, poll
+from tests.faults.proxy import Match, Proxy, Recorded, answer_later, on
+from tests.integration.objects import config_map, deployment, job, through, write
+from tests.integration.outcomes import actions
+
+pytestmark = pytest.mark.usefixtures("played")
+
+
+def is_write(request: Recorded) -> bool:
+    return request.method != "GET" and "dryRun" not in request.query and b'"dryRun"' not in request.body
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command that writes one object: its words, the object's name in the report, and the action when it is done."""
+
+    words: tuple[str, ...]
+    object: str
+    action: str
+    match: Match = is_write
+
+
+VERBS: dict[str, Verb] = {
+    "apply": Verb(("apply", "-f", "{new}"), "ConfigMap/new", "created"),
+    "apply over it": Verb(("apply", "-f", "{old}"), "ConfigMap/old", "configured"),
+    "create": Verb(("create", "-f", "{new}"), "ConfigMap/new", "created"),
+    "replace": Verb(("replace", "-f", "{old}"), "ConfigMap/old", "replaced"),
+    "patch": Verb(
+        ("patch", "cm/old", "--type", "merge", "-p", '{{"data":{{"a":"z"}}}}'), "ConfigMap/old", "configured"
+    ),
+    "delete": Verb(("delete", "cm/old"), "ConfigMap/old", "deleted"),
+    "delete a collection": Verb(("delete", "cm", "-l", "is=old"), "ConfigMap/old", "deleted"),
+    "scale": Verb(("scale", "deployment/web", "--replicas", "2"), "Deployment/web", "configured"),
+    "restart": Verb(("restart", "deployment/web"), "Deployment/web", "configured"),
+    "undo": Verb(("undo", "deployment/web"), "Deployment/web", "configured"),
+    "run": Verb(("run", "-f", "{job}", "--on-cancel", "leave"), "Job/once", "created", on("POST", "/jobs$")),
+}
+
+
+@pytest.fixture
+def files(step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> dict[str, str]:
+    """A ConfigMap ``old`` and a Deployment with two revisions are there; the manifests that change or join them."""
+    old = config_map("old", a="b")
+    old["metadata"]["labels"] = {"is": "old"}
+    for number in (1, 2):
+        path = write(tmp_path / "before.yaml", old, deployment(image=f"shop/web:{number}"))
+        assert step("apply", "-f", path, "-n", namespace).code == 0
+    return {
+        "new": write(tmp_path / "new.yaml", config_map("new", a="b")),
+        "old": write(tmp_path / "old.yaml", config_map("old", a="c")),
+        "job": write(tmp_path / "job.yaml", job("once", "shop/job-hang:1")),
+    }
+
+
+@pytest.fixture
+def let_go() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def specs(kubectl: Kubectl, namespace: str) -> dict[str, str]:
+    """What there is, by ``ConfigMap/old``, in a form that changes as soon as somebody writes to it."""
+    found = json.loads(kubectl("-n", namespace, "get", "cm,deploy,job", "-o", "json").stdout)["items"]
+    return {
+        f"{one['kind']}/{one['metadata']['name']}": json.dumps(
+            [one["metadata"]["uid"], one["metadata"].get("generation"), one.get("data"), one["metadata"].get("labels")]
+        )
+        for one in found
+        if one["metadata"]["name"] != "kube-root-ca.crt"
+    }
+
+
+def ended(run: Running) -> Outcome:
+    outcome = run.wait(60)
+    assert outcome.code == 143 and "Traceback" not in outcome.text, outcome.text
+    return outcome
+
+
+def hold(
+    verb: Verb, let_go: threading.Event, step: Step, proxy: Proxy, namespace: str, files: dict[str, str]
+) -> Running:
+    """The run, once the server has done what it was asked and its answer is held back."""
+    rule = proxy.rule(verb.match, answer_later(let_go), times=None)
+    words = [word.format(**files) for word in verb.words]
+    run = step.start(*words, "-n", namespace, env=through(proxy), report=True, clock_stands=True)
+    poll(lambda: any(one.fault == "held" for one in proxy.matching(verb.match)), "the write", 60)
+    assert rule.used
+    run.signal(signal.SIGTERM)
+    return run
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_is_answered_after_the_signal_is_told(
+    name: str,
+    step: Step,
+    kubectl: Kubectl,
+    namespace: str,
+    proxy: Proxy,
+    files: dict[str, str],
+    let_go: threading.Event,
+) -> None:
+    verb, before = VERBS[name], specs(kubectl, namespace)
+    run = hold(verb, let_go, step, proxy, namespace, files)
+    let_go.set()
+    outcome = ended(run)
+    assert actions(outcome)[verb.object] == verb.action, outcome.text
+    assert specs(kubectl, namespace) != before
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_is_never_answered_is_unknown(
+    name: str,
+    step: Step,
+    kubectl: Kubectl,
+    namespace: str,
+    proxy: Proxy,
+    files: dict[str, str],
+    let_go: threading.Event,
+) -> None:
+    verb, before = VERBS[name], specs(kubectl, namespace)
+    run = hold(verb, let_go, step, proxy, namespace, files)
+    poll(lambda: run.time_passes(10) or run.process.poll() is not None, "the end of the second", 60)
+    outcome = ended(run)
+    assert actions(outcome)[verb.object] == "unknown", outcome.text
+    assert specs(kubectl, namespace) != before, "it was done all the same"
+    assert re.search(r"^unknown +\S", outcome.stderr, re.M) and re.search(r"^\S+ +unknown ", outcome.text, re.M)
+    assert len(proxy.matching(verb.match)) == 1, "and not sent again"
+
+
+def test_many_under_way(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path, let_go: threading.Event
+) -> None:
+    """Each object that the server has is told, and each that is told is there: none is left out, none made up."""
+    path = write(tmp_path / "release.yaml", *(config_map(f"c{number:03}", a="b") for number in range(150)))
+    seen = itertools.count()
+
+    def fortieth(request: Recorded) -> bool:
+        return is_write(request) and next(seen) >= 40
+
+    proxy.rule(fortieth, answer_later(let_go), times=None)
+    run = step.start("apply", "-f", path, "-n", namespace, env=through(proxy), report=True, clock_stands=True)
+    poll(lambda: sum(one.fault == "held" for one in proxy.matching(is_write)) >= 16, "sixteen writes under way", 60)
+    run.signal(signal.SIGTERM)
+    let_go.set()
+    outcome = ended(run)
+    there = {name for name in specs(kubectl, namespace) if name.startswith("ConfigMap/c")}
+    told = {name for name, action in actions(outcome).items() if action == "created"}
+    assert told == there, outcome.text
+    assert set(actions(outcome).values()) == {"created", "none"} and len(actions(outcome)) == 150
+
+
+def test_what_stays_after_a_cancelled_release_is_listed(
+    step: Step, namespace: str, proxy: Proxy, files: dict[str, str], let_go: threading.Event
+) -> None:
+    verb = Verb(("apply", "-f", "{old}", "--rollback-on-failure"), "ConfigMap/old", "configured")
+    run = hold(verb, let_go, step, proxy, namespace, files)
+    poll(lambda: run.time_passes(10) or run.process.poll() is not None, "the end of the second", 60)
+    outcome = ended(run)
+    assert f"what this run changed stays: configmap/{namespace}/old (unknown)" in " ".join(outcome.stderr.split())
