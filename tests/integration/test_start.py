@@ -1,0 +1,109 @@
+"""How the process begins: signals that come while it starts, and streams that are closed, full or not UTF-8."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.objects import config_map, write
+
+# Counts the modules that are imported from the command line on; sends SIGTERM to itself at the one asked for, if any.
+COUNTING = """
+import os, signal, sys
+at, sys.argv = int(sys.argv[1]), ["k8s-step", *sys.argv[2:]]
+class Counter:
+    count = None
+    def find_spec(self, name, path=None, target=None):
+        if name == "k8s_step.cli" or self.count is not None:
+            self.count = (self.count or 0) + 1
+        if self.count == at:
+            os.kill(os.getpid(), signal.SIGTERM)
+counter = Counter()
+sys.meta_path.insert(0, counter)
+leave = os._exit
+def told(code):
+    print("imports", counter.count, file=sys.stderr, flush=True)
+    leave(code)
+os._exit = told
+from k8s_step.__main__ import main
+main()
+"""
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **more}
+
+
+def started(folder: Path, *words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    program = ["-c", code] if code else ["-m", "k8s_step"]
+    line = [sys.executable, *program, *words]
+    return subprocess.run(line, env=environment(folder), cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_sigterm_at_the_import_of_each_module(tmp_path: Path) -> None:
+    """Nothing has been sent by then: it ends as cancelled, with its result file, and never in a traceback."""
+    path, report = write(tmp_path / "release.yaml", config_map(a="b")), tmp_path / "report.json"
+    words = ("apply", "-f", path, "--server", "http://127.0.0.1:9", "--report", str(report))
+    total = int(started(tmp_path, "0", *words, code=COUNTING).stderr.rpartition("imports ")[2])
+    assert total > 40
+    for number in range(1, total, total // 25):
+        report.unlink(missing_ok=True)
+        ended = started(tmp_path, str(number), *words, code=COUNTING)
+        assert ended.returncode == 143, f"at import {number}: {ended.stderr}"
+        assert "Traceback" not in ended.stderr and "cancelled by SIGTERM" in ended.stderr
+        assert json.loads(report.read_text())["result"] == "cancelled"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("render", "-f", "{path}")])
+def test_closed_streams(words: tuple[str, ...], tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    line = " ".join([sys.executable, "-m", "k8s_step", *(word.format(path=path) for word in words)])
+    for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        ended = subprocess.run(
+            ["sh", "-c", f"{line} {closed}"], env=environment(tmp_path), capture_output=True, text=True, timeout=60
+        )
+        assert ended.returncode == 0, f"{closed}: {ended.stderr}"
+        assert "Traceback" not in ended.stderr + ended.stdout
+        assert bool(ended.stdout) is not closed.startswith(">&-")
+
+
+def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """Without a standard error of its own, what is told would go into the result file."""
+    path, report = write(tmp_path / "release.yaml", config_map(a="b")), tmp_path / "report.json"
+    line = f"{sys.executable} -m k8s_step render -f {path} --report {report}"
+    subprocess.run(["sh", "-c", f"{line} 2>&- >&- <&-"], env=environment(tmp_path), check=True, timeout=60)
+    assert json.loads(report.read_text())["result"] == "succeeded"
+
+
+@pytest.mark.parametrize("verb", ["render", "apply", "create", "patch cm/a"])
+def test_there_is_no_stdin_to_read(verb: str, tmp_path: Path) -> None:
+    line = f"{sys.executable} -m k8s_step {verb} -f - --server http://127.0.0.1:9 <&-"
+    ended = subprocess.run(
+        ["sh", "-c", line], env=environment(tmp_path), capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "error: stdin: standard input is closed" in ended.stderr
+
+
+def test_help_to_a_full_disk(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        line = [sys.executable, "-m", "k8s_step", "--help"]
+        ended = subprocess.run(
+            line, env=environment(tmp_path), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert ended.returncode == 1
+    assert "stdout can't be written: No space left on device" in ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("setting", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_terminal_that_is_not_utf_8(setting: dict[str, str], tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", config_map(ü="ß", name="é"))
+    line = [sys.executable, "-m", "k8s_step", "render", "-f", path]
+    ended = subprocess.run(line, env=environment(tmp_path, **setting), capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert b"Traceback" not in ended.stderr
