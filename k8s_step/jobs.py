@@ -72,12 +72,6 @@ def delete_job(client: Client, target: Target, deadline: float) -> StepError | N
     return None
 
 
-def is_finished(job: Object) -> bool:
-    """Whether the Job has come to its end, well or not."""
-    conditions = (job.get("status") or {}).get("conditions") or []
-    return any(each.get("type") in ("Complete", "Failed") and each.get("status") == "True" for each in conditions)
-
-
 def has_several_logs(jobs: Sequence[Object]) -> bool:
     """Whether more than one container will surely write."""
     specs = [job.get("spec") or {} for job in jobs]

@@ -55,6 +55,14 @@ def is_paused(obj: Object) -> bool:
     return _group_kind(obj) != "batch/Job" and True in (spec(obj).get("paused"), spec(obj).get("suspend"))
 
 
+def is_decided(job: Object) -> bool:
+    """Whether the outcome of a Job is certain; its last pods may still have to end.
+
+    Source: JobSuccessCriteriaMet and JobFailureTarget in k8s.io/api/batch/v1, which precede Complete and Failed.
+    """
+    return any(_is(job, kind) for kind in ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget"))
+
+
 def observed(obj: Object) -> bool:
     """Whether the controller has seen the generation this object is at."""
     return _unobserved(obj, must_observe=False) is None

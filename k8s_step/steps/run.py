@@ -12,7 +12,8 @@ from k8s_step.creating import name_generated
 from k8s_step.errors import CancelledError, ExitCode, StepError
 from k8s_step.feeds import Target
 from k8s_step.joblogs import JobLogs
-from k8s_step.jobs import create_job, delete_job, has_several_logs, is_finished, jobs_of
+from k8s_step.jobs import create_job, delete_job, has_several_logs, jobs_of
+from k8s_step.readiness import is_decided
 from k8s_step.release import follow, planned, read_manifests, target_of, tell
 from k8s_step.report.text import printable, without_commands
 from k8s_step.session import Run, Session, open_session
@@ -122,7 +123,7 @@ class _Started:
         return create_job(self._session.client, one, options, self._deadline)
 
     def _unfinished(self) -> list[Target]:
-        return [target for target in self._targets if not is_finished(target.object)]
+        return [target for target in self._targets if not is_decided(target.object)]
 
     def _delete(self, targets: Sequence[Target], deadline: float) -> None:
         client, journal = self._session.client, self._run.journal

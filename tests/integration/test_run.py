@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Kubectl, Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Proxy, cut_after, cut_watch, end_watch, forbid, on
+from tests.faults.proxy import Proxy, cut_after, cut_watch, end_watch, forbid, on, stall
 from tests.integration.objects import Object, config_map, job, obj, through, write
 from tests.integration.outcomes import actions, statuses, the_failure
 
@@ -56,6 +56,26 @@ def test_a_bad_job_is_1_with_the_evidence(step: Step, namespace: str, tmp_path: 
     failure = the_failure(outcome)
     assert (failure["reason"], failure["logs"]) == ("BackoffLimitExceeded", FAILED)
     assert "exited with code 3" in outcome.stderr
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_job_whose_failure_is_certain_is_not_unfinished(
+    cancelled: bool, step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """FailureTarget comes first, Failed when the pods are gone: here they stay until the test lets them go."""
+    rule = proxy.rule(on("GET", "/log$"), stall(), times=None) if cancelled else None
+    late = noted(job("migrate", "shop/job-hang:1", activeDeadlineSeconds=1), termination="600s")
+    words = ("run", "-f", write(tmp_path / "job.yaml", late), "-n", namespace, "--on-cancel", "delete")
+    run = step.start(*words, env=through(proxy), report=True)
+    if rule is not None:
+        poll(lambda: rule.used and "failed" in run.text, "the evidence to be asked for")
+        run.signal(signal.SIGTERM)
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (143 if cancelled else 1, {"Job/migrate": "failed"}), outcome.text
+    assert "unfinished" not in outcome.stderr and "deleted" not in outcome.stderr
+    (left,) = json.loads(kubectl("-n", namespace, "get", "jobs", "-o", "json").stdout)["items"]
+    assert {"FailureTarget"} == {each["type"] for each in left["status"]["conditions"]}
+    kubectl("-n", namespace, "annotate", "pods", "--all", "test.k8s-step/termination-")
 
 
 def test_an_image_that_is_not_there_fails_early_and_the_job_is_left(step: Step, namespace: str, tmp_path: Path) -> None:

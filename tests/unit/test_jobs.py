@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.jobs import has_several_logs, is_finished, names
+from k8s_step.jobs import has_several_logs, names
 
 
 def job(name: str = "migrate", image: str = "shop/migrate:1", **spec: Any) -> dict[str, Any]:
@@ -54,17 +54,3 @@ def test_no_name_is_longer_than_a_label_or_has_a_seam(own: str) -> None:
 )
 def test_several_logs(jobs: list[dict[str, Any]], several: bool) -> None:
     assert has_several_logs(jobs) is several
-
-
-@pytest.mark.parametrize(
-    ("conditions", "finished"),
-    [
-        (None, False),
-        ([{"type": "Complete", "status": "True"}], True),
-        ([{"type": "Failed", "status": "True"}], True),
-        ([{"type": "FailureTarget", "status": "True"}], False),  # its pods are still being ended
-        ([{"type": "Complete", "status": "False"}], False),
-    ],
-)
-def test_is_finished(conditions: Any, finished: bool) -> None:
-    assert is_finished({"status": {"conditions": conditions}}) is finished

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_step.readiness import State, compute, is_custom, is_paused, observed
+from k8s_step.readiness import State, compute, is_custom, is_decided, is_paused, observed
 
 KINDS = [
     ("apps/v1", "Deployment"),
@@ -297,3 +297,19 @@ COMMON: list[tuple[list[dict[str, Any]], State, str]] = [
 def test_conditions_that_any_controller_may_write(conditions: list[dict[str, Any]], state: State, reason: str) -> None:
     found = compute(obj("example.com/v1", "Shop", status={"conditions": conditions}))
     assert (found.state, found.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "decided"),
+    [
+        (None, False),
+        ([{"type": "Suspended", "status": "True"}], False),
+        ([{"type": "Complete", "status": "False"}], False),
+        *(
+            ([{"type": kind, "status": "True"}], True)
+            for kind in ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
+        ),
+    ],
+)
+def test_is_decided(conditions: Any, decided: bool) -> None:
+    assert is_decided({"apiVersion": "batch/v1", "kind": "Job", "status": {"conditions": conditions}}) is decided
