@@ -67,7 +67,7 @@ def symptoms(pod: Pod, patience: Patience = USUAL) -> list[Symptom]:
     found = []
     for entry in statuses(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
-        rule = _WAITING.get(str(waiting.get("reason", "")), _crashed_between)
+        rule = _WAITING.get(_waits(entry), _crashed_between)
         symptom = rule(entry, str(waiting.get("message") or ""))
         if symptom is not None and _counts(symptom, patience):
             found.append(replace(symptom, grace=patience.grace(symptom.reason, symptom.grace)))
@@ -104,6 +104,8 @@ def complaint(pod: Pod) -> Symptom | None:
         return known[0]
     for entry in statuses(pod):
         run = _last_run(entry)
+        if run and run.get("exitCode") != 0 and _waits(entry) == "CrashLoopBackOff":
+            return _crash_loop(entry, "")
         if run and run.get("exitCode") != 0:
             return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
     return _not_there(pod, status)
@@ -162,15 +164,15 @@ def waiting_for(pod: Pod) -> str:
     if scheduled.get("status") == "False":
         return f"unschedulable: {scheduled.get('message', '')}".rstrip(": ")
     status = pod.get("status") or {}
-    reasons = [
-        str((entry.get("state") or {}).get("waiting", {}).get("reason", ""))
-        for entry in statuses(pod)
-        if (entry.get("state") or {}).get("waiting")
-    ]
-    named = next((reason for reason in reasons if reason), "")
+    named = next(filter(None, map(_waits, statuses(pod))), "")
     if named:
         return named
     return "running but not ready" if status.get("phase") == "Running" else "pending"
+
+
+def _waits(entry: Status) -> str:
+    """The reason for which a container waits; empty where it doesn't."""
+    return str(((entry.get("state") or {}).get("waiting") or {}).get("reason") or "")
 
 
 def _condition(pod: Pod, kind: str) -> Mapping[str, Any]:
