@@ -21,7 +21,7 @@ from k8s_step.readiness import FAILED_CREATE_GRACE, State, observed
 
 Object = Mapping[str, Any]
 
-_REASON = "FailedCreate"
+REASON = "FailedCreate"
 _EVERY = 15.0  # seconds between two looks
 _ANSWER = 3.0  # seconds a look may take: meanwhile nothing else is judged
 
@@ -46,7 +46,7 @@ class Creations:
     def judge(self, target: Target, pods: Iterable[Object], found: Judgement, now: float) -> Judgement:
         """``found``; failed where no pod has come for the grace of the table, and an event says that none may."""
         counts = _counts(target.object) if found.state is State.IN_PROGRESS else None
-        grace = target.patience.grace(_REASON, FAILED_CREATE_GRACE)
+        grace = target.patience.grace(REASON, FAILED_CREATE_GRACE)
         if counts is None or counts[0] >= counts[1] or math.isinf(grace):
             self._lacks.pop(target.uid, None)
             return found
@@ -55,19 +55,23 @@ class Creations:
         if lack is None or have > lack.have:
             lack = self._lacks[target.uid] = _Lack(have, now + grace)
         elif now >= lack.look:
-            refused = self._refused(target, pods)
+            refused = self.refused(target, pods)
             if refused:
-                return Judgement(State.FAILED, refused, _REASON)
+                return Judgement(State.FAILED, refused, REASON)
             lack.have, lack.look = have, now + max(grace, _EVERY)
         return replace(found, due=min(lack.look, found.due or math.inf))
 
-    def _refused(self, target: Target, pods: Iterable[Object]) -> str:
+    def lacks(self, target: Target) -> bool:
+        """Whether it has fewer pods than it wants by now."""
+        return target.uid in self._lacks
+
+    def refused(self, target: Target, pods: Iterable[Object]) -> str:
         """What the newest event says that is of this generation and of after the youngest pod; empty if none is."""
         namespace = target.reference.namespace
         if namespace in self._forbidden:
             return ""
         try:
-            request = events.request(target.object, _REASON)
+            request = events.request(target.object, REASON)
             found = self._client.send(request, deadline=time.monotonic() + _ANSWER).body.get("items") or []
         except ForbiddenError:
             self._forbidden.add(namespace)

@@ -18,6 +18,8 @@ from k8s_step.reference import Reference
 from k8s_step.resource import Resource
 from k8s_step.watching import Event, Scope, Watch
 
+DELETED = "deleted while it was followed"
+
 Object = Mapping[str, Any]
 Key = tuple[str, str, str, str]
 
@@ -27,8 +29,8 @@ class Target:
     """One object that is followed, from the server's own answer to its write.
 
     ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``paused``: its manifest
-    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``ends``: the
-    time at which it must be current.
+    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``allowance``:
+    the seconds it is given, ``ends``: the time at which it must be current.
     """
 
     reference: Reference
@@ -40,6 +42,7 @@ class Target:
     paused: bool = False
     wrote: Object | None = None
     patience: Patience = USUAL
+    allowance: float = math.inf
     ends: float = math.inf
     timed_out: bool = False
     judgement: Judgement | None = None
@@ -56,6 +59,16 @@ class Target:
         """Whether its verdict is still to come."""
         return self.judgement is None or not self.judgement.is_final
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has failed or is gone: nothing makes that good."""
+        return self.judgement is not None and self.judgement.is_lost
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its time was up before it was current."""
+        return self.timed_out and self.is_open
+
 
 @dataclass
 class Board:
@@ -64,6 +77,10 @@ class Board:
     targets: dict[Key, Target]
     ownership: Ownership = field(default_factory=Ownership)
     gone: dict[Key, Judgement] = field(default_factory=dict)
+    _by_uid: dict[str, Target] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_uid = {target.uid: target for target in self.targets.values()}
 
     def open(self) -> list[Target]:
         """The targets whose verdict is still to come."""
@@ -71,23 +88,27 @@ class Board:
 
     def within(self, scope: Scope) -> list[Target]:
         """The targets that a watch of this scope tells of."""
-        return [
-            target
-            for target in self.targets.values()
-            if target.resource == scope.resource
-            and target.reference.namespace == (scope.namespace or "")
-            and scope.name in (None, target.reference.name)
-        ]
+        return [target for target in self.targets.values() if _is_within(target, scope)]
 
     def with_uids(self, uids: set[str]) -> list[Target]:
         """The targets with these uids."""
-        return [target for target in self.targets.values() if target.uid in uids]
+        found = uids & self._by_uid.keys()
+        if len(found) < 2:  # as with most events: a release may have hundreds
+            return [self._by_uid[uid] for uid in found]
+        return [target for uid, target in self._by_uid.items() if uid in found]
+
+    def heard(self, target: Target, obj: dict[str, Any]) -> None:
+        """``obj`` bears the name of ``target`` now; it may be another, or no newer than what is known."""
+        if _uid(obj) != target.uid:
+            self.vanished(target, "deleted and created anew by somebody else while it was followed")
+        elif version(obj) >= version(target.object):
+            target.object = obj
 
     def vanished(self, target: Target, message: str) -> None:
         """``target`` was deleted, or replaced by another of its name; a Job may have come to its end before."""
         ended = outcome(target.object)
         known = Judgement(ended.state, ended.message, ended.reason) if ended else None
-        self.gone[target.reference.key] = known or Judgement(State.NOT_FOUND, message, "Deleted")
+        self.gone.setdefault(target.reference.key, known or Judgement(State.NOT_FOUND, message, "Deleted"))
 
 
 Message = tuple["Feed", Event | StepError]
@@ -122,19 +143,19 @@ class Feed:
 class TargetFeed(Feed):
     """The followed objects themselves."""
 
+    def tells_of(self, target: Target) -> bool:
+        """Whether ``target`` is within its scope."""
+        return _is_within(target, self.scope)
+
     def take(self, event: Event) -> list[Target]:
         if event.type == "LISTED":
             return self._all(event)
         target = self.board.targets.get(Reference.to(event.object).key)
         if target is None or version(event.object) < version(target.object):
             return []
-        if _uid(event.object) != target.uid:
-            self.board.vanished(target, "deleted and created anew by somebody else while it was followed")
-        elif event.type == "DELETED":
-            target.object = event.object  # as it was at last
-            self.board.vanished(target, "deleted while it was followed")
-        else:
-            target.object = event.object
+        self.board.heard(target, event.object)  # of a deleted one: as it was at last
+        if event.type == "DELETED":
+            self.board.vanished(target, DELETED)
         return [target]
 
     def _all(self, event: Event) -> list[Target]:
@@ -142,9 +163,9 @@ class TargetFeed(Feed):
         touched = self.board.within(self.scope)
         for target in touched:
             if target.uid in found:
-                target.object = found[target.uid]
+                self.board.heard(target, found[target.uid])
             else:
-                self.board.vanished(target, "deleted while it was followed")
+                self.board.vanished(target, DELETED)
         return touched
 
     def failed(self, error: StepError) -> list[Scope]:
@@ -159,8 +180,11 @@ class TargetFeed(Feed):
         ]
 
 
+@dataclass
 class OwnedFeed(Feed):
-    """Objects that belong to the followed ones."""
+    """Objects that belong to the followed ones. ``known``: the uids of those that this watch has told of."""
+
+    known: set[str] = field(default_factory=set)
 
     def family(self) -> Family:
         """Where they are kept."""
@@ -171,16 +195,21 @@ class OwnedFeed(Feed):
         raise NotImplementedError
 
     def take(self, event: Event) -> list[Target]:
-        family = self.family()
-        if event.type == "LISTED":
-            family.drop_namespace(self.scope.namespace)
+        touched = {self.touched_by(obj) for obj in self._gone(event)}
         objects = event.items if event.type == "LISTED" else (event.object,)
-        for obj in objects:
-            if event.type == "DELETED":
-                family.drop(_uid(obj))
-            else:
-                family.put(obj)
-        return self.board.with_uids({self.touched_by(obj) for obj in objects})
+        for obj in objects if event.type != "DELETED" else ():
+            self.family().put(obj)
+            self.known.add(_uid(obj))
+        touched |= {self.touched_by(obj) for obj in objects}
+        return self.board.with_uids(touched)
+
+    def _gone(self, event: Event) -> list[dict[str, Any]]:
+        """Forget what is gone, and return it; what other watches tell of is none of this one's."""
+        uids = {_uid(event.object)} if event.type == "DELETED" else set()
+        if event.type == "LISTED":
+            uids = self.known - {_uid(obj) for obj in event.items}
+        self.known -= uids
+        return [gone for uid in uids if (gone := self.family().drop(uid)) is not None]
 
     def failed(self, error: StepError) -> list[Scope]:
         """Without them no pod fails a release early; the server's own verdict still does."""
@@ -212,6 +241,14 @@ class ReplicaSetFeed(OwnedFeed):
 
     def touched_by(self, obj: dict[str, Any]) -> str:
         return str(owner(obj).get("uid", ""))
+
+
+def _is_within(target: Target, scope: Scope) -> bool:
+    return (
+        target.resource == scope.resource
+        and target.reference.namespace == (scope.namespace or "")
+        and scope.name in (None, target.reference.name)
+    )
 
 
 def version(obj: Object) -> int:

@@ -14,7 +14,7 @@ class Finding:
 
     ``probe`` is as the pod's spec has it, ``probe_answer`` what it answered last. ``claims`` are those of the pod that
     have no volume. ``advice`` is what the reason usually means, ``check`` what to look at next. ``missing`` is what
-    could not be gathered, and why.
+    could not be gathered, and why. ``unfinished``: nothing is wrong, the run ended before the object was current.
     """
 
     reference: Reference
@@ -36,6 +36,7 @@ class Finding:
     probe_answer: str = ""
     claims: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    unfinished: bool = False
 
     @property
     def why(self) -> str:

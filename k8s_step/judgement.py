@@ -39,6 +39,8 @@ class Judgement:
     """``due`` is the time (of the caller's clock) at which to judge again if nothing happens before.
 
     ``settling``: it passes by itself within seconds. ``unjudged``: nothing tells whether it is ready.
+    ``lasting``: the object itself, in progress still, shows a problem that is fatal once it has lasted.
+    ``was_current``: it has been current before, while it was followed.
     """
 
     state: State
@@ -48,11 +50,18 @@ class Judgement:
     due: float | None = None
     unjudged: bool = False
     settling: bool = False
+    lasting: bool = False
+    was_current: bool = False
 
     @property
     def is_final(self) -> bool:
         """Whether following can end: current, failed or gone."""
-        return self.state in (State.CURRENT, State.FAILED, State.NOT_FOUND)
+        return self.state is State.CURRENT or self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has failed or is gone."""
+        return self.state in (State.FAILED, State.NOT_FOUND)
 
 
 @dataclass
@@ -75,6 +84,11 @@ class Marks:
         """Forget the problems of ``uid`` that have passed."""
         for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
             del self._since[key]
+
+    def forget(self) -> None:
+        """All is well: what goes wrong from now on is new."""
+        self._since.clear()
+        self._crashed.clear()
 
     def forget_others(self, pods: Iterable[Object]) -> None:
         """Keep what is known of these pods and of the object itself: the others are gone."""
@@ -109,8 +123,10 @@ def judge(
     settled = marks.started + _SETTLE
     if (found.unjudged or found.unversioned) and changed and now < settled:
         return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)
-    if found.state in (State.CURRENT, State.TERMINATING):
-        return Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
+    if found.state is State.CURRENT:
+        return _current(obj, found, pods, replica_sets, marks, now)
+    if found.state is State.TERMINATING:
+        return Judgement(found.state, found.message, found.reason)
     found = _of_this_revision(found, obj, replica_sets)
     if found.grace is not None:
         found = replace(found, grace=patience.grace(found.family, found.grace))
@@ -121,6 +137,40 @@ def judge(
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
     judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
     return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
+
+
+def troubles(obj: Object, judgement: Judgement) -> tuple[Blame, ...]:
+    """The blamed pods that are broken, not merely slow. A Job's are so too when they have ended: each was one try."""
+    is_job = obj.get("kind") == "Job"
+    there = (blame for blame in judgement.blamed if is_job or podfailures.is_alive(blame.pod))
+    return tuple(blame for blame in there if blame.symptom.crashed or podfailures.symptoms(blame.pod))
+
+
+def _current(
+    obj: Object,
+    found: Readiness,
+    pods: Iterable[Object],
+    replica_sets: Mapping[str, Object],
+    marks: Marks,
+    now: float,
+) -> Judgement:
+    """The object calls itself current; for a moment it may do so although one of its pods is not ready any more."""
+    current = Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
+    own = revision.current_pods(obj, pods, replica_sets) if obj.get("kind") in _COUNTING_ALL else []
+    unready = [pod for pod in own if podfailures.is_alive(pod) and not podfailures.is_ready(pod)]
+    if not unready:
+        marks.forget()
+        return current
+    settled = marks.since(_ITSELF, "", _UNNOTICED, now) + _SETTLE
+    if settled <= now:
+        return current
+    message = f"pod {unready[0]['metadata']['name']} is not ready, which its controller has yet to notice"
+    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready), due=settled)
+
+
+# Current only with each pod of their revision ready; a DaemonSet leaves out those on nodes it no longer asks for.
+_COUNTING_ALL = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+_UNNOTICED = "unnoticed"
 
 
 def _keeps_older_pods(obj: Object) -> bool:
@@ -225,7 +275,8 @@ def _in_progress(
         return _failed_by_pods(fatal, now)
     message = _with_pods(found, obj, own, ills, marks)
     soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
-    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest)
+    is_lasting = found.grace is not None
+    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest, lasting=is_lasting)
 
 
 def _each_counts(obj: Object) -> bool:

@@ -25,21 +25,17 @@ class Family:
         self._objects[uid] = obj
         self._children.setdefault(_owner_uid(obj), set()).add(uid)
 
-    def drop(self, uid: str) -> None:
-        """Forget an object that is gone."""
+    def drop(self, uid: str) -> Object | None:
+        """Forget an object that is gone; returns it, ``None`` where it isn't known."""
         gone = self._objects.pop(uid, None)
         if gone is None:
-            return
+            return None
         owner_uid = _owner_uid(gone)
         siblings = self._children[owner_uid]
         siblings.discard(uid)
         if not siblings:
             del self._children[owner_uid]
-
-    def drop_namespace(self, namespace: str | None) -> None:
-        """Forget all of a namespace: a new list of it has come."""
-        for uid in [uid for uid, obj in self._objects.items() if obj["metadata"].get("namespace") == namespace]:
-            self.drop(uid)
+        return gone
 
     def of(self, owner_uid: str) -> list[Object]:
         """The objects this owner controls."""
@@ -62,6 +58,10 @@ class Ownership:
         """The pods of a workload, whatever their revision."""
         between: Iterable[Object] = self.replica_sets.of(workload_uid)
         return [*self.pods.of(workload_uid), *(pod for one in between for pod in self.pods.of(_uid(one)))]
+
+    def replica_sets_under(self, workload_uid: str) -> Mapping[str, Object]:
+        """The ReplicaSets of a Deployment, by uid."""
+        return {_uid(one): one for one in self.replica_sets.of(workload_uid)}
 
     def workload_of(self, obj: Object) -> str:
         """The uid of the workload at the top of the object's owners; its own where it has none."""

@@ -12,6 +12,7 @@ from typing import Any
 from k8s_step import patience
 from k8s_step.batch import raise_reported
 from k8s_step.concurrency import gather_writes
+from k8s_step.culprits import culprits
 from k8s_step.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.discovery import Discovery
 from k8s_step.errors import (
@@ -195,7 +196,9 @@ def follow(
 ) -> ExitCode:
     """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
     inputs, left = run.inputs, max(deadline - time.monotonic(), 0.0)
-    limits = Limits(left, inputs.fail_fast, run.journal.tick_every, inputs.fail_after or USUAL)
+    limits = Limits(
+        left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
+    )
     manager = inputs.field_manager
     rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
     if not inputs.wait:
@@ -207,26 +210,27 @@ def follow(
     try:
         in_time = rollout.follow()
     except CancelledError:
-        _tell_evidence(run, session, [target for target in targets if target.is_open], CANCELLED)
+        known = culprits(targets)
+        _tell_evidence(run, session, known, CANCELLED, [one for one in targets if one.is_open and one not in known])
         raise
-    bad = [target for target in targets if target.judgement and target.judgement.state in _BAD]
-    if not bad and in_time:
+    is_good = in_time and not any(target.is_lost for target in targets)
+    if is_good:
         return ExitCode.SUCCEEDED
-    _tell_evidence(run, session, bad or [target for target in targets if target.timed_out], LIMIT)
-    return ExitCode.FAILED if bad else ExitCode.TIMED_OUT
+    _tell_evidence(run, session, culprits(targets), LIMIT)
+    return ExitCode.FAILED if any(target.is_lost for target in targets) else ExitCode.TIMED_OUT
 
 
-def _tell_evidence(run: Run, session: Session, targets: Sequence[Target], limit: float) -> None:
+def _tell_evidence(
+    run: Run, session: Session, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
+) -> None:
     """Whoever is cancelled in the middle of it has what was gathered until then."""
     findings: Sequence[Finding] = ()
+    undone = {target.reference.key for target in unfinished}
     try:
-        for known in diagnose(session.client, targets, limit):
-            findings = known
+        for known in diagnose(session.client, [*bad, *unfinished], limit):
+            findings = [replace(one, unfinished=one.reference.key in undone) for one in known]
     finally:
         run.journal.found(findings)
-
-
-_BAD = (State.FAILED, State.NOT_FOUND)
 
 
 def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: str | None) -> Planned:

@@ -111,13 +111,13 @@ class Rollback:
 
     def _follow(self) -> None:
         """What was restored, to its verdict: to each one's, whatever the others come to."""
-        targets = waiting = self._targets("restored")
-        if waiting and (count := self._rollout(waiting).look()):
+        targets = self._targets("restored")
+        rollout = self._rollout(targets)
+        if count := rollout.look():
             self._journal.following(count, self._left)
         trouble = ""
         try:
-            while waiting := [target for target in waiting if target.is_open and not target.timed_out]:
-                self._rollout(waiting).follow()
+            rollout.follow()
         except CancelledError:
             raise
         except StepError as error:
@@ -130,7 +130,14 @@ class Rollback:
 
     def _rollout(self, targets: Sequence[Target]) -> Rollout:
         inputs = self._inputs
-        limits = Limits(self._left, inputs.fail_fast, self._journal.tick_every, inputs.fail_after or USUAL)
+        limits = Limits(
+            self._left,
+            inputs.fail_fast,
+            inputs.timeout - self._left,
+            to_the_last=True,
+            tick=self._journal.tick_every,
+            patience=inputs.fail_after or USUAL,
+        )
         return Rollout(self._client, targets, self._journal, limits, field_manager=inputs.field_manager)
 
     def _await_gone(self) -> None:

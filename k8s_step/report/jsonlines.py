@@ -12,6 +12,7 @@ from k8s_step.errors import StepError
 from k8s_step.judgement import Judgement
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
+from k8s_step.report.plain import standing
 from k8s_step.report.result import Result, to_json
 
 
@@ -41,7 +42,7 @@ class JsonLines(Output):
         self._line("following", objects=objects, timeout=timeout)
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        state = {"status": str(judgement.state), "reason": judgement.reason, "message": judgement.message}
+        state = {"status": str(judgement.state), "reason": judgement.reason, "message": standing(judgement)}
         judged = not judgement.unjudged
         self._line("progress", object=reference.path, **state, judged=judged, seconds=round(seconds, 3))
 

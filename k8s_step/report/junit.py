@@ -43,11 +43,11 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result) -> Xml.E
     if reference.file:
         case.set("file", reference.file)
         case.set("line", str(reference.line))
-    if findings:
-        text = "\n\n".join(evidence(finding, lead_of(result, finding)) for finding in findings)
+    text = "\n\n".join(evidence(finding, lead_of(result, finding)) for finding in findings)
+    if any(not finding.unfinished for finding in findings):
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
-        _add_unfinished(case, entry)
+        _add_unfinished(case, entry, text)
     if entry.rolled_back:
         _add_rollback(case, entry)
     return case
@@ -62,14 +62,18 @@ def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
     if failure is not None:
         failure.text = f"{failure.text}\n{_clean(told)}"
     elif entry.rolled_back in NOT_BACK:
+        for skipped in case.findall("skipped"):
+            case.remove(skipped)
         _add(case, "error", "rollback", told, told)
     else:
         Xml.SubElement(case, "system-out").text = _clean(told)
 
 
-def _add_unfinished(case: Xml.Element, entry: ObjectResult) -> None:
-    """In a run that went wrong: what failed or was not current in time, what was refused, and what was never sent."""
-    if entry.status:
+def _add_unfinished(case: Xml.Element, entry: ObjectResult, text: str) -> None:
+    """In a run that went wrong: what failed, what was merely not done yet, was refused, or was never sent."""
+    if entry.is_unfinished:
+        _add(case, "skipped", "unfinished", f"{entry.status} when the run ended: {entry.message}", text)
+    elif entry.status:
         _add(case, "failure", entry.status, entry.message or entry.status, entry.message)
     elif entry.message:
         _add(case, "error", "refused", entry.message, entry.message)

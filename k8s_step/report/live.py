@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from k8s_step.judgement import Judgement
 from k8s_step.reference import Reference
-from k8s_step.report.plain import Plain, Style, duration, no_style
+from k8s_step.report.plain import Plain, Style, duration, no_style, standing
 from k8s_step.report.result import Result
 from k8s_step.report.stream import MaskedStream
 from k8s_step.report.text import cells, fitted, one_line
@@ -65,7 +65,7 @@ class Live(Plain):
             self._waiting.pop(reference, None)
             super().progress(reference, judgement, seconds)
             return
-        self._waiting[reference] = judgement.message
+        self._waiting[reference] = standing(judgement)
         self._redraw()
 
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:

@@ -76,6 +76,7 @@ class Plain(Output):
         self._has_content = False
         self._held: dict[Reference, tuple[float, str]] = {}
         self._told: set[str] = set()
+        self._fallen: set[Reference] = set()  # whose last line said that it is not current
         self._spoke = clock()
         self._findings_told = 0
 
@@ -117,11 +118,19 @@ class Plain(Output):
         if judgement.unjudged or judgement.settling:
             pass  # all in one line at the end; it passes by itself
         elif judgement.is_final:
-            self._say(line)
+            if not self._is_known(reference, judgement):
+                self._say(line)
         else:
             since, _ = self._held.get(reference, (self._clock(), ""))
             self._held[reference] = (since, line)
         self._say_held()
+
+    def _is_known(self, reference: Reference, judgement: Judgement) -> bool:
+        """Whether it is current again, after a fall so short that nobody was told of it."""
+        is_again = judgement.state is State.CURRENT and judgement.was_current
+        was_told = reference in self._fallen
+        self._fallen.discard(reference)
+        return is_again and not was_told
 
     def _say(self, line: str) -> None:
         self.log(line)
@@ -135,6 +144,7 @@ class Plain(Output):
             del self._held[reference]
             if line not in self._told:  # a crash loop goes round in circles; what is so now, the next silence tells
                 self._told.add(line)
+                self._fallen.add(reference)
                 self._say(line)
 
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
@@ -154,10 +164,11 @@ class Plain(Output):
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
         """``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
         name = self.name(reference)
-        message = one_line(judgement.message, _MESSAGE)
+        message = one_line(standing(judgement), _MESSAGE)
         if judgement.state is State.CURRENT:
             aside = f" ({message})" if message else ""
-            return f"{name}: {self.style('current', 'good')} after {duration(seconds)}{aside}"
+            again = " again" if judgement.was_current else ""
+            return f"{name}: {self.style('current', 'good')}{again} after {duration(seconds)}{aside}"
         if judgement.state in (State.FAILED, State.NOT_FOUND):
             reason = f"{judgement.reason}: " if judgement.reason else ""
             return f"{name}: {self.style('failed', 'bad')} after {duration(seconds)}: {reason}{message}"
@@ -225,6 +236,12 @@ class Plain(Output):
         return reference.title
 
 
+def standing(judgement: Judgement) -> str:
+    """Where an object stands, and that it has been better."""
+    has_fallen = judgement.was_current and judgement.state is not State.CURRENT
+    return f"was current and is not any more: {judgement.message}" if has_fallen else judgement.message
+
+
 def _varied(findings: Iterable[Finding]) -> list[Finding]:
     """One of each reason, then a second one of each: a reader looks at the first few, GitHub annotates ten."""
     seen: Counter[str] = Counter()
@@ -239,7 +256,7 @@ def lead_of(result: Result, finding: Finding) -> str:
     """What is said of an object that a finding is about."""
     if ExitCode.TIMED_OUT in (result.exit_code, result.released):
         return "is not current"
-    open_ones = {entry.reference.key for entry in result.objects if entry.status == State.IN_PROGRESS}
+    open_ones = {entry.reference.key for entry in result.objects if entry.is_unfinished}
     is_cut_short = result.exit_code in (ExitCode.CANCELLED, ExitCode.INTERRUPTED)
     return "is not current" if is_cut_short and finding.reference.key in open_ones else "failed"
 

@@ -54,6 +54,11 @@ class ObjectResult:
         return self.status == State.NOT_FOUND and self.action in ("deleted", "pruned")
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it was neither current nor lost: where that was too late, or it was broken, a finding says so."""
+        return self.status in (State.IN_PROGRESS, State.TERMINATING)
+
+    @property
     def is_bad(self) -> bool:
         """Of a run that went wrong: whether this failed, was not current in time, or was refused."""
         if self.status:
@@ -107,11 +112,15 @@ class Result:
 
     @property
     def failed(self) -> tuple[Reference, ...]:
-        """What a finding blames, what failed, what was not current in time and what was refused."""
+        """What a finding blames, what failed, what was not current in time and what was refused.
+
+        Not what was merely unfinished when the run ended: nothing is known to be wrong with it.
+        """
         if self.exit_code is ExitCode.SUCCEEDED:
             return ()
-        blamed = {finding.reference.key for finding in self.findings}
-        return tuple(entry.reference for entry in self.objects if entry.reference.key in blamed or entry.is_bad)
+        blamed = {finding.reference.key for finding in self.findings if not finding.unfinished}
+        bad = {entry.reference.key for entry in self.objects if entry.is_bad and not entry.is_unfinished}
+        return tuple(entry.reference for entry in self.objects if entry.reference.key in blamed | bad)
 
 
 def timestamp(moment: datetime) -> str:

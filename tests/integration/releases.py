@@ -56,6 +56,18 @@ class Releases:
 
         return list(poll(names, f"{count} living pods", 60))
 
+    def living_of(self, name: str) -> list[str]:
+        """The names of the pods of one Deployment's newest revision, once one is scheduled that nobody asked to go."""
+
+        def names() -> list[str]:
+            owners = [one for one in self.read("deployments") if one["metadata"]["name"] == name]
+            wanted = [one["spec"]["template"]["spec"]["containers"][0]["image"] for one in owners]
+            pods = [pod for pod in self.read("pods") if pod["metadata"].get("labels", {}).get("app") == name]
+            pods = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and pod["spec"].get("nodeName")]
+            return [one["metadata"]["name"] for one in pods if one["spec"]["containers"][0]["image"] in wanted]
+
+        return list(poll(names, f"a living pod of {name}", 60))
+
     def let_start(self) -> None:
         """Let the pods start that are held back now; some may vanish meanwhile."""
         self._kubectl("-n", self.namespace, "annotate", "pods", "--all", f"{PREFIX}/create-delay-", check=False)

@@ -159,3 +159,36 @@ def test_final_states(state: State, final: bool) -> None:
 def test_an_object_without_uid(metadata: dict[str, Any]) -> None:
     given = {**replica_set(), "metadata": metadata}
     assert at(Marks(0.0), 0.0, mine(running()), obj=given).state is State.IN_PROGRESS
+
+
+CURRENT = replica_set(availableReplicas=2, readyReplicas=2, fullyLabeledReplicas=2)
+
+
+def test_a_pod_that_crashed_a_moment_ago_is_known_before_its_controller_says_so() -> None:
+    marks = Marks(0.0)
+    good, bad = mine(running(), ready=True), mine(waiting("CrashLoopBackOff", last=terminated(1)), name="web-2")
+    assert at(marks, 1.0, good, obj=CURRENT).state is State.CURRENT
+    fallen = at(marks, 2.0, good, bad, obj=CURRENT)
+    assert (fallen.state, fallen.due) == (State.IN_PROGRESS, 7.0)
+    assert "web-2 is not ready" in fallen.message and len(fallen.blamed) == 1
+    assert at(marks, 7.0, good, bad, obj=CURRENT).state is State.CURRENT, "the controller has had its time"
+
+
+def test_pods_that_end_or_were_never_seen_keep_nothing_from_being_current() -> None:
+    gone = mine(running(), deletionTimestamp="2026-11-26T10:00:00Z")
+    for pods in ((), (gone,), (mine(running(), phase="Failed"),)):
+        assert at(Marks(0.0), 1.0, *pods, obj=CURRENT).state is State.CURRENT
+
+
+def test_what_goes_wrong_after_all_was_well_has_its_whole_grace() -> None:
+    marks = Marks(0.0)
+    bad, good = mine(waiting("CreateContainerError")), mine(running(), ready=True)
+    assert at(marks, 0.0, bad).due == 15.0
+    at(marks, 10.0, good, obj=CURRENT)
+    assert at(marks, 30.0, bad).due == 45.0
+
+
+def test_a_problem_of_the_object_itself_is_told_from_mere_slowness() -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    assert at(Marks(0.0), 0.0, obj=replica_set(conditions=[refused])).lasting
+    assert not at(Marks(0.0), 0.0).lasting

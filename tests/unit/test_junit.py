@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
+from k8s_step.finding import Finding
 from k8s_step.report.junit import to_junit
 from k8s_step.report.result import ObjectResult, Result, never_begun
 from tests.unit import releases
@@ -104,8 +105,24 @@ def test_a_refused_release_tells_refused_from_not_sent() -> None:
 
 def test_what_was_not_current_in_time_did_not_pass() -> None:
     entries = (ObjectResult(WEB, "configured", "in progress", "1 of 3"), ObjectResult(API, "created", "current"))
-    root = suite(releases.result(ExitCode.TIMED_OUT, *entries))
+    root = suite(releases.result(ExitCode.TIMED_OUT, *entries, findings=(PULL,)))
     assert told(root) == [("deployment.apps/web", "failure"), ("deployment.apps/api", None)]
+
+
+@pytest.mark.parametrize("code", [ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.CANCELLED])
+def test_what_was_merely_unfinished_neither_failed_nor_passed(code: ExitCode) -> None:
+    """Where the run was cancelled, it has its evidence all the same."""
+    entries = (
+        ObjectResult(WEB, "configured", "failed", PULL.message, reason=PULL.reason),
+        ObjectResult(API, "created", "in progress", "0 of 1 updated pods available"),
+    )
+    late = Finding(API, "ContainersNotReady", "", pod="api-5f-x", logs=("starting",), unfinished=True)
+    root = suite(releases.result(code, *entries, findings=(PULL, late) if code is ExitCode.CANCELLED else (PULL,)))
+    assert told(root) == [("deployment.apps/web", "failure"), ("deployment.apps/api", "skipped")]
+    skipped = root.find("testcase/skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "in progress when the run ended: 0 of 1 updated pods available"
+    assert ("| starting" in (skipped.text or "")) is (code is ExitCode.CANCELLED)
 
 
 @pytest.mark.parametrize("code", [ExitCode.INVALID, ExitCode.UNREACHABLE, ExitCode.BUG, ExitCode.CANCELLED])

@@ -43,15 +43,6 @@ def test_a_pod_that_changes_its_owner_has_one() -> None:
     assert (family.of("a"), len(family.of("b"))) == ([], 1)
 
 
-def test_a_new_list_takes_the_place_of_what_was_known_of_its_namespace() -> None:
-    family = Family()
-    family.put(owned("one", "a"))
-    family.drop_namespace("other")
-    assert len(family.by_uid) == 1
-    family.drop_namespace("shop")
-    assert sizes(family) == [0, 0]
-
-
 def test_managed_fields_are_not_kept() -> None:
     family = Family()
     family.put({**owned("one", "a"), "metadata": {**owned("one", "a")["metadata"], "managedFields": ["much"]}})

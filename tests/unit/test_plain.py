@@ -312,3 +312,40 @@ def test_namespaces_are_named_where_there_are_several() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def fallen(told: Told, message: str) -> None:
+    told.plain.progress(WEB, Judgement(State.IN_PROGRESS, message, was_current=True), told.now)
+
+
+def test_what_was_current_and_is_not_is_told_and_so_is_its_recovery() -> None:
+    told = Told()
+    told.plain.progress(WEB, Judgement(State.CURRENT, "1 of 1 pods ready"), 1.0)
+    fallen(told, "0 of 1 updated pods available")
+    told.now = 3.0
+    told.plain.tick(60.0, [])
+    fallen(told, "waiting for minimum availability")
+    told.plain.progress(WEB, Judgement(State.CURRENT, "1 of 1 pods ready", was_current=True), 4.0)
+    assert told.log == [
+        "deployment.apps/web: current after 1.0 s (1 of 1 pods ready)",
+        "deployment.apps/web: was current and is not any more: 0 of 1 updated pods available",
+        "deployment.apps/web: current again after 4.0 s (1 of 1 pods ready)",
+    ]
+
+
+def test_a_fall_of_a_moment_is_not_worth_a_line() -> None:
+    told = Told()
+    told.plain.progress(WEB, Judgement(State.CURRENT, ""), 1.0)
+    fallen(told, "the controller has not yet seen generation 3")
+    told.plain.progress(WEB, Judgement(State.CURRENT, "", was_current=True), 1.1)
+    told.now = 9.0
+    told.plain.tick(60.0, [])
+    assert told.log == ["deployment.apps/web: current after 1.0 s"]
+
+
+def test_what_fails_after_it_was_current_is_told_as_that_at_once() -> None:
+    told = Told()
+    told.plain.progress(WEB, Judgement(State.NOT_FOUND, "deleted", "Deleted", was_current=True), 7.0)
+    assert told.log == [
+        "deployment.apps/web: failed after 7.0 s: Deleted: was current and is not any more: deleted",
+    ]

@@ -195,7 +195,7 @@ def test_junit_has_one_verdict_a_case() -> None:
     cases = {str(case.get("name")): case for case in root.findall("testcase")}
     web, api = cases["deployment.apps/web"], cases["deployment.apps/api"]
     assert [child.tag for child in web] == ["failure"] and "rollback: restored" in str(web[0].text)
-    assert [child.tag for child in api] == ["failure"] and "rollback: failed: services" in str(api[0].text)
+    assert [child.tag for child in api] == ["error"] and "rollback: failed: services" in str(api[0].text)
 
 
 def test_what_is_back_is_not_listed_as_changed() -> None:

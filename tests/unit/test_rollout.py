@@ -126,3 +126,94 @@ def test_it_ticks_while_something_happens_all_the_time() -> None:
     assert {at + remaining for at, remaining in listener.ticks} == {601.0}, "how much time is left"
     times = [0.0, *(at for at, _ in listener.ticks), 600.0]
     assert max(after - before for before, after in pairwise(times)) < 45, "half a minute, and one round's looks at it"
+
+
+# -- what was current goes on being judged
+
+
+class Steady:
+    """A clock that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ready(name: str, status: str, **annotations: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1", "annotations": annotations}
+    conditions = [{"type": "Ready", "status": status, "message": f"Ready is {status}"}]
+    return {"apiVersion": "example.com/v1", "kind": "Shop", "metadata": metadata, "status": {"conditions": conditions}}
+
+
+def target(name: str, status: str, **annotations: str) -> Target:
+    reference = Reference("example.com/v1", "Shop", "shop", name, "", 0)
+    return Target(reference, SHOP, ready(name, status, **annotations), changed=False)
+
+
+def looked_at(clock: Steady, *targets: Target) -> Rollout:
+    """A rollout whose targets have been judged once; it asks no server."""
+    silent: Any = None
+    listener: Any = Listener(Clock())
+    rollout = Rollout(silent, targets, listener, Limits(600), clock)
+    rollout.look()
+    return rollout
+
+
+def test_what_was_current_is_judged_anew_and_has_its_time_once_more() -> None:
+    clock, one, other = Steady(), target("one", "True", **{"k8s-step/timeout": "60s"}), target("other", "False")
+    rollout = looked_at(clock, one, other)
+    assert (one.is_open, other.is_open, one.ends) == (False, True, 60)
+    clock.now, one.object = 100, ready("one", "False")
+    assert rollout.look() == 2
+    assert one.judgement is not None and (one.judgement.state, one.judgement.was_current) == (State.IN_PROGRESS, True)
+    assert one.ends == 160, "its own minute, counted anew"
+
+
+def test_what_falls_back_has_no_longer_than_all_had_from_the_start() -> None:
+    clock, one = Steady(), target("one", "True")
+    rollout = looked_at(clock, one)
+    clock.now, one.object = 590, ready("one", "False")
+    rollout.look()
+    assert one.ends == 600
+    clock.now, one.timed_out = 600, True
+    assert one.is_late
+    one.object = ready("one", "True")
+    rollout.look()
+    assert not one.is_late, "current after all"
+
+
+def test_the_seconds_are_those_at_which_it_became_current_for_good() -> None:
+    clock, one = Steady(), target("one", "False")
+    rollout = looked_at(clock, one)
+    for now, status, seconds in ((5, "True", 5), (9, "True", 5), (12, "False", 12), (20, "True", 20), (30, "True", 20)):
+        clock.now, one.object = now, ready("one", status)
+        rollout.look()
+        assert one.seconds == seconds
+
+
+def test_what_has_failed_is_not_judged_again() -> None:
+    clock, one = Steady(), target("one", "False")
+    one.object["status"]["conditions"] = [{"type": "Stalled", "status": "True", "message": "no"}]
+    rollout = looked_at(clock, one)
+    assert one.is_lost
+    one.object = ready("one", "True")
+    rollout.look()
+    assert one.is_lost
+
+
+def test_a_claim_that_waits_for_its_consumer_is_not_current_when_it_is_lost_or_goes() -> None:
+    claim = Target(
+        Reference("v1", "PersistentVolumeClaim", "shop", "data", "", 0),
+        Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", True),
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"uid": "u"}, "status": {"phase": "Pending"}},
+        waits_for_consumer=True,
+    )
+    rollout = looked_at(Steady(), claim)
+    assert claim.judgement is not None and claim.judgement.state is State.CURRENT
+    claim.object = {**claim.object, "metadata": {"uid": "u", "deletionTimestamp": "2026-11-26T10:00:00Z"}}
+    rollout.look()
+    assert claim.judgement.state is State.TERMINATING
+    claim.object = {**claim.object, "metadata": {"uid": "u"}, "status": {"phase": "Lost"}}
+    rollout.look()
+    assert claim.judgement.state is State.FAILED
