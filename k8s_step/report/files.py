@@ -23,9 +23,29 @@ def write(path: str, content: str | bytes) -> None:
         return
     file = file.resolve()  # a link stays one
     temporary = file.with_name(f"{file.name}.tmp")
-    temporary.write_bytes(raw)
-    _hand_over(temporary, file.parent)
-    temporary.replace(file)
+    try:
+        temporary.write_bytes(raw)
+        _hand_over(temporary, file.parent)
+        temporary.replace(file)
+    except BaseException:  # a full disk; a run that is cancelled
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def begin(path: str, content: str) -> None:
+    """Put ``content`` in the place of what an earlier run has left, where that stays: a stream has passed it on.
+
+    Raises :class:`OSError` where it can't be written; what was there is gone then, unless that can't be either.
+    """
+    if _is_device(Path(path)):
+        return
+    try:
+        write(path, content)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(path).resolve().unlink()
+        raise
 
 
 def _is_device(file: Path) -> bool:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from k8s_step.report.files import is_writable, write
+from k8s_step.report.files import begin, is_writable, write
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -52,6 +53,35 @@ def test_a_stream_that_goes_to_a_file_is_not_replaced(tmp_path: Path) -> None:
         write(f"/dev/fd/{log.fileno()}", "x\n")
         log.write("after\n")
     assert (tmp_path / "log").read_text() == "before\nx\nafter\n"
+
+
+def limited(path: Path, code: str, size: int = 4) -> subprocess.CompletedProcess[str]:
+    """Run ``code`` where no file can grow beyond ``size`` bytes, as on a disk that is full."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+    line = f"from k8s_step.report import files; {limit}; {code}"
+    return subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, cwd=path)
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("an earlier one")
+    done = limited(tmp_path, "files.write('result.json', 'longer than that')")
+    assert "OSError: [Errno 27]" in done.stderr
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"result.json": "an earlier one"}
+
+
+def test_what_cannot_be_replaced_at_the_beginning_is_gone(tmp_path: Path) -> None:
+    """It tells nothing of this run."""
+    (tmp_path / "deploy.env").write_text("K8S_STEP_RESULT=succeeded")
+    done = limited(tmp_path, "files.begin('deploy.env', 'longer than that')")
+    assert "OSError: [Errno 27]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_begun_on_a_stream(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("a+") as log:
+        begin(f"/dev/fd/{log.fileno()}", "x\n")
+    begin("/dev/null", "x\n")
+    assert (tmp_path / "log").read_text() == ""
 
 
 @as_root
