@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from k8s_step.concurrency import gather
-from k8s_step.errors import ApiErrors, InvalidError, ReportedError, StepError
+from k8s_step.errors import InvalidError, ReportedError, StepError, single
 from k8s_step.report.journal import Journal
 from k8s_step.writing import Planned
 
@@ -55,12 +55,8 @@ def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -
         place = error.where if isinstance(error, InvalidError) else ""
         alike.setdefault((error.message, place), []).append((one, error))
     for (one, first), *others in alike.values():
-        if others:
-            first.message += f", and so for {len(others)} more"
-        journal.error(first, one.reference)
+        journal.error(first, one.reference, [(other.reference, error) for other, error in others])
 
 
 def _single(errors: Sequence[tuple[Planned, StepError]]) -> list[tuple[Planned, StepError]]:
-    return [
-        (one, each) for one, error in errors for each in (error.errors if isinstance(error, ApiErrors) else [error])
-    ]
+    return [(one, each) for one, error in errors for each in single(error)]

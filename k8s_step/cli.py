@@ -16,7 +16,15 @@ import click
 from k8s_step import __version__
 from k8s_step.cancellation import CANCELLATION, ignore_signals, signals_ignored
 from k8s_step.commands import COMMANDS, Command
-from k8s_step.errors import CancelledError, ExitCode, InputError, InputErrors, ReportedError, StepError
+from k8s_step.errors import (
+    BugError,
+    CancelledError,
+    ExitCode,
+    InputError,
+    ReportedError,
+    StepError,
+    single,
+)
 from k8s_step.inputs import RESULT_FILES, Inputs, Option, resolve, secrets
 from k8s_step.redaction import Redactor
 
@@ -52,18 +60,18 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         code = _group(environ, redactor).main(arguments, prog_name="k8s-step", standalone_mode=False)
         return int(code or 0)
     except click.UsageError as error:
-        return _refuse(f"{error.format_message()}{_see_help(error)}", ExitCode.INVALID, environ, redactor)
+        return _refuse(InputError(f"{error.format_message()}{_see_help(error)}"), environ, redactor)
     except click.exceptions.Exit as done:
         return done.exit_code
     except StepError as error:
-        return _refuse(str(error), error.exit_code, environ, redactor)
+        return _refuse(error, environ, redactor)
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
         lost = error.strerror or "the stream is closed"
         return _refuse(f"stdout can't be written: {lost}", ExitCode.FAILED, environ, redactor)
     except Exception:
-        return _refuse(_bug(), ExitCode.BUG, environ, redactor)
+        return _refuse(BugError(_bug()), environ, redactor)
 
 
 def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
@@ -156,11 +164,13 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
     try:
         inputs = resolve(command.all_options, flags, environ)
         _check_writable(inputs)
-    except InputError as error:
-        return _refuse(str(error), error.exit_code, environ, redactor, command.name, flags)
+        _mark_unfinished(command, inputs, environ, redactor)
+    except (InputError, CancelledError) as error:
+        return _refuse(error, environ, redactor, command.name, flags)
     stdout = _masked(sys.stdout, redactor)
     journal = _journal(command.name, inputs, environ, redactor, stdout)
     try:
+        journal.begin()
         code = _verdict(command, inputs, environ, journal, redactor)
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # while another error was being told
@@ -184,15 +194,11 @@ def _verdict(
         return verb(Run(inputs, environ, journal, redactor))
     except ReportedError as error:
         return error.exit_code
-    except InputErrors as several:
-        for each in several.errors:
-            journal.error(each)
-        return several.exit_code
     except StepError as error:
         journal.error(error)
         return error.exit_code
     except Exception:
-        journal.error(StepError(_bug()))
+        journal.error(BugError(_bug()))
         return ExitCode.BUG
 
 
@@ -214,50 +220,73 @@ def _journal(
     from k8s_step.report.journal import Journal
     from k8s_step.report.outputs import outputs
 
-    return Journal(name, outputs(inputs.log_format, environ, redactor, inputs.report, stdout), redactor)
+    told = outputs(inputs.log_format, environ, redactor, inputs.report, stdout)
+    return Journal(name, told, redactor, is_dry_run=inputs.dry_run)
 
 
 def _check_writable(inputs: Inputs) -> None:
     """A result file that can't be written is found out before the release, not after it."""
     from k8s_step.report.files import is_writable
 
-    for option, path in (("--report", inputs.report), ("--junit", inputs.junit), ("--dotenv", inputs.dotenv)):
-        if path and not is_writable(path):
+    for option, path in _result_files(inputs):
+        if not is_writable(path):
             raise InputError(f"{path} can't be written", where=option, hint="is its folder there, and writable?")
 
 
+def _result_files(inputs: Inputs) -> list[tuple[str, str]]:
+    """The options, with the files that they name."""
+    given = {f"--{option.name}": getattr(inputs, option.field) for option in RESULT_FILES}
+    return [(option, path) for option, path in given.items() if path]
+
+
+def _mark_unfinished(command: Command, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> None:
+    """What an earlier run has left tells nothing of this one. Where it can't be replaced, it goes."""
+    from k8s_step.report import files
+    from k8s_step.report.result import unfinished
+
+    contents = _contents(unfinished(command.name, is_dry_run=inputs.dry_run), inputs, environ, redactor)
+    for option, path in _result_files(inputs):
+        try:
+            files.begin(path, contents[path])
+        except OSError as error:
+            raise InputError(f"{path} can't be written: {error.strerror}", where=option) from None
+
+
 def _write_files(result: Result, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> None:
+    from k8s_step.report import files
+
+    for path, text in _contents(result, inputs, environ, redactor).items():
+        try:
+            files.write(path, text)
+        except OSError as error:
+            _complain(f"error: {path} can't be written: {error.strerror}", redactor)
+
+
+def _contents(result: Result, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> dict[str, str]:
+    """What goes into each of the result files that were asked for."""
+    contents = {}
     if inputs.report:
         from k8s_step.report.result import to_json
 
-        content = redactor.mask_all(to_json(result))
-        _write(inputs.report, json.dumps(content, indent=2, ensure_ascii=False) + "\n", redactor)
+        found = redactor.mask_all(to_json(result))
+        contents[inputs.report] = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if inputs.junit:
-        from k8s_step.report.junit import to_junit
+        from k8s_step.report.junit import places_of, to_junit
         from k8s_step.report.workspace import root_of, rooted
 
-        _write(inputs.junit, to_junit(rooted(result, root_of(environ))), redactor)
+        contents[inputs.junit] = to_junit(rooted(result, root_of(environ)), places_of(environ))
     if inputs.dotenv:
         from k8s_step.report.gitlab import to_dotenv
 
-        _write(inputs.dotenv, to_dotenv(result, inputs.report), redactor)
-
-
-def _write(path: str, text: str, redactor: Redactor) -> None:
-    from k8s_step.report import files
-
-    try:
-        files.write(path, text)
-    except OSError as error:
-        _complain(f"error: {path} can't be written: {error.strerror}", redactor)
+        contents[inputs.dotenv] = to_dotenv(result, inputs.report)
+    return contents
 
 
 # -- what went wrong
 
 
 def _refuse(
-    text: str,
-    exit_code: ExitCode,
+    error: StepError,
     environ: Mapping[str, str],
     redactor: Redactor,
     command: str = "",
@@ -266,15 +295,17 @@ def _refuse(
     """What went wrong before there was a run: told, and written into the result files where it is known which."""
     from k8s_step.report.files import is_writable
     from k8s_step.report.outputs import refuse
+    from k8s_step.report.problem import Problem
     from k8s_step.report.result import never_begun
 
     paths = vars(resolve(RESULT_FILES, flags or {}, environ))
     files = [option.field for option in RESULT_FILES if paths[option.field] and is_writable(paths[option.field])]
     inputs = Inputs(**{field: paths[field] for field in files})
-    result = never_begun(command, exit_code, redactor.mask(text))
+    problems = tuple(map(Problem.of, single(error)))
+    result = never_begun(command, error.exit_code, redactor.mask_all(problems))
     refuse(result, environ, redactor, inputs.report)
     _write_files(result, inputs, environ, redactor)
-    return exit_code
+    return error.exit_code
 
 
 def _complain(text: str, redactor: Redactor) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -81,6 +81,12 @@ class CancelledError(StepError):
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.CANCELLED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class BugError(StepError):
+    """A mistake of our own; the message holds the traceback."""
+
+    exit_code = ExitCode.BUG
 
 
 class ApiError(StepError):
@@ -164,3 +170,8 @@ class ReportedError(StepError):
     def __init__(self, exit_code: ExitCode) -> None:
         super().__init__("reported")
         self.exit_code = exit_code
+
+
+def single(error: StepError) -> Iterator[StepError]:
+    """Each of several errors that were raised as one."""
+    yield from error.errors if isinstance(error, (ApiErrors, InputErrors)) else (error,)

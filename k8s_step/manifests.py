@@ -71,10 +71,12 @@ def load(
     recursive: bool = False,
     stdin: TextIO | None = None,
     allow_generate_name: bool = False,
+    without: Sequence[str] = (),
 ) -> list[Manifest]:
     """The manifests of files, folders, globs and ``-``, rendered with ``values``, in the order they are written.
 
     The objects of a ``List`` count as manifests of their own. With ``allow_generate_name``, ``generateName`` will do.
+    The files ``without`` are left out where a folder or a glob holds them.
 
     :raises InputErrors: every mistake in every file.
     """
@@ -83,7 +85,7 @@ def load(
         wanted = image_names.replacements(images)
     manifests = [
         manifest
-        for file in _found(paths, recursive, errors)
+        for file in _found(paths, recursive, without, errors)
         for manifest in _read(file, values, sys.stdin if stdin is None else stdin, errors)
     ]
     mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
@@ -126,13 +128,17 @@ def _collecting(errors: list[InputError]) -> Iterator[None]:
 # --- which files ---------------------------------------------------------------------------------------------------
 
 
-def _found(paths: Sequence[str], recursive: bool, errors: list[InputError]) -> list[str]:
+def _found(paths: Sequence[str], recursive: bool, without: Sequence[str], errors: list[InputError]) -> list[str]:
     """Every file once, however many of the paths lead to it."""
     files: dict[str, str] = {}
+    named = {os.path.realpath(path) for path in paths}
+    left_out = {os.path.realpath(path) for path in without} - named
     for path in paths:
         with _collecting(errors):
             for file in _files(path, recursive):
-                files.setdefault(STDIN if file == STDIN else os.path.realpath(file), file)
+                real = STDIN if file == STDIN else os.path.realpath(file)
+                if real not in left_out:
+                    files.setdefault(real, file)
     return list(files.values())
 
 

@@ -59,6 +59,7 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
         recursive=inputs.recursive,
         stdin=sys.stdin,
         allow_generate_name=allow_generate_name,
+        without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
     )
     _check_annotations(manifests)
     run.redactor.add(*secret_values(manifests))

@@ -33,6 +33,11 @@ class Folded(Plain):
             self._enter(SENDING, "Sending")
         super().acted(reference, action)
 
+    def tried(self, reference: Reference, action: str) -> None:
+        if action not in QUIET:
+            self._enter(SENDING, "Trying out")
+        super().tried(reference, action)
+
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
         self._leave()
         super().rolling_back(result, objects, timeout)

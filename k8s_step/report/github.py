@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -15,12 +14,12 @@ from k8s_step.reference import Reference
 from k8s_step.report.folded import Folded
 from k8s_step.report.output import Output
 from k8s_step.report.plain import Plain, summary
+from k8s_step.report.problem import place_of
 from k8s_step.report.result import Result
 from k8s_step.report.summary import LIMIT, to_markdown
 from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.workspace import relative, root_of, rooted
 
-_PLACE = re.compile(r"(?P<file>(?![a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<object>.+))?", re.S)
 _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
 _TITLE = 200
 _LAST = 3  # lines of a log in an annotation
@@ -118,10 +117,10 @@ class GitHub(Folded):
 
     def _annotate(self, name: str, text: str, where: str, reason: str = "") -> None:
         self._has_told = self._has_told or name == "error"
-        place = _PLACE.fullmatch(where)
-        is_file = place is not None and place["file"] != "stdin"
-        file, line = (relative(place["file"], self._root), place["line"]) if place and is_file else ("", "")
-        about = (place["object"] if place else where) or "k8s-step"
+        place = place_of(where)
+        is_file = place is not None and place.file != "stdin"
+        file, line = (relative(place.file, self._root), str(place.line)) if place and is_file else ("", "")
+        about = (place.about if place else where) or "k8s-step"
         title = one_line(f"{about}: {reason}" if reason else about, _TITLE)
         self._write(command(name, printable(text)[:_LONGEST], file=file, line=line, title=title))
 
@@ -134,12 +133,19 @@ class StepFiles(Output):
         self._report = report
         self._complain = complain
 
+    def begun(self, unfinished: Result) -> None:
+        """An earlier command of the same step may have said that it succeeded."""
+        self._tell(unfinished)
+
     def finished(self, result: Result) -> None:
-        root = root_of(self._environ)
-        report = relative(self._report or "", root)  # later steps run in the workspace, but not in this container
-        told = rooted(result, root)
-        self._append("GITHUB_OUTPUT", lambda _: outputs(told, report))
+        told = rooted(result, root_of(self._environ))
+        self._tell(told)
         self._append("GITHUB_STEP_SUMMARY", lambda size: to_markdown(told, self._link, LIMIT - size))
+
+    def _tell(self, result: Result) -> None:
+        """Later steps run in the workspace, but not in this container."""
+        report = relative(self._report or "", root_of(self._environ))
+        self._append("GITHUB_OUTPUT", lambda _: outputs(result, report))
 
     def _append(self, variable: str, text: Callable[[int], str]) -> None:
         """``text`` is given the bytes that are in the file already: a step of several commands shares it."""

@@ -69,7 +69,7 @@ def to_dotenv(result: Result, report: str | None) -> str:
 def _variables(result: Result, report: str | None) -> Mapping[str, str]:
     return {
         "K8S_STEP_RESULT": result.word,
-        "K8S_STEP_EXIT_CODE": str(int(result.exit_code)),
+        "K8S_STEP_EXIT_CODE": str(int(result.exit_code)) if result.is_finished else "",
         "K8S_STEP_CHANGED": _listed(map(str, result.changed)),
         "K8S_STEP_FAILED": _listed(map(str, result.failed)),
         "K8S_STEP_REPORT": report or "",

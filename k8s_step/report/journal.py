@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from k8s_step.difference import Difference
-from k8s_step.errors import ExitCode, StepError
+from k8s_step.errors import ExitCode, StepError, single
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
 from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
-from k8s_step.report.result import ObjectResult, Result, timestamp
+from k8s_step.report.problem import Problem
+from k8s_step.report.result import ObjectResult, Result, timestamp, unfinished
 
 _Key = tuple[str, str, str, str]
 
@@ -26,9 +27,12 @@ class Journal:
     What outputs are told is masked first: they cut and wrap, and half a secret is no longer known as one.
     """
 
-    def __init__(self, command: str, outputs: Sequence[Output], redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, command: str, outputs: Sequence[Output], redactor: Redactor | None = None, *, is_dry_run: bool = False
+    ) -> None:
         self._mask = (redactor or Redactor()).mask_all
         self._command = command
+        self._is_dry_run = is_dry_run
         self._outputs = outputs
         self._started = datetime.now(UTC)
         self._clock = time.monotonic()
@@ -36,10 +40,17 @@ class Journal:
         self._findings: list[Finding] = []
         self._differences: list[Difference] = []
         self._errors: list[StepError] = []
+        self._problems: list[Problem] = []  # of no object
         self._warnings: dict[str, None] = {}
         self._released: tuple[ExitCode, dict[_Key, ObjectResult]] | None = None
         self._server: str | None = None
         self._context: str | None = None
+        self._namespace = ""
+
+    def begin(self) -> None:
+        """Nothing has happened yet, and if the run is killed, nobody will say what has."""
+        for output in self._outputs:
+            output.begun(unfinished(self._command, is_dry_run=self._is_dry_run))
 
     @property
     def tick_every(self) -> float:
@@ -48,14 +59,14 @@ class Journal:
 
     def connected(self, server: str, origin: str, namespace: str, context: str | None) -> None:
         """Where this goes, and how that was found."""
-        self._server, self._context = server, context
+        self._server, self._context, self._namespace = server, context, namespace
         for output in self._outputs:
             output.connected(*self._mask((server, origin, namespace)))
 
     def loaded(self, references: Sequence[Reference]) -> None:
         """These objects are the release."""
         for reference in references:
-            self._objects[reference.key] = ObjectResult(reference)
+            self._objects[reference.key] = self._made(reference)
         files = len({reference.file for reference in references if reference.file})
         namespaces = len({reference.namespace for reference in references if reference.namespace})
         for output in self._outputs:
@@ -68,10 +79,11 @@ class Journal:
             self._entry(after)
 
     def acted(self, reference: Reference, action: str) -> None:
-        """The server has taken an object."""
+        """The server has taken an object; in a dry run, it would."""
         self._entry(reference).action = action
         for output in self._outputs:
-            output.acted(self._mask(reference), action)
+            tell = output.tried if self._is_dry_run else output.acted
+            tell(self._mask(reference), action)
 
     def differs(self, found: Difference) -> None:
         """What would become of an object; nothing has been done to it."""
@@ -140,13 +152,34 @@ class Journal:
         for output in self._outputs:
             output.warning(*self._mask((message, where)))
 
-    def error(self, error: StepError, reference: Reference | None = None) -> None:
-        """Something was refused or found wrong; ``reference`` is the object it was found on."""
-        self._errors.append(error)
-        if reference is not None:
-            self._entry(reference).message = error.message
-        for output in self._outputs:
-            output.error(StepError(self._mask(error.message), **self._mask(_place(error))))
+    def error(
+        self,
+        error: StepError,
+        reference: Reference | None = None,
+        alike: Sequence[tuple[Reference, StepError]] = (),
+    ) -> None:
+        """Something was refused or found wrong; ``reference`` is the object it was found on.
+
+        What befell others ``alike`` is counted in the same line, and kept for each of them.
+        """
+        for each in single(error):
+            self._keep(each, reference)
+            more = f", and so for {len(alike)} more" if alike else ""
+            told = StepError(f"{each.message}{more}", where=each.where, hint=each.hint)
+            self._errors.append(told)
+            for output in self._outputs:
+                output.error(StepError(self._mask(told.message), **self._mask(_place(told))))
+        for other, its_error in alike:
+            self._keep(its_error, other)
+
+    def _keep(self, error: StepError, reference: Reference | None) -> None:
+        problem = Problem.of(error, reference)
+        if reference is None:
+            self._problems.append(problem)
+            return
+        entry = self._entry(reference)
+        entry.errors += (problem,)
+        entry.message = "; ".join(each.message for each in entry.errors)
 
     def found(self, findings: Sequence[Finding]) -> None:
         """The evidence."""
@@ -161,7 +194,7 @@ class Journal:
 
     def rolled_back(self, reference: Reference, outcome: str, message: str = "") -> None:
         """What became of an object that this run had changed: restored, deleted, kept, skipped or failed."""
-        entry = self._release.setdefault(reference.key, ObjectResult(reference))
+        entry = self._release.setdefault(reference.key, self._made(reference))
         entry.rolled_back, entry.rollback_message = outcome, message
         for output in self._outputs:
             output.rolled_back(*self._mask((reference, outcome, message)))
@@ -193,6 +226,9 @@ class Journal:
             warnings=tuple(self._warnings),
             released=self._released[0] if self._released else None,
             differences=tuple(self._differences),
+            problems=tuple(self._problems),
+            namespace=self._namespace,
+            is_dry_run=self._is_dry_run,
         )
 
     @property
@@ -200,7 +236,10 @@ class Journal:
         return self._released[1] if self._released else self._objects
 
     def _entry(self, reference: Reference) -> ObjectResult:
-        return self._objects.setdefault(reference.key, ObjectResult(reference))
+        return self._objects.setdefault(reference.key, self._made(reference))
+
+    def _made(self, reference: Reference) -> ObjectResult:
+        return ObjectResult(reference, is_tried=self._is_dry_run)
 
 
 _NOT_BACK = {"failed": "rollback failed", "skipped": "not rolled back"}

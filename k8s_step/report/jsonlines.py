@@ -32,6 +32,9 @@ class JsonLines(Output):
     def acted(self, reference: Reference, action: str) -> None:
         self._line("acted", object=reference.path, action=action)
 
+    def tried(self, reference: Reference, action: str) -> None:
+        self._line("acted", object=reference.path, action=action, dry_run=True)
+
     def differs(self, found: Difference) -> None:
         self._line("differs", object=found.reference.path, action=found.action, diff=list(found.lines), note=found.note)
 

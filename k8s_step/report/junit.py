@@ -1,98 +1,163 @@
-"""The result as JUnit XML, as Jenkins and GitLab read it: a test case an object."""
+"""The result as JUnit XML: a test case an object, as GitLab, Jenkins and what reads it on GitHub take it.
+
+Jenkins' xunit plug-in leaves out whatever its schema (junit-10.xsd) does not know; GitLab shows of a case that is not
+good its name, its ``file`` and the text of its verdict.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
+from k8s_step.reference import Reference
 from k8s_step.report.plain import evidence, lead_of
 from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import printable
 
 # XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNKNOWN = "unknown"  # the action of a write whose answer was lost
+_BAD = ("failure", "error")
 
 
-def to_junit(result: Result) -> str:
-    """The document. An object that failed, or that a finding blames, is a failure with its evidence as the text."""
+def places_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The attributes of a case that tell its place, where it runs: the schema that Jenkins knows has none."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return ("file", "line")
+    return ("file",) if environ.get("GITLAB_CI") else ()
+
+
+def to_junit(result: Result, places: Iterable[str] = ()) -> str:
+    """The document. An object that failed, or that a finding blames, is a failure with its evidence as the text.
+
+    ``places``: which of ``file`` and ``line`` a case has as attributes; its text names both in any case.
+    """
     findings: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in result.findings:
         findings.setdefault(finding.reference.key, []).append(finding)
-    is_good = result.exit_code is ExitCode.SUCCEEDED
-    cases = [_case(entry, findings.get(entry.reference.key, []), result) for entry in result.objects]
-    if not is_good and not any(_is_bad(case) for case in cases):
+    cases = [_case(entry, findings.get(entry.reference.key, []), result, places) for entry in result.objects]
+    if result.exit_code is not ExitCode.SUCCEEDED and not any(_verdict(case, *_BAD) is not None for case in cases):
         cases.append(_whole_run(result))
-    suite = Xml.Element("testsuite", name=_name(result), time=f"{result.seconds:.3f}")
+    suite = Xml.Element("testsuite", name=_clean(suite_name(result)), time=f"{result.seconds:.3f}")
     suite.set("timestamp", result.started)
     suite.set("tests", str(len(cases)))
-    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-    suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
-    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(count, str(sum(_verdict(case, tag) is not None for case in cases)))
     suite.extend(cases)
     Xml.indent(suite)
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(entry: ObjectResult, findings: list[Finding], result: Result) -> Xml.Element:
-    reference = entry.reference
-    case = Xml.Element("testcase", name=reference.title, classname=f"k8s-step.{reference.namespace or 'cluster'}")
-    case.set("time", f"{entry.seconds:.3f}")
-    if reference.file:
-        case.set("file", reference.file)
-        case.set("line", str(reference.line))
+def suite_name(result: Result) -> str:
+    """``k8s-step apply on production, namespace shop``: the same each time, another one for another place.
+
+    GitLab tells the cases of two jobs apart by the names of suite, class and case: lib/gitlab/ci/reports/test_case.rb.
+    """
+    place = result.context or result.server
+    spaces = {entry.reference.namespace for entry in result.objects} - {""}
+    namespace = spaces.pop() if len(spaces) == 1 else result.namespace
+    parts = [f"{result.name} on {place}" if place else result.name, f"namespace {namespace}" if namespace else ""]
+    return ", ".join(part for part in parts if part)
+
+
+# -- a case
+
+
+def _case(entry: ObjectResult, findings: list[Finding], result: Result, places: Iterable[str]) -> Xml.Element:
+    case = _named(entry, places)
     text = "\n\n".join(evidence(finding, lead_of(result, finding)) for finding in findings)
     if any(not finding.unfinished for finding in findings):
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
-        _add_unfinished(case, entry, text)
+        _add_verdict(case, entry, text)
     if entry.rolled_back:
         _add_rollback(case, entry)
+    if _verdict(case, *_BAD, "skipped") is None:
+        _add_words(case, entry)
     return case
 
 
-def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
-    """Where the object has failed already, as a line of that: a case is shown with one failure."""
-    told = "rollback: " + ": ".join(part for part in (entry.rolled_back, entry.rollback_message) if part)
-    failure = case.find("failure")
-    if failure is None:
-        failure = case.find("error")
-    if failure is not None:
-        failure.text = f"{failure.text}\n{_clean(told)}"
-    elif entry.rolled_back in NOT_BACK:
-        for skipped in case.findall("skipped"):
-            case.remove(skipped)
-        _add(case, "error", "rollback", told, told)
-    else:
-        Xml.SubElement(case, "system-out").text = _clean(told)
+def _named(entry: ObjectResult, places: Iterable[str]) -> Xml.Element:
+    reference = entry.reference
+    classname = f"k8s-step.{reference.namespace or 'cluster'}"
+    case = Xml.Element("testcase", name=_clean(reference.title), classname=_clean(classname))
+    case.set("time", f"{entry.seconds:.3f}")
+    if reference.file:
+        told = {"file": _clean(reference.file), "line": str(reference.line)}
+        case.attrib.update({place: told[place] for place in places})
+    return case
 
 
-def _add_unfinished(case: Xml.Element, entry: ObjectResult, text: str) -> None:
+def _add_verdict(case: Xml.Element, entry: ObjectResult, evidence: str) -> None:
     """In a run that went wrong: what failed, what was merely not done yet, was refused, or was never sent."""
     if entry.is_unfinished:
-        _add(case, "skipped", "unfinished", f"{entry.status} when the run ended: {entry.message}", text)
+        message = f"{entry.status} when the run ended: {entry.message}"
+        _add(case, "skipped", "unfinished", message, evidence or _placed(message, entry.reference))
     elif entry.status:
-        _add(case, "failure", entry.status, entry.message or entry.status, entry.message)
-    elif entry.message:
-        _add(case, "error", "refused", entry.message, entry.message)
+        kind = entry.reason or entry.status
+        message = ": ".join(part for part in (entry.reason, entry.message) if part) or entry.status
+        _add(case, "failure", kind, message, _errors(entry) or _placed(message, entry.reference))
+    elif entry.errors:
+        messages = "\n".join(problem.message for problem in entry.errors)
+        _add(case, "error", _UNKNOWN if entry.action == _UNKNOWN else "refused", messages, _errors(entry))
+    elif entry.action == _UNKNOWN:
+        _add(case, "error", _UNKNOWN, _NOBODY_KNOWS, _placed(_NOBODY_KNOWS, entry.reference))
     elif entry.action == "none":
         _add(case, "skipped", "", "not sent", "")
 
 
-def _name(result: Result) -> str:
-    return f"k8s-step {result.command}".rstrip()
+_NOBODY_KNOWS = "its answer was lost: look whether it was written"
+
+
+def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
+    """Where the object has a verdict already, as a line of that: a case is shown with one."""
+    told = "rollback: " + ": ".join(part for part in (entry.rolled_back, entry.rollback_message) if part)
+    verdict, skipped = _verdict(case, *_BAD), _verdict(case, "skipped")
+    if verdict is not None:
+        verdict.text = f"{verdict.text}\n{_clean(told)}"
+    elif entry.rolled_back in NOT_BACK:
+        if skipped is not None:
+            case.remove(skipped)
+        _add(case, "error", "rollback", told, _placed(told, entry.reference))
+    elif skipped is not None:
+        skipped.text = f"{skipped.text}\n{_clean(told)}"
+    else:
+        Xml.SubElement(case, "system-out").text = _clean(told)
+
+
+def _add_words(case: Xml.Element, entry: ObjectResult) -> None:
+    """What was done to an object that is well."""
+    done = " and ".join(part for part in (entry.done, entry.status) if part)
+    told = case.find("system-out")
+    if told is None:
+        told = Xml.SubElement(case, "system-out")
+    told.text = "\n".join(part for part in (_clean(_placed(done, entry.reference)), told.text) if part)
 
 
 def _whole_run(result: Result) -> Xml.Element:
-    case = Xml.Element("testcase", name=_name(result), classname="k8s-step.run", time=f"{result.seconds:.3f}")
-    _add(case, "error", result.word, result.message or result.word, result.message)
+    case = Xml.Element("testcase", name=result.name, classname="k8s-step.run", time=f"{result.seconds:.3f}")
+    _add(case, "error", result.word, result.message or result.word, "\n".join(result.errors))
     return case
 
 
-def _is_bad(case: Xml.Element) -> bool:
-    return case.find("failure") is not None or case.find("error") is not None
+# -- text
+
+
+def _errors(entry: ObjectResult) -> str:
+    """All that is wrong with an object, each with its place and the next move."""
+    return "\n".join(str(problem) for problem in entry.errors)
+
+
+def _placed(text: str, reference: Reference) -> str:
+    return f"{text} ({reference.where})" if reference.where else text
+
+
+def _verdict(case: Xml.Element, *tags: str) -> Xml.Element | None:
+    return next((child for child in case if child.tag in tags), None)
 
 
 def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> None:

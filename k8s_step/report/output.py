@@ -14,6 +14,9 @@ class Output:
 
     tick_every = 30.0  # seconds of silence after which it wants a tick
 
+    def begun(self, unfinished: Result) -> None:
+        """The very first: what is to be read of this run if it is killed before its end."""
+
     def connected(self, server: str, origin: str, namespace: str) -> None:
         """The first line: where this goes, and how that was found."""
 
@@ -22,6 +25,9 @@ class Output:
 
     def acted(self, reference: Reference, action: str) -> None:
         """The server has taken an object: created, configured, unchanged, …"""
+
+    def tried(self, reference: Reference, action: str) -> None:
+        """In a dry run: the server would take an object, which would be created, configured, …"""
 
     def differs(self, found: Difference) -> None:
         """What would become of an object."""

@@ -91,6 +91,10 @@ class Plain(Output):
         if action not in _QUIET:
             self.log(f"{self.style(f'{action:<11}', 'good')}{self.name(reference)}")
 
+    def tried(self, reference: Reference, action: str) -> None:
+        if action not in _QUIET:
+            self.log(f"{self.style(f'would be {action:<11}', 'good')}{self.name(reference)}")
+
     def differs(self, found: Difference) -> None:
         if found.lines:
             self.data("\n".join([f"# {found.title}", *(self._diff_line(line) for line in found.lines)]))
@@ -309,7 +313,7 @@ def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> st
     head = (*_HEAD[:5], "ROLLBACK", *_HEAD[5:]) if with_rollback else _HEAD
     rows: list[tuple[str, ...]] = [head if with_namespace else head[1:]]
     for entry in objects:
-        row = [entry.reference.namespace, entry.reference.title, entry.action, entry.status or "-", _seconds(entry)]
+        row = [entry.reference.namespace, entry.reference.title, entry.done, entry.status or "-", _seconds(entry)]
         row += [entry.rolled_back or "-"] if with_rollback else []
         told = ": ".join(part for part in (entry.reason, entry.message) if part)
         message = one_line(entry.note if entry.status == State.CURRENT else told, _CELL)
@@ -327,13 +331,14 @@ def _seconds(entry: ObjectResult) -> str:
 
 def summary(result: Result) -> str:
     """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
-    parts = _counted(entry.action for entry in result.objects if entry.action != "none")
+    parts = _counted(entry.done for entry in result.objects if entry.action != "none")
     backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
     parts = f"{parts}; rollback: {backs}" if backs else parts
     parts = parts or (f"{len(result.differences)} would change" if result.differences else "")
     causes = list(dict.fromkeys(map(_cause, result.findings)))
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
-    lead = f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
+    lead = "dry run: nothing was changed; " if result.is_dry_run else ""
+    lead += f"{', '.join(causes[:_NAMED])}{more}; " if causes else ""
     if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
         lead = f"the rollback failed too; {lead}"
     if not result.objects and result.exit_code is ExitCode.INVALID:

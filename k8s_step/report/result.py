@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
+from k8s_step.report.problem import Problem
 
 RESULTS = {
     ExitCode.SUCCEEDED: "succeeded",
@@ -27,6 +28,7 @@ RESULTS = {
 
 TAKEN_BACK, NOT_BACK = ("restored", "deleted"), ("skipped", "failed")
 QUIET = ("unchanged", "none")  # actions that changed nothing
+UNFINISHED = "unfinished"  # the result of a run that is under way, or was killed
 
 
 @dataclass
@@ -34,7 +36,8 @@ class ObjectResult:
     """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed.
 
     ``judged``: whether the object told where it stands. ``note``: what is to be said of it although it is current.
-    ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back.
+    ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back. ``errors``: all
+    that was refused or found wrong. ``is_tried``: of a dry run, so ``action`` is what would have been done.
     """
 
     reference: Reference
@@ -47,6 +50,13 @@ class ObjectResult:
     note: str = ""
     rolled_back: str = ""
     rollback_message: str = ""
+    errors: tuple[Problem, ...] = ()
+    is_tried: bool = False
+
+    @property
+    def done(self) -> str:
+        """The action in words: ``created``, or ``would be created``."""
+        return f"would be {self.action}" if self.is_tried and self.action not in QUIET else self.action
 
     @property
     def is_gone(self) -> bool:
@@ -63,14 +73,15 @@ class ObjectResult:
         """Of a run that went wrong: whether this failed, was not current in time, or was refused."""
         if self.status:
             return self.status != State.CURRENT and not self.is_gone
-        return self.action == "none" and bool(self.message)
+        return bool(self.errors) or (self.action == "none" and bool(self.message))
 
 
 @dataclass(frozen=True)
 class Result:
     """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the time it took.
 
-    ``released``: of a run that was rolled back, or was to be, what the release itself had come to.
+    ``released``: of a run that was rolled back, or was to be, what the release itself had come to. ``errors``: all
+    that was told, ``problems``: those of no object. ``is_finished``: ``False`` where the exit code is yet to come.
     """
 
     command: str
@@ -86,11 +97,20 @@ class Result:
     released: ExitCode | None = None
     differences: tuple[Difference, ...] = ()
     errors: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    namespace: str = ""
+    is_dry_run: bool = False
+    is_finished: bool = True
 
     @property
     def word(self) -> str:
         """``succeeded``, ``failed``, …"""
-        return RESULTS[self.exit_code]
+        return RESULTS[self.exit_code] if self.is_finished else UNFINISHED
+
+    @property
+    def name(self) -> str:
+        """``k8s-step apply``, or ``k8s-step apply --dry-run``; the command is not known where it was misspelt."""
+        return " ".join(part for part in ("k8s-step", self.command, "--dry-run" if self.is_dry_run else "") if part)
 
     @property
     def verdict(self) -> str:
@@ -100,8 +120,8 @@ class Result:
 
     @property
     def changed(self) -> tuple[Reference, ...]:
-        """What was created, configured, deleted, … and not taken back; in a dry run, what would have been."""
-        changed = [entry for entry in self.objects if entry.action not in QUIET]
+        """What was created, configured, deleted, … and not taken back; nothing in a dry run."""
+        changed = [entry for entry in self.objects if entry.action not in QUIET and not entry.is_tried]
         return tuple(entry.reference for entry in changed if entry.rolled_back not in TAKEN_BACK)
 
     @property
@@ -128,9 +148,21 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def never_begun(command: str, exit_code: ExitCode, message: str) -> Result:
+def never_begun(command: str, exit_code: ExitCode, problems: tuple[Problem, ...]) -> Result:
     """Of a run that ended before there was one: an option was wrong."""
-    return Result(command, exit_code, None, None, timestamp(datetime.now(UTC)), 0.0, message=message)
+    told = tuple(map(str, problems))
+    return replace(_empty(command, exit_code), message="\n".join(told), errors=told, problems=problems)
+
+
+def unfinished(command: str, *, is_dry_run: bool = False) -> Result:
+    """What is to be read of a run until it has come to its end: if it is killed, for good."""
+    problem = Problem("this run has not come to its end: whoever finds this after it has stopped knows it was killed")
+    result = never_begun(command, ExitCode.BUG, (problem,))
+    return replace(result, is_dry_run=is_dry_run, is_finished=False)
+
+
+def _empty(command: str, exit_code: ExitCode) -> Result:
+    return Result(command, exit_code, None, None, timestamp(datetime.now(UTC)), 0.0)
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -138,7 +170,8 @@ def to_json(result: Result) -> dict[str, Any]:
     return {
         "command": result.command,
         "result": result.word,
-        "exit_code": int(result.exit_code),
+        "exit_code": int(result.exit_code) if result.is_finished else None,
+        "dry_run": result.is_dry_run,
         "message": result.message,
         "server": result.server,
         "context": result.context,
@@ -146,6 +179,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "objects": [_object(entry) for entry in result.objects],
         "failures": [_failure(finding) for finding in result.findings],
+        "errors": [_problem(problem) for problem in result.problems],
         "warnings": list(result.warnings),
         **_rollback(result),
     }
@@ -171,8 +205,19 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "status": entry.status,
         "judged": entry.judged and bool(entry.status),
         "message": entry.message,
+        "errors": [_problem(problem) for problem in entry.errors],
         "seconds": round(entry.seconds, 3),
         **({"rolled_back": entry.rolled_back, "rollback_message": entry.rollback_message} if entry.rolled_back else {}),
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "message": problem.message,
+        "where": problem.where or None,
+        "hint": problem.hint or None,
+        "file": problem.file or None,
+        "line": problem.line or None,
     }
 
 

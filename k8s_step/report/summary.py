@@ -64,7 +64,7 @@ def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str
 
 
 def _parts(result: Result, link: Link) -> Iterable[str]:
-    name = f"k8s-step {prose(result.command)}".rstrip()
+    name = prose(result.name)
     sign = "⚠️" if result.verdict == "different" else _SIGNS.get(result.exit_code, "❌")
     yield f"### {sign} {name}: {result.verdict}\n"
     yield f"{prose(summary(result), _TEXT)}{_place(result)}\n"
@@ -140,7 +140,7 @@ def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, 
     return (
         _code(reference.namespace) if with_namespace else "",
         _linked(_code(reference.title), link(reference)),
-        entry.action,
+        entry.done,
         _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip()),
         _unbroken(duration(entry.seconds)) if entry.status and entry.seconds >= 0.05 else "",
         prose(entry.note if entry.status == State.CURRENT else told, _CELL),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from k8s_step.reference import Reference
+from k8s_step.report.problem import Problem
 from k8s_step.report.result import Result
 
 _VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")  # GitHub, GitLab, Jenkins
@@ -33,6 +34,11 @@ def rooted(result: Result, root: str) -> Result:
     def moved(reference: Reference) -> Reference:
         return replace(reference, file=relative(reference.file, root))
 
-    objects = tuple(replace(entry, reference=moved(entry.reference)) for entry in result.objects)
+    def mended(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        return tuple(problem.at(relative(problem.file, root)) for problem in problems)
+
+    objects = tuple(
+        replace(entry, reference=moved(entry.reference), errors=mended(entry.errors)) for entry in result.objects
+    )
     findings = tuple(replace(finding, reference=moved(finding.reference)) for finding in result.findings)
-    return replace(result, objects=objects, findings=findings)
+    return replace(result, objects=objects, findings=findings, problems=mended(result.problems))

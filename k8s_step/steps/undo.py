@@ -51,7 +51,8 @@ def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], de
     if revision.is_current(live):
         notes.append(f"{named.reference}: it already is as in revision {revision.title}")
         return Written(whole, "unchanged", live)
-    notes.append(f"{named.reference}: back to revision {revision.title}")
+    goes = "would go back" if inputs.dry_run else "back"
+    notes.append(f"{named.reference}: {goes} to revision {revision.title}")
     change = Change.of(named, Patch(revision.patch_type, revision.body))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
     return send(client, change, live, options, deadline)

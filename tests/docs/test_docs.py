@@ -27,7 +27,7 @@ from k8s_step.reference import Reference
 from k8s_step.report.github import outputs
 from k8s_step.report.gitlab import to_dotenv
 from k8s_step.report.plain import Plain
-from k8s_step.report.result import RESULTS, ObjectResult, Result, to_json
+from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
 from tests.docs.tables import ACTION, README, ROOT, action, readme
 
 _TEXT = README.read_text(encoding="utf-8")
@@ -83,8 +83,9 @@ def test_action_outputs_are_those_the_step_writes() -> None:
     result = Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0)
     assert list(said) == re.findall(r"^(\w+)<<", outputs(result, ""), re.M)
     assert all(entry["description"] for entry in said.values())
-    words = set(RESULTS.values())
-    assert words == set(re.findall(r"\w+", said["result"]["description"])) - {"or"}
+    listed, _, killed = said["result"]["description"].partition("; ")
+    assert set(RESULTS.values()) == set(re.findall(r"\w+", listed)) - {"or"}
+    assert killed.startswith(UNFINISHED)
     assert all(f"`{name}`" in _TEXT for name in said)
 
 
@@ -98,10 +99,13 @@ def test_action_tells_defaults_and_sets_none() -> None:
     assert not [name for name, entry in said.items() if "default" in entry]
     told = {name: found[1] for name, entry in said.items() if (found := _DEFAULT.search(entry["description"]))}
     environ = {f"INPUT_{name.upper()}": default for name, default in told.items()}
-    given, own = (resolve(COMMANDS[0].all_options, {}, variables) for variables in (environ, {}))
-    assert replace(given, sources={}) == replace(own, sources={}) and given.sources
-    own_words = {name for name, option in _all_options().items() if option.default not in (None, (), False)}
+    read, own = (resolve(COMMANDS[0].all_options, {}, variables) for variables in (environ, {}))
+    assert replace(read, sources={}) == replace(own, sources={}) and read.sources
+    given = {name: option.default for name, option in _all_options().items()}
+    own_words = {name for name, default in given.items() if default not in (None, ()) and default is not False}
     assert own_words <= told.keys()
+    numbers = {name for name, option in _all_options().items() if option.kind in ("count", "number")}
+    assert all(told[name].isdecimal() for name in numbers & told.keys())
 
 
 def test_exit_codes_are_all_in_the_readme() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from k8s_step.errors import ExitCode
 from k8s_step.finding import Finding
 from k8s_step.reference import Reference
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.problem import Problem
+from k8s_step.report.result import ObjectResult, Result, never_begun, unfinished
 
 SETTINGS = Reference("v1", "ConfigMap", "shop", "settings", "k8s/shop.yaml", 1)
 WEB = Reference("apps/v1", "Deployment", "shop", "web", "k8s/shop.yaml", 12)
@@ -66,11 +70,71 @@ def failed() -> Result:
 
 
 def refused() -> Result:
-    message = "spec.replicas belongs to kubectl"
+    """Two fields of one object, one of them with the next move."""
+    where = "deployment/shop/web"
+    errors = (
+        Problem("spec.replicas belongs to kubectl", f"k8s/shop.yaml:14: {where}", "--force", "k8s/shop.yaml", 14),
+        Problem("spec.paused: unknown field", f"k8s/shop.yaml:15: {where}", "", "k8s/shop.yaml", 15),
+    )
+    told = tuple(map(str, errors))
     return result(
         ExitCode.REFUSED,
         ObjectResult(SETTINGS, "created"),
-        ObjectResult(WEB, message=message),
+        ObjectResult(WEB, message="; ".join(error.message for error in errors), errors=errors),
         ObjectResult(API),
-        message=f"k8s/shop.yaml:12: deployment/shop/web: {message}",
+        message="; ".join(told),
+        errors=told,
     )
+
+
+def timed_out() -> Result:
+    late = replace(PULL, reason="ContainersNotReady", message="0 of 3 ready")
+    entry = ObjectResult(WEB, "configured", "in progress", "0 of 3 ready", 12.3)
+    return result(ExitCode.TIMED_OUT, entry, ObjectResult(API, "created", "current"), findings=(late,))
+
+
+def cancelled() -> Result:
+    entries = (ObjectResult(SETTINGS, "created", "current"), ObjectResult(WEB, "configured", "in progress", "1 of 3"))
+    told = ("cancelled by SIGTERM",)
+    return result(ExitCode.CANCELLED, *entries, ObjectResult(API), message=told[0], errors=told)
+
+
+def rolled_back(code: ExitCode = ExitCode.ROLLED_BACK) -> Result:
+    """Whole, or with ``FAILED`` in part."""
+    found = replace(failed(), exit_code=code, released=ExitCode.FAILED)
+    settings, web, api = found.objects
+    settings.action, settings.rolled_back = "configured", "restored"
+    web.rolled_back, web.rollback_message = "restored", "as of revision 3"
+    api.rolled_back, api.rollback_message = "deleted", ""
+    if code is ExitCode.FAILED:
+        api.rolled_back, api.rollback_message = "failed", "it is deleted, but not gone"
+    return replace(found, findings=(PULL,))
+
+
+def lost() -> Result:
+    """The answer to a write never came."""
+    return result(ExitCode.UNREACHABLE, ObjectResult(SETTINGS, "created"), ObjectResult(WEB, "unknown"))
+
+
+def dry_run() -> Result:
+    entries = (ObjectResult(SETTINGS, "unchanged", is_tried=True), ObjectResult(WEB, "created", is_tried=True))
+    return replace(result(ExitCode.SUCCEEDED, *entries), is_dry_run=True)
+
+
+def misspelt() -> Result:
+    return never_begun("apply", ExitCode.INVALID, (Problem("'x' is not a duration", "--timeout"),))
+
+
+EVERY_KIND: dict[str, Callable[[], Result]] = {
+    "succeeded": good,
+    "failed": failed,
+    "timed out": timed_out,
+    "refused": refused,
+    "never begun": misspelt,
+    "cancelled": cancelled,
+    "rolled back": rolled_back,
+    "rollback incomplete": lambda: rolled_back(ExitCode.FAILED),
+    "unknown": lost,
+    "dry run": dry_run,
+    "unfinished": lambda: unfinished("apply"),
+}

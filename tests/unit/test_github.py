@@ -12,7 +12,7 @@ from k8s_step.errors import ExitCode, StepError
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
 from k8s_step.report.github import GitHub, Harmless, StepFiles, command, is_action, is_github, outputs
-from k8s_step.report.result import Result
+from k8s_step.report.result import Result, unfinished
 from k8s_step.report.summary import LIMIT
 from tests.runner import Command, commands, obeyed, written
 from tests.unit import releases
@@ -292,6 +292,19 @@ def test_the_runner_is_left_outputs_and_a_summary(tmp_path: Path) -> None:
     assert page.startswith("### ❌ k8s-step apply: failed\n")
     assert "https://github.com/o/r/blob/c0ffee/k8s/shop.yaml#L12" in page
     assert complaints == []
+
+
+def test_until_the_end_the_run_is_unfinished_whatever_an_earlier_command_said(tmp_path: Path) -> None:
+    environ = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    told = []
+    for result in (releases.good(), unfinished("apply")):
+        step = StepFiles(environ, "r.json", told.append)
+        step.begun(unfinished("apply"))
+        if result.is_finished:
+            step.finished(result)
+        found = written((tmp_path / "output").read_text())
+        assert (found["result"], found["report"]) == (result.word, "r.json")
+    assert found["changed"] == "" and told == []
 
 
 def test_without_a_repository_there_are_no_links(tmp_path: Path) -> None:

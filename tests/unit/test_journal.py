@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from k8s_step.difference import Difference
-from k8s_step.errors import ExitCode, StepError
+from k8s_step.errors import ApiError, ApiErrors, ExitCode, InputError, InputErrors, StepError
 from k8s_step.finding import Finding
 from k8s_step.judgement import Judgement
 from k8s_step.readiness import State
@@ -31,6 +31,9 @@ class Recorder(Output):
 
     def warning(self, message: str, where: str) -> None:
         self.told.append(("warning", message))
+
+    def error(self, error: StepError) -> None:
+        self.told.append(("error", str(error)))
 
     def tick(self, remaining: float, waiting: Any) -> None:
         self.told.append(("tick", waiting))
@@ -114,6 +117,62 @@ def test_an_error_is_kept_with_its_object() -> None:
     found = made.result(ExitCode.REFUSED)
     assert found.objects[1].message == "conflict"
     assert found.message == "k8s/shop.yaml:12: conflict"
+
+
+def test_all_errors_of_an_object_are_kept() -> None:
+    """Whichever way they come: one by one, or raised as one."""
+    made, recorder = journal()
+    made.error(StepError("ports[0].port: required", where="k8s/shop.yaml:20: deployment/shop/web"), WEB)
+    several = [
+        ApiError("ports[0].targetPort: required", code=422, where="k8s/shop.yaml:21: deployment/shop/web", hint="try"),
+        ApiError("replicas: negative", code=422),
+    ]
+    made.error(ApiErrors(several), WEB)
+    made.error(InputErrors([InputError("one", where="--var"), InputError("two", where="values.yaml:3")]))
+    found = made.result(ExitCode.REFUSED)
+    web = found.objects[1]
+    assert [(each.message, each.hint, each.file, each.line) for each in web.errors] == [
+        ("ports[0].port: required", "", "k8s/shop.yaml", 20),
+        ("ports[0].targetPort: required", "try", "k8s/shop.yaml", 21),
+        ("replicas: negative", "", "k8s/shop.yaml", 12),
+    ]
+    assert web.message == "ports[0].port: required; ports[0].targetPort: required; replicas: negative"
+    assert [(each.message, each.file, each.line) for each in found.problems] == [
+        ("one", "", 0),
+        ("two", "values.yaml", 3),
+    ]
+    assert [told for name, told in recorder.told if name == "error"] == list(found.errors)
+
+
+def test_what_befell_many_alike_is_told_once_and_kept_for_each() -> None:
+    made, recorder = journal()
+    where = "k8s/shop.yaml:40: deployment/shop/api"
+    made.error(
+        StepError("no namespace", where="k8s/shop.yaml:12", hint="-n"),
+        WEB,
+        [(API, StepError("no namespace", where=where))],
+    )
+    assert recorder.told == [("error", "k8s/shop.yaml:12: no namespace, and so for 1 more (-n)")]
+    found = made.result(ExitCode.REFUSED)
+    assert [entry.message for entry in found.objects] == ["", "no namespace", "no namespace"]
+    assert found.objects[2].errors[0].line == 40
+    assert found.failed == (WEB, API)
+
+
+def test_a_dry_run_tries_and_changes_nothing() -> None:
+    lines: list[str] = []
+    made = Journal("apply", [Plain(lines.append, lines.append)], is_dry_run=True)
+    made.loaded([SETTINGS, WEB])
+    made.acted(SETTINGS, "unchanged")
+    made.acted(WEB, "configured")
+    result = made.finish(ExitCode.SUCCEEDED)
+    assert result.changed == ()
+    assert lines[1] == "would be configured deployment.apps/web"
+    assert any(line.startswith("deployment.apps/web  would be configured") for line in lines[2].splitlines())
+    assert lines[-1].startswith(
+        "succeeded: dry run: nothing was changed; 2 objects (1 unchanged, 1 would be configured) in "
+    )
+    assert "created" not in "\n".join(lines)
 
 
 def test_at_any_moment_it_is_a_result() -> None:

@@ -22,10 +22,11 @@ OBJECT = {
     "status": "failed",
     "judged": True,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
+    "errors": [],
     "seconds": 3.1,
 }
 FAILURE = ("object", "reason", "message", "pod", "container", "logs", "events")
-MORE_OF_THE_RUN = ("message", "warnings")
+MORE_OF_THE_RUN = ("dry_run", "message", "errors", "warnings")
 MORE_OF_A_FAILURE = (
     *("advice", "check", "image", "node", "alike", "exit_code", "signal"),
     *("probe", "probe_answer", "claims", "logs_of", "missing"),
@@ -54,6 +55,46 @@ def test_a_rollback_adds_what_became_of_each_object() -> None:
     assert (found["result"], found["rollback"]) == ("rolled_back", {"released": "failed", "complete": True})
     assert found["objects"][1] == {**OBJECT, "rolled_back": "restored", "rollback_message": "as of revision 3"}
     assert set(found["objects"][0]) == set(OBJECT), "nothing was done to it"
+
+
+def test_every_error_of_an_object_is_kept_with_its_hint_and_line() -> None:
+    _, web, api = to_json(releases.refused())["objects"]
+    place = {"where": "k8s/shop.yaml:14: deployment/shop/web", "file": "k8s/shop.yaml", "line": 14}
+    assert web["errors"] == [
+        {"message": "spec.replicas belongs to kubectl", "hint": "--force", **place},
+        {
+            "message": "spec.paused: unknown field",
+            "hint": None,
+            "where": "k8s/shop.yaml:15: deployment/shop/web",
+            "file": "k8s/shop.yaml",
+            "line": 15,
+        },
+    ]
+    assert api["errors"] == []
+
+
+def test_errors_of_no_object_are_the_runs() -> None:
+    (error,) = to_json(releases.misspelt())["errors"]
+    place = {"where": "--timeout", "file": None, "line": None}
+    assert error == {"message": "'x' is not a duration", "hint": None, **place}
+
+
+def test_a_dry_run_changes_nothing_and_says_so() -> None:
+    result = releases.dry_run()
+    found = to_json(result)
+    assert (found["dry_run"], result.changed) == (True, ())
+    assert [entry["action"] for entry in found["objects"]] == ["unchanged", "created"]
+    assert to_json(releases.good())["dry_run"] is False
+
+
+def test_what_may_have_been_written_counts_as_changed() -> None:
+    assert releases.lost().changed == (releases.SETTINGS, releases.WEB)
+
+
+def test_an_unfinished_run_has_no_exit_code_and_no_good_word() -> None:
+    found = to_json(releases.EVERY_KIND["unfinished"]())
+    assert (found["result"], found["exit_code"], found["objects"]) == ("unfinished", None, [])
+    assert "has not come to its end" in found["message"]
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,21 @@ def test_links_go_to_the_manifests_line() -> None:
 def test_a_refused_release_tells_why() -> None:
     page = to_markdown(releases.refused())
     assert page.startswith("### ❌ k8s-step apply: refused\n")
-    assert facts(page) == ["k8s/shop.yaml:12: deployment/shop/web: spec.replicas belongs to kubectl"]
-    assert rows(page)[1] == ["deployment.apps/web", "none", "spec.replicas belongs to kubectl"]
+    assert facts(page) == [
+        "k8s/shop.yaml:14: deployment/shop/web: spec.replicas belongs to kubectl (--force)",
+        "k8s/shop.yaml:15: deployment/shop/web: spec.paused: unknown field",
+    ]
+    said = "spec.replicas belongs to kubectl; spec.paused: unknown field"
+    assert rows(page)[1] == ["deployment.apps/web", "none", said]
+
+
+def test_a_dry_run_is_told_as_one() -> None:
+    page = to_markdown(releases.dry_run())
+    assert page.startswith(
+        "### ✅ k8s-step apply --dry-run: succeeded\n\n"
+        "dry run: nothing was changed; 2 objects (1 unchanged, 1 would be created) in 12.3 s, on "
+    )
+    assert ["deployment.apps/web", "would be created"] in rows(page)
 
 
 @pytest.mark.parametrize(
