@@ -69,7 +69,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return ExitCode.INTERRUPTED
     except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
         lost = error.strerror or "the stream is closed"
-        return _refuse(f"stdout can't be written: {lost}", ExitCode.FAILED, environ, redactor)
+        return _refuse(StepError(f"stdout can't be written: {lost}"), environ, redactor)
     except Exception:
         return _refuse(BugError(_bug()), environ, redactor)
 

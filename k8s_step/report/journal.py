@@ -16,7 +16,7 @@ from k8s_step.redaction import Redactor
 from k8s_step.reference import Reference
 from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
-from k8s_step.report.result import ObjectResult, Result, timestamp, unfinished
+from k8s_step.report.result import UNKNOWN, ObjectResult, Result, timestamp, unfinished
 
 _Key = tuple[str, str, str, str]
 
@@ -79,7 +79,9 @@ class Journal:
             self._entry(after)
 
     def acted(self, reference: Reference, action: str) -> None:
-        """The server has taken an object; in a dry run, it would."""
+        """The server has taken an object; in a dry run, it would, and what it has not answered changes nothing."""
+        if self._is_dry_run and action == UNKNOWN:
+            return
         self._entry(reference).action = action
         for output in self._outputs:
             tell = output.tried if self._is_dry_run else output.acted

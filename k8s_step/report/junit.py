@@ -15,12 +15,11 @@ from k8s_step.finding import Finding
 from k8s_step.readiness import State
 from k8s_step.reference import Reference
 from k8s_step.report.plain import evidence, lead_of
-from k8s_step.report.result import NOT_BACK, ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
 
 # XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_UNKNOWN = "unknown"  # the action of a write whose answer was lost
 _BAD = ("failure", "error")
 
 
@@ -73,7 +72,7 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result, places: 
     if any(not finding.unfinished for finding in findings):
         _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
-        _add_verdict(case, entry, text)
+        _add_verdict(case, entry, result, text)
     if entry.rolled_back:
         _add_rollback(case, entry)
     if _verdict(case, *_BAD, "skipped") is None:
@@ -92,7 +91,7 @@ def _named(entry: ObjectResult, places: Iterable[str]) -> Xml.Element:
     return case
 
 
-def _add_verdict(case: Xml.Element, entry: ObjectResult, evidence: str) -> None:
+def _add_verdict(case: Xml.Element, entry: ObjectResult, result: Result, evidence: str) -> None:
     """In a run that went wrong: what failed, what was merely not done yet, was refused, or was never sent."""
     if entry.is_unfinished:
         message = f"{entry.status} when the run ended: {entry.message}"
@@ -103,13 +102,16 @@ def _add_verdict(case: Xml.Element, entry: ObjectResult, evidence: str) -> None:
         _add(case, "failure", kind, message, _errors(entry) or _placed(message, entry.reference))
     elif entry.errors:
         messages = "\n".join(problem.message for problem in entry.errors)
-        _add(case, "error", _UNKNOWN if entry.action == _UNKNOWN else "refused", messages, _errors(entry))
-    elif entry.action == _UNKNOWN:
-        _add(case, "error", _UNKNOWN, _NOBODY_KNOWS, _placed(_NOBODY_KNOWS, entry.reference))
+        word = RESULTS[result.released or result.exit_code]
+        kind = UNKNOWN if entry.action == UNKNOWN else word if word in _REFUSALS else "refused"
+        _add(case, "error", kind, messages, _errors(entry))
+    elif entry.action == UNKNOWN:
+        _add(case, "error", UNKNOWN, _NOBODY_KNOWS, _placed(_NOBODY_KNOWS, entry.reference))
     elif entry.action == "none":
         _add(case, "skipped", "", "not sent", "")
 
 
+_REFUSALS = ("refused", "unreachable", "timed_out", "invalid")
 _NOBODY_KNOWS = "its answer was lost: look whether it was written"
 
 

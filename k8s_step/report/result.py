@@ -28,6 +28,7 @@ RESULTS = {
 
 TAKEN_BACK, NOT_BACK = ("restored", "deleted"), ("skipped", "failed")
 QUIET = ("unchanged", "none")  # actions that changed nothing
+UNKNOWN = "unknown"  # the action of a write whose answer was lost
 UNFINISHED = "unfinished"  # the result of a run that is under way, or was killed
 
 

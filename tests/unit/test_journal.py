@@ -172,6 +172,8 @@ def test_a_dry_run_tries_and_changes_nothing() -> None:
     assert lines[-1].startswith(
         "succeeded: dry run: nothing was changed; 2 objects (1 unchanged, 1 would be configured) in "
     )
+    made.acted(WEB, "unknown")
+    assert made.result(ExitCode.CANCELLED).objects[1].action == "configured", "whatever was answered, nothing was done"
     assert "created" not in "\n".join(lines)
 
 
