@@ -70,7 +70,9 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result, places: 
     case = _named(entry, places)
     text = "\n\n".join(evidence(finding, lead_of(result, finding)) for finding in findings)
     if any(not finding.unfinished for finding in findings):
-        _add(case, "failure", findings[0].reason, f"{findings[0].reason}: {findings[0].message}", text)
+        reason, message = findings[0].reason, findings[0].message
+        text = "\n".join(part for part in (text, _errors(entry)) if part)
+        _add(case, "failure", reason, ": ".join(part for part in (reason, message) if part), text)
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
         _add_verdict(case, entry, result, text)
     if entry.rolled_back:

@@ -132,6 +132,16 @@ def test_several_findings_on_one_object_are_all_told() -> None:
     assert "OOMKilled (k8s/shop.yaml:12)\n  message    killed" in (failure.text or "")
 
 
+def test_a_finding_hides_no_error_of_its_object() -> None:
+    error = Problem("its CRD is not established", "k8s/shop.yaml:12: deployment/shop/web")
+    entry = ObjectResult(WEB, "created", "in progress", errors=(error,))
+    front = replace(PULL, reason="", message="waiting")
+    failure = suite(releases.result(ExitCode.FAILED, entry, findings=(front,))).find("testcase/failure")
+    assert failure is not None
+    assert failure.attrib["message"] == "waiting"
+    assert (failure.text or "").endswith(f"\n{error}")
+
+
 def test_a_refused_release_tells_refused_from_not_sent() -> None:
     root = suite(releases.refused())
     assert told(root) == [
