@@ -1,11 +1,14 @@
 """The Kubernetes API over HTTP: a request is plain data, sent over one pool, retried where that is safe.
 
-Retried are reads and applies, after 429, 5xx and cut connections; nothing that may have been acted on is repeated
-where the request says so.
+What an ill server's answer means, and how long it is waited for, is the table of ``ailments``. Nothing that may have
+been acted on is repeated where the request says so.
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import json
 import random
 import re
 import threading
@@ -16,6 +19,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from k8s_step import __version__
+from k8s_step.ailments import AGGREGATED, AWAY, CUT, Ailment, Patience, Said, ailment_of, api_service
+from k8s_step.apiservices import Telling, telling, unavailable
 from k8s_step.cancellation import CANCELLATION
 from k8s_step.concurrency import count_write
 from k8s_step.connection import Connection
@@ -24,8 +29,8 @@ from k8s_step.errors import (
     AnswerLostError,
     ApiError,
     CancelledError,
+    ExitCode,
     InputError,
-    InvalidError,
     StepError,
     TimedOutError,
     UnreachableError,
@@ -33,15 +38,18 @@ from k8s_step.errors import (
 from k8s_step.gate import Gate
 from k8s_step.idtoken import IdToken
 from k8s_step.oidc import why_refused
+from k8s_step.outages import Outages
+from k8s_step.patch import PatchType
 from k8s_step.proxies import is_loopback
 from k8s_step.redaction import Redactor
-from k8s_step.refusals import misanswer, parsed, refusal, retry_after, warnings
-from k8s_step.retries import KINDS, Kind, Tries, Trouble
+from k8s_step.refusals import misanswer, parsed, refusal, retry_after, said, warnings
+from k8s_step.resource import required
+from k8s_step.retries import Tries, Trouble
 from k8s_step.transport import Fault, HTTPHeaderDict, Reply, Transport
 
 _WATCHES = 128  # connections kept besides those of the gate
-_NOTICE_EVERY = 10.0  # seconds between two lines about the same outage
-_THROTTLED_QUIETLY = 3  # 429s for one request before a line says so: most bursts pass at once
+_API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
+_LOOK = 3.0  # seconds that a look at an APIService may take
 _MORE_TIME = "raise --timeout, or see why the server is so slow"
 _OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
 _SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
@@ -76,6 +84,21 @@ class Request:
     def target(self) -> str:
         """Path and query as the request line has them."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether its body names the resourceVersion or the uid that alone it is meant for."""
+        try:
+            body = json.loads(self.body or b"null")
+        except ValueError:
+            body = None
+        if isinstance(body, list):
+            return any(one.get("op") != "test" and one.get("path") in _VERSION for one in body if isinstance(one, dict))
+        metadata = body.get("metadata") if isinstance(body, dict) else None
+        return isinstance(metadata, dict) and bool(metadata.get("resourceVersion") or metadata.get("uid"))
+
+
+_VERSION = ("/metadata/resourceVersion", "/metadata/uid")
 
 
 @dataclass(frozen=True)
@@ -123,16 +146,21 @@ class Client:
         self._timeout = request_timeout
         self._transports = _Transports(connection, concurrency + _WATCHES)
         self._stopped = threading.Event()
-        self._outage = _Outage(connection.server, notice, clock)
+        self._outages = Outages(connection.server, notice, clock)
         self._clock, self._dice, self._sleep = clock, dice, sleep or self._stopped.wait
 
-    def send(self, request: Request, *, deadline: float | None = None) -> Answer:
+    def send(self, request: Request, *, deadline: float | None = None, tries: Tries | None = None) -> Answer:
         """Send ``request`` and read the whole answer, trying again until ``deadline`` (``time.monotonic``).
 
-        Raises the :class:`ApiError` family when the server refuses, :class:`UnreachableError` when it gives no whole
-        answer, :class:`AnswerLostError` when it may have acted on a request that is not to be repeated.
+        ``tries`` are those of :meth:`trying`, where the caller goes on after what may not be repeated blindly.
+        Raises the :class:`ApiError` family when the server refuses, :class:`ThrottledError` when it is ill,
+        :class:`UnreachableError` when it gives no whole answer, :class:`AnswerLostError` when it may have acted on a
+        request that is not to be repeated.
         """
-        return self._persist(request, deadline, self._exchange)
+        if tries is not None:
+            return self._persist(request, tries, self._exchange)
+        with self.trying(deadline, repeatable=request.retry) as own:
+            return self._persist(request, own, self._exchange)
 
     def stream(
         self, request: Request, *, idle_timeout: float | None = None, deadline: float | None = None
@@ -141,7 +169,8 @@ class Client:
 
         ``idle_timeout`` is the longest silence in seconds; ``deadline`` counts for the opening only.
         """
-        reply = self._persist(request, deadline, self._open_stream)
+        with self.trying(deadline, repeatable=request.retry) as tries:
+            reply = self._persist(request, tries, self._open_stream)
         return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
 
     def close(self) -> None:
@@ -151,32 +180,60 @@ class Client:
         self._gate.close()
         self._transports.close()
 
+    @contextlib.contextmanager
+    def trying(self, deadline: float | None, *, repeatable: bool = False) -> Iterator[Tries]:
+        """The tries of one request, from the first to the last; trouble that they meet with is told once."""
+        tries = Tries(repeatable, deadline, self._clock, self._dice)
+        is_well = True
+        try:
+            yield tries
+        except StepError as error:
+            error.may_be_done = error.may_be_done or tries.may_be_done
+            is_well = not (tries.is_over or isinstance(error, (UnreachableError, CancelledError)))
+            raise
+        finally:
+            self._outages.left(tries, is_well=is_well)
+
+    def wait_out(self, tries: Tries, *, patient: bool = True, looked: bool = False) -> None:
+        """Pause before the next try, or raise what the caller shall see.
+
+        ``looked``: the caller has asked the server whether the last try was done, and it was not.
+        """
+        self._check_open()
+        assert tries.last is not None
+        pause = tries.pause(has_answered=self._outages.has_answered and patient, looked=looked)
+        if pause is None:
+            raise self._given_up(tries.telling or tries.last, tries, patient) from None
+        self._outages.tell(tries)
+        self._sleep(pause)
+        self._check_open()
+
     def _persist(
-        self, request: Request, deadline: float | None, attempt: Callable[[Request, Credential, float | None], _T]
+        self, request: Request, tries: Tries, attempt: Callable[[Request, Credential, float | None], _T]
     ) -> _T:
         """``attempt`` until it succeeds, is refused, or has been tried enough."""
-        tries = Tries(request.retry, deadline, self._clock, self._dice)
-        has_refreshed = False
         while True:
             credential = self._credential()
             try:
-                answer = attempt(request, credential, deadline)
+                return attempt(request, credential, tries.deadline)
             except ApiError as error:
-                self._outage.ended()
                 if error.code != 401:
                     raise
-                if has_refreshed or not self._credentials.refresh(credential):
+                if tries.has_refreshed or not self._credentials.refresh(credential):
                     error.hint = _why_refused(credential) or error.hint
                     raise
-                has_refreshed = True
+                tries.has_refreshed = True
             except Trouble as trouble:
-                self._wait(request, trouble, tries)
+                met = self._looked_into(request, trouble, credential, tries.deadline)
+                if not met.sent:
+                    count_write(-request.is_write)
+                since = self._outages.met(tries, met)
+                tries.note(met, since if tries.deadline is not None else None)
+                self.wait_out(tries, patient=request.patient)
             except TimedOutError as error:
-                before = tries.telling or self._outage.trouble
-                raise (self._given_up(before, tries, request.patient) if before else error) from None
-            else:
-                self._outage.ended()
-                return answer
+                tries.is_late = True
+                before = tries.telling or self._outages.trouble
+                raise (self._given_up(before, tries, request.patient, request.where) if before else error) from None
 
     def _credential(self) -> Credential:
         try:
@@ -185,26 +242,39 @@ class Client:
             self._check_open()  # what was asked for one then was stopped as well
             raise
 
-    def _wait(self, request: Request, trouble: Trouble, tries: Tries) -> None:
-        """Pause before the next try, or raise what the caller shall see."""
-        if not trouble.sent:
-            count_write(-request.is_write)
-        self._check_open()
-        pause = tries.pause(trouble, has_answered=self._outage.has_answered and request.patient)
-        if pause is None:
-            raise self._given_up(tries.telling or trouble, tries, request.patient) from None
-        if trouble.kind is not Kind.THROTTLED or tries.made >= _THROTTLED_QUIETLY:
-            self._outage.goes_on(trouble)
-        self._sleep(pause)
-        self._check_open()
-
-    def _given_up(self, trouble: Trouble, tries: Tries, patient: bool) -> StepError:
+    def _given_up(self, trouble: Trouble, tries: Tries, patient: bool, where: str | None = None) -> StepError:
         """Where the server is there, and only slow or busy, it is the deadline that ended the request."""
-        is_slow = trouble.silent and self._outage.has_answered and patient
-        is_late = tries.deadline is not None and (is_slow or trouble.kind is Kind.THROTTLED)
-        if isinstance(trouble.error, AnswerLostError) or not is_late:
-            return trouble.error
-        return TimedOutError(f"time is up: {trouble.error.message}", where=trouble.error.where, hint=_MORE_TIME)
+        is_slow = trouble.silent and self._outages.has_answered and patient
+        is_busy = trouble.ailment.late_end is ExitCode.TIMED_OUT and tries.is_late
+        error, tries.is_over = trouble.error, True
+        if not isinstance(error, AnswerLostError) and tries.deadline is not None and (is_slow or is_busy):
+            return TimedOutError(f"time is up: {error.message}", where=where or error.where, hint=_MORE_TIME)
+        if tries.last is None:  # the outage is another request's
+            error = copy.copy(error)
+            error.where, error.may_be_done = where or error.where, False
+        return error
+
+    def _looked_into(
+        self, request: Request, trouble: Trouble, credential: Credential, deadline: float | None
+    ) -> Trouble:
+        """Of an aggregated API that does not answer, the cluster knows why: its APIService tells."""
+        name = api_service(request.path)
+        if trouble.ailment is not AGGREGATED or name is None:
+            return trouble
+        ends = min(self._clock() + _LOOK, deadline or float("inf"))
+        generic = Trouble(trouble.error, AWAY, sent=trouble.sent, retry_after=trouble.retry_after)
+        told: Telling | None = None
+        try:
+            told = telling(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
+            if told is None:
+                return generic
+        except ApiError as error:  # the server is there, and says that this token may not look
+            if error.code not in (401, 403, 404):
+                return generic
+        except (Trouble, UnreachableError):
+            return generic
+        ailment = AWAY if told and told.is_available else AGGREGATED
+        return Trouble(unavailable(name, told, request.where), ailment, sent=trouble.sent)
 
     def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
         with self._gate.slot(None if deadline is None else deadline - self._clock()):
@@ -213,7 +283,7 @@ class Client:
             try:
                 answer = self._answer(request, self._opened(request, credential, deadline))
             except Trouble as trouble:
-                if trouble.kind is Kind.THROTTLED:
+                if trouble.ailment.is_crowded:
                     self._gate.throttled(epoch)
                 raise
             self._gate.succeeded()
@@ -270,21 +340,27 @@ class Client:
     def _refused(self, request: Request, reply: Reply) -> Exception:
         """A :class:`Trouble` where another try may help, else the error itself."""
         raw = self._whole(request, reply)
+        found, ailment = self._judged(request, reply.code, raw)
         content_type = reply.headers.get("Content-Type") or ""
-        error = refusal(reply.code, content_type, raw, server=self.connection.server, where=request.where)
-        kind = KINDS.get(reply.code)
-        if kind is None or isinstance(error, InvalidError):
+        error = refusal(found, ailment, content_type, raw, server=self.connection.server, where=request.where)
+        if ailment.patience is Patience.NONE:
             return error
         if isinstance(error, UnreachableError):
             error = self._lost(request, error.message, error.hint)
-        # 429 is said before the request is looked at; a 5xx may come after it was acted on.
-        return Trouble(error, kind, sent=kind is not Kind.THROTTLED, retry_after=retry_after(reply.headers))
+        return Trouble(error, ailment, sent=not ailment.is_undone, retry_after=retry_after(reply.headers))
+
+    def _judged(self, request: Request, code: int, raw: bytes) -> tuple[Said, Ailment]:
+        is_apply = request.content_type == PatchType.APPLY.value
+        is_bound = code == 409 and request.is_bound
+        facts = {"method": request.method, "path": request.path, "is_apply": is_apply, "is_bound": is_bound}
+        found = said(code, raw, **facts)
+        return found, ailment_of(found)
 
     def _trouble(self, request: Request, fault: Fault) -> Trouble:
         message = f"{self.connection.server}: {fault.reason}"
         error = self._lost(request, message, fault.hint) if fault.sent else UnreachableError(message, hint=fault.hint)
         silent = fault.silent and request.retry  # else silence tells all: it may have been done
-        return Trouble(error, sent=fault.sent, lasting=fault.lasting, silent=silent)
+        return Trouble(error, CUT, sent=fault.sent, lasting=fault.lasting, silent=silent)
 
     def _lost(self, request: Request, message: str, hint: str | None = None) -> StepError:
         if request.retry:
@@ -391,38 +467,6 @@ class _Transports:
         with self._lock:
             for transport in self._all:
                 transport.close()
-
-
-class _Outage:
-    """Says once that the server cannot be reached, and that it is back, however many threads notice."""
-
-    def __init__(self, server: str, notice: Callable[[str], None], clock: Callable[[], float]) -> None:
-        self.has_answered = False
-        self._server = server
-        self._notice = notice
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._since: float | None = None
-        self._said = 0.0
-        self.trouble: Trouble | None = None  # while it lasts, the last one
-
-    def goes_on(self, trouble: Trouble) -> None:
-        with self._lock:
-            self.trouble = trouble
-            now = self._clock()
-            if self._since is not None and now - self._said < _NOTICE_EVERY:
-                return
-            self._since, self._said = self._since or now, now
-            self._notice(f"{trouble.error.message}; trying again")
-
-    def ended(self) -> None:
-        self.has_answered = True
-        if self._since is None:
-            return
-        with self._lock:
-            if self._since is not None:
-                self._notice(f"{self._server} answers again, after {self._clock() - self._since:.1f}s")
-                self._since = self.trouble = None
 
 
 def _credentials(connection: Connection, redactor: Redactor) -> Credentials:

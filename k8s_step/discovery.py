@@ -23,10 +23,14 @@ _VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
 
 
 class Discovery:
-    """What one server serves, asked at most once for each group version; thread-safe."""
+    """What one server serves, asked at most once for each group version; thread-safe.
 
-    def __init__(self, client: Client) -> None:
+    ``deadline`` (``time.monotonic``) ends requests that are given none of their own.
+    """
+
+    def __init__(self, client: Client, deadline: float | None = None) -> None:
         self._client = client
+        self._deadline = deadline
         self._known: dict[tuple[str, str], Resource] = {}  # by apiVersion and kind
         self._own: list[Resource] = []
         self._words: dict[_Wanted, Resource] = {}
@@ -65,12 +69,14 @@ class Discovery:
             everything = self._everything()
             found = wanted.best(everything)
             if found is None:
+                self._ask_for_stale(word, wanted)
                 raise self._no_such(word, wanted, everything)
             self._words[wanted] = found
         return found
 
     def _asked(self, api_version: str, kind: str, deadline: float | None) -> Resource:
         what = f"{api_version} {kind}"
+        deadline = self._deadline if deadline is None else deadline
         request = Request("GET", _path(api_version), where=what)
         try:
             answer = self._client.send(request, deadline=deadline).body
@@ -106,13 +112,14 @@ class Discovery:
             return [resource for root in ("/api", "/apis") for resource in self._below(root)]
 
     def _below(self, root: str) -> Iterator[Resource]:
-        answer = self._client.send(Request("GET", root, accept=_AGGREGATED)).body
+        answer = self._client.send(Request("GET", root, accept=_AGGREGATED), deadline=self._deadline).body
         if answer.get("kind") == "APIGroupDiscoveryList":
             yield from self._aggregated(answer)
             return
         for api_version in _legacy_versions(answer):
             try:
-                yield from _listed(self._client.send(Request("GET", _path(api_version))).body)
+                request = Request("GET", _path(api_version))
+                yield from _listed(self._client.send(request, deadline=self._deadline).body)
             except ApiError:  # an aggregated API whose server is down must not hide the others
                 self._stale.append(api_version)
 
@@ -124,6 +131,14 @@ class Discovery:
                 if version.get("freshness") == "Stale":
                     self._stale.append(api_version)
                 yield from _aggregated_resources(name, version)
+
+    def _ask_for_stale(self, word: str, wanted: _Wanted) -> None:
+        """Raises :class:`UnavailableError` where the group that ``word`` names is not available at the moment."""
+        for api_version in self._stale:
+            group, _, version = api_version.rpartition("/")
+            if group == wanted.group and wanted.version in (None, version):
+                request = Request("GET", _path(api_version), where=word)
+                self._client.send(request, deadline=self._deadline)
 
     def _no_such(self, word: str, wanted: _Wanted, everything: list[Resource]) -> InputError:
         names = {name for resource in everything for name in _names(resource)}

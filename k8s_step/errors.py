@@ -29,9 +29,11 @@ class StepError(Exception):
     """An expected error: one clear line for the user, no traceback.
 
     ``message`` says what; ``where`` is ``file:line`` or kind/namespace/name; ``hint`` is the next move.
+    ``may_be_done``: the server may have done what it was asked all the same.
     """
 
     exit_code = ExitCode.FAILED
+    may_be_done = False
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -73,6 +75,8 @@ class TimedOutError(UnreachableError):
 
 class AnswerLostError(UnreachableError):
     """The answer to a request that must not be repeated blindly was lost: look before repeating it."""
+
+    may_be_done = True
 
 
 class CancelledError(StepError):
@@ -159,9 +163,13 @@ class InvalidError(ApiError):
 
 
 class ThrottledError(ApiError):
-    """429, or a 5xx that lasted longer than the retries."""
+    """429, or the server's own trouble, where it lasted longer than the retries: no refusal."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class UnavailableError(ThrottledError):
+    """503: the server behind an aggregated API is away; what Kubernetes serves itself is not."""
 
 
 class ReportedError(StepError):

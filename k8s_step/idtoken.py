@@ -59,7 +59,8 @@ class IdToken(Renewed):
             try:
                 token = self._asked()
             except Trouble as trouble:
-                pause = tries.pause(trouble, has_answered=False)
+                tries.note(trouble)
+                pause = tries.pause(has_answered=False)
                 self._check_open()
                 if pause is None:
                     raise trouble.error from None

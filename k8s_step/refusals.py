@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from k8s_step.ailments import UNFIT, Ailment, Said, plain_words
 from k8s_step.errors import (
     ApiError,
     ConflictError,
+    ExitCode,
     ForbiddenError,
     GoneError,
     InvalidError,
@@ -30,16 +32,8 @@ _CLASSES: dict[int, type[ApiError]] = {
     410: GoneError,
     415: UnsupportedMediaTypeError,
     422: InvalidError,
-    429: ThrottledError,
-    502: ThrottledError,
-    503: ThrottledError,
-    504: ThrottledError,
 }
-_UNFIT = ("failed to create typed patch object", "failed to convert new object")
-_UNFIT_PATCH = re.compile(
-    r"does not contain declared merge key|doesn't match \$setElementOrder list|unknown patch type: "
-    r"|merging lists cannot yet be specified in the patch|expected a \S+(?: \{\})?, but received a "
-)
+_READ = 500  # characters of a plain text that are looked at
 _HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
 # RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
 _WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
@@ -54,21 +48,42 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def refusal(code: int, content_type: str, raw: bytes, *, server: str, where: str | None = None) -> StepError:
+def said(code: int, raw: bytes, **request: Any) -> Said:
+    """An answer of 300 and up as data; ``request`` are the fields of :class:`Said` that tell of its request."""
+    status = parsed(raw) or {}
+    if status.get("kind") != "Status":
+        text = raw[: _READ * 4].decode(errors="replace")[:_READ]
+        return Said(code, text, is_status=False, **request)
+    details = status.get("details") or {}
+    causes = tuple(str(cause.get("reason") or "") for cause in details.get("causes") or ())
+    kind, reason = str(details.get("kind") or ""), str(status.get("reason") or "")
+    message = str(status.get("message") or "")
+    conflicts = tuple(cause for cause in causes if cause == "FieldManagerConflict")
+    return Said(code, message, reason, kind, conflicts, **request)
+
+
+def refusal(
+    found: Said, ailment: Ailment, content_type: str, raw: bytes, *, server: str, where: str | None = None
+) -> StepError:
     """The error for an answer of 300 and up.
 
     Only a Status is quoted. Anything else came from something in between, and what that says is never echoed: it
-    may repeat the request with its token.
+    may repeat the request with its token. Of a plain text, the API server's own fixed words are.
     """
-    status = parsed(raw) or {}
-    if status.get("kind") == "Status":
-        return _said_by_kubernetes(code, status, where)
+    code = found.code
+    if found.is_status:
+        return _said_by_kubernetes(code, parsed(raw) or {}, ailment, where)
     if code == 400 and b"HTTP request to an HTTPS server" in raw:  # what Go's TLS server answers
         return UnreachableError(f"{server} speaks TLS", where=where, hint="use https://")
     if 300 <= code < 400:
         message = f"{server} answered {code}, a redirect, which is not followed with credentials"
         return UnreachableError(message, where=where, hint="use the API server's own address")
-    if code in _CLASSES and code < 500:
+    words = plain_words(ailment, found.message)
+    if words:
+        return ThrottledError(f"{server} answered {code}: {words}", code=code, where=where, hint=ailment.hint)
+    if code == 429:
+        return ThrottledError(_unlike_kubernetes(server, code, content_type), code=code, where=where, hint=_hint(code))
+    if code in _CLASSES:
         return _CLASSES[code](_unlike_kubernetes(server, code, content_type), code=code, where=where, hint=_hint(code))
     return UnreachableError(_unlike_kubernetes(server, code, content_type), where=where, hint="is a proxy in between?")
 
@@ -89,21 +104,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-def _said_by_kubernetes(code: int, status: dict[str, Any], where: str | None) -> ApiError:
+def _said_by_kubernetes(code: int, status: dict[str, Any], ailment: Ailment, where: str | None) -> ApiError:
     message = str(status.get("message") or status.get("reason") or f"the server answered {code}")
-    kind = InvalidError if code == 500 and _is_unfit(message) else _CLASSES.get(code, ApiError)
-    return kind(message, code=code, status=status, where=where, hint=_HINTS.get(code))
+    hint = ailment.hint or _HINTS.get(code)
+    return _class(code, ailment)(message, code=code, status=status, where=where, hint=hint)
 
 
-def _is_unfit(message: str) -> bool:
-    """An apply body or a strategic merge patch that does not fit the schema is a plain 500, though it will never fit.
-
-    Source: ``structuredmerge.go`` of k8s.io/apimachinery's managedfields, ``errors.go`` of its mergepatch. A conversion
-    by webhook may yet succeed.
-    """
-    if _UNFIT_PATCH.search(message):
-        return True
-    return message.startswith(_UNFIT) and "webhook" not in message
+def _class(code: int, ailment: Ailment) -> type[ApiError]:
+    if ailment is UNFIT:
+        return InvalidError
+    if ailment.ends is ExitCode.UNREACHABLE:
+        return ThrottledError
+    return _CLASSES.get(code, ApiError)
 
 
 def _unlike_kubernetes(server: str, code: int, content_type: str) -> str:

@@ -23,8 +23,7 @@ from k8s_step.errors import (
     NotFoundError,
     ReportedError,
     StepError,
-    ThrottledError,
-    UnreachableError,
+    UnavailableError,
 )
 from k8s_step.feeds import Target
 from k8s_step.finding import Finding
@@ -94,9 +93,11 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
             twin = plan.setdefault((*one.reference.key, "" if manifest.name else manifest.where), one)
             if twin is not one:
                 raise InputError(f"{one.reference} is in {twin.reference.where} already", where=manifest.where)
-        except InputError as error:
+        except (InputError, UnavailableError) as error:
             if error.where != manifest.where:
                 error.where = ": ".join(part for part in (manifest.where, error.where) if part)
+            if isinstance(error, UnavailableError):
+                raise
             errors.append(error)
     if errors:
         raise InputErrors(errors)
@@ -119,8 +120,8 @@ def send(
         open_questions.pop(one.reference.key, None)
         try:
             made = write_one(client, by_key[one.reference.key], options, deadline)
-        except (UnreachableError, ThrottledError):
-            if written is not None:
+        except StepError as error:
+            if error.may_be_done and written is not None:
                 written.append(Written(one, UNKNOWN, {}))
             raise
         by_key[one.reference.key] = Seen(one, made.object, is_current=True)
@@ -184,8 +185,20 @@ def write_in_phases(
             else:
                 written.append(result)
                 tell(journal, result)
+        if errors and not dry_run:
+            _tell_halfway(journal, errors, [one for later in phases[number + 1 :] for one in later])
         raise_reported(journal, errors)
     return written
+
+
+def _tell_halfway(journal: Journal, errors: Sequence[tuple[Planned, StepError]], unsent: Sequence[Planned]) -> None:
+    """Of a release that ends halfway: what may have been written all the same, and what was never sent."""
+    for one, error in errors:
+        if error.may_be_done:
+            journal.acted(one.reference, UNKNOWN)
+    if unsent:
+        names = ", ".join(one.reference.title for one in unsent)
+        journal.notice(f"not sent: {names}")
 
 
 def follow(

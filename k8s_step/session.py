@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def open_session(run: Run) -> Session:
     run.journal.connected(connection.server, connection.origin, namespace, connection.context)
     for warning in connection.warnings:
         run.journal.warning(warning)
-    return Session(client, Discovery(client), namespace)
+    return Session(client, Discovery(client, time.monotonic() + inputs.timeout), namespace)
 
 
 def _options(inputs: Inputs) -> ConnectionOptions:

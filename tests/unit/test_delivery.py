@@ -36,14 +36,14 @@ def test_no_time_to_look(client: Client) -> None:
 def test_no_time_to_send_again() -> None:
     now = time.monotonic()
     with Loopback(lambda exchange: exchange.close()) as server:
-        client = Client(Connection(server.url, "test"), request_timeout=10.0, clock=lambda: now)
 
         def overslept(_: float) -> None:
             nonlocal now
             now += 120
 
+        client = Client(Connection(server.url, "test"), request_timeout=10.0, clock=lambda: now, sleep=overslept)
         with pytest.raises(AnswerLostError, match="may have done it"):
-            deliver(client, CREATE, lambda: None, time.monotonic() + 60, sleep=overslept)
+            deliver(client, CREATE, lambda: None, time.monotonic() + 60)
         client.close()
 
 
