@@ -7,7 +7,6 @@ been acted on is repeated where the request says so.
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import random
 import re
@@ -184,9 +183,10 @@ class Client:
     def trying(self, deadline: float | None, *, repeatable: bool = False) -> Iterator[Tries]:
         """The tries of one request, from the first to the last; trouble that they meet with is told once."""
         tries = Tries(repeatable, deadline, self._clock, self._dice)
-        is_well = True
+        is_well = False
         try:
             yield tries
+            is_well = True
         except StepError as error:
             error.may_be_done = error.may_be_done or tries.may_be_done
             is_well = not (tries.is_over or isinstance(error, (UnreachableError, CancelledError)))
@@ -250,8 +250,7 @@ class Client:
         if not isinstance(error, AnswerLostError) and tries.deadline is not None and (is_slow or is_busy):
             return TimedOutError(f"time is up: {error.message}", where=where or error.where, hint=_MORE_TIME)
         if tries.last is None:  # the outage is another request's
-            error = copy.copy(error)
-            error.where, error.may_be_done = where or error.where, False
+            return UnreachableError(error.message, where=where, hint=error.hint)
         return error
 
     def _looked_into(

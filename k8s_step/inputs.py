@@ -152,11 +152,13 @@ APPLY = (
     *_FOLLOW,
 )
 
+_ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
+
 DIFF = (
     *_MANIFESTS,
     _FORCE,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
-    Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION"),
+    _ANSWERED,
 )
 
 # A default of its own would become INPUT_OUTPUT for every verb: action.yml has one input for all of them.
@@ -171,6 +173,7 @@ PERMISSIONS = (
     Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
     Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
     Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),
+    _ANSWERED,
 )
 
 OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", (), metavar="KIND/NAME...")
@@ -237,6 +240,7 @@ GET = (
         choices=("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
     ),
     Option("output-file", "where protobuf goes", metavar="PATH"),
+    _ANSWERED,
 )
 
 

@@ -47,8 +47,13 @@ class Removal:
         What is not there is told, and does not keep the rest from being deleted.
         """
         self._journal.loaded([one.reference for one in named])
-        for phase in reversed(in_phases((one.reference.kind, one) for one in named)):
-            self._finish(self._each(phase, self._delete))
+        phases = in_phases((one.reference.kind, one) for one in named)
+        while phases:
+            try:
+                self._finish(self._each(phases.pop(), self._delete))
+            except ReportedError:
+                self._tell_unsent([one for phase in reversed(phases) for one in phase])
+                raise
         return ExitCode.REFUSED if self._missing else ExitCode.SUCCEEDED
 
     def of_groups(self, groups: Sequence[Group]) -> ExitCode:
@@ -61,6 +66,10 @@ class Removal:
         self._journal.loaded([target.reference for target in targets])
         self._finish([deleted for group, members_of in found for deleted in self._group(group, members_of)])
         return ExitCode.SUCCEEDED
+
+    def _tell_unsent(self, named: Sequence[Named]) -> None:
+        if named and not self._inputs.dry_run:
+            self._journal.notice(f"not sent: {', '.join(one.reference.title for one in named)}")
 
     def _delete(self, one: Named) -> Deleted:
         return delete(self._client, one, self._options, self._deadline)
@@ -105,6 +114,8 @@ class Removal:
             elif isinstance(result, NotFoundError):
                 self._not_there(one, result)
             elif isinstance(result, StepError):
+                if result.may_be_done and not self._inputs.dry_run:
+                    self._journal.acted(one.reference, UNKNOWN)
                 self._journal.error(result, one.reference)
                 refused.append(result)
             elif isinstance(result, Exception):

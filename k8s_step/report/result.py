@@ -35,6 +35,7 @@ UNFINISHED = "unfinished"  # the result of a run that is under way, or was kille
 @dataclass
 class ObjectResult:
     """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed.
+    Where the answer was lost, so that nobody knows, it is unknown.
 
     ``judged``: whether the object told where it stands. ``note``: what is to be said of it although it is current.
     ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back. ``errors``: all
@@ -74,7 +75,7 @@ class ObjectResult:
         """Of a run that went wrong: whether this failed, was not current in time, or was refused."""
         if self.status:
             return self.status != State.CURRENT and not self.is_gone
-        return bool(self.errors) or (self.action == "none" and bool(self.message))
+        return bool(self.errors) or (self.action in ("none", "unknown") and bool(self.message))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from k8s_step.release import planned, read_manifests
 from k8s_step.session import Run, open_session
 from k8s_step.yamltext import dump_all
 
-_REVIEWING = 60.0  # seconds for all that is asked
-
 
 def permissions(run: Run) -> ExitCode:
     """Read the manifests, work out what they need, and print it or have it checked."""
@@ -33,7 +31,7 @@ def permissions(run: Run) -> ExitCode:
         made = roles(wanted, inputs.role_name)
         run.journal.content(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
         return ExitCode.SUCCEEDED
-    missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + _REVIEWING)
+    missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + inputs.timeout)
     _tell(run, missing)
     run.journal.notice(f"this token has all {len(wanted)} permissions that are needed")
     return ExitCode.SUCCEEDED

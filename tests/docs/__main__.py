@@ -1,6 +1,6 @@
-"""Writes the generated parts of README.md and action.yml."""
+"""Writes the generated parts of README.md, action.yml and docs/answers.md."""
 
-from tests.docs.tables import ACTION, README, action, readme
+from tests.docs.tables import ACTION, ANSWERS, README, action, answers, readme
 
-README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
-ACTION.write_text(action(ACTION.read_text(encoding="utf-8")), encoding="utf-8")
+for path, made in ((README, readme), (ACTION, action), (ANSWERS, answers)):
+    path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from k8s_step.ailments import AILMENTS, CUT, Ailment, Patience
 from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
 from k8s_step.inputs import CONNECTION, Option
 
 ROOT = Path(__file__).resolve().parents[2]
-README, ACTION = ROOT / "README.md", ROOT / "action.yml"
+README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"
 _BLOCK = "<!-- {name}: written by python -m tests.docs -->\n"
 _END = "<!-- end -->"
 
@@ -28,6 +29,37 @@ def readme(text: str) -> str:
         assert re.search(pattern, text, re.S), f"README.md has no block {name}"
         text = re.sub(pattern, lambda _, new=start + block + _END: new, text, flags=re.S)
     return text
+
+
+def answers(text: str) -> str:
+    """docs/answers.md with its tables made anew."""
+    for name, block in {"answers": ailments(), "sources": sources()}.items():
+        start = _BLOCK.format(name=name)
+        pattern = re.escape(start) + ".*?" + re.escape(_END)
+        assert re.search(pattern, text, re.S), f"docs/answers.md has no block {name}"
+        text = re.sub(pattern, lambda _, new=start + block + _END: new, text, flags=re.S)
+    return text
+
+
+def ailments() -> str:
+    """A row an answer, in the order in which they are looked through."""
+    head = (
+        "| answer | tried again | what can't be sent twice | exit code where it lasts | `--timeout` is over before |\n"
+    )
+    return head + "|---|---|---|---|---|\n" + "".join(_ailment(one) for one in (CUT, *AILMENTS))
+
+
+def _ailment(one: Ailment) -> str:
+    if one.patience is Patience.NONE:
+        return f"| {one.title} | no | | {one.ends:d} | |\n"
+    looked = "sent again: it was not done" if one.is_undone else "looked up first"
+    return f"| {one.title} | {one.patience.value} | {looked} | {one.ends:d} | {one.late_end:d} |\n"
+
+
+def sources() -> str:
+    """A row an answer: the server's source that says so."""
+    rows = "".join(f"| {one.title} | {one.source} |\n" for one in AILMENTS)
+    return f"| answer | source |\n|---|---|\n{rows}"
 
 
 def action(text: str) -> str:

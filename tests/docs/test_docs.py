@@ -28,9 +28,11 @@ from k8s_step.report.github import outputs
 from k8s_step.report.gitlab import to_dotenv
 from k8s_step.report.plain import Plain
 from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
-from tests.docs.tables import ACTION, README, ROOT, action, readme
+from k8s_step.retries import FEW_TRIES, FIRST_CONTACT_TRIES, PATIENCE, SHORT_PATIENCE
+from tests.docs.tables import ACTION, ANSWERS, README, ROOT, action, answers, readme
 
 _TEXT = README.read_text(encoding="utf-8")
+_ANSWERS = ANSWERS.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
 _WORKFLOWS = [ROOT / "examples" / "github-workflow.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
@@ -48,6 +50,7 @@ def _help(*arguments: str) -> str:
 def test_generated_blocks_are_up_to_date() -> None:
     assert readme(_TEXT) == _TEXT, "run: python -m tests.docs"
     assert action(ACTION.read_text(encoding="utf-8")) == ACTION.read_text(encoding="utf-8"), "run: python -m tests.docs"
+    assert answers(_ANSWERS) == _ANSWERS, "run: python -m tests.docs"
 
 
 def test_every_option_has_a_field_of_inputs() -> None:
@@ -112,6 +115,14 @@ def test_exit_codes_are_all_in_the_readme() -> None:
     said = _TEXT[_TEXT.index("### Exit codes") : _TEXT.index("## Commands")]
     codes = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", said, re.M) for number in row.split(",")}
     assert codes | {6} == {int(code) for code in ExitCode}
+
+
+def test_the_words_about_answers_are_true() -> None:
+    """tests/unit/test_ailments.py holds each row of the table to the client; these are its figures."""
+    words = " ".join(_ANSWERS.split())
+    assert f"{FEW_TRIES} tries" in words and f"{PATIENCE:g} s" in words and f"{SHORT_PATIENCE:g} s" in words
+    assert f"{FIRST_CONTACT_TRIES} tries" in words
+    assert "(docs/answers.md)" in _TEXT
 
 
 def test_result_file_is_as_the_readme_shows() -> None:

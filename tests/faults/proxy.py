@@ -98,8 +98,19 @@ def on(
     return match
 
 
-def status(code: int, reason: str, message: str, **headers: str) -> Action:
-    """Answer with a Status object and don't ask the server. Header names with underscores for hyphens."""
+def status(
+    code: int,
+    reason: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+    *,
+    late: bool = False,
+    **headers: str,
+) -> Action:
+    """Answer with a Status object and don't ask the server. Header names with underscores for hyphens.
+
+    ``late``: let the server do it first.
+    """
     body = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -108,9 +119,22 @@ def status(code: int, reason: str, message: str, **headers: str) -> Action:
         "message": message,
         "reason": reason,
         "code": code,
+        "details": dict(details or {}),
     }
     fields = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return lambda exchange: exchange.answer(code, json.dumps(body).encode(), fields)
+
+    def action(exchange: Exchange) -> None:
+        if late:
+            exchange.ask().read()
+            exchange.record.fault = f"answered {code} after it was done"
+        exchange.answer(code, json.dumps(body).encode(), fields)
+
+    return action
+
+
+def plain(code: int, text: str) -> Action:
+    """Answer in plain text, as the API server's filters and its aggregator do."""
+    return lambda exchange: exchange.answer(code, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
 
 def throttle(retry_after: int | None = 1) -> Action:

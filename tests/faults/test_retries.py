@@ -36,7 +36,7 @@ LOST = ("cut-after", "reset-after", "half-an-answer")  # the server did it, and 
 
 def reached(request: Recorded) -> bool:
     """Whether the server itself got it."""
-    return request.fault in ("", "cut after", "cut midway")
+    return request.fault in ("", "cut after", "cut midway") or request.fault.endswith("after it was done")
 
 
 def about(method: str, name: str) -> Match:
