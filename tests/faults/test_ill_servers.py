@@ -364,7 +364,7 @@ def test_an_aggregated_api_that_is_down_is_named(
         assert outcome.code == 5, outcome.text
         assert down.telling in outcome.stderr
         assert "release.yaml:" in outcome.stderr
-        assert "proxy" not in outcome.stderr
+        assert "proxy in between" not in outcome.stderr
     assert proxy.writes == []
 
 
