@@ -424,7 +424,7 @@ def test_a_server_that_is_gone_is_given_up() -> None:
         port = taken.getsockname()[1]
     said: list[str] = []
     client = Client(Connection(f"http://127.0.0.1:{port}", "test"), notice=said.append)
-    client._outage.has_answered = True  # it did, while the rollout was followed
+    client._outages.has_answered = True  # it did, while the rollout was followed
     targets = [target(pod(CRASHING, name=f"pod-{number}")) for number in range(12)]
     *_, told = diagnose(client, targets)
     client.close()
