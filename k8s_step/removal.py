@@ -96,12 +96,13 @@ class Removal:
 
         is_done = False
         for _, result in gather_writes(work, [group], 1):
-            if isinstance(result, Exception) and not isinstance(result, CancelledError):
-                raise result
             is_done = result is True
-            if result is not False:
+            is_unknown = isinstance(result, StepError) and (isinstance(result, CancelledError) or result.may_be_done)
+            if is_done or is_unknown:
                 for target in found:
                     self._journal.acted(target.reference, "deleted" if is_done else UNKNOWN)
+            if isinstance(result, Exception) and not isinstance(result, CancelledError):
+                raise result
         return is_done
 
     def _each(self, named: Sequence[Named], work: Callable[[Named], Deleted]) -> list[Deleted]:

@@ -309,6 +309,14 @@ def test_a_deletion_that_ends_halfway_tells_of_each_object(
     assert "not sent: configmap/settings" in outcome.stderr
 
 
+def test_a_collection_that_may_have_been_deleted_is_unknown(
+    step: Step, namespace: str, proxy: Proxy, files: dict[str, str]
+) -> None:
+    proxy.rule(on("DELETE", "/configmaps$"), playing(ETCD), times=None)
+    outcome = call("delete -l", step, namespace, proxy, files, "--timeout", "2s")
+    assert (outcome.code, actions(outcome)) == (5, {"ConfigMap/other": "unknown"}), outcome.text
+
+
 # -- an aggregated API whose server is down
 
 
