@@ -224,7 +224,7 @@ class Client:
                     raise
                 tries.has_refreshed = True
             except Trouble as trouble:
-                met = self._looked_into(request, trouble, credential, tries.deadline)
+                met = self._looked_into(request, trouble, credential, tries)
                 if not met.sent:
                     count_write(-request.is_write)
                 since = self._outages.met(tries, met)
@@ -253,14 +253,14 @@ class Client:
             return UnreachableError(error.message, where=where, hint=error.hint)
         return error
 
-    def _looked_into(
-        self, request: Request, trouble: Trouble, credential: Credential, deadline: float | None
-    ) -> Trouble:
-        """Of an aggregated API that does not answer, the cluster knows why: its APIService tells."""
+    def _looked_into(self, request: Request, trouble: Trouble, credential: Credential, tries: Tries) -> Trouble:
+        """Of an aggregated API that does not answer, the cluster knows why: its APIService tells, once a request."""
         name = api_service(request.path)
         if trouble.ailment is not AGGREGATED or name is None:
             return trouble
-        ends = min(self._clock() + _LOOK, deadline or float("inf"))
+        if tries.last is not None and tries.last.ailment is AGGREGATED:
+            return tries.last
+        ends = min(self._clock() + _LOOK, tries.deadline or float("inf"))
         generic = Trouble(trouble.error, AWAY, sent=trouble.sent, retry_after=trouble.retry_after)
         told: Telling | None = None
         try:

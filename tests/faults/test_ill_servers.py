@@ -18,7 +18,6 @@ from k8s_step.ailments import (
     BUSY,
     DOUBLE,
     ETCD,
-    INTERNAL,
     QUOTA_RACE,
     RACE,
     WEBHOOK,
@@ -204,6 +203,12 @@ def call(name: str, step: Step, namespace: str, proxy: Proxy, files: dict[str, s
     return step(*line, "-n", namespace, *more, env=through(proxy), report=True)
 
 
+def late(name: str, step: Step, namespace: str, proxy: Proxy, files: dict[str, str]) -> Outcome:
+    """A run whose time is up once it has said that it tries again."""
+    line = [word.format(**files) for word in VERBS[name].words]
+    return step.timed_out(*line, "-n", namespace, after="; trying again", env=through(proxy), report=True)
+
+
 @pytest.mark.usefixtures("played")
 @pytest.mark.parametrize("name", VERBS)
 def test_a_burst_is_ridden_out_in_every_verb(
@@ -231,7 +236,7 @@ def test_what_lasts_is_no_refusal_in_any_verb(
 ) -> None:
     _prepare(name, kubectl, namespace)
     proxy.rule(VERBS[name].match, playing(ETCD), times=None)
-    outcome = call(name, step, namespace, proxy, files, "--timeout", "2s")
+    outcome = late(name, step, namespace, proxy, files)
     assert outcome.code == 5, outcome.text
     assert outcome.report is not None and outcome.report["result"] == "unreachable"
     assert "etcdserver: leader changed" in outcome.stderr and "refused" not in outcome.text
@@ -242,16 +247,32 @@ def test_what_lasts_is_no_refusal_in_any_verb(
 
 @pytest.mark.parametrize(
     ("one", "code"),
-    [(BUSY, 3), (QUOTA_RACE, 3), (RACE, 3), (WEBHOOK, 5), (AWAY, 5), (INTERNAL, 4)],
-    ids=["busy", "quota", "race", "webhook", "away", "internal"],
+    [(BUSY, 3), (QUOTA_RACE, 3), (RACE, 3), (WEBHOOK, 5), (AWAY, 5)],
+    ids=["busy", "quota", "race", "webhook", "away"],
 )
 def test_what_lasts_until_the_deadline(
     one: Ailment, code: int, step: Step, namespace: str, proxy: Proxy, files: dict[str, str]
 ) -> None:
+    """A deadline that comes before the table's own 30 seconds."""
     proxy.rule(on("PATCH", "/settings$"), playing(one), times=None)
-    outcome = call("apply", step, namespace, proxy, files, "--timeout", "2s")
+    words = ("apply", "-f", files["new"], "-n", namespace, "--no-preflight", "--timeout", "25s")
+    outcome = step.timed_out(*words, after="; trying again", env=through(proxy))
     assert outcome.code == code, outcome.text
     assert "new.yaml:1" in outcome.stderr
+
+
+def test_a_conflict_on_a_quota_that_lasts_is_no_refusal(
+    step: Step, namespace: str, proxy: Proxy, files: dict[str, str]
+) -> None:
+    """Its 30 seconds are over long before the deadline."""
+    proxy.rule(on("PATCH", "/settings$"), playing(QUOTA_RACE), times=None)
+    words = ("apply", "-f", files["new"], "-n", namespace, "--no-preflight")
+    running = step.start(*words, env=through(proxy), own_clock=True)
+    running.wait_for("; trying again")
+    running.time_passes(40)
+    outcome = running.wait()
+    assert outcome.code == 5, outcome.text
+    assert 'resourcequotas "compute"' in outcome.stderr
 
 
 # -- a conflict that is somebody's
@@ -284,8 +305,14 @@ def test_a_release_that_ends_halfway_tells_of_each_object(
     proxy.rule(on("PATCH", "/surely-not$"), playing(WEBHOOK), times=None)
     made = [config_map(name, a="b") for name in ("written", "perhaps", "surely-not")]
     path = write(tmp_path / "release.yaml", *made, deployment(replicas=0))
-    options = ("-n", namespace, "--no-preflight", "--timeout", "2s")
-    outcome = step("apply", "-f", path, *options, env=through(proxy), report=True)
+    running = step.start(
+        "apply", "-f", path, "-n", namespace, "--no-preflight", env=through(proxy), report=True, own_clock=True
+    )
+    running.wait_for("created")
+    running.wait_for("leader changed; trying again")
+    running.wait_for('"check"; trying again')
+    running.time_passes()
+    outcome = running.wait()
     assert outcome.code == 5, outcome.text
     assert actions(outcome) == {
         "ConfigMap/written": "created",
@@ -303,7 +330,8 @@ def test_a_deletion_that_ends_halfway_tells_of_each_object(
     path = write(tmp_path / "release.yaml", config_map(a="b"), deployment(replicas=0))
     kubectl("-n", namespace, "create", "-f", path)
     proxy.rule(on("DELETE", "/web$"), playing(ETCD), times=None)
-    outcome = step("delete", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
+    words = ("delete", "-f", path, "-n", namespace)
+    outcome = step.timed_out(*words, after="; trying again", env=through(proxy), report=True)
     assert outcome.code == 5, outcome.text
     assert actions(outcome) == {"Deployment/web": "unknown", "ConfigMap/settings": "none"}
     assert "not sent: configmap/settings" in outcome.stderr
@@ -312,8 +340,14 @@ def test_a_deletion_that_ends_halfway_tells_of_each_object(
 def test_a_collection_that_may_have_been_deleted_is_unknown(
     step: Step, namespace: str, proxy: Proxy, files: dict[str, str]
 ) -> None:
-    proxy.rule(on("DELETE", "/configmaps$"), playing(ETCD), times=None)
-    outcome = call("delete -l", step, namespace, proxy, files, "--timeout", "2s")
+    """It is not, where a look shows that they are all still there; here that look has no answer either."""
+
+    def ill_from_here_on(exchange: faults.Exchange) -> None:
+        proxy.rule(on("GET", "/configmaps$"), playing(ETCD), times=None)
+        playing(ETCD)(exchange)
+
+    proxy.rule(on("DELETE", "/configmaps$"), ill_from_here_on, times=None)
+    outcome = late("delete -l", step, namespace, proxy, files)
     assert (outcome.code, actions(outcome)) == (5, {"ConfigMap/other": "unknown"}), outcome.text
 
 
@@ -363,45 +397,43 @@ def _condition(cluster: Cluster, path: str) -> dict[str, Any]:
     return dict(next((one for one in conditions if one["type"] == "Available"), {}))
 
 
-def test_an_aggregated_api_that_is_down_is_named(
-    down: Group, step: Step, namespace: str, proxy: Proxy, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "release.yaml", config_map(a="b"), obj(f"{down.name}/v1", "Widget", "one"))
-    for verb in ("apply", "status"):
-        outcome = step(verb, "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy), report=True)
-        assert outcome.code == 5, outcome.text
-        assert down.telling in outcome.stderr
-        assert "release.yaml:" in outcome.stderr
-        assert "proxy in between" not in outcome.stderr
-    assert proxy.writes == []
+def release_of(down: Group, folder: Path) -> str:
+    return write(folder / "release.yaml", config_map(a="b"), obj(f"{down.name}/v1", "Widget", "one"))
 
 
-def test_an_aggregated_api_that_is_down_is_given_up_soon(
-    down: Group, step: Step, namespace: str, proxy: Proxy, tmp_path: Path
+@pytest.mark.parametrize("verb", ["apply", "status"])
+def test_an_aggregated_api_that_is_down_is_named_soon(
+    verb: str, down: Group, step: Step, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    """Long before the deadline, that is: the run ends although that is an hour away."""
-    path = write(tmp_path / "release.yaml", obj(f"{down.name}/v1", "Widget", "one"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "1h", env=through(proxy))
+    """Twelve seconds after the first sign, where an hour would be left."""
+    words = (verb, "-f", release_of(down, tmp_path), "-n", namespace, "--timeout", "1h")
+    running = step.start(*words, env=through(proxy), report=True, own_clock=True)
+    running.wait_for("; trying again")
+    running.time_passes(12)
+    outcome = running.wait()
     assert outcome.code == 5, outcome.text
-    assert f"v1.{down.name}" in outcome.stderr
+    assert down.telling in outcome.stderr
+    assert "release.yaml:8: " in outcome.stderr
+    assert "proxy in between" not in outcome.stderr
+    assert proxy.writes == []
 
 
 def test_an_aggregated_api_whose_apiservice_may_not_be_read(
     down: Group, step: Step, cluster: Cluster, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     token = cluster.token(namespace, rules=[{"apiGroups": ["*"], "resources": ["widgets"], "verbs": ["*"]}])
-    path = write(tmp_path / "release.yaml", obj(f"{down.name}/v1", "Widget", "one"))
-    env = through(proxy, K8S_TOKEN=token)
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=env)
+    words = ("apply", "-f", release_of(down, tmp_path), "-n", namespace)
+    outcome = step.timed_out(*words, after="; trying again", env=through(proxy, K8S_TOKEN=token))
     assert outcome.code == 5, outcome.text
-    assert f"the API {down.name}/v1 is not available: its APIService v1.{down.name} may not be read" in outcome.stderr
-    assert "release.yaml:1" in outcome.stderr
+    telling = f"the API {down.name}/v1 is not available: its APIService v1.{down.name} may not be read"
+    assert telling in outcome.stderr and "release.yaml:8: " in outcome.stderr
 
 
 def test_a_kind_of_an_aggregated_api_that_is_down(down: Group, step: Step, namespace: str, proxy: Proxy) -> None:
-    outcome = step("get", f"widgets.{down.name}", "-n", namespace, "--timeout", "2s", env=through(proxy))
+    words = ("get", f"widgets.{down.name}", "-n", namespace)
+    outcome = step.timed_out(*words, after="; trying again", env=through(proxy))
     assert outcome.code == 5, outcome.text
-    assert f"the API {down.name}/v1 is not available" in outcome.stderr
+    assert down.telling in outcome.stderr
 
 
 def test_an_aggregated_api_that_went_away_after_its_kinds_were_read(
@@ -411,8 +443,8 @@ def test_an_aggregated_api_that_went_away_after_its_kinds_were_read(
     kinds = {"kind": "APIResourceList", "groupVersion": f"{down.name}/v1", "resources": [_WIDGETS]}
     found = lambda exchange: exchange.answer(200, json.dumps(kinds).encode(), {"Content-Type": "application/json"})  # noqa: E731
     proxy.rule(on("GET", f"^/apis/{down.name}/v1$"), found)
-    path = write(tmp_path / "release.yaml", config_map(a="b"), obj(f"{down.name}/v1", "Widget", "one"))
-    outcome = step("apply", "-f", path, "-n", namespace, "--timeout", "2s", env=through(proxy))
+    words = ("apply", "-f", release_of(down, tmp_path), "-n", namespace)
+    outcome = step.timed_out(*words, after="; trying again", env=through(proxy))
     assert outcome.code == 5, outcome.text
     assert down.telling in outcome.stderr
     assert "release.yaml:8: " in outcome.stderr
