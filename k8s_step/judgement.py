@@ -134,6 +134,9 @@ def judge(
     marks.forget_others(own)
     ills = [_ills(pod, obj, marks, now, patience) for pod in own if podfailures.is_alive(pod)]
     if found.state is State.FAILED:
+        awaited = _reason_awaited(obj, found, own, marks, now)
+        if awaited is not None:
+            return Judgement(State.IN_PROGRESS, found.message, found.reason, due=awaited, lasting=True)
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
     judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
     return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
@@ -171,6 +174,26 @@ def _current(
 # Current only with each pod of their revision ready; a DaemonSet leaves out those on nodes it no longer asks for.
 _COUNTING_ALL = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
 _UNNOTICED = "unnoticed"
+
+
+def _reason_awaited(obj: Object, found: Readiness, own: list[Object], marks: Marks, now: float) -> float | None:
+    """Until when to wait for the pods to say why a rollout made no progress: the deadline may be the first to speak.
+
+    ``None`` where a pod of this revision has been scheduled or refused, or where the moment is over.
+    """
+    is_late = obj.get("kind") == "Deployment" and found.reason == "ProgressDeadlineExceeded"
+    if not is_late or any(map(_has_spoken, own)):
+        return None
+    settled = marks.since(_ITSELF, "", _SILENT, now) + _SETTLE
+    return settled if settled > now else None
+
+
+_SILENT = "silent"
+
+
+def _has_spoken(pod: Object) -> bool:
+    status = pod.get("status") or {}
+    return bool(status.get("conditions") or status.get("containerStatuses"))
 
 
 def _keeps_older_pods(obj: Object) -> bool:

@@ -192,3 +192,32 @@ def test_a_problem_of_the_object_itself_is_told_from_mere_slowness() -> None:
     refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
     assert at(Marks(0.0), 0.0, obj=replica_set(conditions=[refused])).lasting
     assert not at(Marks(0.0), 0.0).lasting
+
+
+def late(namespace: str = "shop") -> dict[str, Any]:
+    """A workload whose progress deadline is over, which its own status tells without naming a ReplicaSet."""
+    conditions = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}]
+    metadata = {"name": "web", "namespace": namespace, "uid": "web", "generation": 1}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": "shop/web"}]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"replicas": 1, "template": template},
+        "status": {"observedGeneration": 1, "conditions": conditions},
+    }
+
+
+def test_a_deadline_that_is_over_before_any_pod_has_said_why_waits_a_moment_for_the_reason() -> None:
+    marks = Marks(0.0)
+    first = at(marks, 7.0, obj=late())
+    assert (first.state, first.reason, first.due) == (State.IN_PROGRESS, "ProgressDeadlineExceeded", 12.0)
+    assert at(marks, 11.9, obj=late(), fail_fast=False).due == 12.0
+    assert at(marks, 12.0, obj=late(), fail_fast=False).state is State.FAILED
+
+
+def test_a_deadline_that_is_over_is_final_at_once_where_a_pod_has_said_why() -> None:
+    sets = {"rs": {**replica_set(), "spec": {"replicas": 1, "template": late()["spec"]["template"]}}}
+    sets["rs"]["metadata"]["ownerReferences"] = [{"uid": "web", "controller": True, "kind": "Deployment"}]
+    told = mine(waiting("ContainerCreating"), name="web-1")
+    assert judge(late(), [told], sets, Marks(0.0), 7.0).state is State.FAILED
