@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from k8s_step.concurrency import gather
-from k8s_step.errors import InvalidError, ReportedError, StepError, single
+from k8s_step.errors import InvalidError, ReportedError, StepError, StoppedError, single
+from k8s_step.reference import Reference
 from k8s_step.report.journal import Journal
 from k8s_step.writing import Planned
+
+_NAMED = 20  # objects named in one line
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,6 +46,20 @@ def raise_reported(journal: Journal, errors: Sequence[tuple[Planned, StepError]]
     if errors:
         tell_errors(journal, errors)
         raise ReportedError(min(error.exit_code for _, error in errors))
+
+
+def tell_unsent(journal: Journal, references: Sequence[Reference]) -> None:
+    """Of work that ends halfway: what was never begun."""
+    if references:
+        more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""
+        journal.notice(f"not sent: {', '.join(each.title for each in references[:_NAMED])}{more}")
+
+
+def explained_stop(error: StepError, where: str) -> StepError:
+    """With the object that was under way when the run was cancelled, and the next move; other errors as they are."""
+    if isinstance(error, StoppedError):
+        error.where, error.hint = where, "look whether it was done"
+    return error
 
 
 def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from k8s_step.errors import CancelledError, ExitCode
 
 _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
+_AGAIN = 0.01  # seconds
 
 
 class Cancellation:
@@ -24,21 +26,15 @@ class Cancellation:
         self._is_starting = False
         self._wakes: list[Callable[[], object]] = []
 
-    @property
-    def is_asked(self) -> bool:
-        """Whether a cancellation is held back now: nothing new is to be begun."""
-        return self._asked is not None
-
     def ask(self, error: CancelledError) -> None:
         """End the run. Raises ``error`` where nobody holds it back, else wakes whoever does."""
-        if not self._wakes and not self._is_starting:
-            raise error
         self._asked = self._asked or error
         for wake in self._wakes:
             wake()
+        self._raise_asked()
 
     def starting(self) -> None:
-        """Hold a cancellation back until :meth:`started`: a module whose import it cut short could not tell of it."""
+        """Hold a cancellation back until :meth:`started`: who tells of it is not there yet, or is done already."""
         self._is_starting = True
 
     def started(self) -> None:
@@ -52,6 +48,7 @@ class Cancellation:
 
         An error that leaves the context comes first.
         """
+        self._raise_asked()
         self._wakes.append(wake)
         try:
             yield
@@ -83,6 +80,7 @@ def catch_signals() -> None:
 
     for each in _SIGNALS:
         signal.signal(each, cancelled)
+    sys.unraisablehook = _ask_again
 
 
 @contextmanager
@@ -103,3 +101,13 @@ def ignore_signals() -> None:
     """Ignore both signals while the process exits: one that arrived now would replace the verdict's exit code."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+
+
+def _ask_again(dropped: Any) -> None:
+    """Python drops what is raised in a finaliser, say: a cancellation is asked for once more, a moment later."""
+    error = dropped.exc_value
+    if not isinstance(error, CancelledError):
+        sys.__unraisablehook__(dropped)
+        return
+    signal.signal(signal.SIGALRM, lambda _, __: CANCELLATION.ask(error))
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN)

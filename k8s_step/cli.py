@@ -65,6 +65,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return done.exit_code
     except StepError as error:
         return _refuse(error, environ, redactor)
+    except CancelledError as cancelled:
+        return cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
@@ -165,7 +167,7 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
         inputs = resolve(command.all_options, flags, environ)
         _check_writable(inputs)
         _mark_unfinished(command, inputs, environ, redactor)
-    except (InputError, CancelledError) as error:
+    except InputError as error:
         return _refuse(error, environ, redactor, command.name, flags)
     stdout = _masked(sys.stdout, redactor)
     journal = _journal(command.name, inputs, environ, redactor, stdout)
@@ -178,6 +180,7 @@ def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, s
     with signals_ignored():
         result = journal.finish(code)
         _write_files(redactor.mask_all(result), inputs, environ, redactor)
+        CANCELLATION.starting()  # the verdict stands: a signal from here on is for the next run, if there is one
     return code
 
 
@@ -197,6 +200,9 @@ def _verdict(
     except StepError as error:
         journal.error(error)
         return error.exit_code
+    except CancelledError as cancelled:
+        journal.error(StepError(cancelled.message))
+        return cancelled.exit_code
     except Exception:
         journal.error(BugError(_bug()))
         return ExitCode.BUG

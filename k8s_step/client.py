@@ -17,20 +17,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from k8s_step import __version__
+from k8s_step import __version__, concurrency
 from k8s_step.ailments import AGGREGATED, AWAY, CUT, Ailment, Patience, Said, ailment_of, api_service
 from k8s_step.apiservices import Telling, telling, unavailable
-from k8s_step.cancellation import CANCELLATION
-from k8s_step.concurrency import count_write
 from k8s_step.connection import Connection
 from k8s_step.credentials import Certificate, Credential, Credentials, credentials_of
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
-    CancelledError,
     ExitCode,
     InputError,
     StepError,
+    StoppedError,
     TimedOutError,
     UnreachableError,
 )
@@ -146,7 +144,7 @@ class Client:
         self._transports = _Transports(connection, concurrency + _WATCHES)
         self._stopped = threading.Event()
         self._outages = Outages(connection.server, notice, clock)
-        self._clock, self._dice, self._sleep = clock, dice, sleep or self._stopped.wait
+        self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
 
     def send(self, request: Request, *, deadline: float | None = None, tries: Tries | None = None) -> Answer:
         """Send ``request`` and read the whole answer, trying again until ``deadline`` (``time.monotonic``).
@@ -173,7 +171,7 @@ class Client:
         return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
 
     def close(self) -> None:
-        """End everything under way, from any thread: streams just end, requests raise :class:`CancelledError`."""
+        """End everything under way, from any thread: streams just end, requests raise :class:`StoppedError`."""
         self._stopped.set()
         self._credentials.close()
         self._gate.close()
@@ -189,7 +187,7 @@ class Client:
             is_well = True
         except StepError as error:
             error.may_be_done = error.may_be_done or tries.may_be_done
-            is_well = not (tries.is_over or isinstance(error, (UnreachableError, CancelledError)))
+            is_well = not (tries.is_over or isinstance(error, (UnreachableError, StoppedError)))
             raise
         finally:
             self._outages.left(tries, is_well=is_well)
@@ -225,10 +223,9 @@ class Client:
                 tries.has_refreshed = True
             except Trouble as trouble:
                 met = self._looked_into(request, trouble, credential, tries)
-                if not met.sent:
-                    count_write(-request.is_write)
                 since = self._outages.met(tries, met)
                 tries.note(met, since if tries.deadline is not None else None)
+                tries.may_be_done = tries.may_be_done and request.is_write
                 self.wait_out(tries, patient=request.patient)
             except TimedOutError as error:
                 tries.is_late = True
@@ -280,13 +277,27 @@ class Client:
             self._check_open()
             epoch = self._gate.epoch
             try:
-                answer = self._answer(request, self._opened(request, credential, deadline))
+                answer = self._tracked(request, credential, deadline)
             except Trouble as trouble:
                 if trouble.ailment.is_crowded:
                     self._gate.throttled(epoch)
                 raise
             self._gate.succeeded()
             return answer
+
+    def _tracked(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
+        """One try; of a write it is noted whether it may have been done, for a run that is cancelled meanwhile."""
+        if not request.is_write:
+            return self._answer(request, self._opened(request, credential, deadline))
+        concurrency.write_begins()
+        try:
+            answer = self._answer(request, self._opened(request, credential, deadline))
+        except (Trouble, StepError) as error:
+            if isinstance(error, StepError) or not error.sent:  # refused, or not sent at all
+                concurrency.write_ends(is_done=False)
+            raise
+        concurrency.write_ends(is_done=True)
+        return answer
 
     def _answer(self, request: Request, reply: Reply) -> Answer:
         raw = self._whole(request, reply)
@@ -318,12 +329,8 @@ class Client:
         """The head of a success; anything else is read, judged and raised."""
         headers = self._request_headers(request, credential, is_stream)
         transport = self._transports.using(credential.certificate)
-        time_left = self._time_left(deadline)
-        if request.is_write and CANCELLATION.is_asked:
-            raise CancelledError("the step was stopped")
-        count_write(request.is_write)
         try:
-            reply = transport.open(request.method, request.target, headers, request.body, time_left)
+            reply = transport.open(request.method, request.target, headers, request.body, self._time_left(deadline))
         except Fault as fault:
             raise self._trouble(request, fault) from None
         if reply.code < 300:
@@ -386,9 +393,12 @@ class Client:
             raise TimedOutError(f"{self.connection.server}: no time is left for the request", hint=_MORE_TIME)
         return min(left, self._timeout)
 
+    def _pause(self, seconds: float) -> None:
+        concurrency.pause(seconds, self._stopped)
+
     def _check_open(self) -> None:
         if self._stopped.is_set():
-            raise CancelledError("the step was stopped")
+            raise StoppedError("the step was stopped")
 
 
 class LineStream:

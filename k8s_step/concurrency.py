@@ -6,17 +6,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from k8s_step.cancellation import CANCELLATION
-from k8s_step.errors import CancelledError
+from k8s_step.errors import StoppedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LINGER = 1.0  # seconds that the writes under way are given to be answered when the run is cancelled
-_thread = threading.local()
 
 
 def gather(
@@ -32,7 +30,7 @@ def gather(
         for _ in items:
             found = crew.next()
             if found is not None:
-                yield items[found[0]], found[1].error if isinstance(found[1], _Unsent) else found[1]
+                yield found[0].item, found[1]
     finally:
         crew.stop()
 
@@ -42,9 +40,10 @@ def gather_writes(
 ) -> Iterator[tuple[Item, Result | Exception]]:
     """As :func:`gather`, for work that changes something: what was changed is told even where the run is cancelled.
 
-    Once it is, no further item is begun, and those under way have ``LINGER`` seconds to be answered. An item whose
-    write was sent and not answered then comes with a :class:`CancelledError`: nobody knows what became of it. One for
-    which nothing was sent does not come at all. Raises the run's :class:`CancelledError` at the end.
+    Once it is, no further item is begun and no further write sent, and what is under way has ``LINGER`` seconds to be
+    answered. An item whose write was sent and not answered then comes with a :class:`StoppedError` that
+    ``may_be_done``. One for which nothing was sent does not come at all. Raises the run's :class:`CancelledError` at
+    the end.
     """
     crew = _Crew(work, items)
     with CANCELLATION.held(crew.stop):
@@ -54,97 +53,144 @@ def gather_writes(
                 found = crew.next()
                 if found is None:
                     break
-                if not isinstance(found[1], _Unsent):
-                    yield items[found[0]], found[1]
-            for index, result in crew.under_way(LINGER):
-                yield items[index], result
+                if not _is_unsent(*found):
+                    yield found[0].item, found[1]
+            for task, result in crew.under_way(LINGER):
+                yield task.item, result
         finally:
             crew.stop()
 
 
-def count_write(by: int = 1) -> None:
-    """Count a request of this thread's item that may change something; ``by=-1``: it surely did not."""
-    writes = getattr(_thread, "writes", None)
-    if writes is not None:
-        writes.sent += by
+# -- what a client asks and tells in the thread of an item
 
 
-@dataclass
-class _Writes:
-    """How many requests that may have changed something were sent for an item."""
+def write_begins() -> None:
+    """A request that may change something is about to be sent. Raises :class:`StoppedError` where none may be."""
+    task = _of_this_thread()
+    if task is None:
+        return
+    task.open_writes += 1  # first: who asks from now on must not miss it
+    if task.crew.is_stopped:
+        task.open_writes -= 1
+        raise StoppedError("the step was stopped")
 
-    sent: int = 0
+
+def write_ends(*, is_done: bool) -> None:
+    """It is known whether that request was done: it was answered, did not get there, or was looked for."""
+    task = _of_this_thread()
+    if task is not None:
+        task.open_writes = 0 if is_done else task.open_writes - 1
+        task.has_written = task.has_written or is_done
 
 
-@dataclass(frozen=True)
-class _Unsent:
-    """The result of an item that was given up before anything was sent for it."""
+def pause(seconds: float, otherwise: threading.Event) -> None:
+    """Wait before another try, which a stopped crew does not make; other threads until ``otherwise`` is set.
 
-    error: CancelledError
+    Raises :class:`StoppedError`.
+    """
+    task = _of_this_thread()
+    (task.crew.released if task is not None else otherwise).wait(seconds)
+    if task is not None and task.crew.is_stopped:
+        raise StoppedError("the step was stopped")
+
+
+_thread = threading.local()
+
+
+def _of_this_thread() -> _Task | None:
+    return getattr(_thread, "task", None)
+
+
+class _Task:
+    """The work on one item, ``is_open`` from its beginning until its result is told.
+
+    ``open_writes`` were sent, and it is not known what became of them.
+    """
+
+    def __init__(self, item: Any, crew: _Crew[Any, Any]) -> None:
+        self.item = item
+        self.crew = crew
+        self.is_open = False
+        self.open_writes = 0
+        self.has_written = False
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether something may have been changed."""
+        return self.has_written or self.open_writes > 0
+
+
+def _is_unsent(task: _Task, result: object) -> bool:
+    """Whether the item was given up before anything was changed; else the error says that it may have been."""
+    if not isinstance(result, StoppedError):
+        return False
+    result.may_be_done = task.may_be_done
+    return not task.may_be_done
 
 
 class _Crew(Generic[Item, Result]):
-    """The threads that work on the items; ``_told`` are the items whose result has left the queue."""
+    """The threads that work on the items. ``is_stopped``: no further item is begun, and none writes any more."""
 
     def __init__(self, work: Callable[[Item], Result], items: Sequence[Item]) -> None:
+        self.is_stopped = False  # no lock around it: a signal handler sets it
+        self.released = threading.Event()
         self._work = work
-        self._items = items
-        self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[int, Result | Exception | _Unsent] | None] = queue.SimpleQueue()
-        self._begun: dict[int, _Writes] = {}
-        self._told: set[int] = set()
-        self._stopped = threading.Event()
+        self._tasks = [_Task(item, self) for item in items]
+        self._waiting: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[_Task, Result | Exception] | None] = queue.SimpleQueue()
 
     def start(self, limit: int) -> None:
         """Begin, with up to ``limit`` threads."""
-        for index in range(len(self._items)):
-            self._waiting.put(index)
-        for _ in range(min(max(limit, 1), len(self._items))):
+        for task in self._tasks:
+            self._waiting.put(task)
+        for _ in range(min(max(limit, 1), len(self._tasks))):
             threading.Thread(target=self._work_off, daemon=True).start()
 
     def stop(self) -> None:
         """Begin no further item, and wake whoever waits in :meth:`next`. A signal handler may call it."""
-        self._stopped.set()
+        self.is_stopped = True
         self._done.put(None)
 
-    def next(self) -> tuple[int, Result | Exception | _Unsent] | None:
-        """The index of an item and its result; ``None`` once the crew has been stopped."""
-        found = self._done.get()
-        if found is not None:
-            self._told.add(found[0])
-        return found
+    def next(self) -> tuple[_Task, Result | Exception] | None:
+        """A task and its result; ``None`` once the crew has been stopped."""
+        return self._told(self._done.get())
 
-    def under_way(self, seconds: float) -> Iterator[tuple[int, Result | Exception]]:
-        """What a stopped crew still had in hand; a :class:`CancelledError` for a write without an answer by then."""
+    def under_way(self, seconds: float) -> Iterator[tuple[_Task, Result | Exception]]:
+        """What a stopped crew still had in hand; a :class:`StoppedError` for a write without an answer by then."""
+        self.released.set()
         end = time.monotonic() + seconds
-        while self._begun.keys() - self._told:
+        while any(task.is_open for task in self._tasks):
             try:
-                found = self._done.get(timeout=max(end - time.monotonic(), 0.0))
+                found = self._told(self._done.get(timeout=max(end - time.monotonic(), 0.0)))
             except queue.Empty:
                 break
-            if found is not None:
-                self._told.add(found[0])
-                if not isinstance(found[1], _Unsent):
-                    yield found[0], found[1]
-        for index in sorted(self._begun.keys() - self._told):
-            if self._begun[index].sent > 0:
-                yield index, CancelledError("cancelled before the server had answered")
+            if found is not None and not _is_unsent(*found):
+                yield found
+        for task in self._tasks:
+            if task.is_open and task.may_be_done:
+                late = StoppedError("it was not answered before the cancelled step had to end")
+                late.may_be_done = True
+                yield task, late
+
+    def _told(self, found: tuple[_Task, Result | Exception] | None) -> tuple[_Task, Result | Exception] | None:
+        if found is not None:
+            found[0].is_open = False
+        return found
 
     def _work_off(self) -> None:
-        while not self._stopped.is_set():
+        while not self.is_stopped:
             try:
-                index = self._waiting.get_nowait()
+                task = self._waiting.get_nowait()
             except queue.Empty:
                 return
-            _thread.writes = self._begun[index] = _Writes()
-            self._done.put((index, self._result(index)))
+            task.is_open = True
+            _thread.task = task
+            self._done.put((task, self._result(task)))
 
-    def _result(self, index: int) -> Result | Exception | _Unsent:
-        if self._stopped.is_set():
-            return _Unsent(CancelledError("the step was stopped"))
+    def _result(self, task: _Task) -> Result | Exception:
+        if self.is_stopped:
+            return StoppedError("the step was stopped")
         try:
-            return self._work(self._items[index])
-        except CancelledError as error:
-            return error if self._begun[index].sent > 0 else _Unsent(error)
+            return self._work(task.item)
         except Exception as error:
             return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from k8s_step import concurrency
 from k8s_step.client import Answer, Client, Request
 from k8s_step.errors import ApiError, StepError, ThrottledError, TimedOutError, UnreachableError
 from k8s_step.retries import Tries
@@ -38,6 +39,7 @@ def _delivered(client: Client, request: Request, look: Look, tries: Tries) -> An
             if found is not None:
                 return found
             is_refused, tries.may_be_done = not tries.may_be_done, False
+            concurrency.write_ends(is_done=False)
             tries.is_over = False
             if is_refused:
                 raise

@@ -79,11 +79,21 @@ class AnswerLostError(UnreachableError):
     may_be_done = True
 
 
-class CancelledError(StepError):
-    """SIGTERM or SIGINT arrived; ``exit_code`` tells which."""
+class StoppedError(StepError):
+    """Nothing more is sent, as the run has been cancelled; ``may_be_done`` tells of what was sent before."""
+
+    exit_code = ExitCode.CANCELLED
+
+
+class CancelledError(BaseException):
+    """SIGTERM or SIGINT arrived, and the main thread is to end the run; ``exit_code`` tells which.
+
+    No :class:`Exception`, as KeyboardInterrupt is none: what deals with an error of its own must not swallow it.
+    """
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.CANCELLED) -> None:
         super().__init__(message)
+        self.message = message
         self.exit_code = exit_code
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from k8s_step.connection import Connection, TokenEndpoint
 from k8s_step.credentials import Credential, Renewed, bearer
-from k8s_step.errors import CancelledError, UnauthorizedError, UnreachableError
+from k8s_step.errors import StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.oidc import OPTION, expiry
 from k8s_step.redaction import Redactor
 from k8s_step.refusals import parsed, retry_after
@@ -104,4 +104,4 @@ class IdToken(Renewed):
 
     def _check_open(self) -> None:
         if self._stopped.is_set():
-            raise CancelledError("the step was stopped")
+            raise StoppedError("the step was stopped")

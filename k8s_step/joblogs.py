@@ -12,7 +12,7 @@ from typing import Any
 
 from k8s_step.client import Client, LineStream, Request
 from k8s_step.containers import statuses
-from k8s_step.errors import ApiError, CancelledError, ForbiddenError, NotFoundError, StepError, UnreachableError
+from k8s_step.errors import ApiError, ForbiddenError, NotFoundError, StepError, StoppedError, UnreachableError
 from k8s_step.podfailures import owner
 from k8s_step.reference import Reference
 from k8s_step.resource import required
@@ -176,7 +176,7 @@ class JobLogs:
                 earlier.thread.join()
         try:
             self._to_its_end(run)
-        except (NotFoundError, CancelledError):  # the pod is gone, or the step is
+        except (NotFoundError, StoppedError):  # the pod is gone, or the step is
             return
         except ForbiddenError as error:
             self._tell_once(f"no logs: grant get on pods and pods/log ({error.message})")

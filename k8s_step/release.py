@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 from k8s_step import patience
-from k8s_step.batch import raise_reported
+from k8s_step.batch import explained_stop, raise_reported, tell_errors, tell_unsent
 from k8s_step.concurrency import gather_writes
 from k8s_step.culprits import culprits
 from k8s_step.diagnose import CANCELLED, LIMIT, diagnose
@@ -118,12 +118,7 @@ def send(
 
     def write(one: Planned) -> Written:
         open_questions.pop(one.reference.key, None)
-        try:
-            made = write_one(client, by_key[one.reference.key], options, deadline)
-        except StepError as error:
-            if error.may_be_done and written is not None:
-                written.append(Written(one, UNKNOWN, {}))
-            raise
+        made = write_one(client, by_key[one.reference.key], options, deadline)
         by_key[one.reference.key] = Seen(one, made.object, is_current=True)
         return made
 
@@ -161,44 +156,59 @@ def write_in_phases(
     """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
 
     ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
-    ``written`` is added to as objects are written, and returned. Where the run is cancelled, what is under way is told
-    first: with the action UNKNOWN where the server has not answered in time.
+    ``written`` is added to as objects are written, and returned: with the action UNKNOWN where nobody knows. Where the
+    run is cancelled, what is under way is told first.
     Raises :class:`ReportedError` at the end of the phase in which something was refused.
     """
     written = [] if written is None else written
     phases = in_phases((one.reference.kind, one) for one in plan)
-    for number, phase in enumerate(phases):
+    unsent = {one.reference.key: one for one in plan}
+
+    def work(one: Planned) -> Written:
+        return _write_one(one, write, plan, dry_run)
+
+    try:
+        for number, phase in enumerate(phases):
+            if not dry_run:
+                needing = [one for later in phases[number:] for one in later] if before else phase
+                _await_kinds(journal, session, written, needing, deadline)
+            if before and number:
+                before()
+            _tell_phase(journal, gather_writes(work, phase, concurrency), written, unsent, dry_run=dry_run)
+    except (CancelledError, ReportedError):
         if not dry_run:
-            needing = [one for later in phases[number:] for one in later] if before else phase
-            _await_kinds(journal, session, written, needing, deadline)
-        if before and number:
-            before()
-        errors: list[tuple[Planned, StepError]] = []
-        for one, result in gather_writes(lambda one: _write_one(one, write, plan, dry_run), phase, concurrency):
-            if isinstance(result, CancelledError):
-                written.append(Written(one, UNKNOWN, {}))
-                journal.acted(one.reference, UNKNOWN)
-            elif isinstance(result, StepError):
-                errors.append((one, result))
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                written.append(result)
-                tell(journal, result)
-        if errors and not dry_run:
-            _tell_halfway(journal, errors, [one for later in phases[number + 1 :] for one in later])
-        raise_reported(journal, errors)
+            tell_unsent(journal, [one.reference for one in unsent.values()])
+        raise
     return written
 
 
-def _tell_halfway(journal: Journal, errors: Sequence[tuple[Planned, StepError]], unsent: Sequence[Planned]) -> None:
-    """Of a release that ends halfway: what may have been written all the same, and what was never sent."""
-    for one, error in errors:
-        if error.may_be_done:
-            journal.acted(one.reference, UNKNOWN)
-    if unsent:
-        names = ", ".join(one.reference.title for one in unsent)
-        journal.notice(f"not sent: {names}")
+def _tell_phase(
+    journal: Journal,
+    results: Iterator[tuple[Planned, Written | Exception]],
+    written: list[Written],
+    unsent: dict[tuple[str, str, str, str], Planned],
+    *,
+    dry_run: bool,
+) -> None:
+    """Tell what comes of each object, and take it from ``unsent``. Raises :class:`ReportedError` after the last."""
+    errors: list[tuple[Planned, StepError]] = []
+    try:
+        for one, result in results:
+            unsent.pop(one.reference.key, None)
+            if isinstance(result, Written):
+                written.append(result)
+                tell(journal, result)
+                continue
+            if not isinstance(result, StepError):
+                raise result
+            errors.append((one, explained_stop(result, one.where)))
+            if result.may_be_done and not dry_run:
+                written.append(Written(one, UNKNOWN, {}))
+                journal.acted(one.reference, UNKNOWN)
+    except CancelledError:
+        tell_errors(journal, errors)
+        raise
+    raise_reported(journal, errors)
 
 
 def follow(

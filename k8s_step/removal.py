@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from k8s_step.batch import explained_stop, tell_unsent
 from k8s_step.concurrency import gather_writes
 from k8s_step.deletion import (
     Deleted,
@@ -14,9 +15,18 @@ from k8s_step.deletion import (
     delete_group,
     delete_read,
     members,
+    where_of,
 )
 from k8s_step.departure import Departure, finding, held
-from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
+from k8s_step.errors import (
+    CancelledError,
+    ExitCode,
+    InputError,
+    NotFoundError,
+    ReportedError,
+    StepError,
+    StoppedError,
+)
 from k8s_step.feeds import Target
 from k8s_step.judgement import Judgement
 from k8s_step.phases import in_phases
@@ -40,6 +50,7 @@ class Removal:
         self._deadline = deadline
         self._options = DeleteOptions(inputs.cascade, inputs.grace_period, inputs.dry_run)
         self._missing = 0
+        self._unsent: dict[tuple[str, ...], Named] = {}
 
     def of_objects(self, named: Sequence[Named]) -> ExitCode:
         """Delete objects, what others need last: a custom resource is gone before the workload that cleans up after it.
@@ -48,12 +59,14 @@ class Removal:
         """
         self._journal.loaded([one.reference for one in named])
         phases = in_phases((one.reference.kind, one) for one in named)
-        while phases:
-            try:
-                self._finish(self._each(phases.pop(), self._delete))
-            except ReportedError:
-                self._tell_unsent([one for phase in reversed(phases) for one in phase])
-                raise
+        self._unsent = {one.reference.key: one for phase in reversed(phases) for one in phase}
+        try:
+            for phase in reversed(phases):
+                self._finish(self._each(phase, self._delete))
+        except (CancelledError, ReportedError):
+            if not self._inputs.dry_run:
+                tell_unsent(self._journal, [one.reference for one in self._unsent.values()])
+            raise
         return ExitCode.REFUSED if self._missing else ExitCode.SUCCEEDED
 
     def of_groups(self, groups: Sequence[Group]) -> ExitCode:
@@ -66,10 +79,6 @@ class Removal:
         self._journal.loaded([target.reference for target in targets])
         self._finish([deleted for group, members_of in found for deleted in self._group(group, members_of)])
         return ExitCode.SUCCEEDED
-
-    def _tell_unsent(self, named: Sequence[Named]) -> None:
-        if named and not self._inputs.dry_run:
-            self._journal.notice(f"not sent: {', '.join(one.reference.title for one in named)}")
 
     def _delete(self, one: Named) -> Deleted:
         return delete(self._client, one, self._options, self._deadline)
@@ -97,11 +106,12 @@ class Removal:
         is_done = False
         for _, result in gather_writes(work, [group], 1):
             is_done = result is True
-            is_unknown = isinstance(result, StepError) and (isinstance(result, CancelledError) or result.may_be_done)
-            if is_done or is_unknown:
+            if is_done or (isinstance(result, StepError) and result.may_be_done and not self._inputs.dry_run):
                 for target in found:
                     self._journal.acted(target.reference, "deleted" if is_done else UNKNOWN)
-            if isinstance(result, Exception) and not isinstance(result, CancelledError):
+            if isinstance(result, StoppedError):
+                self._journal.error(explained_stop(result, group.text))
+            elif isinstance(result, Exception):
                 raise result
         return is_done
 
@@ -110,14 +120,13 @@ class Removal:
         deleted: list[Deleted] = []
         refused: list[StepError] = []
         for one, result in gather_writes(work, named, self._inputs.concurrency):
-            if isinstance(result, CancelledError):
-                self._journal.acted(one.reference, UNKNOWN)
-            elif isinstance(result, NotFoundError):
+            self._unsent.pop(one.reference.key, None)
+            if isinstance(result, NotFoundError):
                 self._not_there(one, result)
             elif isinstance(result, StepError):
                 if result.may_be_done and not self._inputs.dry_run:
                     self._journal.acted(one.reference, UNKNOWN)
-                self._journal.error(result, one.reference)
+                self._journal.error(explained_stop(result, where_of(one.reference)), one.reference)
                 refused.append(result)
             elif isinstance(result, Exception):
                 raise result

@@ -14,7 +14,7 @@ from typing import Any
 from k8s_step import podfailures
 from k8s_step.client import Client, Request
 from k8s_step.deletion import DeleteOptions, Group, delete_read, is_terminating, members
-from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError
+from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError, StoppedError
 from k8s_step.feeds import Target
 from k8s_step.fieldset import (
     Fields,
@@ -91,6 +91,8 @@ def restore(client: Client, change: Change, field_manager: str, deadline: float)
         return _Restoration(client, change, wrote, field_manager, deadline).make() if wrote else Outcome("")
     except _SupersededError as newer:
         return Outcome("skipped", str(newer))
+    except StoppedError:
+        raise
     except StepError as error:
         return Outcome("failed", error.message)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from k8s_step.concurrency import gather_writes
 from k8s_step.departure import Departure, held
-from k8s_step.errors import CancelledError, ExitCode, ReportedError, StepError
+from k8s_step.errors import CancelledError, ExitCode, ReportedError, StepError, StoppedError
 from k8s_step.feeds import Target
 from k8s_step.manifests import values_of
 from k8s_step.patience import USUAL
@@ -94,7 +94,7 @@ class Rollback:
             return restore(self._client, one, self._inputs.field_manager, self._deadline)
 
         for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
-            if isinstance(outcome, CancelledError):
+            if isinstance(outcome, StoppedError):
                 outcome = Outcome("failed", "cancelled before it was known to be done")
             elif isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
                 outcome = Outcome("failed", f"{type(outcome).__name__}: {outcome}, a bug of k8s-step")
@@ -118,8 +118,6 @@ class Rollback:
         trouble = ""
         try:
             rollout.follow()
-        except CancelledError:
-            raise
         except StepError as error:
             trouble = f"it can't be followed: {error.message}"
         for target in targets:
@@ -149,8 +147,6 @@ class Rollback:
         try:
             for target in departure.follow():
                 self._fail(target, f"it is deleted, but not gone: {held(target.object)}")
-        except CancelledError:
-            raise
         except StepError as error:
             self._journal.notice(f"whether all that was deleted is gone can't be seen: {error}")
 
@@ -187,8 +183,6 @@ def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
         return release()
     except ReportedError as error:
         return error.exit_code
-    except CancelledError:
-        raise
     except StepError as error:
         run.journal.error(error)
         return error.exit_code

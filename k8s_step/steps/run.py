@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from k8s_step.batch import raise_reported
+from k8s_step.batch import explained_stop, raise_reported
 from k8s_step.concurrency import gather_writes
 from k8s_step.creating import name_generated
-from k8s_step.errors import CancelledError, ExitCode, StepError
+from k8s_step.errors import CancelledError, ExitCode, StepError, StoppedError
 from k8s_step.feeds import Target
 from k8s_step.joblogs import JobLogs
 from k8s_step.jobs import create_job, delete_job, has_several_logs, jobs_of
@@ -81,10 +81,10 @@ class _Started:
         """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
         errors: list[tuple[Planned, StepError]] = []
         for one, result in gather_writes(self._create, plan, self._run.inputs.concurrency):
-            if isinstance(result, CancelledError):
+            if isinstance(result, StepError) and result.may_be_done and not self._run.inputs.dry_run:
                 self._run.journal.acted(one.reference, UNKNOWN)
-                where = str(one.reference)
-                self._run.journal.warning("the Job's creation was not answered yet: look whether it is there", where)
+            if isinstance(result, StoppedError):
+                self._run.journal.error(explained_stop(result, one.where), one.reference)
             elif isinstance(result, StepError):
                 errors.append((one, result))
             elif isinstance(result, Exception):

@@ -23,7 +23,6 @@ from k8s_step.connection import Connection, ExecPlugin, Impersonation, User
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
-    CancelledError,
     ConflictError,
     ForbiddenError,
     GoneError,
@@ -31,6 +30,7 @@ from k8s_step.errors import (
     InvalidError,
     NotFoundError,
     StepError,
+    StoppedError,
     ThrottledError,
     TimedOutError,
     UnauthorizedError,
@@ -500,7 +500,7 @@ class TestClose:
         ended = in_background(lambda: client.send(GET))
         assert asked.wait(5)
         client.close()
-        assert isinstance(ended.get(timeout=5), CancelledError)
+        assert isinstance(ended.get(timeout=5), StoppedError)
 
     def test_ends_a_pause(self, bench: Bench) -> None:
         asked = threading.Event()
@@ -509,7 +509,7 @@ class TestClose:
         ended = in_background(lambda: client.send(GET, deadline=float("inf")))
         assert asked.wait(5)
         client.close()
-        assert isinstance(ended.get(timeout=5), CancelledError)
+        assert isinstance(ended.get(timeout=5), StoppedError)
 
     def test_ends_those_who_wait_for_a_place(self, bench: Bench) -> None:
         asked = threading.Event()
@@ -519,8 +519,8 @@ class TestClose:
         assert asked.wait(5)
         second = in_background(lambda: client.send(GET))
         client.close()
-        assert isinstance(first.get(timeout=5), CancelledError)
-        assert isinstance(second.get(timeout=5), CancelledError)
+        assert isinstance(first.get(timeout=5), StoppedError)
+        assert isinstance(second.get(timeout=5), StoppedError)
 
     def test_ends_a_plugin(self, bench: Bench, tmp_path: Path) -> None:
         plugin = tmp_path / "plugin"
@@ -531,7 +531,7 @@ class TestClose:
         ended = in_background(lambda: client.send(GET))
         poll((tmp_path / "plugin.runs").exists, "the plugin")
         client.close()
-        assert isinstance(ended.get(timeout=5), CancelledError)
+        assert isinstance(ended.get(timeout=5), StoppedError)
 
     def test_ends_a_handshake(self, bench: Bench, authority: Authority) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -542,15 +542,15 @@ class TestClose:
             with accepted:
                 accepted.recv(1)  # it has begun
                 client.close()
-                assert isinstance(ended.get(timeout=5), CancelledError)
+                assert isinstance(ended.get(timeout=5), StoppedError)
 
     def test_nothing_is_sent_afterwards(self, bench: Bench) -> None:
         server = bench.server(ok)
         client = bench.client(server.url)
         client.close()
-        with pytest.raises(CancelledError):
+        with pytest.raises(StoppedError):
             client.send(GET)
-        with pytest.raises(CancelledError):
+        with pytest.raises(StoppedError):
             client.stream(GET)
 
 

@@ -13,7 +13,7 @@ import pytest
 from k8s_step.client import Client, Request
 from k8s_step.connection import Connection, TokenEndpoint, User
 from k8s_step.credentials import Credential
-from k8s_step.errors import CancelledError, ExitCode, StepError, UnauthorizedError, UnreachableError
+from k8s_step.errors import ExitCode, StepError, StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.idtoken import IdToken
 from k8s_step.redaction import Redactor
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn
@@ -208,6 +208,6 @@ class TestClient:
         with Loopback(replying(200)) as api:
             client = self.client(github, api, hang)
             threading.Thread(target=lambda: (asked.wait(60), client.close()), daemon=True).start()
-            with pytest.raises(CancelledError):
+            with pytest.raises(StoppedError):
                 client.send(Request("GET", "/version"))
         assert not api.exchanges
