@@ -69,6 +69,8 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
+    except SystemExit:  # click's way to end where nobody reads its help any more, which is no failure
+        return ExitCode.SUCCEEDED
     except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
         lost = error.strerror or "the stream is closed"
         return _refuse(StepError(f"stdout can't be written: {lost}"), environ, redactor)

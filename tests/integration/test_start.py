@@ -100,6 +100,19 @@ def test_help_to_a_full_disk(tmp_path: Path) -> None:
     assert "stdout can't be written: No space left on device" in ended.stderr and "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("words", [("--help",), ("apply", "--help"), ("--version",), ("render", "-f", "{path}")])
+def test_a_reader_who_has_left(words: tuple[str, ...], tmp_path: Path) -> None:
+    path = write(tmp_path / "release.yaml", config_map(a="b"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = [sys.executable, "-m", "k8s_step", *(word.format(path=path) for word in words)]
+    ended = subprocess.run(
+        line, env=environment(tmp_path), stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr and "error" not in ended.stderr
+
+
 @pytest.mark.parametrize("setting", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
 def test_a_terminal_that_is_not_utf_8(setting: dict[str, str], tmp_path: Path) -> None:
     path = write(tmp_path / "release.yaml", config_map(ü="ß", name="é"))
