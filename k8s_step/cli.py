@@ -16,22 +16,15 @@ import click
 from k8s_step import __version__
 from k8s_step.cancellation import CANCELLATION, ignore_signals, signals_ignored
 from k8s_step.commands import COMMANDS, Command
-from k8s_step.errors import (
-    BugError,
-    CancelledError,
-    ExitCode,
-    InputError,
-    ReportedError,
-    StepError,
-    single,
-)
-from k8s_step.inputs import RESULT_FILES, Inputs, Option, resolve, secrets
+from k8s_step.errors import BugError, CancelledError, ExitCode, InputError, ReportedError, StepError, single
+from k8s_step.inputs import Inputs, resolve, secrets
+from k8s_step.options import RESULT_FILES, Option
 from k8s_step.redaction import Redactor
 
 if TYPE_CHECKING:
     from k8s_step.report.journal import Journal
     from k8s_step.report.result import Result
-    from k8s_step.report.stream import MaskedStream
+    from k8s_step.report.sink import MaskedStream
 
 
 _DEFAULT = "apply"
@@ -190,7 +183,7 @@ def _verdict(
     command: Command, inputs: Inputs, environ: Mapping[str, str], journal: Journal, redactor: Redactor
 ) -> ExitCode:
     """The verb's own exit code, or the one of the error it ended in, which is told."""
-    from k8s_step.session import Run
+    from k8s_step.release.session import Run
 
     module, _, name = command.function.partition(":")
     verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
@@ -225,8 +218,8 @@ def _after_writing(command: Command, code: ExitCode, journal: Journal, stdout: M
 def _journal(
     name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, stdout: MaskedStream
 ) -> Journal:
+    from k8s_step.report.formats.choice import outputs
     from k8s_step.report.journal import Journal
-    from k8s_step.report.outputs import outputs
 
     told = outputs(inputs.log_format, environ, redactor, inputs.report, stdout)
     return Journal(name, told, redactor, is_dry_run=inputs.dry_run)
@@ -280,11 +273,11 @@ def _contents(result: Result, inputs: Inputs, environ: Mapping[str, str], redact
         contents[inputs.report] = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if inputs.junit:
         from k8s_step.report.junit import places_of, to_junit
-        from k8s_step.report.workspace import root_of, rooted
+        from k8s_step.report.result import root_of, rooted
 
         contents[inputs.junit] = to_junit(rooted(result, root_of(environ)), places_of(environ))
     if inputs.dotenv:
-        from k8s_step.report.gitlab import to_dotenv
+        from k8s_step.report.formats.gitlab import to_dotenv
 
         contents[inputs.dotenv] = to_dotenv(result, inputs.report)
     return contents
@@ -302,7 +295,7 @@ def _refuse(
 ) -> ExitCode:
     """What went wrong before there was a run: told, and written into the result files where it is known which."""
     from k8s_step.report.files import is_writable
-    from k8s_step.report.outputs import refuse
+    from k8s_step.report.formats.choice import refuse
     from k8s_step.report.problem import Problem
     from k8s_step.report.result import never_begun
 
@@ -321,7 +314,7 @@ def _complain(text: str, redactor: Redactor) -> None:
 
 
 def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:
-    from k8s_step.report.stream import MaskedStream
+    from k8s_step.report.sink import MaskedStream
 
     return MaskedStream(stream, redactor)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k8s_step.inputs import (
+from k8s_step.options import (
     APPLY,
     CONNECTION,
     CREATE,

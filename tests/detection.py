@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.conftest import poll
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import custom, definition, deployment, write
-from tests.unit.objects import waiting
+from tests.unit.samples import waiting
 
 _RUNS = 20
 _SETTLED = 1.0  # seconds after which whoever follows has its watches

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import Resource
 from k8s_step.practice.refusal import invalid
-from k8s_step.resource import Resource
 
-Object = dict[str, Any]
 Cause = tuple[str, str, str]
 
 
-def admit(resource: Resource, obj: Object) -> None:
+def admit(resource: Resource, obj: MutableObject) -> None:
     """Fill in defaults in place; refuse with 422 what lacks a required field."""
     if fill := _DEFAULTS.get(resource.kind):
         fill(obj)
@@ -23,17 +22,17 @@ def admit(resource: Resource, obj: Object) -> None:
         raise invalid(resource, obj["metadata"]["name"], causes)
 
 
-def _default_namespace(obj: Object) -> None:
+def _default_namespace(obj: MutableObject) -> None:
     obj.setdefault("status", {"phase": "Active"})
     labels = obj["metadata"].get("labels", {})
     obj["metadata"]["labels"] = labels | {"kubernetes.io/metadata.name": obj["metadata"]["name"]}
 
 
-def _default_pod(obj: Object) -> None:
+def _default_pod(obj: MutableObject) -> None:
     obj.setdefault("status", {"phase": "Pending"})
 
 
-def _default_service(obj: Object) -> None:
+def _default_service(obj: MutableObject) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
     obj.setdefault("status", {"loadBalancer": {}})
@@ -41,7 +40,7 @@ def _default_service(obj: Object) -> None:
     spec.setdefault("clusterIP", f"10.96.{address // 256}.{address % 256}")
 
 
-def _default_deployment(obj: Object) -> None:
+def _default_deployment(obj: MutableObject) -> None:
     spec = obj.setdefault("spec", {})
     spec.setdefault("replicas", 1)
     spec.setdefault("progressDeadlineSeconds", 600)
@@ -52,7 +51,7 @@ def _default_deployment(obj: Object) -> None:
         budget.setdefault("maxUnavailable", "25%")
 
 
-def _check_workload(spec: Object) -> Iterator[Cause]:
+def _check_workload(spec: MutableObject) -> Iterator[Cause]:
     template = spec.get("template", {})
     selector = spec.get("selector", {}).get("matchLabels", {})
     labels = template.get("metadata", {}).get("labels", {})
@@ -67,7 +66,7 @@ def _check_workload(spec: Object) -> Iterator[Cause]:
     yield from _check_pod(template.get("spec", {}), "spec.template.spec")
 
 
-def _check_pod(spec: Object, field: str = "spec") -> Iterator[Cause]:
+def _check_pod(spec: MutableObject, field: str = "spec") -> Iterator[Cause]:
     containers = spec.get("containers", [])
     if not containers:
         yield f"{field}.containers", "FieldValueRequired", "Required value"
@@ -77,13 +76,13 @@ def _check_pod(spec: Object, field: str = "spec") -> Iterator[Cause]:
                 yield f"{field}.containers[{index}].{required}", "FieldValueRequired", "Required value"
 
 
-_DEFAULTS: dict[str, Callable[[Object], None]] = {
+_DEFAULTS: dict[str, Callable[[MutableObject], None]] = {
     "Deployment": _default_deployment,
     "Namespace": _default_namespace,
     "Pod": _default_pod,
     "Service": _default_service,
 }
-_CHECKS: dict[str, Callable[[Object], Iterator[Cause]]] = {
+_CHECKS: dict[str, Callable[[MutableObject], Iterator[Cause]]] = {
     "DaemonSet": _check_workload,
     "Deployment": _check_workload,
     "Pod": _check_pod,

@@ -8,15 +8,14 @@ import random
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import BUILTIN, Resource, required
 from k8s_step.practice import events
 from k8s_step.practice.kubelet import POD, Kubelet
-from k8s_step.practice.store import NAMESPACE, Change, Store, now
+from k8s_step.practice.store import NAMESPACE, Store, StoredWrite, now
 from k8s_step.practice.timers import Timers
-from k8s_step.resource import BUILTIN, Resource, required
 
-Object = dict[str, Any]
 DEPLOYMENT = required("apps/v1", "Deployment")
 REPLICA_SET = required("apps/v1", "ReplicaSet")
 REVISION = "deployment.kubernetes.io/revision"
@@ -32,7 +31,7 @@ class Controllers:
         self._timers = timers
         self._kubelet = Kubelet(store, timers, pace)
 
-    def heed(self, change: Change) -> None:
+    def heed(self, change: StoredWrite) -> None:
         """Called under the store's lock: only queues."""
         meta = change.object["metadata"]
         if change.type == "DELETED" and change.resource in (DEPLOYMENT, REPLICA_SET):
@@ -50,7 +49,7 @@ class Controllers:
         if sync := {"Deployment": self._sync_deployment, "ReplicaSet": self._sync_replica_set}.get(kind):
             self._timers.after(0, sync, namespace, name)
 
-    def _owned(self, resource: Resource, namespace: str, uid: str) -> list[Object]:
+    def _owned(self, resource: Resource, namespace: str, uid: str) -> list[MutableObject]:
         return self._store.find_all(resource, namespace, lambda obj: _owner(obj) == uid)[0]
 
     def _clear_owned(self, namespace: str, uid: str) -> None:
@@ -93,11 +92,11 @@ class Controllers:
             self._roll(deployment, new, old)
         self._write_status(deployment, _name(new))
 
-    def _replica_sets(self, deployment: Object) -> list[Object]:
+    def _replica_sets(self, deployment: MutableObject) -> list[MutableObject]:
         meta = deployment["metadata"]
         return self._owned(REPLICA_SET, meta["namespace"], meta["uid"])
 
-    def _new_replica_set(self, deployment: Object) -> Object:
+    def _new_replica_set(self, deployment: MutableObject) -> MutableObject:
         """The ReplicaSet of the present template, made if need be, carrying the highest revision."""
         replica_sets = self._replica_sets(deployment)
         name = f"{_name(deployment)}-{_template_hash(deployment)}"
@@ -112,13 +111,13 @@ class Controllers:
         self._store.update(DEPLOYMENT, deployment, lambda obj: _annotate(obj, revision))
         return self._store.get(REPLICA_SET, deployment["metadata"]["namespace"], name)
 
-    def _recreate(self, deployment: Object, new: Object, old: list[Object]) -> None:
+    def _recreate(self, deployment: MutableObject, new: MutableObject, old: list[MutableObject]) -> None:
         for item in old:
             self._scale(deployment, item, 0)
         if not any(item.get("status", {}).get("replicas") for item in old):
             self._scale(deployment, new, deployment["spec"]["replicas"])
 
-    def _roll(self, deployment: Object, new: Object, old: list[Object]) -> None:
+    def _roll(self, deployment: MutableObject, new: MutableObject, old: list[MutableObject]) -> None:
         """One step of upstream's rolling.go: the new one up, then old pods down, unhealthy ones first."""
         wanted = deployment["spec"]["replicas"]
         surge, unavailable = _budget(deployment)
@@ -137,7 +136,7 @@ class Controllers:
             removable, spare = removable - healthy, spare - healthy
             self._scale(deployment, item, item["spec"]["replicas"] - healthy)
 
-    def _scale(self, deployment: Object, replica_set: Object, size: int) -> Object:
+    def _scale(self, deployment: MutableObject, replica_set: MutableObject, size: int) -> MutableObject:
         before = replica_set["spec"]["replicas"]
         if size == before:
             return replica_set
@@ -147,11 +146,11 @@ class Controllers:
         scaled = self._store.update(REPLICA_SET, replica_set, lambda obj: obj["spec"].update(replicas=size))
         return scaled or replica_set
 
-    def _write_status(self, deployment: Object, new_name: str) -> None:
+    def _write_status(self, deployment: MutableObject, new_name: str) -> None:
         replica_sets = self._replica_sets(deployment)
         deadline = deployment["spec"]["progressDeadlineSeconds"]
 
-        def write(obj: Object) -> None:
+        def write(obj: MutableObject) -> None:
             obj["status"] = _deployment_status(deployment, obj.get("status", {}), replica_sets, new_name)
 
         written = self._store.update(DEPLOYMENT, deployment, write)
@@ -164,47 +163,47 @@ class Controllers:
         """A sync of its own name, so that one waiting for the deadline doesn't stand in for one due now."""
         self._sync_deployment(namespace, name)
 
-    def _event(self, source: str, about: Object, reason: str, message: str) -> None:
+    def _event(self, source: str, about: MutableObject, reason: str, message: str) -> None:
         events.record(self._store, source, about, reason, message)
 
 
-def _name(obj: Object) -> str:
+def _name(obj: MutableObject) -> str:
     return str(obj["metadata"]["name"])
 
 
-def _owner(obj: Object) -> str | None:
+def _owner(obj: MutableObject) -> str | None:
     return next((ref["uid"] for ref in obj["metadata"].get("ownerReferences", []) if ref.get("controller")), None)
 
 
-def _reference(owner: Object) -> Object:
+def _reference(owner: MutableObject) -> MutableObject:
     reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": _name(owner)}
     return reference | {"uid": owner["metadata"]["uid"], "controller": True, "blockOwnerDeletion": True}
 
 
-def _annotate(obj: Object, revision: int) -> None:
+def _annotate(obj: MutableObject, revision: int) -> None:
     obj["metadata"].setdefault("annotations", {})[REVISION] = str(revision)
 
 
-def _is_ready(pod: Object) -> bool:
+def _is_ready(pod: MutableObject) -> bool:
     conditions = pod.get("status", {}).get("conditions", [])
     return any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)
 
 
-def _available(replica_set: Object) -> int:
+def _available(replica_set: MutableObject) -> int:
     return int(replica_set.get("status", {}).get("availableReplicas", 0))
 
 
-def _without_zeros(**counts: int) -> Object:
+def _without_zeros(**counts: int) -> MutableObject:
     """Upstream's ``omitempty``: a count of zero is left out."""
     return {key: count for key, count in counts.items() if count}
 
 
-def _template_hash(deployment: Object) -> str:
+def _template_hash(deployment: MutableObject) -> str:
     template = json.dumps(deployment["spec"]["template"], sort_keys=True)
     return "".join(_ALPHABET[ord(digit) % 27] for digit in str(zlib.crc32(template.encode())))
 
 
-def _new_replica_set(deployment: Object, name: str, revision: int) -> Object:
+def _new_replica_set(deployment: MutableObject, name: str, revision: int) -> MutableObject:
     template = deployment["spec"]["template"]
     label = {HASH: _template_hash(deployment)}
     labels = template.get("metadata", {}).get("labels", {}) | label
@@ -222,7 +221,7 @@ def _new_replica_set(deployment: Object, name: str, revision: int) -> Object:
     return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec}
 
 
-def _new_pod(replica_set: Object) -> Object:
+def _new_pod(replica_set: MutableObject) -> MutableObject:
     template = replica_set["spec"]["template"]
     metadata = template["metadata"] | {
         "name": f"{_name(replica_set)}-{''.join(random.choices(_ALPHABET, k=5))}",
@@ -232,7 +231,7 @@ def _new_pod(replica_set: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def _budget(deployment: Object) -> tuple[int, int]:
+def _budget(deployment: MutableObject) -> tuple[int, int]:
     """maxSurge (rounded up) and maxUnavailable (rounded down) in pods; never both zero, as upstream."""
     rolling = deployment["spec"]["strategy"].get("rollingUpdate", {})
     replicas = deployment["spec"]["replicas"]
@@ -245,8 +244,10 @@ def _share(value: int | str, of: int, rounded: Callable[[float], int]) -> int:
     return rounded(of * int(value.rstrip("%")) / 100) if isinstance(value, str) else value
 
 
-def _deployment_status(deployment: Object, before: Object, replica_sets: list[Object], new_name: str) -> Object:
-    def count(field: str, sets: list[Object]) -> int:
+def _deployment_status(
+    deployment: MutableObject, before: MutableObject, replica_sets: list[MutableObject], new_name: str
+) -> MutableObject:
+    def count(field: str, sets: list[MutableObject]) -> int:
         return sum(item.get("status", {}).get(field, 0) for item in sets)
 
     available = count("availableReplicas", replica_sets)
@@ -265,14 +266,16 @@ def _deployment_status(deployment: Object, before: Object, replica_sets: list[Ob
     return status
 
 
-def _available_condition(deployment: Object, available: int) -> Object:
+def _available_condition(deployment: MutableObject, available: int) -> MutableObject:
     if available >= deployment["spec"]["replicas"] - _budget(deployment)[1]:
         return _condition("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
     message = "Deployment does not have minimum availability."
     return _condition("Available", "False", "MinimumReplicasUnavailable", message)
 
 
-def _progressing(deployment: Object, before: Object, status: Object, new_name: str) -> Object | None:
+def _progressing(
+    deployment: MutableObject, before: MutableObject, status: MutableObject, new_name: str
+) -> MutableObject | None:
     """The Progressing condition by upstream's progress.go; ``None`` leaves the one there is."""
     known, what = _progress(before), f'ReplicaSet "{new_name}"'
     fresh = not known or before.get("observedGeneration") != status["observedGeneration"]
@@ -288,33 +291,33 @@ def _progressing(deployment: Object, before: Object, status: Object, new_name: s
     return _condition("Progressing", "False", "ProgressDeadlineExceeded", f"{what} has timed out progressing.")
 
 
-def _progress(status: Object) -> Object:
+def _progress(status: MutableObject) -> MutableObject:
     return next((item for item in status.get("conditions", []) if item["type"] == "Progressing"), {})
 
 
-def _age(condition: Object) -> float:
+def _age(condition: MutableObject) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(condition["lastUpdateTime"])).total_seconds()
 
 
-def _is_complete(deployment: Object, status: Object) -> bool:
+def _is_complete(deployment: MutableObject, status: MutableObject) -> bool:
     wanted = deployment["spec"]["replicas"]
     counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
     return counts == [wanted] * 3 and status["observedGeneration"] >= deployment["metadata"]["generation"]
 
 
-def _has_progressed(before: Object, status: Object) -> bool:
-    def old(counts: Object) -> int:
+def _has_progressed(before: MutableObject, status: MutableObject) -> bool:
+    def old(counts: MutableObject) -> int:
         return int(counts.get("replicas", 0)) - int(counts.get("updatedReplicas", 0))
 
     grown = any(status.get(key, 0) > before.get(key, 0) for key in ("updatedReplicas", "readyReplicas"))
     return grown or old(status) < old(before)
 
 
-def _condition(kind: str, status: str, reason: str, message: str) -> Object:
+def _condition(kind: str, status: str, reason: str, message: str) -> MutableObject:
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
-def _dated(known: Object | None, condition: Object, progressed: bool) -> Object:
+def _dated(known: MutableObject | None, condition: MutableObject, progressed: bool) -> MutableObject:
     """Upstream's dates: a transition is a change of status; an update is a change, or progress."""
     if known is None:
         return condition | {"lastUpdateTime": now(), "lastTransitionTime": now()}

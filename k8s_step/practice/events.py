@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import required
 from k8s_step.practice.store import Store, now
-from k8s_step.resource import required
 
-Object = dict[str, Any]
 EVENT = required("v1", "Event")
 
 
-def record(store: Store, source: str, about: Object, reason: str, message: str, container: str | None = None) -> None:
+def record(
+    store: Store, source: str, about: MutableObject, reason: str, message: str, container: str | None = None
+) -> None:
     """One event, or one more of a kind seen before. A reason in :data:`_WARNINGS` makes it a Warning."""
     meta = about["metadata"]
 
-    def same(event: Object) -> bool:
+    def same(event: MutableObject) -> bool:
         return (event["involvedObject"]["uid"], event["reason"], event["message"]) == (meta["uid"], reason, message)
 
     seen, _ = store.find_all(EVENT, meta["namespace"], same)
@@ -47,6 +48,6 @@ def record(store: Store, source: str, about: Object, reason: str, message: str, 
 _WARNINGS = frozenset({"Failed", "BackOff"})
 
 
-def _once_more(event: Object) -> None:
+def _once_more(event: MutableObject) -> None:
     event["count"] += 1
     event["lastTimestamp"] = now()

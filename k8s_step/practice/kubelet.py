@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import required
 from k8s_step.practice import events
 from k8s_step.practice.refusal import Refusal
 from k8s_step.practice.store import Store, now
 from k8s_step.practice.timers import Timers
-from k8s_step.resource import required
 
-Object = dict[str, Any]
 POD = required("v1", "Pod")
 
 
@@ -26,17 +25,17 @@ class Scene:
     """A container's status for ``lasts`` seconds, and the events (reason, message) that go with it."""
 
     lasts: float
-    state: Object
+    state: MutableObject
     ready: bool = False
     restarts: int = 0
-    last: Object = field(default_factory=dict)
+    last: MutableObject = field(default_factory=dict)
     events: tuple[tuple[str, str], ...] = ()
 
 
 Script = Iterator[Scene]
 
 
-def _waiting(reason: str, message: str = "") -> Object:
+def _waiting(reason: str, message: str = "") -> MutableObject:
     return {"waiting": {"reason": reason, "message": message} if message else {"reason": reason}}
 
 
@@ -49,14 +48,14 @@ def _start_events(image: str) -> tuple[tuple[str, str], ...]:
     return (("Pulled", pulled), ("Created", "Container created"), ("Started", "Container started"))
 
 
-def _starts(pod: Object, name: str, image: str) -> Script:
+def _starts(pod: MutableObject, name: str, image: str) -> Script:
     yield _pulling(image, 0.5)
     running = {"running": {"startedAt": now()}}
     yield Scene(0.5, running, events=_start_events(image))
     yield Scene(0, running, ready=True)
 
 
-def _not_in_registry(pod: Object, name: str, image: str) -> Script:
+def _not_in_registry(pod: MutableObject, name: str, image: str) -> Script:
     error = (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": '
         f'failed to resolve reference "{image}": {image}: not found'
@@ -69,10 +68,10 @@ def _not_in_registry(pod: Object, name: str, image: str) -> Script:
     yield Scene(0, state, events=(("BackOff", back_off), ("Failed", "Error: ImagePullBackOff")))
 
 
-def _crashes(pod: Object, name: str, image: str) -> Script:
+def _crashes(pod: MutableObject, name: str, image: str) -> Script:
     meta = pod["metadata"]
     place = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
-    last: Object = {}
+    last: MutableObject = {}
     yield _pulling(image, 0.5)
     for restarts in itertools.count():
         started = now()
@@ -88,21 +87,21 @@ def _crashes(pod: Object, name: str, image: str) -> Script:
             yield Scene(seconds / 10, _waiting("CrashLoopBackOff", message), False, restarts, last, (event,))
 
 
-def _script(pod: Object, name: str, image: str) -> Script:
+def _script(pod: MutableObject, name: str, image: str) -> Script:
     tag = image.rpartition("/")[2].partition(":")[2]
     if "does-not-exist" in tag or "typo" in tag:
         return _not_in_registry(pod, name, image)
     return _crashes(pod, name, image) if "crash" in image else _starts(pod, name, image)
 
 
-def log(pod: Object, container: str, previous: bool) -> list[str]:
+def log(pod: MutableObject, container: str, previous: bool) -> list[str]:
     """The container's log lines, or a :class:`Refusal` (400) in the kubelet's words."""
     name = pod["metadata"]["name"]
     image = next((item["image"] for item in pod["spec"]["containers"] if item["name"] == container), None)
     if image is None:
         raise Refusal(400, "BadRequest", f"container {container} is not valid for pod {name}")
     statuses = pod.get("status", {}).get("containerStatuses", [])
-    status: Object = next((item for item in statuses if item["name"] == container), {})
+    status: MutableObject = next((item for item in statuses if item["name"] == container), {})
     if previous and not status.get("lastState"):
         raise Refusal(400, "BadRequest", f'previous terminated container "{container}" in pod "{name}" not found')
     waiting = status.get("state", _waiting("ContainerCreating")).get("waiting")
@@ -121,14 +120,14 @@ class Kubelet:
         self._timers = timers
         self._pace = pace
 
-    def take(self, pod: Object) -> None:
+    def take(self, pod: MutableObject) -> None:
         """Start playing a pod that was just created."""
         self._timers.after(0, self._schedule, pod["metadata"]["namespace"], pod["metadata"]["name"])
 
     def _schedule(self, namespace: str, name: str) -> None:
         pod = self._store.get(POD, namespace, name)
 
-        def bind(pod: Object) -> None:
+        def bind(pod: MutableObject) -> None:
             pod["spec"]["nodeName"] = "practice-node"
             pod["status"]["conditions"] = [_condition([], "PodScheduled", True)]
 
@@ -145,7 +144,7 @@ class Kubelet:
             self._event("kubelet", role.pod, reason, message, role.container)
         self._timers.after(scene.lasts * self._pace, self._play, role)
 
-    def _event(self, source: str, pod: Object, reason: str, message: str, container: str | None = None) -> None:
+    def _event(self, source: str, pod: MutableObject, reason: str, message: str, container: str | None = None) -> None:
         events.record(self._store, source, pod, reason, message, container)
 
 
@@ -153,12 +152,12 @@ class Kubelet:
 class _Role:
     """A container of a pod, and what is still to come of its script."""
 
-    pod: Object
+    pod: MutableObject
     container: str
     script: Script
 
 
-def _show(pod: Object, name: str, scene: Scene) -> None:
+def _show(pod: MutableObject, name: str, scene: Scene) -> None:
     """Write a scene into the pod's status in place."""
     status = pod["status"]
     shown = {item["name"]: item for item in status.get("containerStatuses", [])}
@@ -180,7 +179,7 @@ def _show(pod: Object, name: str, scene: Scene) -> None:
     ]
 
 
-def _container_status(name: str, image: str, scene: Scene) -> Object:
+def _container_status(name: str, image: str, scene: Scene) -> MutableObject:
     return {
         "name": name,
         "image": image,
@@ -193,7 +192,7 @@ def _container_status(name: str, image: str, scene: Scene) -> Object:
     }
 
 
-def _condition(known: list[Object], kind: str, holds: bool, why: tuple[str, str] | None = None) -> Object:
+def _condition(known: list[MutableObject], kind: str, holds: bool, why: tuple[str, str] | None = None) -> MutableObject:
     status = str(holds)
     same = next((item for item in known if (item["type"], item["status"]) == (kind, status)), None)
     condition = {"type": kind, "status": status}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from k8s_step.resource import Resource
+from k8s_step.objects.resource import Resource
 
 
 class Refusal(Exception):  # noqa: N818 - a plain answer, no fault of the server

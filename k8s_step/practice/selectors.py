@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from k8s_step.objects.metadata import MutableObject
 from k8s_step.practice.refusal import Refusal
 
-Object = dict[str, Any]
-Match = Callable[[Object], bool]
+Match = Callable[[MutableObject], bool]
 _TERM = re.compile(r"\s*(?:(!?)\s*([^\s=!(),]+)\s*(?:(==|=|!=)\s*([^\s=!(),]*)|\s(in|notin)\s*\(([^)]*)\))?)\s*(?:,|$)")
 _FIELDS = re.compile(r"metadata\.(name|namespace)|involvedObject\.\w+|reason|type|status\.phase|spec\.nodeName")
 
@@ -45,7 +45,7 @@ def _field_test(absent: str, key: str, equality: str, value: str, *_: str) -> Ma
     return lambda obj: (_at(obj, key) == value) == (equality != "!=")
 
 
-def _labels(obj: Object) -> Object:
+def _labels(obj: MutableObject) -> MutableObject:
     return obj["metadata"].get("labels") or {}
 
 

@@ -19,15 +19,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import BUILTIN, Resource
 from k8s_step.practice import kubelet
 from k8s_step.practice.controllers import Controllers
 from k8s_step.practice.refusal import Refusal
 from k8s_step.practice.selectors import Match, matcher
-from k8s_step.practice.store import NAMESPACE, Change, Store
+from k8s_step.practice.store import NAMESPACE, Store, StoredWrite
 from k8s_step.practice.timers import Timers
-from k8s_step.resource import BUILTIN, Resource
 
-Object = dict[str, Any]
 VERSION = {"major": "1", "minor": "37", "gitVersion": "v1.37.0+practice", "platform": "practice"}
 _APPLY = "application/apply-patch+yaml"
 _RESOURCES = {(resource.api_version, resource.plural): resource for resource in BUILTIN}
@@ -100,10 +100,10 @@ class _Call:
         chosen = matcher(self.query.get("labelSelector", ""), self.query.get("fieldSelector", ""))
         return lambda obj: chosen(obj) and self.name in ("", obj["metadata"]["name"])
 
-    def object(self) -> Object:
+    def object(self) -> MutableObject:
         """The body's object, named and placed as the URL says; 400 where they contradict each other."""
         try:
-            obj: Object = json.loads(self.body)
+            obj: MutableObject = json.loads(self.body)
             meta = obj.setdefault("metadata", {})
         except (ValueError, AttributeError) as error:
             raise Refusal(400, "BadRequest", f"the practice server reads JSON objects only: {error}") from None
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def _send(self, code: int, answer: Object | str) -> None:
+    def _send(self, code: int, answer: MutableObject | str) -> None:
         body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         kind = "text/plain" if isinstance(answer, str) else "application/json"
         self._head(code, kind, ("Content-Length", str(len(body))))
@@ -216,18 +216,18 @@ class _Handler(BaseHTTPRequestHandler):
         if call.query.get("allowWatchBookmarks") in ("1", "true") and time.monotonic() - started >= seconds:
             self._chunk(_bookmark(call, self.server.store.version, {}))
 
-    def _chunk(self, event: Object) -> None:
+    def _chunk(self, event: MutableObject) -> None:
         line = json.dumps(event).encode() + b"\n"
         self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
 
 
-def _bookmark(call: _Call, version: int, annotations: dict[str, str]) -> Object:
+def _bookmark(call: _Call, version: int, annotations: dict[str, str]) -> MutableObject:
     metadata = {"resourceVersion": str(version), "annotations": annotations}
     obj = {"kind": call.resource.kind, "apiVersion": call.resource.api_version, "metadata": metadata}
     return {"type": "BOOKMARK", "object": obj}
 
 
-def _event(call: _Call, change: Change, match: Match) -> Object | None:
+def _event(call: _Call, change: StoredWrite, match: Match) -> MutableObject | None:
     """The watch event of a change as this watcher sees it: what leaves its selection is DELETED for it."""
     if change.resource != call.resource or call.namespace not in ("", change.object["metadata"].get("namespace")):
         return None
@@ -237,22 +237,22 @@ def _event(call: _Call, change: Change, match: Match) -> Object | None:
     return {"type": kind, "object": change.object} if kind else None
 
 
-def _get(store: Store, call: _Call) -> tuple[int, Object]:
+def _get(store: Store, call: _Call) -> tuple[int, MutableObject]:
     return 200, store.get(call.resource, call.namespace, call.name)
 
 
-def _list(store: Store, call: _Call) -> tuple[int, Object]:
+def _list(store: Store, call: _Call) -> tuple[int, MutableObject]:
     items, version = store.find_all(call.resource, call.namespace, call.match)
     kind = {"kind": f"{call.resource.kind}List", "apiVersion": call.resource.api_version}
     return 200, kind | {"metadata": {"resourceVersion": str(version)}, "items": items}
 
 
-def _create(store: Store, call: _Call) -> tuple[int, Object]:
+def _create(store: Store, call: _Call) -> tuple[int, MutableObject]:
     manager = call.query.get("fieldManager") or "practice"
     return 201, store.create(call.resource, call.object(), manager, call.dry_run)
 
 
-def _patch(store: Store, call: _Call) -> tuple[int, Object]:
+def _patch(store: Store, call: _Call) -> tuple[int, MutableObject]:
     if call.content_type != _APPLY:
         raise Refusal(415, "UnsupportedMediaType", f"the practice server takes one patch type only: {_APPLY}")
     manager = call.query.get("fieldManager")
@@ -263,11 +263,11 @@ def _patch(store: Store, call: _Call) -> tuple[int, Object]:
     return 201 if is_new else 200, obj
 
 
-def _delete(store: Store, call: _Call) -> tuple[int, Object]:
+def _delete(store: Store, call: _Call) -> tuple[int, MutableObject]:
     return 200, store.delete(call.resource, call.namespace, call.name, call.dry_run)
 
 
-_VERBS: dict[tuple[str, bool], Callable[[Store, _Call], tuple[int, Object]]] = {
+_VERBS: dict[tuple[str, bool], Callable[[Store, _Call], tuple[int, MutableObject]]] = {
     ("GET", True): _get,
     ("GET", False): _list,
     ("POST", False): _create,
@@ -276,22 +276,22 @@ _VERBS: dict[tuple[str, bool], Callable[[Store, _Call], tuple[int, Object]]] = {
 }
 
 
-def _about(path: str) -> Object | str | None:
+def _about(path: str) -> MutableObject | str | None:
     """What the server says of itself: version, health and discovery."""
-    known: dict[str, Object | str] = {"/version": VERSION, "/readyz": "ok", "/livez": "ok", "/healthz": "ok"}
+    known: dict[str, MutableObject | str] = {"/version": VERSION, "/readyz": "ok", "/livez": "ok", "/healthz": "ok"}
     known["/api"] = {"kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"]}
     known["/apis"] = {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups()}
     return known.get(path.rstrip("/")) or _resource_list(path.strip("/").partition("/")[2])
 
 
-def _groups() -> list[Object]:
-    groups: dict[str, list[Object]] = {}
+def _groups() -> list[MutableObject]:
+    groups: dict[str, list[MutableObject]] = {}
     for group, version in dict.fromkeys((resource.group, resource.version) for resource in BUILTIN if resource.group):
         groups.setdefault(group, []).append({"groupVersion": f"{group}/{version}", "version": version})
     return [{"name": name, "versions": found, "preferredVersion": found[0]} for name, found in groups.items()]
 
 
-def _resource_list(api_version: str) -> Object | None:
+def _resource_list(api_version: str) -> MutableObject | None:
     found = [
         {
             "name": resource.plural,

@@ -9,28 +9,27 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from k8s_step.practice import ownership
+from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.resource import Resource, required
+from k8s_step.practice import apply
 from k8s_step.practice.admission import admit
 from k8s_step.practice.refusal import Refusal, missing
-from k8s_step.resource import Resource, required
 
-Object = dict[str, Any]
-Match = Callable[[Object], bool]
+Match = Callable[[MutableObject], bool]
 NAMESPACE = required("v1", "Namespace")
 _HISTORY = 20_000  # changes kept; a watch from before them is answered 410 Gone, as upstream
 
 
 @dataclass(frozen=True)
-class Change:
+class StoredWrite:
     """One write: ``before`` is ``None`` for a creation; for a deletion ``object`` is the last state."""
 
     type: str
     version: int
     resource: Resource
-    object: Object
-    before: Object | None
+    object: MutableObject
+    before: MutableObject | None
 
 
 def now() -> str:
@@ -43,48 +42,52 @@ class Store:
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
-        self._objects: dict[tuple[Resource, str, str], Object] = {}
-        self._history: list[Change] = []
+        self._objects: dict[tuple[Resource, str, str], MutableObject] = {}
+        self._history: list[StoredWrite] = []
         self._closed = False
         self.version = 0
-        self.listener: Callable[[Change], None] = lambda change: None
+        self.listener: Callable[[StoredWrite], None] = lambda change: None
 
-    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+    def find(self, resource: Resource, namespace: str, name: str) -> MutableObject | None:
         """The object, or ``None``. ``namespace`` is empty for what has none."""
         return self._objects.get((resource, namespace, name))
 
-    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+    def get(self, resource: Resource, namespace: str, name: str) -> MutableObject:
         """The object, or a :class:`Refusal` (404)."""
         found = self.find(resource, namespace, name)
         if found is None:
             raise missing(resource, name)
         return found
 
-    def find_all(self, resource: Resource, namespace: str = "", match: Match = bool) -> tuple[list[Object], int]:
+    def find_all(self, resource: Resource, namespace: str = "", match: Match = bool) -> tuple[list[MutableObject], int]:
         """Objects sorted by name, of all namespaces where ``namespace`` is empty; and the version they are of."""
         with self._changed:
             keys = [key for key in self._objects if key[0] == resource and namespace in ("", key[1])]
             keys.sort(key=lambda key: key[1:])
             return [self._objects[key] for key in keys if match(self._objects[key])], self.version
 
-    def create(self, resource: Resource, obj: Object, manager: str, dry_run: bool = False) -> Object:
+    def create(self, resource: Resource, obj: MutableObject, manager: str, dry_run: bool = False) -> MutableObject:
         """POST: 409 when the name is taken."""
         with self._changed:
             meta = obj["metadata"]
             if self.find(resource, meta.get("namespace", ""), meta["name"]):
                 raise Refusal(409, "AlreadyExists", f'{resource.full_name} "{meta["name"]}" already exists')
             obj = copy.deepcopy(obj)
-            obj["metadata"]["managedFields"] = [ownership.entry_for(obj, manager, "Update", now())]
+            obj["metadata"]["managedFields"] = [apply.entry_for(obj, manager, "Update", now())]
             return self._write(resource, None, obj, dry_run)
 
-    def apply(self, resource: Resource, wanted: Object, manager: str, dry_run: bool = False) -> tuple[Object, bool]:
+    def apply(
+        self, resource: Resource, wanted: MutableObject, manager: str, dry_run: bool = False
+    ) -> tuple[MutableObject, bool]:
         """Server-side apply; also says whether the object is a new one."""
         with self._changed:
             live = self.find(resource, wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"])
-            merged = ownership.applied(live, wanted, manager, now())
+            merged = apply.applied(live, wanted, manager, now())
             return self._write(resource, live, merged, dry_run), live is None
 
-    def update(self, resource: Resource, obj: Object, mutate: Callable[[Object], None]) -> Object | None:
+    def update(
+        self, resource: Resource, obj: MutableObject, mutate: Callable[[MutableObject], None]
+    ) -> MutableObject | None:
         """What a controller does: change the newest state of ``obj``; ``None`` when it is no longer there."""
         with self._changed:
             live = self.find(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
@@ -94,7 +97,7 @@ class Store:
             mutate(changed)
             return self._write(resource, live, changed)
 
-    def delete(self, resource: Resource, namespace: str, name: str, dry_run: bool = False) -> Object:
+    def delete(self, resource: Resource, namespace: str, name: str, dry_run: bool = False) -> MutableObject:
         """Gone at once: no finalizers, no grace period. What it owned is for the controllers to clear."""
         with self._changed:
             found = self.get(resource, namespace, name)
@@ -105,7 +108,7 @@ class Store:
                 self._record("DELETED", resource, gone, found)
             return found
 
-    def changes(self, after: int, timeout: float) -> Iterator[Change]:
+    def changes(self, after: int, timeout: float) -> Iterator[StoredWrite]:
         """Changes as they come, for ``timeout`` seconds or until :meth:`close`. 410 where they are forgotten."""
         deadline = time.monotonic() + timeout
         while batch := self._await_changes(after, deadline):
@@ -118,7 +121,7 @@ class Store:
             self._closed = True
             self._changed.notify_all()
 
-    def _await_changes(self, after: int, deadline: float) -> list[Change]:
+    def _await_changes(self, after: int, deadline: float) -> list[StoredWrite]:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self.version > after, deadline - time.monotonic())
             forgotten = self.version - len(self._history)
@@ -126,7 +129,9 @@ class Store:
                 raise Refusal(410, "Expired", f"too old resource version: {after} ({forgotten})")
             return [] if self._closed else self._history[after - forgotten :]
 
-    def _write(self, resource: Resource, live: Object | None, obj: Object, dry_run: bool = False) -> Object:
+    def _write(
+        self, resource: Resource, live: MutableObject | None, obj: MutableObject, dry_run: bool = False
+    ) -> MutableObject:
         meta = obj["metadata"]
         namespace = meta.get("namespace", "")
         if namespace and live is None:
@@ -143,9 +148,9 @@ class Store:
         self._record("MODIFIED" if live else "ADDED", resource, obj, live)
         return obj
 
-    def _record(self, kind: str, resource: Resource, obj: Object, before: Object | None) -> None:
+    def _record(self, kind: str, resource: Resource, obj: MutableObject, before: MutableObject | None) -> None:
         self.version += 1
-        change = Change(kind, self.version, resource, obj, before)
+        change = StoredWrite(kind, self.version, resource, obj, before)
         self._history.append(change)
         if len(self._history) > 2 * _HISTORY:
             del self._history[:_HISTORY]

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from k8s_step.difference import Difference
 from k8s_step.errors import ExitCode, StepError, single
-from k8s_step.finding import Finding
-from k8s_step.judgement import Judgement
-from k8s_step.readiness import State
+from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
-from k8s_step.reference import Reference
+from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import UNKNOWN, ObjectResult, Result, timestamp, unfinished
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.states import State
 
 _Key = tuple[str, str, str, str]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
-from k8s_step.finding import Finding
-from k8s_step.readiness import State
-from k8s_step.reference import Reference
-from k8s_step.report.plain import evidence, lead_of
+from k8s_step.objects.reference import Reference
 from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
+from k8s_step.report.wording import evidence, lead_of
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.states import State
 
 # XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from k8s_step.difference import Difference
 from k8s_step.errors import StepError
-from k8s_step.judgement import Judgement
-from k8s_step.reference import Reference
+from k8s_step.objects.reference import Reference
+from k8s_step.report.difference import Difference
 from k8s_step.report.result import Result
+from k8s_step.verdict.judgement import Judgement
 
 
 class Output:

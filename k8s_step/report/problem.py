@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from k8s_step.errors import StepError
-from k8s_step.reference import Reference
+from k8s_step.objects.reference import Reference
 
 # ``k8s/web.yaml:12: deployment/shop/web``; neither an address nor an option such as ``--image web=shop/web:2``.
 _PLACE = re.compile(r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?", re.S)

@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from k8s_step.errors import ExitCode
-from k8s_step.finding import Finding
-from k8s_step.readiness import State
-from k8s_step.reference import Reference
-from k8s_step.report.plain import duration, lead_of, summary, unjudged
+from k8s_step.objects.reference import Reference
 from k8s_step.report.result import NOT_BACK, QUIET, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
+from k8s_step.report.wording import duration, lead_of, summary, unjudged
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.states import State
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
 _NOTE = 200  # bytes kept free for the note that something was left out
@@ -38,7 +38,6 @@ _STATES: dict[str, str] = {
     State.FAILED: "❌",
     State.NOT_FOUND: "❌",
 }
-
 Link = Callable[[Reference], str]
 
 

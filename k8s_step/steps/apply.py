@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
-from k8s_step.preflight import Checked, Preflight
-from k8s_step.release import follow, planned, read_manifests, send, show_differences, target_of, tell
-from k8s_step.rollback import or_back
-from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions, Seen, Written
+from k8s_step.operations.plan import ApplyOptions, Seen, Written
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.preflight import Checked, Preflight, show_differences
+from k8s_step.release.rollback import release_or_roll_back
+from k8s_step.release.send import send, tell
+from k8s_step.release.session import Run, open_session
 
 
 def apply(run: Run) -> ExitCode:
@@ -37,7 +39,7 @@ def apply(run: Run) -> ExitCode:
         send(preflight, seen, [one.seen for one in checked if one.lacks], written)
         return follow(run, session, [target_of(one) for one in written], deadline)
 
-    return or_back(run, session, seen, written, release) if inputs.rollback_on_failure else release()
+    return release_or_roll_back(run, session, seen, written, release) if inputs.rollback_on_failure else release()
 
 
 def _check(inputs: Inputs) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
-from k8s_step.creating import create as create_one
-from k8s_step.creating import name_generated
 from k8s_step.errors import ExitCode
-from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
-from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.operations.create import create as create_one
+from k8s_step.operations.create import name_generated
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, open_session
 
 
 def create(run: Run) -> ExitCode:

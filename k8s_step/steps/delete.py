@@ -6,10 +6,11 @@ import time
 
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
-from k8s_step.release import planned, read_manifests
-from k8s_step.removal import Removal, groups
-from k8s_step.session import Run, Session, open_session
-from k8s_step.targets import Named, parse
+from k8s_step.objects.selection import Named
+from k8s_step.release.arguments import parse
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.removal import Removal, groups
+from k8s_step.release.session import Run, Session, open_session
 
 
 def delete(run: Run) -> ExitCode:

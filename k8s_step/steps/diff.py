@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from k8s_step.errors import ExitCode
-from k8s_step.preflight import Preflight
-from k8s_step.release import planned, read_manifests, show_differences
-from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions
+from k8s_step.operations.plan import ApplyOptions
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.preflight import Preflight, show_differences
+from k8s_step.release.session import Run, open_session
 
 
 def diff(run: Run) -> ExitCode:

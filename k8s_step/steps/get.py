@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from k8s_step.concurrency import gather
-from k8s_step.deletion import Group
-from k8s_step.difference import masked
+from k8s_step.api.concurrency import gather
 from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
-from k8s_step.listing import NAMES, OBJECTS, TABLE, Object, Page, Reader, Wanted, name
-from k8s_step.reference import Reference
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.objects.secrets import masked
+from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.operations.get import NAMES, OBJECTS, TABLE, Page, Reader, Wanted, name
+from k8s_step.release.arguments import kinds_alone, parse, words_of
+from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report import files
-from k8s_step.resource import Resource
-from k8s_step.selectors import field_selector, label_selector
-from k8s_step.session import Run, Session, open_session
-from k8s_step.table import Shape, lines
-from k8s_step.targets import kinds_alone, parse, words_of
-from k8s_step.yamltext import dump
+from k8s_step.report.table import Shape, lines
+from k8s_step.report.yamltext import dump
 
 _FORMS = {"table": TABLE, "wide": TABLE, "name": NAMES}
 

@@ -8,22 +8,26 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from k8s_step import drift, images
-from k8s_step.client import Client
+from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, ForbiddenError, InputError
 from k8s_step.inputs import Inputs
-from k8s_step.manifests import values_of
-from k8s_step.patch import PatchType
-from k8s_step.patchfile import TYPES, Patch, secrets_of
-from k8s_step.patchfile import read as read_patch
-from k8s_step.patching import Change, read, send
-from k8s_step.patching import patch as patch_one
-from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
-from k8s_step.resource import builtin
-from k8s_step.session import Run, Session, open_session
-from k8s_step.targets import Named, parse
-from k8s_step.templates import Values
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.manifests import images
+from k8s_step.manifests.patchfile import TYPES, Patch, secrets_of
+from k8s_step.manifests.patchfile import read as read_patch
+from k8s_step.manifests.templates import Values
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.resource import builtin
+from k8s_step.objects.secrets import values_of
+from k8s_step.objects.selection import Named
+from k8s_step.operations import drift
+from k8s_step.operations.patch import PlannedPatch, read, send
+from k8s_step.operations.patch import patch as patch_one
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.arguments import parse
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, Session, open_session
 
 
 def patch(run: Run) -> ExitCode:
@@ -38,7 +42,7 @@ def patch(run: Run) -> ExitCode:
     named = _named(inputs, session)
     if given is not None and named.reference.kind == "Secret":
         run.redactor.add(*secrets_of(given))
-    change = Change.of(named, given or Patch(PatchType.STRATEGIC, {}), inputs.subresource)
+    change = PlannedPatch.of(named, given or Patch(PatchType.STRATEGIC, {}), inputs.subresource)
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
     def write(_: Planned) -> Written:
@@ -104,12 +108,12 @@ def _with_images(client: Client, named: Named, inputs: Inputs, options: ApplyOpt
     if builtin(reference.api_version, reference.kind) is None:
         hint = "custom resources take no strategic merge patch: use --type json with -p"
         raise InputError("--image knows the containers of built-in kinds only", where=str(reference), hint=hint)
-    live = read(client, Change.of(named, Patch(PatchType.STRATEGIC, {})), deadline)
+    live = read(client, PlannedPatch.of(named, Patch(PatchType.STRATEGIC, {})), deadline)
     if live is None:
         message = "this token may not read it, so its containers are not known"
         raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")
     try:
-        change = Change.of(named, Patch(PatchType.STRATEGIC, images.patch_of(live, inputs.images)))
+        change = PlannedPatch.of(named, Patch(PatchType.STRATEGIC, images.patch_of(live, inputs.images)))
     except InputError as error:
         error.where = error.where or str(reference)
         raise

@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from k8s_step.access import not_granted
 from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
-from k8s_step.jobs import jobs_of
-from k8s_step.permissions import Permission, bindings, needed, needed_to_run, roles
-from k8s_step.release import planned, read_manifests
-from k8s_step.session import Run, open_session
-from k8s_step.yamltext import dump_all
+from k8s_step.release.jobs import jobs_of
+from k8s_step.release.permissions import Permission, bindings, needed, needed_to_run, not_granted, roles
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.session import Run, open_session
+from k8s_step.report.yamltext import dump_all
 
 
 def permissions(run: Run) -> ExitCode:

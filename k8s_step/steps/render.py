@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from k8s_step.difference import masked
 from k8s_step.errors import ExitCode
-from k8s_step.phases import in_phases
-from k8s_step.reference import Reference
-from k8s_step.release import read_manifests
-from k8s_step.session import Run
-from k8s_step.yamltext import dump_all
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.secrets import masked
+from k8s_step.release.phases import in_phases
+from k8s_step.release.plan import read_manifests
+from k8s_step.release.session import Run
+from k8s_step.report.yamltext import dump_all
 
 
 def render(run: Run) -> ExitCode:

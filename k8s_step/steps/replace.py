@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from k8s_step.errors import ExitCode
-from k8s_step.release import follow, planned, read_manifests, target_of, write_in_phases
-from k8s_step.replacing import Replacement
-from k8s_step.session import Run, open_session
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.replace import GuardedPut
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, open_session
 
 
 def replace(run: Run) -> ExitCode:
@@ -22,7 +24,7 @@ def replace(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:
-        return Replacement(session.client, one, options, deadline).make(inputs.retry_conflicts)
+        return GuardedPut(session.client, one, options, deadline).make(inputs.retry_conflicts)
 
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:

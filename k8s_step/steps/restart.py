@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from k8s_step.errors import ExitCode
-from k8s_step.patch import PatchType
-from k8s_step.patchfile import Patch
-from k8s_step.patching import Change, send
-from k8s_step.release import follow, target_of, write_in_phases
-from k8s_step.session import Run, open_session
-from k8s_step.targets import of_kinds, parse
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects.body import PatchType
+from k8s_step.operations.patch import PlannedPatch, send
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.arguments import of_kinds, parse
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, open_session
 
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 _ANNOTATION = "kubectl.kubernetes.io/restartedAt"
@@ -31,10 +32,10 @@ def restart(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:
-        assert isinstance(one, Change)
+        assert isinstance(one, PlannedPatch)
         return _said_if_paused(send(session.client, one, None, options, deadline))
 
-    plan: Sequence[Planned] = [Change.of(one, patch) for one in named]
+    plan: Sequence[Planned] = [PlannedPatch.of(one, patch) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED

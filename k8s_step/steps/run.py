@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from k8s_step.batch import explained_stop, raise_reported
-from k8s_step.concurrency import gather_writes
-from k8s_step.creating import name_generated
+from k8s_step.api.concurrency import gather_writes
 from k8s_step.errors import CancelledError, ExitCode, StepError, StoppedError
-from k8s_step.feeds import Target
-from k8s_step.joblogs import JobLogs
-from k8s_step.jobs import create_job, delete_job, has_several_logs, jobs_of
-from k8s_step.readiness import is_decided
-from k8s_step.release import follow, planned, read_manifests, target_of, tell
+from k8s_step.operations.create import name_generated
+from k8s_step.operations.plan import UNKNOWN, ApplyOptions, Planned, Written
+from k8s_step.release.batch import explained_stop, raise_reported
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.jobs import create_job, delete_job, has_several_logs, jobs_of
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.send import tell
+from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report.text import printable, without_commands
-from k8s_step.session import Run, Session, open_session
-from k8s_step.writing import UNKNOWN, ApplyOptions, Planned, Written
+from k8s_step.rollout.joblogs import JobLogs
+from k8s_step.verdict.readiness import is_decided
+from k8s_step.verdict.target import Target
 
 _DELETION, _LAST_DELETION = 5.0, 2.5  # seconds for all of them; the second for a run that is cancelled
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from k8s_step.client import Client, Request
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
 from k8s_step.errors import ConflictError, ExitCode, InputError
 from k8s_step.inputs import Inputs
-from k8s_step.patch import PatchType
-from k8s_step.patchfile import Patch
-from k8s_step.patching import Change, read, replicas_of, send
-from k8s_step.release import follow, target_of, write_in_phases
-from k8s_step.session import Run, open_session
-from k8s_step.targets import Named, parse
-from k8s_step.writing import ApplyOptions, Object, Planned, Written
+from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.selection import Named
+from k8s_step.operations.patch import PlannedPatch, read, replicas_of, send
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.arguments import parse
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, open_session
 
 
 def scale(run: Run) -> ExitCode:
@@ -31,7 +35,7 @@ def scale(run: Run) -> ExitCode:
     def write(one: Planned) -> Written:
         return _scaled(session.client, by_key[one.reference.key], inputs, deadline)
 
-    plan = [Change.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    plan = [PlannedPatch.of(one, Patch(PatchType.MERGE, {})) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
@@ -46,21 +50,21 @@ def _scaled(client: Client, named: Named, inputs: Inputs, deadline: float) -> Wr
     written = Written(_change(named, inputs, {}), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
         written = send(client, _change(named, inputs, before or {}), before, options, deadline)
-    whole = Change.of(named, Patch(PatchType.MERGE, {}))
+    whole = PlannedPatch.of(named, Patch(PatchType.MERGE, {}))
     answer = client.send(Request("GET", whole.path, where=whole.where), deadline=deadline)
     return replace(written, planned=whole, object=answer.body)
 
 
-def _change(named: Named, inputs: Inputs, before: Object) -> Change:
+def _change(named: Named, inputs: Inputs, before: Object) -> PlannedPatch:
     """With ``--current-replicas``, the server itself makes sure that it is still so."""
     if inputs.current_replicas is None:
-        return Change.of(named, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}), "scale")
+        return PlannedPatch.of(named, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}), "scale")
     held = (before.get("spec") or {}).get("replicas")
     operations = [
         {"op": "test", "path": "/spec/replicas", "value": held},
         {"op": "add", "path": "/spec/replicas", "value": inputs.replicas},
     ]
-    return Change.of(named, Patch(PatchType.JSON, operations), "scale")
+    return PlannedPatch.of(named, Patch(PatchType.JSON, operations), "scale")
 
 
 def _check_current(named: Named, before: Object | None, expected: int | None) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from k8s_step.client import Request
-from k8s_step.concurrency import gather
-from k8s_step.deletion import Group, members
+from k8s_step.api.concurrency import gather
+from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
-from k8s_step.feeds import Target
-from k8s_step.readiness import is_paused
-from k8s_step.release import follow, planned, read_manifests
-from k8s_step.removal import groups
-from k8s_step.session import Run, Session, open_session
-from k8s_step.targets import Named, parse
+from k8s_step.objects.selection import Group, Named
+from k8s_step.operations.delete import members
+from k8s_step.release.arguments import parse
+from k8s_step.release.follow import follow
+from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.removal import groups
+from k8s_step.release.session import Run, Session, open_session
+from k8s_step.verdict.readiness import is_paused
+from k8s_step.verdict.target import Target
 
 
 def status(run: Run) -> ExitCode:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 
-from k8s_step.client import Client
+from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, InputError
-from k8s_step.history import KINDS, chosen, revisions
 from k8s_step.inputs import Inputs
-from k8s_step.patch import PatchType
-from k8s_step.patchfile import Patch
-from k8s_step.patching import Change, read, send
-from k8s_step.release import follow, target_of, write_in_phases
-from k8s_step.session import Run, open_session
-from k8s_step.targets import Named, of_kinds, parse
-from k8s_step.writing import ApplyOptions, Planned, Written
+from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.selection import Named
+from k8s_step.operations.history import KINDS, chosen, revisions
+from k8s_step.operations.patch import PlannedPatch, read, send
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.arguments import of_kinds, parse
+from k8s_step.release.follow import follow, target_of
+from k8s_step.release.send import write_in_phases
+from k8s_step.release.session import Run, open_session
 
 
 def undo(run: Run) -> ExitCode:
@@ -30,7 +32,7 @@ def undo(run: Run) -> ExitCode:
     def write(one: Planned) -> Written:
         return _restored(session.client, by_key[one.reference.key], inputs, notes, deadline)
 
-    plan = [Change.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    plan = [PlannedPatch.of(one, Patch(PatchType.MERGE, {})) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     for note in notes:
         run.journal.notice(note)
@@ -40,7 +42,7 @@ def undo(run: Run) -> ExitCode:
 
 
 def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], deadline: float) -> Written:
-    whole = Change.of(named, Patch(PatchType.MERGE, {}))
+    whole = PlannedPatch.of(named, Patch(PatchType.MERGE, {}))
     live = read(client, whole, deadline)
     if live is None:
         hint = "allow get on it, and list on replicasets and controllerrevisions"
@@ -53,6 +55,6 @@ def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], de
         return Written(whole, "unchanged", live)
     goes = "would go back" if inputs.dry_run else "back"
     notes.append(f"{named.reference}: {goes} to revision {revision.title}")
-    change = Change.of(named, Patch(revision.patch_type, revision.body))
+    change = PlannedPatch.of(named, Patch(revision.patch_type, revision.body))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
     return send(client, change, live, options, deadline)

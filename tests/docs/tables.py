@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from k8s_step.ailments import AILMENTS, CUT, Ailment, Patience
 from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
-from k8s_step.inputs import CONNECTION, Option
+from k8s_step.connection.ailments import AILMENTS, CUT, Ailment, Patience
+from k8s_step.options import CONNECTION, Option
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"

@@ -15,20 +15,21 @@ import yaml
 from click.testing import CliRunner
 
 from k8s_step import __version__
-from k8s_step.advice import advice
 from k8s_step.cli import _group
 from k8s_step.commands import COMMANDS
+from k8s_step.connection.retries import FEW_TRIES, FIRST_CONTACT_TRIES, PATIENCE, SHORT_PATIENCE
 from k8s_step.errors import ExitCode
-from k8s_step.finding import Finding
-from k8s_step.inputs import Inputs, Option, resolve
-from k8s_step.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
+from k8s_step.inputs import Inputs, resolve
+from k8s_step.objects.reference import Reference
+from k8s_step.options import Option
 from k8s_step.redaction import Redactor
-from k8s_step.reference import Reference
-from k8s_step.report.github import outputs
-from k8s_step.report.gitlab import to_dotenv
-from k8s_step.report.plain import Plain
+from k8s_step.report.formats.github import outputs
+from k8s_step.report.formats.gitlab import to_dotenv
+from k8s_step.report.formats.plain import Plain
 from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
-from k8s_step.retries import FEW_TRIES, FIRST_CONTACT_TRIES, PATIENCE, SHORT_PATIENCE
+from k8s_step.verdict.advice import advice
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from tests.docs.tables import ACTION, ANSWERS, README, ROOT, action, answers, readme
 
 _TEXT = README.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.ailments import (
+from k8s_step.connection.ailments import (
     AGGREGATED,
     AILMENTS,
     AWAY,

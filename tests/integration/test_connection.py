@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s_step.client import Client, Request
-from k8s_step.connection import ConnectionOptions
-from k8s_step.discovery import Discovery
+from k8s_step.api.client import Client
+from k8s_step.api.discovery import Discovery
+from k8s_step.api.request import Request
+from k8s_step.connection.lookup import resolve
+from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.errors import (
     ConflictError,
     ForbiddenError,
@@ -30,15 +32,14 @@ from k8s_step.errors import (
     UnreachableError,
     UnsupportedMediaTypeError,
 )
-from k8s_step.kubeconfig import resolve
+from k8s_step.objects.resource import BUILTIN
 from k8s_step.redaction import Redactor
-from k8s_step.resource import BUILTIN
 from tests.conftest import Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.controlplane.pki import Authority
 from tests.faults.proxy import Proxy
+from tests.unit.api.test_client import tunnel
 from tests.unit.loopback import Loopback
-from tests.unit.test_client import tunnel
 
 READ = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}
 REVIEW = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}).encode()

@@ -15,7 +15,7 @@ from tests.faults.proxy import Proxy, on
 from tests.integration.objects import Object, custom, definition, deployment, job, through, workload, write
 from tests.integration.outcomes import failures, objects, statuses, the_failure
 from tests.integration.releases import Releases
-from tests.unit.objects import running, terminated, waiting
+from tests.unit.samples import running, terminated, waiting
 
 PULL = ("ErrImagePull", "ImagePullBackOff")
 

@@ -35,7 +35,7 @@ from tests.integration.objects import (
 )
 from tests.integration.outcomes import failures, statuses, the_failure
 from tests.integration.releases import HELD, Releases
-from tests.unit.objects import running, terminated, waiting
+from tests.unit.samples import running, terminated, waiting
 
 pytestmark = pytest.mark.usefixtures("played")
 

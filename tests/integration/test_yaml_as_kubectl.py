@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from k8s_step.documents import EventParser, PureParser, Source, parse
 from k8s_step.errors import InputError
-from k8s_step.manifests import load
-from k8s_step.templates import Values
-from tests.unit.test_documents import MEANINGS
-from tests.unit.test_scalars import KEYS, VALUES
+from k8s_step.manifests.documents import EventParser, PureParser, SourceText, parse
+from k8s_step.manifests.manifest import load
+from k8s_step.manifests.templates import Values
+from tests.unit.manifests.test_documents import MEANINGS
+from tests.unit.manifests.test_scalars import KEYS, VALUES
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}}
@@ -90,7 +90,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
 
 
 def ours(text: str, parser: Any = EventParser) -> Any:
-    (document,) = parse(Source("patch.yaml", text), parser)
+    (document,) = parse(SourceText("patch.yaml", text), parser)
     return document.build()
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s_step.judgement import Judgement, Marks, judge
-from k8s_step.patience import USUAL, Patience, parse
+from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.patience import USUAL, Patience, parse
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.yaml"))

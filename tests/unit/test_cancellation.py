@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from k8s_step.api.concurrency import gather, gather_writes, pause, write_begins, write_ends
 from k8s_step.cancellation import CANCELLATION, Cancellation
-from k8s_step.concurrency import gather, gather_writes, pause, write_begins, write_ends
 from k8s_step.errors import CancelledError, StepError, StoppedError
 
 ASKED = CancelledError("cancelled by SIGTERM")
@@ -167,13 +167,13 @@ def cancelled(
 @pytest.fixture
 def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second is over as soon as it begins."""
-    monkeypatch.setattr("k8s_step.concurrency.LINGER", 0.0)
+    monkeypatch.setattr("k8s_step.api.concurrency.LINGER", 0.0)
 
 
 def test_what_is_answered_within_the_second_is_told_and_the_rest_not_begun(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("k8s_step.concurrency.LINGER", 60.0)
+    monkeypatch.setattr("k8s_step.api.concurrency.LINGER", 60.0)
     found = cancelled(server.write, "abcdef", server, 4, answered="bcd")
     assert found == {name: f"{name} written" for name in "abcd"}
     assert sorted(server.sent) == list("abcd"), "e and f were not begun"

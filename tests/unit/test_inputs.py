@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.inputs import APPLY, CONNECTION, Inputs, Option, headers, resolve, secrets
+from k8s_step.inputs import Inputs, headers, resolve, secrets
+from k8s_step.options import APPLY, CONNECTION, Option
 
 ALL = (*APPLY, *CONNECTION)
 

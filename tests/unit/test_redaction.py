@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
+from k8s_step.objects.reference import Reference
 from k8s_step.redaction import MASK, Redactor
-from k8s_step.reference import Reference
 from k8s_step.report.result import ObjectResult, Result
 
 SECRET = 'p4ss"w<rd>&\\ é/+?=\tx'

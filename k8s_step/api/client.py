@@ -1,0 +1,466 @@
+"""The Kubernetes API over HTTP: a request is plain data, sent over one pool, retried where that is safe.
+
+What an ill server's answer means, and how long it is waited for, is the table of ``ailments``. Nothing that may have
+been acted on is repeated where the request says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from k8s_step import __version__
+from k8s_step.api import concurrency
+from k8s_step.api.apiservices import Telling, telling, unavailable
+from k8s_step.api.limiter import Limiter
+from k8s_step.api.outages import Outages
+from k8s_step.api.refusals import misanswer, refusal, said, warnings
+from k8s_step.api.request import Answer, Request
+from k8s_step.connection.ailments import AGGREGATED, AWAY, CUT, Ailment, Patience, Said, ailment_of, api_service
+from k8s_step.connection.credentials import Certificate, Credential, Credentials, credentials_of
+from k8s_step.connection.faults import Fault
+from k8s_step.connection.idtoken import IdToken
+from k8s_step.connection.oidc import why_refused
+from k8s_step.connection.proxies import is_loopback
+from k8s_step.connection.retries import Tries, Trouble
+from k8s_step.connection.settings import Connection
+from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
+from k8s_step.errors import (
+    AnswerLostError,
+    ApiError,
+    ExitCode,
+    InputError,
+    StepError,
+    StoppedError,
+    TimedOutError,
+    UnreachableError,
+)
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.resource import required
+from k8s_step.redaction import Redactor
+
+_WATCHES = 128  # connections kept besides those of the gate
+_API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
+_LOOK = 3.0  # seconds that a look at an APIService may take
+_MORE_TIME = "raise --timeout, or see why the server is so slow"
+_OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
+_SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
+_T = TypeVar("_T")
+
+
+def ignore(_: str) -> None:
+    """A ``notice`` that tells nobody."""
+
+
+class Client:
+    """One cluster's API, for any number of threads.
+
+    ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
+    reached and when it is back. ``headers`` go with every request.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        concurrency: int = 16,
+        request_timeout: float = 30.0,
+        headers: Sequence[tuple[str, str]] = (),
+        redactor: Redactor | None = None,
+        notice: Callable[[str], None] = ignore,
+        clock: Callable[[], float] = time.monotonic,
+        dice: Callable[[], float] = random.random,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        redactor = redactor or Redactor()
+        redactor.add(urlsplit(connection.proxy_url or "").password)
+        self.connection = connection
+        self._credentials = _credentials(connection, redactor)
+        self._headers = _own_headers(connection, headers, redactor)
+        self._compression = "identity" if _is_near(connection) else "gzip"
+        self._gate = Limiter(concurrency)
+        self._timeout = request_timeout
+        self._transports = _Transports(connection, concurrency + _WATCHES)
+        self._stopped = threading.Event()
+        self._outages = Outages(connection.server, notice, clock)
+        self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
+
+    def send(self, request: Request, *, deadline: float | None = None, tries: Tries | None = None) -> Answer:
+        """Send ``request`` and read the whole answer, trying again until ``deadline`` (``time.monotonic``).
+
+        ``tries`` are those of :meth:`trying`, where the caller goes on after what may not be repeated blindly.
+        Raises the :class:`ApiError` family when the server refuses, :class:`ThrottledError` when it is ill,
+        :class:`UnreachableError` when it gives no whole answer, :class:`AnswerLostError` when it may have acted on a
+        request that is not to be repeated.
+        """
+        if tries is not None:
+            return self._persist(request, tries, self._exchange)
+        with self.trying(deadline, repeatable=request.retry) as own:
+            return self._persist(request, own, self._exchange)
+
+    def stream(
+        self, request: Request, *, idle_timeout: float | None = None, deadline: float | None = None
+    ) -> LineStream:
+        """Open a long answer, such as a watch or a log; errors as with :meth:`send`.
+
+        ``idle_timeout`` is the longest silence in seconds; ``deadline`` counts for the opening only.
+        """
+        with self.trying(deadline, repeatable=request.retry) as tries:
+            reply = self._persist(request, tries, self._open_stream)
+        return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
+
+    def close(self) -> None:
+        """End everything under way, from any thread: streams just end, requests raise :class:`StoppedError`."""
+        self._stopped.set()
+        self._credentials.close()
+        self._gate.close()
+        self._transports.close()
+
+    @contextlib.contextmanager
+    def trying(self, deadline: float | None, *, repeatable: bool = False) -> Iterator[Tries]:
+        """The tries of one request, from the first to the last; trouble that they meet with is told once."""
+        tries = Tries(repeatable, deadline, self._clock, self._dice)
+        is_well = False
+        try:
+            yield tries
+            is_well = True
+        except StepError as error:
+            error.may_be_done = error.may_be_done or tries.may_be_done
+            is_well = not (tries.is_over or isinstance(error, (UnreachableError, StoppedError)))
+            raise
+        finally:
+            self._outages.left(tries, is_well=is_well)
+
+    def wait_out(self, tries: Tries, *, patient: bool = True, looked: bool = False) -> None:
+        """Pause before the next try, or raise what the caller shall see.
+
+        ``looked``: the caller has asked the server whether the last try was done, and it was not.
+        """
+        self._check_open()
+        assert tries.last is not None
+        pause = tries.pause(has_answered=self._outages.has_answered and patient, looked=looked)
+        if pause is None:
+            raise self._given_up(tries.telling or tries.last, tries, patient) from None
+        self._outages.tell(tries)
+        self._sleep(pause)
+        self._check_open()
+
+    def _persist(
+        self, request: Request, tries: Tries, attempt: Callable[[Request, Credential, float | None], _T]
+    ) -> _T:
+        """``attempt`` until it succeeds, is refused, or has been tried enough."""
+        while True:
+            credential = self._credential()
+            try:
+                return attempt(request, credential, tries.deadline)
+            except ApiError as error:
+                if error.code != 401:
+                    raise
+                if tries.has_refreshed or not self._credentials.refresh(credential):
+                    error.hint = _why_refused(credential) or error.hint
+                    raise
+                tries.has_refreshed = True
+            except Trouble as trouble:
+                met = self._looked_into(request, trouble, credential, tries)
+                since = self._outages.met(tries, met)
+                tries.note(met, since if tries.deadline is not None else None)
+                tries.may_be_done = tries.may_be_done and request.is_write
+                self.wait_out(tries, patient=request.patient)
+            except TimedOutError as error:
+                tries.is_late = True
+                before = tries.telling or self._outages.trouble
+                raise (self._given_up(before, tries, request.patient, request.where) if before else error) from None
+
+    def _credential(self) -> Credential:
+        try:
+            return self._credentials.current()
+        except StepError:
+            self._check_open()  # what was asked for one then was stopped as well
+            raise
+
+    def _given_up(self, trouble: Trouble, tries: Tries, patient: bool, where: str | None = None) -> StepError:
+        """Where the server is there, and only slow or busy, it is the deadline that ended the request."""
+        is_slow = trouble.silent and self._outages.has_answered and patient
+        is_busy = trouble.ailment.late_end is ExitCode.TIMED_OUT and tries.is_late
+        error, tries.is_over = trouble.error, True
+        if not isinstance(error, AnswerLostError) and tries.deadline is not None and (is_slow or is_busy):
+            return TimedOutError(f"time is up: {error.message}", where=where or error.where, hint=_MORE_TIME)
+        if tries.last is None:  # the outage is another request's
+            return UnreachableError(error.message, where=where, hint=error.hint)
+        return error
+
+    def _looked_into(self, request: Request, trouble: Trouble, credential: Credential, tries: Tries) -> Trouble:
+        """Of an aggregated API that does not answer, the cluster knows why: its APIService tells, once a request."""
+        name = api_service(request.path)
+        if trouble.ailment is not AGGREGATED or name is None:
+            return trouble
+        if tries.last is not None and tries.last.ailment is AGGREGATED:
+            return tries.last
+        ends = min(self._clock() + _LOOK, tries.deadline or float("inf"))
+        generic = Trouble(trouble.error, AWAY, sent=trouble.sent, retry_after=trouble.retry_after)
+        told: Telling | None = None
+        try:
+            told = telling(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
+            if told is None:
+                return generic
+        except ApiError as error:  # the server is there, and says that this token may not look
+            if error.code not in (401, 403, 404):
+                return generic
+        except (Trouble, UnreachableError):
+            return generic
+        ailment = AWAY if told and told.is_available else AGGREGATED
+        return Trouble(unavailable(name, told, request.where), ailment, sent=trouble.sent)
+
+    def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
+        with self._gate.slot(None if deadline is None else deadline - self._clock()):
+            self._check_open()
+            epoch = self._gate.epoch
+            try:
+                answer = self._tracked(request, credential, deadline)
+            except Trouble as trouble:
+                if trouble.ailment.is_crowded:
+                    self._gate.throttled(epoch)
+                raise
+            self._gate.succeeded()
+            return answer
+
+    def _tracked(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
+        """One try; of a write it is noted whether it may have been done, for a run that is cancelled meanwhile."""
+        if not request.is_write:
+            return self._answer(request, self._opened(request, credential, deadline))
+        concurrency.write_begins()
+        try:
+            answer = self._answer(request, self._opened(request, credential, deadline))
+        except (Trouble, StepError) as error:
+            if isinstance(error, StepError) or not error.sent:  # refused, or not sent at all
+                concurrency.write_ends(is_done=False)
+            raise
+        concurrency.write_ends(is_done=True)
+        return answer
+
+    def _answer(self, request: Request, reply: Reply) -> Answer:
+        raw = self._whole(request, reply)
+        body: dict[str, Any] | None = {}
+        if "json" in request.accept:
+            body = parsed(raw)
+        if body is None:
+            raise Trouble(self._lost(request, self._not_json(reply, raw)))
+        return Answer(reply.code, body, raw, warnings(reply.headers.getlist("Warning")), reply.headers.get("Date"))
+
+    def _not_json(self, reply: Reply, raw: bytes) -> str:
+        content_type = reply.headers.get("Content-Type") or ""
+        if "json" in content_type:
+            return f"{self.connection.server}: the answer broke off after {len(raw)} bytes"
+        return misanswer(reply.code, content_type, self.connection.server)
+
+    def _open_stream(self, request: Request, credential: Credential, deadline: float | None) -> Reply:
+        self._check_open()
+        reply = self._opened(request, credential, deadline, is_stream=True)
+        content_type = reply.headers.get("Content-Type") or ""
+        if "html" in content_type:
+            reply.close()
+            raise Trouble(UnreachableError(misanswer(reply.code, content_type, self.connection.server)))
+        return reply
+
+    def _opened(
+        self, request: Request, credential: Credential, deadline: float | None, *, is_stream: bool = False
+    ) -> Reply:
+        """The head of a success; anything else is read, judged and raised."""
+        headers = self._request_headers(request, credential, is_stream)
+        transport = self._transports.using(credential.certificate)
+        try:
+            reply = transport.open(request.method, request.target, headers, request.body, self._time_left(deadline))
+        except Fault as fault:
+            raise self._trouble(request, fault) from None
+        if reply.code < 300:
+            return reply
+        raise self._refused(request, reply)
+
+    def _whole(self, request: Request, reply: Reply) -> bytes:
+        try:
+            return reply.read()
+        except Fault as fault:
+            raise self._trouble(request, fault) from None
+
+    def _refused(self, request: Request, reply: Reply) -> Exception:
+        """A :class:`Trouble` where another try may help, else the error itself."""
+        raw = self._whole(request, reply)
+        found, ailment = self._judged(request, reply.code, raw)
+        content_type = reply.headers.get("Content-Type") or ""
+        error = refusal(found, ailment, content_type, raw, server=self.connection.server, where=request.where)
+        if ailment.patience is Patience.NONE:
+            return error
+        if isinstance(error, UnreachableError):
+            error = self._lost(request, error.message, error.hint)
+        return Trouble(error, ailment, sent=not ailment.is_undone, retry_after=retry_after(reply.headers))
+
+    def _judged(self, request: Request, code: int, raw: bytes) -> tuple[Said, Ailment]:
+        is_apply = request.content_type == PatchType.APPLY.value
+        is_bound = code == 409 and request.is_bound
+        facts = {"method": request.method, "path": request.path, "is_apply": is_apply, "is_bound": is_bound}
+        found = said(code, raw, **facts)
+        return found, ailment_of(found)
+
+    def _trouble(self, request: Request, fault: Fault) -> Trouble:
+        message = f"{self.connection.server}: {fault.reason}"
+        error = self._lost(request, message, fault.hint) if fault.sent else UnreachableError(message, hint=fault.hint)
+        silent = fault.silent and request.retry  # else silence tells all: it may have been done
+        return Trouble(error, CUT, sent=fault.sent, lasting=fault.lasting, silent=silent)
+
+    def _lost(self, request: Request, message: str, hint: str | None = None) -> StepError:
+        if request.retry:
+            return UnreachableError(message, hint=hint)
+        return AnswerLostError(message, where=request.where, hint="the server may have done it all the same")
+
+    def _request_headers(self, request: Request, credential: Credential, is_stream: bool) -> HTTPHeaderDict:
+        headers = self._headers.copy()
+        headers["Accept"] = request.accept
+        headers["Accept-Encoding"] = "identity" if is_stream else self._compression
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+        if credential.authorization:
+            headers["Authorization"] = credential.authorization
+        return headers
+
+    def _time_left(self, deadline: float | None) -> float:
+        if deadline is None:
+            return self._timeout
+        left = deadline - self._clock()
+        if left <= 0:
+            raise TimedOutError(f"{self.connection.server}: no time is left for the request", hint=_MORE_TIME)
+        return min(left, self._timeout)
+
+    def _pause(self, seconds: float) -> None:
+        concurrency.pause(seconds, self._stopped)
+
+    def _check_open(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError("the step was stopped")
+
+
+class LineStream:
+    """The lines of a long answer, as they arrive; a context manager that gives up the connection at its end.
+
+    Iterating ends when the server ends the answer or :meth:`close` is called; a cut or too long a silence raises
+    :class:`UnreachableError`.
+    """
+
+    def __init__(self, reply: Reply, idle: float | None, server: str, stopped: threading.Event) -> None:
+        self.warnings = warnings(reply.headers.getlist("Warning"))
+        self.date: str | None = reply.headers.get("Date")
+        self._reply = reply
+        self._idle = idle
+        self._server = server
+        self._stopped = stopped
+        self._closed = threading.Event()
+
+    def __enter__(self) -> LineStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._reply.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Lines without their newline; a last line without one counts too."""
+        parts: list[bytes] = []
+        for chunk in self._chunks():
+            first, *rest = chunk.split(b"\n")
+            parts.append(first)
+            for line in rest:
+                yield b"".join(parts)
+                parts = [line]
+        if any(parts) and not self._has_ended():
+            yield b"".join(parts)
+
+    def close(self) -> None:
+        """End the iteration, from any thread."""
+        self._closed.set()
+        self._reply.cut()
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._reply.chunks(self._idle):
+                if self._has_ended():
+                    return
+                yield chunk
+        except Fault as fault:
+            if not self._has_ended():
+                raise UnreachableError(f"{self._server}: {fault.reason}") from None
+
+    def _has_ended(self) -> bool:
+        return self._closed.is_set() or self._stopped.is_set()
+
+
+class _Transports:
+    """The transport for the certificate in use; a plugin may give a new one, and TLS needs new connections then."""
+
+    def __init__(self, connection: Connection, connections: int) -> None:
+        self._connection = connection
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._certificate: Certificate | None = None
+        self._all: list[Transport] = []
+
+    def using(self, certificate: Certificate | None) -> Transport:
+        with self._lock:
+            if not self._all or certificate != self._certificate:
+                self._all.append(Transport(self._connection, certificate, connections=self._connections))
+                self._certificate = certificate
+            return self._all[-1]
+
+    def close(self) -> None:
+        with self._lock:
+            for transport in self._all:
+                transport.close()
+
+
+def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
+    endpoint = connection.user.id_token
+    return IdToken(endpoint, redactor) if endpoint else credentials_of(connection, redactor)
+
+
+def _why_refused(credential: Credential) -> str | None:
+    kind, _, token = (credential.authorization or "").partition(" ")
+    return why_refused(token, time.time()) if kind == "Bearer" else None
+
+
+def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]], redactor: Redactor) -> HTTPHeaderDict:
+    """The headers of every request: ours, impersonation's and the user's own."""
+    # The API server pretty-prints for user agents that look like curl, Wget or a browser.
+    found = HTTPHeaderDict({"User-Agent": f"k8s-step/{__version__}"})
+    for name, value in connection.impersonation.headers():
+        found.add(_checked_name(name), _checked_value(name, value))
+    for name, value in headers:
+        if name.lower() in _OURS:
+            raise InputError(f"the request header {name} is the step's own", hint="see --token for credentials")
+        if _SECRET_HEADER.search(name):
+            redactor.add(value)
+        found.add(_checked_name(name), _checked_value(name, value))
+    return found
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+        raise InputError(f"{name!r} is no name for a request header", hint="it looks like X-Pipeline: job-42")
+    return name
+
+
+def _checked_value(name: str, value: str) -> str:
+    if not value.isascii() or not value.isprintable():
+        raise InputError(f"the value of the request header {name} holds line breaks or characters outside of ASCII")
+    return value.strip()
+
+
+def _is_near(connection: Connection) -> bool:
+    """Whether packing answers would cost more than it saves."""
+    host = urlsplit(connection.server).hostname or ""
+    return connection.disable_compression or (is_loopback(host) and not connection.proxy_url)

@@ -1,0 +1,57 @@
+"""Sends what must not be done twice: where the answer is lost, it looks whether it was done before sending again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from k8s_step.api import concurrency
+from k8s_step.api.client import Client
+from k8s_step.api.request import Answer, Request
+from k8s_step.connection.retries import Tries
+from k8s_step.errors import ApiError, StepError, ThrottledError, TimedOutError, UnreachableError
+
+Look = Callable[[], Answer | None]
+
+
+def deliver(client: Client, request: Request, look: Look, deadline: float | None) -> Answer:
+    """Send ``request``, whose ``retry`` is False, until it is done once or refused.
+
+    ``look`` reads the server's state after a lost answer or a 5xx: what was done, as an answer; ``None`` where nothing
+    was done, so that it may be sent again; or it raises where nobody can tell. Raises as :meth:`Client.send` does, or
+    what was lost where time is up before more is known.
+    """
+    with client.trying(deadline) as tries:
+        return _delivered(client, request, look, tries)
+
+
+def _delivered(client: Client, request: Request, look: Look, tries: Tries) -> Answer:
+    lost: StepError | None = None  # what came of an earlier try that may have done it
+    while True:
+        try:
+            return client.send(request, tries=tries)
+        except TimedOutError as late:
+            tries.may_be_done = tries.may_be_done or lost is not None
+            raise lost or late from None
+        except (UnreachableError, ApiError) as error:
+            lost = error if tries.may_be_done else lost
+            if lost is None:
+                raise
+            found = _looked(look, lost, tries)
+            if found is not None:
+                return found
+            is_refused, tries.may_be_done = not tries.may_be_done, False
+            concurrency.write_ends(is_done=False)
+            tries.is_over = False
+            if is_refused:
+                raise
+        client.wait_out(tries, looked=True)
+
+
+def _looked(look: Look, lost: StepError, tries: Tries) -> Answer | None:
+    try:
+        return look()
+    except TimedOutError:
+        raise lost from None
+    except ApiError as error:  # it is somebody else's, say: then it is known that ours was not done
+        tries.may_be_done = isinstance(error, ThrottledError)
+        raise

@@ -1,0 +1,241 @@
+"""Which resources the server serves: built-in kinds cost no request, others one per group version.
+
+Source: ``/api`` and ``/apis`` of the API server, aggregated (apidiscovery.k8s.io/v2) where it can, and kubectl's
+rules for short names (client-go's ``restmapper``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, InputError, NotFoundError
+from k8s_step.objects.resource import BUILTIN, Resource, builtin
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+_VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
+
+
+class Discovery:
+    """What one server serves, asked at most once for each group version; thread-safe.
+
+    ``deadline`` (``time.monotonic``) ends requests that are given none of their own.
+    """
+
+    def __init__(self, client: Client, deadline: float | None = None) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._known: dict[tuple[str, str], Resource] = {}  # by apiVersion and kind
+        self._own: list[Resource] = []
+        self._words: dict[_Wanted, Resource] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._stale: list[str] = []
+        self._lock = threading.Lock()
+
+    def add(self, resource: Resource) -> None:
+        """Take ``resource`` for served: this run creates its CustomResourceDefinition."""
+        self._known[resource.api_version, resource.kind] = resource
+        self._own.append(resource)
+
+    def resource(self, api_version: str, kind: str, *, deadline: float | None = None) -> Resource:
+        """The resource of a manifest's apiVersion and kind.
+
+        Raises :class:`InputError` with what the server serves instead where it does not serve this kind.
+        """
+        known = builtin(api_version, kind) or self._known.get((api_version, kind))
+        if known is not None:
+            return known
+        with self._lock:
+            lock = self._locks[api_version]
+        with lock:
+            known = self._known.get((api_version, kind))
+            return known or self._asked(api_version, kind, deadline)
+
+    def find(self, word: str) -> Resource:
+        """The resource that ``word`` names, as kubectl reads it.
+
+        A kind, plural, singular or short name, alone or as ``name.group``, ``name.version.group``, ``version/name`` or
+        ``group/version/name``. A full name counts before a short one, and kubectl's order of groups decides the rest.
+        """
+        wanted = _Wanted.read(word)
+        found = self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
+        if found is None:
+            everything = self._everything()
+            found = wanted.best(everything)
+            if found is None:
+                self._ask_for_stale(word, wanted)
+                raise self._no_such(word, wanted, everything)
+            self._words[wanted] = found
+        return found
+
+    def _asked(self, api_version: str, kind: str, deadline: float | None) -> Resource:
+        what = f"{api_version} {kind}"
+        deadline = self._deadline if deadline is None else deadline
+        request = Request("GET", _path(api_version), where=what)
+        try:
+            answer = self._client.send(request, deadline=deadline).body
+        except NotFoundError:
+            raise InputError(
+                f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, deadline)
+            ) from None
+        self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
+        if (api_version, kind) not in self._known:
+            raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=_near(kind, answer))
+        return self._known[api_version, kind]
+
+    def _versions(self, api_version: str, deadline: float | None) -> str:
+        """What the server has of the same group, for the error's next move."""
+        missing = "is its CustomResourceDefinition installed?"
+        group = api_version.rpartition("/")[0]
+        if not group:
+            return "is the apiVersion right?"
+        try:
+            answer = self._client.send(Request("GET", f"/apis/{group}"), deadline=deadline).body
+        except ApiError:
+            return missing
+        served = [str(version.get("groupVersion")) for version in answer.get("versions") or []]
+        return f"it serves {', '.join(served)}" if served else missing
+
+    def _everything(self) -> list[Resource]:
+        """All the server serves, in kubectl's order: the core group, then groups by priority, preferred version first.
+
+        Asked anew each time a word is not known, since a CustomResourceDefinition may have come in between.
+        """
+        with self._lock:
+            self._stale = []
+            return [resource for root in ("/api", "/apis") for resource in self._below(root)]
+
+    def _below(self, root: str) -> Iterator[Resource]:
+        answer = self._client.send(Request("GET", root, accept=_AGGREGATED), deadline=self._deadline).body
+        if answer.get("kind") == "APIGroupDiscoveryList":
+            yield from self._aggregated(answer)
+            return
+        for api_version in _legacy_versions(answer):
+            try:
+                request = Request("GET", _path(api_version))
+                yield from _listed(self._client.send(request, deadline=self._deadline).body)
+            except ApiError:  # an aggregated API whose server is down must not hide the others
+                self._stale.append(api_version)
+
+    def _aggregated(self, answer: dict[str, Any]) -> Iterator[Resource]:
+        for group in answer.get("items") or []:
+            name = (group.get("metadata") or {}).get("name") or ""
+            for version in group.get("versions") or []:
+                api_version = f"{name}/{version['version']}" if name else version["version"]
+                if version.get("freshness") == "Stale":
+                    self._stale.append(api_version)
+                yield from _aggregated_resources(name, version)
+
+    def _ask_for_stale(self, word: str, wanted: _Wanted) -> None:
+        """Raises :class:`UnavailableError` where the group that ``word`` names is not available at the moment."""
+        for api_version in self._stale:
+            group, _, version = api_version.rpartition("/")
+            if group == wanted.group and wanted.version in (None, version):
+                request = Request("GET", _path(api_version), where=word)
+                self._client.send(request, deadline=self._deadline)
+
+    def _no_such(self, word: str, wanted: _Wanted, everything: list[Resource]) -> InputError:
+        names = {name for resource in everything for name in _names(resource)}
+        close = difflib.get_close_matches(wanted.name, sorted(names), n=3)
+        hints = [f"close to it: {', '.join(close)}"] if close else []
+        if self._stale:
+            hints.append(f"not available at the moment: {', '.join(self._stale)}")
+        return InputError(f"the server serves no kind {word!r}", hint="; ".join(hints) or None)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A KIND argument taken apart; ``None`` is "any"."""
+
+    name: str
+    group: str | None = None
+    version: str | None = None
+
+    @classmethod
+    def read(cls, word: str) -> _Wanted:
+        lowered = word.strip().lower()
+        api_version, slash, name = lowered.rpartition("/")
+        if slash:
+            group, _, version = api_version.rpartition("/")
+            return cls(name, group, version)
+        name, _, rest = lowered.partition(".")
+        if not rest:
+            return cls(name)
+        version, _, group = rest.partition(".")
+        if _VERSION.fullmatch(version):
+            return cls(name, group, version)
+        return cls(name, rest)
+
+    def best(self, candidates: Iterable[Resource]) -> Resource | None:
+        """The first candidate by full name, else the first by short name."""
+        in_group = [resource for resource in candidates if self._is_in_group(resource)]
+        by_name = (resource for resource in in_group if self.name in _names(resource))
+        by_short_name = (resource for resource in in_group if self.name in resource.short_names)
+        return next(by_name, None) or next(by_short_name, None)
+
+    def _is_in_group(self, resource: Resource) -> bool:
+        if self.group is not None and resource.group != self.group:
+            return False
+        return self.version is None or resource.version == self.version
+
+
+def _names(resource: Resource) -> tuple[str, ...]:
+    return (resource.plural, resource.singular or resource.kind.lower(), resource.kind.lower())
+
+
+def _path(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _listed(answer: dict[str, Any]) -> Iterator[Resource]:
+    """The resources of an APIResourceList, without subresources."""
+    group, _, version = str(answer.get("groupVersion") or "").rpartition("/")
+    for item in answer.get("resources") or []:
+        if "/" not in item["name"]:
+            yield Resource(
+                group,
+                version,
+                item["kind"],
+                item["name"],
+                bool(item.get("namespaced")),
+                item.get("singularName") or item["kind"].lower(),
+                tuple(item.get("shortNames") or ()),
+            )
+
+
+def _aggregated_resources(group: str, version: dict[str, Any]) -> Iterator[Resource]:
+    for item in version.get("resources") or []:
+        kind = (item.get("responseKind") or {}).get("kind")
+        if kind:
+            yield Resource(
+                group,
+                version["version"],
+                kind,
+                item["resource"],
+                item.get("scope") == "Namespaced",
+                item.get("singularResource") or kind.lower(),
+                tuple(item.get("shortNames") or ()),
+            )
+
+
+def _legacy_versions(answer: dict[str, Any]) -> list[str]:
+    """The group versions of an APIVersions or APIGroupList document, each group's preferred one first."""
+    found = [str(version) for version in answer.get("versions") or []]
+    for group in answer.get("groups") or []:
+        preferred = (group.get("preferredVersion") or {}).get("groupVersion")
+        versions = [version["groupVersion"] for version in group.get("versions") or []]
+        found += sorted(versions, key=lambda version: version != preferred)
+    return found
+
+
+def _near(kind: str, answer: dict[str, Any]) -> str:
+    kinds = sorted({resource.kind for resource in _listed(answer)})
+    close = difflib.get_close_matches(kind, kinds, n=3)
+    return f"close to it: {', '.join(close)}" if close else f"kinds there: {', '.join(kinds[:20])}"

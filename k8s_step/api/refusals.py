@@ -1,0 +1,114 @@
+"""What an answer that is no success means: the API's Status as an error class, a proxy's words as what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from k8s_step.connection.ailments import UNFIT, Ailment, Said, plain_words
+from k8s_step.connection.transport import parsed
+from k8s_step.errors import (
+    ApiError,
+    ConflictError,
+    ExitCode,
+    ForbiddenError,
+    GoneError,
+    InvalidError,
+    NotFoundError,
+    StepError,
+    ThrottledError,
+    UnauthorizedError,
+    UnreachableError,
+    UnsupportedMediaTypeError,
+)
+
+_CLASSES: dict[int, type[ApiError]] = {
+    400: InvalidError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    415: UnsupportedMediaTypeError,
+    422: InvalidError,
+}
+_READ = 500  # characters of a plain text that are looked at
+_HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
+# RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
+_WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
+
+
+def said(code: int, raw: bytes, **request: Any) -> Said:
+    """An answer of 300 and up as data; ``request`` are the fields of :class:`Said` that tell of its request."""
+    status = parsed(raw) or {}
+    if status.get("kind") != "Status":
+        text = raw[: _READ * 4].decode(errors="replace")[:_READ]
+        return Said(code, text, is_status=False, **request)
+    details = status.get("details") or {}
+    causes = tuple(str(cause.get("reason") or "") for cause in details.get("causes") or ())
+    kind, reason = str(details.get("kind") or ""), str(status.get("reason") or "")
+    message = str(status.get("message") or "")
+    conflicts = tuple(cause for cause in causes if cause == "FieldManagerConflict")
+    return Said(code, message, reason, kind, conflicts, **request)
+
+
+def refusal(
+    found: Said, ailment: Ailment, content_type: str, raw: bytes, *, server: str, where: str | None = None
+) -> StepError:
+    """The error for an answer of 300 and up.
+
+    Only a Status is quoted. Anything else came from something in between, and what that says is never echoed: it
+    may repeat the request with its token. Of a plain text, the API server's own fixed words are.
+    """
+    code = found.code
+    if found.is_status:
+        return _said_by_kubernetes(code, parsed(raw) or {}, ailment, where)
+    if code == 400 and b"HTTP request to an HTTPS server" in raw:  # what Go's TLS server answers
+        return UnreachableError(f"{server} speaks TLS", where=where, hint="use https://")
+    if 300 <= code < 400:
+        message = f"{server} answered {code}, a redirect, which is not followed with credentials"
+        return UnreachableError(message, where=where, hint="use the API server's own address")
+    words = plain_words(ailment, found.message)
+    if words:
+        return ThrottledError(f"{server} answered {code}: {words}", code=code, where=where, hint=ailment.hint)
+    if code == 429:
+        return ThrottledError(_unlike_kubernetes(server, code, content_type), code=code, where=where, hint=_hint(code))
+    if code in _CLASSES:
+        return _CLASSES[code](_unlike_kubernetes(server, code, content_type), code=code, where=where, hint=_hint(code))
+    return UnreachableError(_unlike_kubernetes(server, code, content_type), where=where, hint="is a proxy in between?")
+
+
+def misanswer(code: int, content_type: str, server: str) -> str:
+    """What to say of a success that is not Kubernetes' own."""
+    return f"{_unlike_kubernetes(server, code, content_type)}: is a proxy in between?"
+
+
+def warnings(headers: Iterable[str]) -> tuple[str, ...]:
+    """The texts of ``Warning`` headers: deprecated versions, unknown fields, admission's advice."""
+    return tuple(re.sub(r"\\(.)", r"\1", text) for header in headers for text in _WARNING.findall(header))
+
+
+def _said_by_kubernetes(code: int, status: dict[str, Any], ailment: Ailment, where: str | None) -> ApiError:
+    message = str(status.get("message") or status.get("reason") or f"the server answered {code}")
+    hint = ailment.hint or _HINTS.get(code)
+    return _class(code, ailment)(message, code=code, status=status, where=where, hint=hint)
+
+
+def _class(code: int, ailment: Ailment) -> type[ApiError]:
+    if ailment is UNFIT:
+        return InvalidError
+    if ailment.ends is ExitCode.UNREACHABLE:
+        return ThrottledError
+    return _CLASSES.get(code, ApiError)
+
+
+def _unlike_kubernetes(server: str, code: int, content_type: str) -> str:
+    kind = content_type.partition(";")[0].strip().lower()
+    # A type nobody knows could carry anything: only the usual ones are named.
+    said = f" with {kind}" if re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,40}", kind) else ""
+    return f"{server} answered {code}{said}, not as Kubernetes does"
+
+
+def _hint(code: int) -> str:
+    return _HINTS.get(code, "is the server's address right, and is a proxy in between?")

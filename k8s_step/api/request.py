@@ -1,0 +1,64 @@
+"""A request to the API and its answer as plain data, so that tests can read both without a server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as data.
+
+    ``accept`` with ``json`` in it: the answer is parsed. ``retry=False``: not repeated where the server may have acted
+    on it. ``patient=False``: a server that does not answer is given up soon, as at the first contact. ``where`` is the
+    object's kind/namespace/name, for errors.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    content_type: str | None = None
+    accept: str = "application/json"
+    retry: bool = True
+    patient: bool = True
+    where: str | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may change something: not a read, and not a dry run."""
+        return self.method != "GET" and ("dryRun", "All") not in self.query
+
+    @property
+    def target(self) -> str:
+        """Path and query as the request line has them."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether its body names the resourceVersion or the uid that alone it is meant for."""
+        try:
+            body = json.loads(self.body or b"null")
+        except ValueError:
+            body = None
+        if isinstance(body, list):
+            return any(one.get("op") != "test" and one.get("path") in _VERSION for one in body if isinstance(one, dict))
+        metadata = body.get("metadata") if isinstance(body, dict) else None
+        return isinstance(metadata, dict) and bool(metadata.get("resourceVersion") or metadata.get("uid"))
+
+
+_VERSION = ("/metadata/resourceVersion", "/metadata/uid")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: ``body`` is the JSON object (empty where none was asked for), ``warnings`` the server's own."""
+
+    code: int
+    body: dict[str, Any] = field(repr=False)
+    raw: bytes = field(repr=False)
+    warnings: tuple[str, ...] = ()
+    date: str | None = None

@@ -1,0 +1,179 @@
+"""Watches that go on: from a resourceVersion, resumed after a cut, started over after 410, polled where forbidden.
+
+Source of the protocol: "Efficient detection of changes" in Kubernetes' API concepts.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_step.api.client import Client, LineStream
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
+from k8s_step.objects.resource import Resource
+
+_LASTS = 290  # seconds asked for; the server closes the watch then and we resume it
+_SILENCE = 330.0  # seconds without even the server's own close: the connection is dead
+_LONGEST_PAUSE = 5.0
+_POLL = 2.0  # seconds between two lists where watching is forbidden
+
+
+@dataclass(frozen=True)
+class Event:
+    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK as the server sent it, or LISTED.
+
+    LISTED comes first when no resourceVersion was given, and again after 410 or at each poll: ``items`` is then
+    all there is, so that what is missing from it has gone.
+    """
+
+    type: str
+    object: dict[str, Any]
+    items: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is watched: one resource, in a namespace or (``None``) in all, narrowed by selectors or to one name."""
+
+    resource: Resource
+    namespace: str | None = None
+    name: str | None = None
+    label_selector: str | None = None
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The selectors, as query parameters."""
+        pairs = []
+        if self.name:
+            pairs.append(("fieldSelector", f"metadata.name={self.name}"))
+        if self.label_selector:
+            pairs.append(("labelSelector", self.label_selector))
+        return tuple(pairs)
+
+    @property
+    def text(self) -> str:
+        """``deployments.apps in shop``, for messages."""
+        return f"{self.resource.full_name} in {self.namespace}" if self.namespace else self.resource.full_name
+
+
+@dataclass
+class Watch:
+    """One endless, restartable watch; iterate it in a thread of its own and ``stop()`` it from any other."""
+
+    client: Client
+    scope: Scope
+    resource_version: str | None = None
+    notice: Callable[[str], None] = lambda _: None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _stream: LineStream | None = None
+    _failures: int = 0
+
+    def stop(self) -> None:
+        """End the iteration promptly, also while it waits for the server."""
+        self._stopped.set()
+        stream = self._stream
+        if stream is not None:
+            stream.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        """Events until ``stop()``. Raises :class:`ForbiddenError` where neither watch nor list is allowed."""
+        while not self._stopped.is_set():
+            try:
+                yield from self._once()
+            except GoneError:
+                self.resource_version = None
+                self._pause_after_failure()
+            except ForbiddenError:
+                yield from self._poll()
+            except UnreachableError as error:
+                self._lost(str(error))
+            except ApiError as error:
+                if error.code < 500 and error.code != 429:
+                    raise
+                self._lost(str(error))
+
+    def _once(self) -> Iterator[Event]:
+        if self.resource_version is None:
+            yield self._list()
+        yield from self._events()
+
+    def _list(self) -> Event:
+        path = self.scope.resource.path(self.scope.namespace)
+        body = self.client.send(Request("GET", path, self.scope.query, where=self.scope.text)).body
+        self.resource_version = str((body.get("metadata") or {}).get("resourceVersion") or "0")
+        return Event("LISTED", {}, tuple(self._whole(item) for item in body.get("items") or ()))
+
+    def _whole(self, item: dict[str, Any]) -> dict[str, Any]:
+        """The items of a list carry neither apiVersion nor kind."""
+        resource = self.scope.resource
+        return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+
+    def _events(self) -> Iterator[Event]:
+        query = (
+            *self.scope.query,
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", self.resource_version or "0"),
+            ("timeoutSeconds", str(_LASTS)),
+        )
+        request = Request("GET", self.scope.resource.path(self.scope.namespace), query, where=self.scope.text)
+        with self.client.stream(request, idle_timeout=_SILENCE) as lines:
+            self._stream = lines
+            if self._stopped.is_set():
+                return
+            for line in lines:
+                if line:
+                    yield from self._read(line)
+
+    def _read(self, line: bytes) -> Iterator[Event]:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            raise UnreachableError(f"the watch of {self.scope.text} broke off in the middle of an event") from None
+        obj = event.get("object") or {}
+        if event.get("type") == "ERROR":
+            raise _error(obj, self.scope)
+        self.resource_version = str((obj.get("metadata") or {}).get("resourceVersion") or self.resource_version)
+        self._failures = 0
+        if event.get("type") != "BOOKMARK":
+            yield Event(str(event.get("type")), obj)
+
+    def _poll(self) -> Iterator[Event]:
+        """List again and again: this token may list, but not watch."""
+        yield self._list_or_get()
+        self.notice(f"may not watch {self.scope.text}: asking again every {_POLL:g} s instead")
+        while not self._stopped.wait(_POLL):
+            try:
+                yield self._list_or_get()
+            except UnreachableError as error:
+                self._lost(str(error))
+
+    def _list_or_get(self) -> Event:
+        if self.scope.name is None:
+            return self._list()
+        path = self.scope.resource.path(self.scope.namespace, self.scope.name)
+        try:
+            return Event("LISTED", {}, (self.client.send(Request("GET", path, where=self.scope.text)).body,))
+        except NotFoundError:
+            return Event("LISTED", {})
+
+    def _lost(self, why: str) -> None:
+        if self._failures == 1:  # one cut is everyday; the second in a row is worth a line
+            self.notice(f"lost the watch of {self.scope.text}, resuming: {why}")
+        self._pause_after_failure()
+
+    def _pause_after_failure(self) -> None:
+        self._failures += 1
+        if self._failures > 1:
+            self._stopped.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._failures) * random.uniform(0.5, 1))
+
+
+def _error(status: dict[str, Any], scope: Scope) -> ApiError:
+    code = int(status.get("code") or 500)
+    kind = GoneError if code == 410 else ApiError
+    return kind(str(status.get("message") or "the watch failed"), code=code, status=status, where=scope.text)

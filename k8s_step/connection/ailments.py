@@ -1,0 +1,482 @@
+"""What an answer that is no success tells of the server: a table says how long each is waited for, and in what it ends.
+
+Pure. ``docs/answers.md`` is written from this table. The words are those of the sources that each row names; paths
+without a host are of kubernetes/kubernetes (``staging/src`` left out).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from k8s_step.errors import ExitCode
+from k8s_step.objects.resource import BUILTIN
+
+
+class Patience(Enum):
+    """How long a request is tried again. 30 and 10 seconds count for all requests in the same trouble together."""
+
+    NONE = "not at all"
+    FEW = "five tries, within some two seconds"
+    SHORT = "10 s"
+    WHILE = "30 s"
+    LONG = "until `--timeout`; 30 s where the server has not answered before"
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer that is no success, and the request it is an answer to.
+
+    ``message`` is the Status's, or the first characters of a plain text; ``kind`` its ``details.kind``; ``causes`` the
+    reasons of its ``details.causes``. ``is_bound``: the request is meant for one resourceVersion or uid alone.
+    """
+
+    code: int
+    message: str = ""
+    reason: str = ""
+    kind: str = ""
+    causes: tuple[str, ...] = ()
+    is_status: bool = True
+    method: str = "PATCH"
+    path: str = "/api/v1/namespaces/shop/configmaps/web"
+    is_apply: bool = True
+    is_bound: bool = False
+
+
+def _always(_: Said) -> bool:
+    return True
+
+
+@dataclass(frozen=True, eq=False)
+class Ailment:
+    """One row. ``ends``: what the run comes to where it lasts; ``late``: where ``--timeout`` is over before.
+
+    ``is_undone``: nothing has been done, so that even what must not be done twice may be sent again. ``is_crowded``:
+    fewer requests at once would help. ``quiet``: tries that fail before a line says so. ``over`` says that it is over.
+    """
+
+    title: str
+    patience: Patience
+    ends: ExitCode = ExitCode.UNREACHABLE
+    late: ExitCode | None = None
+    codes: tuple[int, ...] = ()
+    words: re.Pattern[str] | None = None
+    when: Callable[[Said], bool] = _always
+    is_undone: bool = False
+    is_crowded: bool = False
+    quiet: int = 1
+    hint: str | None = None
+    over: str = "{server} answers again"
+    source: str = ""
+    example: Said | None = None
+
+    @property
+    def late_end(self) -> ExitCode:
+        """The exit code where ``--timeout`` is over before the patience is."""
+        return self.ends if self.late is None else self.late
+
+    def fits(self, said: Said) -> bool:
+        """Whether this is what ``said`` tells."""
+        is_worded = self.words is None or self.words.search(said.message) is not None
+        return said.code in self.codes and is_worded and self.when(said)
+
+    def subject(self, message: str) -> str:
+        """What of the cluster is ill, such as the name of a webhook; empty: the server as a whole."""
+        found = self.words.search(message) if self.words else None
+        return str(found.groupdict().get("subject") or "") if found else ""
+
+
+def ailment_of(said: Said) -> Ailment:
+    """The first row that fits."""
+    return next((one for one in AILMENTS if one.fits(said)), REFUSED)
+
+
+def plain_words(ailment: Ailment, text: str) -> str:
+    """What may be quoted of a plain text: words of the API server's own, never what a proxy in between made up."""
+    found = ailment.words.search(text) if ailment.words else None
+    return found[0] if found else ""
+
+
+def api_service(path: str) -> str | None:
+    """``v1beta1.metrics.k8s.io`` for a path of that group version, ``None`` for the groups of every API server."""
+    parts = path.strip("/").split("/")
+    if len(parts) < 3 or parts[0] != "apis" or parts[1] in _BUILTIN_GROUPS:
+        return None
+    return f"{parts[2]}.{parts[1]}"
+
+
+_BUILTIN_GROUPS = {resource.group for resource in BUILTIN} | {
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "node.k8s.io",
+    "resource.k8s.io",
+}
+
+
+# -- conditions on the request
+
+
+def _is_of_another(said: Said) -> bool:
+    """A conflict about another object than the request's. A failed precondition names the kind, not the resource."""
+    is_resource = said.kind != "" and said.kind == said.kind.lower()
+    is_own = said.kind.split("/")[0] in said.path.split("/")
+    return said.reason == "Conflict" and is_resource and not is_own and not _is_denied(said)
+
+
+def _is_race(said: Said) -> bool:
+    """A conflict about the object itself, though the request is meant for it whatever its version."""
+    is_precondition = "precondition" in said.message.lower()
+    is_meant = said.is_bound or bool(said.causes) or is_precondition or _is_denied(said)
+    return said.reason == "Conflict" and not is_meant
+
+
+def _is_denied(said: Said) -> bool:
+    return said.message.startswith("admission webhook")
+
+
+def _is_double(said: Said) -> bool:
+    """Two applies create the same object, and one of them is told that the other was faster."""
+    return said.reason == "AlreadyExists" and said.method == "PATCH" and said.is_apply
+
+
+def _is_foreign(said: Said) -> bool:
+    return not said.is_status and api_service(said.path) is not None
+
+
+def _is_status(said: Said) -> bool:
+    return said.is_status
+
+
+def _is_plain(said: Said) -> bool:
+    return not said.is_status
+
+
+def _is_server_timeout(said: Said) -> bool:
+    return said.reason == "ServerTimeout"
+
+
+def _quota_conflict() -> Said:
+    message = 'Operation cannot be fulfilled on resourcequotas "compute": the object has been modified; please apply'
+    return Said(409, f"{message} your changes to the latest version and try again", "Conflict", "resourcequotas")
+
+
+def _own_conflict(*, is_bound: bool) -> Said:
+    message = 'Operation cannot be fulfilled on configmaps "web": the object has been modified; please apply'
+    rest = "your changes to the latest version and try again"
+    return Said(409, f"{message} {rest}", "Conflict", "configmaps", is_bound=is_bound)
+
+
+# An apply body or a strategic merge patch that does not fit the schema is a plain 500, though it will never fit; a
+# conversion by webhook may yet succeed.
+_UNFIT = re.compile(
+    r"^(?:failed to create typed patch object|failed to convert new object)(?!.*webhook)"
+    r"|does not contain declared merge key|doesn't match \$setElementOrder list|unknown patch type: "
+    r"|merging lists cannot yet be specified in the patch|expected a \S+(?: \{\})?, but received a ",
+    re.DOTALL,
+)
+_ERROR = r"^(?:Internal error occurred: )?"  # how NewInternalError of k8s.io/apimachinery begins
+# -- no answer at all
+
+CUT = Ailment(
+    "no whole answer: connection refused, cut, reset, half an answer; a name that is not known",
+    Patience.LONG,
+    source="TCP, TLS and HTTP",
+)
+# -- answers
+
+BUSY = Ailment(
+    "429: the server has too much to do, is shutting down, or initializes its storage",
+    Patience.LONG,
+    late=ExitCode.TIMED_OUT,
+    codes=(429,),
+    is_undone=True,
+    is_crowded=True,
+    quiet=3,
+    words=re.compile(
+        r"Too many requests, please try again later|The apiserver is shutting down, please try again later|",
+        re.IGNORECASE,
+    ),
+    source="k8s.io/apiserver/pkg/server/filters: priority-and-fairness.go, with_retry_after.go; storage/cacher",
+    example=Said(429, "Too many requests, please try again later.", is_status=False),
+)
+QUOTA_RACE = Ailment(
+    "409 about another object than the request's: a resource quota that many requests count up at once",
+    Patience.WHILE,
+    late=ExitCode.TIMED_OUT,
+    codes=(409,),
+    when=_is_of_another,
+    is_undone=True,
+    is_crowded=True,
+    quiet=3,
+    over="the conflicts on its quota are over",
+    source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go",
+    example=_quota_conflict(),
+)
+RACE = Ailment(
+    "409 about the object itself, to a request that names neither resourceVersion nor uid",
+    Patience.WHILE,
+    ends=ExitCode.REFUSED,
+    late=ExitCode.TIMED_OUT,
+    codes=(409,),
+    when=_is_race,
+    is_undone=True,
+    quiet=3,
+    over="the conflicts are over",
+    hint="something else writes it all the time: see its managedFields",
+    source="k8s.io/apiserver/pkg/storage/errors/storage.go (InterpretUpdateError)",
+    example=_own_conflict(is_bound=False),
+)
+DOUBLE = Ailment(
+    "409 AlreadyExists to an apply: somebody else created the object at the same moment",
+    Patience.WHILE,
+    ends=ExitCode.REFUSED,
+    late=ExitCode.TIMED_OUT,
+    codes=(409,),
+    when=_is_double,
+    is_undone=True,
+    quiet=3,
+    over="the conflicts are over",
+    source="k8s.io/apiserver/pkg/storage/errors/storage.go (InterpretCreateError)",
+    example=Said(409, 'configmaps "web" already exists', "AlreadyExists", "configmaps"),
+)
+CONFLICT = Ailment(
+    "409 else: another field manager, another resourceVersion or uid than asked for, a name that is taken",
+    Patience.NONE,
+    ends=ExitCode.REFUSED,
+    codes=(409,),
+    source="k8s.io/apimachinery/pkg/util/managedfields",
+    example=_own_conflict(is_bound=True),
+)
+NOT_READY = Ailment(
+    "403 `not yet ready to handle request`: an API server that has only just started",
+    Patience.WHILE,
+    codes=(403,),
+    words=re.compile(r"not yet ready to handle request$"),
+    is_undone=True,
+    source="k8s.io/apiserver/pkg/admission/plugin: namespace/lifecycle, webhook/generic, policy/generic",
+    example=Said(403, 'configmaps "web" is forbidden: not yet ready to handle request', "Forbidden", "configmaps"),
+)
+QUOTA_UNKNOWN = Ailment(
+    "403 `status unknown for quota`: a new resource quota that has not been counted yet",
+    Patience.WHILE,
+    ends=ExitCode.REFUSED,
+    codes=(403,),
+    words=re.compile(r": status unknown for quota: (?P<subject>[^,]+), resources: "),
+    is_undone=True,
+    over="quota {subject} is counted",
+    hint="is the controller manager at work?",
+    source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go",
+    example=Said(403, 'pods "web" is forbidden: status unknown for quota: compute, resources: pods', "Forbidden"),
+)
+UNFIT = Ailment(
+    "500 to a patch or an apply that does not fit the object's schema",
+    Patience.NONE,
+    ends=ExitCode.REFUSED,
+    codes=(500,),
+    words=_UNFIT,
+    source="k8s.io/apimachinery/pkg/util: managedfields (structuredmerge.go), mergepatch and strategicpatch",
+    example=Said(500, "failed to create typed patch object (shop/web; /v1, Kind=ConfigMap): .data: expected map"),
+)
+DENIED = Ailment(
+    "500 and more: `admission webhook … denied the request`, which is the webhook's own word",
+    Patience.FEW,
+    ends=ExitCode.REFUSED,
+    codes=(500, 501, 502, 503, 504),
+    words=re.compile(r'^admission webhook "(?P<subject>[^"]*)" denied the request'),
+    is_undone=True,
+    over="the webhook {subject} answers again",
+    source="k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go",
+    example=Said(500, 'admission webhook "policy.example.com" denied the request: no policy could be read'),
+)
+WEBHOOK = Ailment(
+    "500 `failed calling webhook`: an admission webhook that can't be reached, or gives no proper answer",
+    Patience.WHILE,
+    codes=(500,),
+    words=re.compile(_ERROR + r'failed calling webhook "(?P<subject>[^"]*)"'),
+    is_undone=True,
+    over="the webhook {subject} answers again",
+    hint="are the pods behind the webhook's Service ready?",
+    source="k8s.io/apiserver/pkg/util/webhook/error.go",
+    example=Said(
+        500,
+        'Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post'
+        ' "https://check.shop.svc:443/check?timeout=10s": no endpoints available for service "check"',
+        "InternalError",
+    ),
+)
+CONVERSION = Ailment(
+    "500 `conversion webhook … failed: Post`: the webhook of a CustomResourceDefinition that can't be reached",
+    Patience.WHILE,
+    codes=(500,),
+    words=re.compile(r"conversion webhook for (?P<subject>\S+, Kind=\w+) failed: Post "),
+    over="the conversion webhook for {subject} answers again",
+    hint="are the pods behind the conversion webhook's Service ready?",
+    source="k8s.io/apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go",
+    example=Said(
+        500,
+        'conversion webhook for shop.example/v1, Kind=Widget failed: Post "https://convert.shop.svc:443/convert":'
+        " dial tcp 10.0.0.7:443: connect: connection refused",
+        path="/apis/shop.example/v1/namespaces/shop/widgets/web",
+    ),
+)
+ETCD_CROWDED = Ailment(
+    "500 `etcdserver: too many requests`",
+    Patience.LONG,
+    codes=(500,),
+    words=re.compile(r"etcdserver: too many requests"),
+    is_undone=True,
+    is_crowded=True,
+    source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
+    example=Said(500, "etcdserver: too many requests"),
+)
+ETCD_FULL = Ailment(
+    "500 `etcdserver: mvcc: database space exceeded`",
+    Patience.FEW,
+    codes=(500,),
+    words=re.compile(r"etcdserver: mvcc: database space exceeded"),
+    is_undone=True,
+    hint="the cluster's etcd is full: whoever runs it has to compact and defragment it, and to disarm the alarm",
+    source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
+    example=Said(500, "etcdserver: mvcc: database space exceeded"),
+)
+ETCD = Ailment(
+    "500 `etcdserver: leader changed`, `no leader`, `request timed out` and the like",
+    Patience.LONG,
+    codes=(500,),
+    words=re.compile(
+        r"etcdserver: (?:leader changed|no leader|not leader|not capable|server stopped|unhealthy cluster"
+        r"|request timed out|request cancell?ed|context deadline exceeded)"
+        r"|etcdclient: no available endpoints"
+    ),
+    source="go.etcd.io/etcd: api/v3rpc/rpctypes/error.go, client/v3/client.go",
+    example=Said(500, "etcdserver: leader changed"),
+)
+STORAGE = Ailment(
+    "500 of the way to etcd or to a KMS plugin: `rpc error: code = Unavailable`, `context deadline exceeded`",
+    Patience.LONG,
+    codes=(500,),
+    words=re.compile(
+        r"rpc error: code = (?:Unavailable|DeadlineExceeded|Canceled|Aborted|ResourceExhausted)\b"
+        rf"|{_ERROR}context (?:deadline exceeded|canceled)$"
+    ),
+    source="google.golang.org/grpc/status, k8s.io/apiserver/pkg/storage/etcd3/store.go",
+    example=Said(500, "rpc error: code = Unavailable desc = error reading from server: EOF"),
+)
+SERVER_TIMEOUT = Ailment(
+    "500 with reason ServerTimeout: `could not be completed at this time, please try again`",
+    Patience.LONG,
+    codes=(500,),
+    when=_is_server_timeout,
+    source="k8s.io/apiserver/pkg/storage/errors/storage.go (IsUnreachable)",
+    example=Said(
+        500,
+        "The update operation against configmaps could not be completed at this time, please try again.",
+        "ServerTimeout",
+        "configmaps",
+    ),
+)
+ADMISSION = Ailment(
+    "500 `resource quota evaluation timed out`, `allocator not ready`: admission that does not keep up",
+    Patience.WHILE,
+    codes=(500,),
+    words=re.compile(r"^Internal error occurred: (?:resource quota evaluation timed out|.*: allocator not ready$)"),
+    is_undone=True,
+    source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/registry/core/service/ipallocator",
+    example=Said(500, "Internal error occurred: resource quota evaluation timed out", "InternalError"),
+)
+FILTER = Ailment(
+    "500 in plain text `Internal Server Error`: the authorizer, or another filter before the API, does not answer",
+    Patience.WHILE,
+    codes=(500,),
+    words=re.compile(r"^Internal Server Error(?=: \")"),
+    when=_is_plain,
+    source="k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go (InternalError)",
+    example=Said(500, 'Internal Server Error: "/api/v1/namespaces/shop/configmaps/web": no answer', is_status=False),
+)
+INTERNAL = Ailment(
+    "500 else, in Kubernetes' words",
+    Patience.FEW,
+    ends=ExitCode.REFUSED,
+    codes=(500,),
+    when=_is_status,
+    source="k8s.io/apimachinery/pkg/api/errors (NewInternalError)",
+    example=Said(500, "Internal error occurred: something else", "InternalError"),
+)
+PROXY_INTERNAL = Ailment(
+    "500 else, not in Kubernetes' words",
+    Patience.FEW,
+    codes=(500,),
+    source="a proxy in between",
+    example=Said(500, "<html>", is_status=False),
+)
+AGGREGATED = Ailment(
+    "503 in plain text to a request for an aggregated API: its APIService is not available",
+    Patience.SHORT,
+    codes=(503,),
+    words=re.compile(r"^the API (?P<subject>\S+) is not available|"),
+    when=_is_foreign,
+    over="the API {subject} is available again",
+    source="k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go",
+    example=Said(503, "service unavailable", is_status=False, path="/apis/metrics.k8s.io/v1beta1/nodes/web"),
+)
+AWAY = Ailment(
+    "502, 503, 504, Kubernetes' own or a load balancer's: a server that restarts, `apiserver is shutting down`,"
+    " `request did not complete within requested timeout`",
+    Patience.LONG,
+    codes=(502, 503, 504),
+    source="k8s.io/apiserver/pkg: server/filters (waitgroup.go, timeout.go), endpoints/handlers/finisher",
+    example=Said(503, "apiserver is shutting down", "ServiceUnavailable"),
+)
+UNAUTHORIZED = Ailment(
+    "401: sent once more where a token file, a plugin or an identity provider has a new token",
+    Patience.NONE,
+    ends=ExitCode.REFUSED,
+    codes=(401,),
+    source="k8s.io/apiserver/pkg/endpoints/filters/authentication.go",
+    example=Said(401, "Unauthorized", "Unauthorized"),
+)
+REDIRECT = Ailment(
+    "3xx: not followed with credentials",
+    Patience.NONE,
+    codes=tuple(range(300, 400)),
+    source="a proxy in between",
+    example=Said(302, "", is_status=False),
+)
+REFUSED = Ailment(
+    "4xx else: forbidden, not found, not allowed, gone, too large, invalid",
+    Patience.NONE,
+    ends=ExitCode.REFUSED,
+    source="k8s.io/apimachinery/pkg/api/errors",
+    example=Said(403, 'configmaps "web" is forbidden: User "ci" cannot patch it', "Forbidden", "configmaps"),
+)
+AILMENTS = (
+    BUSY,
+    QUOTA_RACE,
+    RACE,
+    DOUBLE,
+    CONFLICT,
+    NOT_READY,
+    QUOTA_UNKNOWN,
+    UNFIT,
+    DENIED,
+    WEBHOOK,
+    CONVERSION,
+    ETCD_CROWDED,
+    ETCD_FULL,
+    ETCD,
+    STORAGE,
+    SERVER_TIMEOUT,
+    ADMISSION,
+    FILTER,
+    INTERNAL,
+    PROXY_INTERNAL,
+    AGGREGATED,
+    AWAY,
+    UNAUTHORIZED,
+    REDIRECT,
+    REFUSED,
+)

@@ -1,0 +1,171 @@
+"""Why an exchange with the server failed, in plain words: from the exceptions of socket, TLS and HTTP library."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
+
+from k8s_step.connection.settings import Connection
+
+
+class Fault(Exception):  # noqa: N818 - raised and caught between transport and client only
+    """No whole answer came.
+
+    ``sent``: the server may have acted on it; ``lasting``: trying again will not help; ``silent``: nothing came at all
+    in the time there was.
+    """
+
+    def __init__(
+        self, reason: str, hint: str | None = None, *, sent: bool = True, lasting: bool = False, silent: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.sent = sent
+        self.lasting = lasting
+        self.silent = silent
+
+
+ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+_NOT_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError, ssl.SSLCertVerificationError)
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_* of chains that end in nothing trusted
+_CERTIFICATE_PROBLEMS = {
+    9: ("the server's certificate is not valid yet", "look at this machine's clock"),
+    10: ("the server's certificate has expired", "look at this machine's clock, or renew the certificate"),
+}
+
+
+def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fault:
+    """What went wrong, for a person, from the layers of exceptions the libraries wrap it in."""
+    links = list(_chain(error))
+    for kind, explain in _EXPLANATIONS:
+        link = next((link for link in links if isinstance(link, kind)), None)
+        if link is not None:
+            fault = explain(link, connection, timeout)
+            break
+    else:
+        fault = Fault("the connection failed")
+    sent = fault.sent and not any(isinstance(link, _NOT_SENT) for link in links)
+    proxied = any(isinstance(link, ProxyError) for link in links)
+    reason = f"the proxy {without_password(connection.proxy_url)}: {fault.reason}" if proxied else fault.reason
+    return Fault(reason, fault.hint, sent=sent, lasting=fault.lasting, silent=fault.silent)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and everything in it: causes, reasons and arguments that are exceptions themselves."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            waiting += [getattr(link, "reason", None), link.__cause__, link.__context__, *link.args]
+
+
+def _explain_certificate(link: BaseException, connection: Connection, _: float) -> Fault:
+    code = getattr(link, "verify_code", 0)
+    if code in _UNKNOWN_AUTHORITY:
+        hint = "the CA given is not the one that signed it" if connection.ca else "pass the cluster's CA with --ca"
+        return Fault("the server's certificate is signed by an unknown authority", hint, sent=False, lasting=True)
+    if code in _CERTIFICATE_PROBLEMS:
+        return Fault(*_CERTIFICATE_PROBLEMS[code], sent=False, lasting=True)
+    name = connection.tls_server_name or urlsplit(connection.server).hostname
+    if code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        hint = "use a name it is for, or set tls-server-name in the kubeconfig"
+        return Fault(f"the server's certificate is not for {name}", hint, sent=False, lasting=True)
+    message = getattr(link, "verify_message", "") or "it does not verify"
+    return Fault(f"the server's certificate is refused: {message}", sent=False, lasting=True)
+
+
+def _explain_tls(link: BaseException, _: Connection, __: float) -> Fault:
+    reason = str(getattr(link, "reason", "") or "")
+    if isinstance(link, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return Fault("the server closed the connection")
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        return Fault("the server does not speak TLS", "use http:// if that is meant", sent=False, lasting=True)
+    if "CERTIFICATE" in reason:
+        return Fault(f"the server refused our client certificate, or wants one ({reason})", sent=False, lasting=True)
+    return Fault(f"TLS failed ({reason or 'unknown reason'})")
+
+
+def _explain_name(link: BaseException, connection: Connection, _: float) -> Fault:
+    proxy = urlsplit(connection.proxy_url or "").hostname
+    name = proxy or urlsplit(connection.server).hostname
+    passing = getattr(link, "errno", None) == socket.EAI_AGAIN
+    reason = f"the name {name} could not be looked up" if passing else f"the name {name} is not known"
+    return Fault(reason, "is the server's address right?", sent=False, lasting=not passing)
+
+
+def _explain_timeout(_: BaseException, __: Connection, timeout: float) -> Fault:
+    return Fault(f"timed out after {timeout:.3g}s", silent=True)
+
+
+def _explain_no_connection(_: BaseException, __: Connection, timeout: float) -> Fault:
+    return Fault(
+        f"no connection after {timeout:.3g}s", "is the address right, and is a firewall in between?", sent=False
+    )
+
+
+def _explain_refused(_: BaseException, __: Connection, ___: float) -> Fault:
+    return Fault("connection refused", "is it running, and is the port right?", sent=False)
+
+
+def _explain_not_http(_: BaseException, connection: Connection, __: float) -> Fault:
+    hint = "use https:// if that is meant" if connection.server.startswith("http:") else None
+    return Fault("the answer is not HTTP", hint)
+
+
+def _explain_proxy(link: BaseException, _: Connection, __: float) -> Fault:
+    said = next((str(inner) for inner in _chain(link) if str(inner).startswith("Tunnel connection failed")), "")
+    code = said.removeprefix("Tunnel connection failed: ")[:3]
+    return Fault(f"it answered {code}" if code else "it does not let us through", sent=False, lasting=code == "407")
+
+
+def _explain_system(link: BaseException, _: Connection, __: float) -> Fault:
+    return Fault((getattr(link, "strerror", None) or "the connection failed").lower())
+
+
+def _saying(reason: str, **options: Any) -> Callable[[BaseException, Connection, float], Fault]:
+    return lambda *_: Fault(reason, **options)
+
+
+_EXPLANATIONS: list[tuple[Any, Callable[[BaseException, Connection, float], Fault]]] = [
+    (ssl.SSLCertVerificationError, _explain_certificate),
+    (ssl.SSLError, _explain_tls),
+    ((socket.gaierror, NameResolutionError, UnicodeError), _explain_name),
+    (ConnectionRefusedError, _explain_refused),
+    (ConnectTimeoutError, _explain_no_connection),
+    ((TimeoutError, ReadTimeoutError), _explain_timeout),
+    (http.client.RemoteDisconnected, _saying("the server closed the connection without an answer")),
+    (http.client.IncompleteRead, _saying("the answer broke off")),
+    (http.client.BadStatusLine, _explain_not_http),
+    (ProxyError, _explain_proxy),
+    (DecodeError, _saying("the answer is packed wrongly")),
+    ((ConnectionResetError, BrokenPipeError), _saying("the connection was cut")),
+    (urllib3.exceptions.IncompleteRead, _saying("the answer broke off")),
+    (OSError, _explain_system),
+    ((http.client.HTTPException, HTTPError), _saying("the answer broke off")),
+]
+
+
+def without_password(proxy: str | None) -> str:
+    url = urlsplit(proxy or "")
+    port = f":{url.port}" if url.port else ""
+    return f"{url.scheme}://{url.hostname}{port}"

@@ -1,0 +1,85 @@
+"""TLS for one connection, made in memory: nothing in the environment can put another CA in the cluster's place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from k8s_step.connection.credentials import Certificate
+from k8s_step.connection.settings import Connection
+from k8s_step.errors import InputError
+
+
+def tls_context(
+    connection: Connection, certificate: Certificate | None, *, with_system: bool = False
+) -> ssl.SSLContext:
+    """TLS for this connection: the cluster's CA alone, or the system's trust store where there is none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    # Go trusts any certificate it is given as CA, an intermediate one too; OpenSSL must be told to.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if connection.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if connection.ca:
+        _trust(context, connection)
+    if not connection.ca or with_system:
+        _trust_system(context)
+    if certificate:
+        _identify(context, certificate, connection)
+    return context
+
+
+def _trust(context: ssl.SSLContext, connection: Connection) -> None:
+    try:
+        context.load_verify_locations(cadata=(connection.ca or b"").decode("ascii", "replace"))
+    except (ssl.SSLError, ValueError):
+        raise InputError("the certificate authority holds no PEM certificate", where=connection.origin) from None
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        context.load_default_certs()
+    else:
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # here, because a system without trusted certificates is rare
+
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+
+
+def _identify(context: ssl.SSLContext, certificate: Certificate, connection: Connection) -> None:
+    """Load the client certificate; OpenSSL reads it from a file, so it gets one that nobody else can open."""
+
+    def refuse_password() -> str:
+        raise InputError("the client key is encrypted", where=connection.origin, hint="give it without a passphrase")
+
+    with _private_file(certificate.chain.rstrip() + b"\n" + certificate.key) as path:
+        try:
+            context.load_cert_chain(path, password=refuse_password)
+        except (ssl.SSLError, OSError):
+            message = "the client certificate and its key are no PEM, or do not belong together"
+            raise InputError(message, where=connection.origin) from None
+
+
+@contextlib.contextmanager
+def _private_file(content: bytes) -> Iterator[str]:
+    """A path with ``content``: in memory where Linux can, else in a file of mode 0600 that is removed at once."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
+        path, remove = f"/proc/self/fd/{descriptor}", False
+    else:
+        descriptor, path = tempfile.mkstemp()
+        remove = True
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield path
+    finally:
+        if remove:
+            Path(path).unlink()

@@ -1,0 +1,137 @@
+"""Which files a run reads: paths, folders, globs and stdin, and the text of each."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests.documents import SourceText, decode
+from k8s_step.manifests.templates import Values
+
+STDIN = "-"
+_SUFFIXES = (".yaml", ".yml", ".json", ".j2")
+
+
+@contextmanager
+def collecting(errors: list[InputError]) -> Iterator[None]:
+    """Keeps input errors for the end, so that the user mends all of them in one go."""
+    try:
+        yield
+    except InputErrors as several:
+        errors += several.errors
+    except InputError as error:
+        errors.append(error)
+
+
+# --- which files ---------------------------------------------------------------------------------------------------
+
+
+def files_found(paths: Sequence[str], recursive: bool, without: Sequence[str], errors: list[InputError]) -> list[str]:
+    """Every file once, however many of the paths lead to it."""
+    files: dict[str, str] = {}
+    named = {os.path.realpath(path) for path in paths}
+    left_out = {os.path.realpath(path) for path in without} - named
+    for path in paths:
+        with collecting(errors):
+            for file in _files(path, recursive):
+                real = STDIN if file == STDIN else os.path.realpath(file)
+                if real not in left_out:
+                    files.setdefault(real, file)
+    return list(files.values())
+
+
+def _files(path: str, recursive: bool) -> list[str]:
+    if path == STDIN:
+        return [STDIN]
+    if path.startswith(("http://", "https://")):
+        raise InputError(
+            "manifests are not fetched from a URL", where=path, hint="download it first, or pipe it to -f -"
+        )
+    if Path(path).is_dir():
+        return _folder(path, recursive)
+    if Path(path).exists():
+        return [str(Path(path))]
+    if glob.has_magic(path):
+        return _matches(path, recursive)
+    hint = None if Path(path).is_absolute() else f"the working directory is {Path.cwd()}"
+    raise InputError("there is no such file or folder", where=path, hint=hint)
+
+
+def _matches(pattern: str, recursive: bool) -> list[str]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    files = [file for match in matches for file in _files(match, recursive)]
+    if not files:
+        raise InputError("no file matches the pattern", where=pattern)
+    return files
+
+
+def _folder(path: str, recursive: bool) -> list[str]:
+    """Its manifests by name, hidden ones left out; folders in it only with ``-R``, as with kubectl."""
+    found = list(_walk(Path(path), recursive))
+    if not found:
+        hint = "-R looks into the folders in it" if not recursive and any(_walk(Path(path), True)) else None
+        raise InputError(f"no file in the folder ends in {', '.join(_SUFFIXES)}", where=path, hint=hint)
+    return found
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[str]:
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"the folder cannot be read: {error.strerror}", where=str(folder)) from None
+    for entry in entries:
+        if entry.is_dir():
+            if recursive and not entry.is_symlink():
+                yield from _walk(entry, recursive)
+        elif entry.suffix in _SUFFIXES:
+            yield str(entry)
+
+
+def is_rendered(file: str) -> bool:
+    """Whether a file goes through Jinja2, which then fills in its values."""
+    return file.endswith(".j2")
+
+
+def source_of(file: str, values: Values, stdin: TextIO | None) -> SourceText:
+    """The text of a file or of stdin; a ``*.j2`` rendered.
+
+    :raises InputError: unreadable, not UTF-8, or wrong as a template.
+    """
+    return _rendered(file, values) if is_rendered(file) else _source(file, stdin)
+
+
+def _source(file: str, stdin: TextIO | None) -> SourceText:
+    if file != STDIN:
+        return SourceText(file, read_text(file))
+    hint = "pipe the text in, or name a file"
+    if stdin is None:
+        raise InputError("standard input is closed, so there is nothing to read", where="stdin", hint=hint)
+    try:
+        return SourceText("stdin", stdin.read().removeprefix("\ufeff"))
+    except UnicodeDecodeError:
+        raise InputError("standard input is not UTF-8 text", where="stdin") from None
+    except OSError as error:
+        raise InputError(f"standard input can't be read: {error.strerror}", where="stdin", hint=hint) from None
+
+
+def read_text(file: str) -> str:
+    """The text of a file.
+
+    :raises InputError: unreadable, or not UTF-8.
+    """
+    try:
+        return decode(Path(file).read_bytes(), file)
+    except OSError as error:
+        raise InputError(f"the file cannot be read: {error.strerror}", where=file) from None
+
+
+def _rendered(file: str, values: Values) -> SourceText:
+    """Jinja2 is an extra and slow to import, so only a ``*.j2`` file asks for it."""
+    from k8s_step.manifests import jinja
+
+    return jinja.render(file, read_text(file), values)

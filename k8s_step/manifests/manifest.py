@@ -1,0 +1,189 @@
+"""Paths in, manifests out: found, rendered, read, expanded and checked, with every mistake told at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests import images as image_names
+from k8s_step.manifests.documents import Document, parse
+from k8s_step.manifests.files import collecting, files_found, is_rendered, source_of
+from k8s_step.manifests.nodes import Node, SequenceNode, field_node
+from k8s_step.manifests.templates import Template, Values
+from k8s_step.objects.secrets import values_of
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """One object as the user wrote it; ``file`` and ``line`` say where."""
+
+    object: dict[str, Any] = field(repr=False)
+    file: str
+    line: int
+    _document: Document | None = field(default=None, repr=False)
+
+    @property
+    def api_version(self) -> str:
+        """``v1`` or ``group/version``."""
+        return str(self.object["apiVersion"])
+
+    @property
+    def kind(self) -> str:
+        """Such as ``Deployment``."""
+        return str(self.object["kind"])
+
+    @property
+    def name(self) -> str:
+        """``metadata.name``; empty where only ``generateName`` is given."""
+        return str(self.object["metadata"].get("name") or "")
+
+    @property
+    def namespace(self) -> str | None:
+        """``metadata.namespace``, if the manifest gives one."""
+        return self.object["metadata"].get("namespace") or None
+
+    @property
+    def where(self) -> str:
+        """``file:line``."""
+        return f"{self.file}:{self.line}"
+
+    def line_of(self, field_path: str) -> int:
+        """The line of a field as the API's causes name it, or of its nearest parent in the file."""
+        return self._document.line_of(self.object, field_path) if self._document else self.line
+
+
+def load(
+    paths: Sequence[str],
+    *,
+    values: Values,
+    images: Sequence[str] = (),
+    recursive: bool = False,
+    stdin: TextIO | None = None,
+    allow_generate_name: bool = False,
+    without: Sequence[str] = (),
+) -> list[Manifest]:
+    """The manifests of files, folders, globs and ``-``, rendered with ``values``, in the order they are written.
+
+    The objects of a ``List`` count as manifests of their own. With ``allow_generate_name``, ``generateName`` will do.
+    The files ``without`` are left out where a folder or a glob holds them.
+
+    :raises InputErrors: every mistake in every file.
+    """
+    errors: list[InputError] = []
+    with collecting(errors):
+        wanted = image_names.replacements(images)
+    manifests = [
+        manifest
+        for file in files_found(paths, recursive, without, errors)
+        for manifest in _read(file, values, sys.stdin if stdin is None else stdin, errors)
+    ]
+    mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
+    errors += mistaken or _duplicates(manifests)
+    if not errors and not manifests:
+        errors.append(InputError(f"no manifest in {', '.join(paths)}" if paths else "no manifest is given"))
+    if not errors:
+        with collecting(errors):
+            image_names.replace((manifest.object for manifest in manifests), wanted)
+    if errors:
+        raise InputErrors(errors)
+    return manifests
+
+
+def secret_values(manifests: Iterable[Manifest]) -> list[str]:
+    """What must be masked: see :func:`values_of`."""
+    return values_of(manifest.object for manifest in manifests)
+
+
+# --- what is in them -----------------------------------------------------------------------------------------------
+
+
+def _read(file: str, values: Values, stdin: TextIO | None, errors: list[InputError]) -> Iterator[Manifest]:
+    with collecting(errors):
+        for document in parse(source_of(file, values, stdin)):
+            with collecting(errors):
+                value = document.build(None if is_rendered(file) else Template(document.root, values))
+                yield from _expanded(document, value, errors)
+
+
+def _expanded(document: Document, value: Any, errors: list[InputError]) -> Iterator[Manifest]:
+    """The document itself, or what a ``List`` holds."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise InputError(f"a manifest is a mapping, and this is a {_TYPES[type(value)]}", where=document.where)
+    if "items" not in value or not str(value.get("kind")).endswith("List"):
+        yield Manifest(value, document.source.file, document.line, document)
+        return
+    items = value["items"] or []
+    if not isinstance(items, list):
+        raise InputError("the items of a List are a list", where=f"{document.source.file}:{document.line}")
+    for node, item in zip(_item_nodes(document.root, len(items)), items, strict=True):
+        with collecting(errors):
+            yield from _expanded(Document(document.source, node), _typed(item, value), errors)
+
+
+def _typed(item: Any, listed: Mapping[str, Any]) -> Any:
+    """The items of a ``DeploymentList`` may leave out their type, as in the API server's own answers."""
+    kind = str(listed["kind"]).removesuffix("List")
+    if not isinstance(item, dict) or not kind:
+        return item
+    return {"apiVersion": listed.get("apiVersion"), "kind": kind, **item}
+
+
+def _item_nodes(root: Node, count: int) -> list[Node]:
+    items = field_node(root, "items")
+    return items.items if isinstance(items, SequenceNode) and len(items.items) == count else [root] * count
+
+
+_TYPES = {str: "text", int: "number", float: "number", bool: "boolean", list: "list"}
+
+
+# --- what is wrong with them ---------------------------------------------------------------------------------------
+
+
+def _mistakes(manifest: Manifest, allow_generate_name: bool) -> list[InputError]:
+    obj = manifest.object
+    metadata = obj.get("metadata")
+    found = [_wrong_text(manifest, obj, key, key) for key in ("apiVersion", "kind")]
+    if str(obj.get("apiVersion")).startswith("kustomize.config.k8s.io/"):
+        return [_kustomization(manifest)]
+    if not isinstance(metadata, dict):
+        return [*filter(None, found), _mistake(manifest, "metadata", "is missing" if not metadata else "is no mapping")]
+    name = "generateName" if allow_generate_name and not metadata.get("name") else "name"
+    found.append(_wrong_text(manifest, metadata, name, f"metadata.{name}"))
+    if metadata.get("namespace") is not None:
+        found.append(_wrong_text(manifest, metadata, "namespace", "metadata.namespace"))
+    return [error for error in found if error]
+
+
+def _wrong_text(manifest: Manifest, mapping: Mapping[str, Any], key: str, path: str) -> InputError | None:
+    value = mapping.get(key)
+    if isinstance(value, str) and value:
+        return None
+    if value is None or value == "":
+        return _mistake(manifest, path, "is missing" if key not in mapping else "is empty")
+    return _mistake(manifest, path, f"is a {_TYPES.get(type(value), 'mapping')}, not text", hint="put it in quotes")
+
+
+def _mistake(manifest: Manifest, path: str, what: str, hint: str | None = None) -> InputError:
+    return InputError(f"{path} {what}", where=f"{manifest.file}:{manifest.line_of(path)}", hint=hint)
+
+
+def _kustomization(manifest: Manifest) -> InputError:
+    hint = "render it first: kubectl kustomize FOLDER | k8s-step apply -f -"
+    return InputError("a Kustomization is no manifest for the API server", where=manifest.where, hint=hint)
+
+
+def _duplicates(manifests: Iterable[Manifest]) -> list[InputError]:
+    first: dict[tuple[str, str, str | None, str], Manifest] = {}
+    errors = []
+    for manifest in (manifest for manifest in manifests if manifest.name):
+        group = manifest.api_version.rpartition("/")[0]
+        other = first.setdefault((group, manifest.kind, manifest.namespace, manifest.name), manifest)
+        if other is not manifest:
+            message = f"{manifest.kind} {manifest.name} is already in {other.where}"
+            errors.append(InputError(message, where=manifest.where, hint="keep one of the two"))
+    return errors

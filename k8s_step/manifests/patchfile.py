@@ -1,0 +1,141 @@
+"""One patch as the user wrote it: file, text or stdin, YAML or JSON, its ``${NAME}`` filled in and its form checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests.documents import Document, SourceText, parse
+from k8s_step.manifests.files import is_rendered, source_of
+from k8s_step.manifests.templates import Template, Values
+from k8s_step.objects import jsonpatch
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.secrets import values_of
+
+TEXT = "--patch"
+TYPES = {"strategic": PatchType.STRATEGIC, "merge": PatchType.MERGE, "json": PatchType.JSON, "apply": PatchType.APPLY}
+# Source: ``strategicpatch/patch.go`` of k8s.io/apimachinery, whose errors come as a 500 and name no field.
+_DIRECTIVES = ("replace", "delete", "merge")
+_LISTS = ("$retainKeys", "$deleteFromPrimitiveList/", "$setElementOrder/")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """``body`` as it is sent. ``file`` is empty, and ``line`` 0, where options made it."""
+
+    type: PatchType
+    body: Any = field(repr=False)
+    file: str = ""
+    line: int = 0
+    _document: Document | None = field(default=None, repr=False)
+
+    def line_of(self, path: str) -> int:
+        """The line of a field of the patched object, as the API's causes name it, or of its nearest parent here."""
+        if self._document is None:
+            return self.line
+        if self.type is PatchType.JSON:
+            return self.line_of_operation(self._operation_on(path))
+        # Lists are merged by key: the third container of the object may be the only one of the patch.
+        exact = self.type is PatchType.APPLY or path.startswith("$")
+        return self._document.line_of(self.body, path if exact else path.partition("[")[0])
+
+    def line_of_operation(self, index: int | None) -> int:
+        """The line of an operation of a JSON patch."""
+        if self._document is None or index is None:
+            return self.line
+        return self._document.line_of(self.body, f"[{index}]")
+
+    def _operation_on(self, path: str) -> int | None:
+        """The operation whose path shares the most with a field's."""
+        paths = [jsonpatch.field_path(operation["path"]) for operation in self.body]
+        near = [(len(own), index) for index, own in enumerate(paths) if path.startswith(own) or own.startswith(path)]
+        return max(near)[1] if near else None
+
+
+def read(patch_type: PatchType, file: str | None, text: str | None, values: Values, stdin: TextIO | None) -> Patch:
+    """The patch of ``file`` (``-`` is stdin) or, where that is ``None``, of ``text``.
+
+    :raises InputErrors: all that is wrong with it.
+    """
+    source = SourceText(TEXT, text or "") if file is None else source_of(file, values, stdin)
+    documents = parse(source)
+    if len(documents) != 1:
+        what = f"the patch holds {len(documents)} documents, and one is sent" if documents else "the patch is empty"
+        raise InputError(what, where=source.file)
+    document = documents[0]
+    body = document.build(None if file is not None and is_rendered(file) else Template(document.root, values))
+    patch = Patch(patch_type, body, source.file, document.line, document)
+    found = list(_MISTAKES[patch_type](patch, document))
+    if found:
+        raise InputErrors(found)
+    return patch
+
+
+def secrets_of(patch: Patch) -> list[str]:
+    """The values a patch of a Secret brings, which must be masked."""
+    bodies = [_set(operation) for operation in patch.body] if patch.type is PatchType.JSON else [patch.body]
+    return values_of({**body, "kind": "Secret"} for body in bodies)
+
+
+def _set(operation: Mapping[str, Any]) -> Any:
+    """What an operation sets or expects, as a merge patch."""
+    value = operation.get("value")
+    for part in reversed(str(operation["path"]).split("/")[1:]):
+        value = {part: value}
+    return value if isinstance(value, dict) else {}
+
+
+# -- what is wrong with it
+
+
+def _mistaken_mapping(patch: Patch, document: Document) -> Iterator[InputError]:
+    if isinstance(patch.body, dict):
+        return
+    is_list = isinstance(patch.body, list)
+    hint = "a list of operations is sent with --type json" if is_list else None
+    yield InputError(
+        f"the patch is a {'list' if is_list else 'single value'}, not a mapping", where=document.where, hint=hint
+    )
+
+
+def _mistaken_strategic(patch: Patch, document: Document) -> Iterator[InputError]:
+    yield from _mistaken_mapping(patch, document)
+    for path, message in _mistaken_directives(patch.body, ""):
+        line = document.line_of(patch.body, path)
+        yield InputError(message, where=f"{document.source.file}:{line}")
+
+
+def _mistaken_directives(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _mistaken_directives(item, f"{path}[{index}]")
+    if not isinstance(value, dict):
+        return
+    for key, below in value.items():
+        here = f"{path}.{key}" if path else key
+        if key == "$patch" and below not in _DIRECTIVES:
+            yield here, f"$patch is {below!r}: there are {', '.join(_DIRECTIVES)}"
+        elif key.startswith(_LISTS) and not isinstance(below, list):
+            yield here, f"{key} takes a list"
+        else:
+            yield from _mistaken_directives(below, here)
+
+
+def _mistaken_operations(patch: Patch, document: Document) -> Iterator[InputError]:
+    if not isinstance(patch.body, list):
+        hint = "a mapping is sent with --type merge or strategic"
+        yield InputError("a JSON patch is a list of operations", where=document.where, hint=hint)
+        return
+    for mistake in jsonpatch.mistakes(patch.body):
+        line = patch.line_of_operation(mistake.index)
+        yield InputError(mistake.message, where=f"{document.source.file}:{line}")
+
+
+_MISTAKES: dict[PatchType, Callable[[Patch, Document], Iterator[InputError]]] = {
+    PatchType.STRATEGIC: _mistaken_strategic,
+    PatchType.MERGE: _mistaken_mapping,
+    PatchType.APPLY: _mistaken_mapping,
+    PatchType.JSON: _mistaken_operations,
+}

@@ -1,0 +1,67 @@
+"""Which ``${NAME}`` in a manifest belong to a shell script in it and not to the step.
+
+A container that runs a shell, ``command: [sh, -c, …]``, has names of its own: those its ``env`` lists and those the
+script sets. The same goes for a text that begins with ``#!``, such as a script in a ConfigMap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node
+
+_SHELLS = frozenset(["sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"])
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_SETS = re.compile(
+    rf"(?:^|[\s;&|({{`])({_NAME})(?:\[[^\]]*\])?\+?="  # NAME=…, export NAME=…
+    rf"|\bfor\s+({_NAME})\b"
+    rf"|\b(?:read|local|export|declare|readonly)\s+(?:-\w+\s+)*({_NAME})\b",
+    re.MULTILINE,
+)
+
+
+def own_names(root: Node) -> dict[int, frozenset[str]]:
+    """For each scalar that is a script, by its ``id``: the names that are its own."""
+    found: dict[int, frozenset[str]] = {}
+    for node in _nodes(root):
+        if isinstance(node, MappingNode):
+            found.update(_of_container(node))
+        elif isinstance(node, ScalarNode) and node.text.startswith("#!"):
+            found.setdefault(id(node), _set_in(node.text))
+    return found
+
+
+def _of_container(node: MappingNode) -> dict[int, frozenset[str]]:
+    words = [*_scalars(field_node(node, "command")), *_scalars(field_node(node, "args"))]
+    if not any(word.text.rpartition("/")[2] in _SHELLS for word in words):
+        return {}
+    listed = frozenset(_listed(field_node(node, "env")))
+    return {id(word): listed | _set_in(word.text) for word in words}
+
+
+def _scalars(node: Node | None) -> list[ScalarNode]:
+    return [item for item in node.items if isinstance(item, ScalarNode)] if isinstance(node, SequenceNode) else []
+
+
+def _listed(env: Node | None) -> Iterator[str]:
+    for item in env.items if isinstance(env, SequenceNode) else ():
+        name = field_node(item, "name")
+        if isinstance(name, ScalarNode):
+            yield name.text
+
+
+def _set_in(script: str) -> frozenset[str]:
+    return frozenset(name for names in _SETS.findall(script) for name in names if name)
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    """Every node once; what aliases stand for is reached where it is anchored."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, MappingNode):
+            pending += [part for pair in node.pairs for part in pair]
+        elif isinstance(node, SequenceNode):
+            pending += node.items

@@ -1,0 +1,288 @@
+"""``${NAME}`` in manifests: where values come from, and what they do to one parsed scalar.
+
+Substitution never sees the file's text, only scalars that YAML or JSON has been parsed into, so a value cannot change
+a document's shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests.documents import SourceText, decode, parse
+from k8s_step.manifests.expressions import ExpressionError, closing
+from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode
+from k8s_step.manifests.shellscripts import own_names
+
+CREDENTIALS = frozenset(
+    [
+        *("K8S_TOKEN", "K8S_TOKEN_FILE", "K8S_KUBECONFIG", "K8S_CA", "K8S_HEADER", "K8S_HEADERS", "KUBECONFIG"),
+        *("INPUT_TOKEN", "INPUT_TOKEN_FILE", "INPUT_KUBECONFIG", "INPUT_CA", "INPUT_HEADER", "INPUT_HEADERS"),
+        *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+    ]
+)
+"""The step's own credentials in the environment; templates do not get them."""
+_NESTED = 8  # levels of ${A:-${B:-…}}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_EXPRESSION = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:[-?])(.*))?\}", re.DOTALL)
+_HEAD = re.compile(r"\$\{[#!]?(\w*)", re.ASCII)
+_FORMS = "write ${NAME}, ${NAME:-default} or ${NAME:?message}, and $${ for a literal ${"
+
+
+@dataclass(frozen=True)
+class Values:
+    """Where template values come from, first come first: ``--var``, ``--vars-file``, the environment."""
+
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    from_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(
+        cls,
+        variables: Iterable[str] = (),
+        files: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Values:
+        """From ``--var NAME=VALUE`` texts, paths of ``--vars-file`` (a later one wins) and the environment.
+
+        :raises InputError: a malformed assignment, an unreadable or malformed file.
+        """
+        from_files: dict[str, str] = {}
+        for file in files:
+            from_files.update(_read_file(file))
+        return cls(dict(map(_assignment, variables)), from_files, dict(environment or {}))
+
+    def get(self, name: str) -> str | None:
+        """The value of a name, ``None`` when it has none anywhere.
+
+        :raises InputError: the environment's value is one of the step's own credentials, or not UTF-8.
+        """
+        for given in (self.variables, self.from_files):
+            if name in given:
+                return given[name]
+        value = self.environment.get(name)
+        if value is None:
+            return None
+        if self._is_credential(name, value):
+            raise self._refusal(name)
+        if not _is_utf8(value):
+            raise InputError(f"the value of {name} in the environment is not UTF-8 text")
+        return value
+
+    def is_given(self, name: str) -> bool:
+        """Whether ``--var`` or ``--vars-file`` sets the name."""
+        return name in self.variables or name in self.from_files
+
+    def known(self) -> dict[str, str]:
+        """Every name a template may use with its value; credentials and what is not UTF-8 are left out."""
+        allowed = {
+            name: value
+            for name, value in self.environment.items()
+            if not self._is_credential(name, value) and _is_utf8(value)
+        }
+        return {**allowed, **self.from_files, **self.variables}
+
+    def unknown(self, name: str, fallback: str = "${%s:-default}") -> InputError:
+        """The error for a name without a value, with the nearest known one; ``fallback``: how to write a default."""
+        if name in CREDENTIALS:
+            return self._refusal(name)
+        near = get_close_matches(name, sorted(self.known()), n=1)
+        guess = f"did you mean {near[0]}? Else " if near else ""
+        advice = f"{guess}set it with --var {name}=…, --vars-file or the environment, or write {fallback % name}"
+        return InputError(f"{name} has no value", hint=advice)
+
+    def _is_credential(self, name: str, value: str) -> bool:
+        """By name, and by value: a token does not stop being one under a second name."""
+        return name in CREDENTIALS or (bool(value) and value in self._secrets())
+
+    def _secrets(self) -> set[str]:
+        return {self.environment.get(name, "") for name in ("K8S_TOKEN", "INPUT_TOKEN", "K8S_KUBECONFIG")} - {""}
+
+    def _refusal(self, name: str) -> InputError:
+        return InputError(
+            f"{name} holds the step's own credentials, which no manifest gets from the environment",
+            hint=f'to pass it on purpose, say --var {name}="${name}"',
+        )
+
+
+@dataclass(frozen=True)
+class Template:
+    """One document's substitution. Names that a shell script in it sets itself are left to the shell.
+
+    Those are substituted too where ``--var`` or ``--vars-file`` gives them: that is on purpose.
+    """
+
+    root: Node = field(repr=False)
+    values: Values
+
+    def __call__(self, scalar: ScalarNode) -> str:
+        """The scalar's text with its ``${…}`` replaced.
+
+        :raises InputErrors: every name without a value and every malformed expression in it.
+        """
+        return substitute(scalar.text, self.values, self._own_names.get(id(scalar), frozenset()))
+
+    @cached_property
+    def _own_names(self) -> dict[int, frozenset[str]]:
+        return own_names(self.root)
+
+
+def substitute(text: str, values: Values, own: Collection[str] = ()) -> str:
+    """``text`` with each ``${…}`` replaced; ``$NAME`` and ``$(NAME)`` are left alone, ``$${`` is a literal ``${``.
+
+    As in a shell, ``:-`` and ``:?`` take an empty value for none. A default may hold further ``${…}``. Names in ``own``
+    are left alone too, unless ``--var`` or ``--vars-file`` gives them.
+
+    :raises InputErrors: every name without a value and every malformed expression in the text.
+    """
+    expansion = _Expansion(values, frozenset(own))
+    replaced = expansion.expand(text, 0)
+    if expansion.errors:
+        raise InputErrors(expansion.errors)
+    return replaced
+
+
+class _Expansion:
+    def __init__(self, values: Values, own: frozenset[str]) -> None:
+        self._values = values
+        self._own = own
+        self.errors: list[InputError] = []
+
+    def expand(self, text: str, level: int) -> str:
+        pieces = []
+        done = 0
+        while (start := text.find("${", done)) >= 0:
+            if start > done and text[start - 1] == "$":
+                pieces += [text[done : start - 1], "${"]
+                done = start + 2
+                continue
+            end = closing(text, start)
+            stop = end + 1 if end >= 0 else start + 2
+            pieces += [text[done:start], self._replaced(text[start:stop], level)]
+            done = stop
+        return "".join([*pieces, text[done:]])
+
+    def _replaced(self, written: str, level: int) -> str:
+        try:
+            return self._value(written, level)
+        except InputError as error:
+            self.errors.append(ExpressionError(error.message, written=written, hint=error.hint))
+            return ""
+
+    def _value(self, written: str, level: int) -> str:
+        if self._is_own(written):
+            return written
+        name, form, rest = _parts(written)
+        if name is None or level > _NESTED:
+            raise _malformed(written, level)
+        value = self._values.get(name)
+        if form == ":-" and not value:
+            return self.expand(rest, level + 1)
+        if form == ":?" and not value:
+            raise InputError(f"{name}: {rest}" if rest else f"{name} must be set, and not be empty")
+        if value is None:
+            raise self._values.unknown(name)
+        return value
+
+    def _is_own(self, written: str) -> bool:
+        head = _HEAD.match(written)
+        return bool(self._own and head and head[1] in self._own and not self._values.is_given(head[1]))
+
+
+def _parts(written: str) -> tuple[str | None, str, str]:
+    """``${NAME:-rest}`` as name, ``:-`` and rest; the name is ``None`` where it is malformed."""
+    found = _EXPRESSION.fullmatch(written)
+    return (found[1], found[2] or "", found[3] or "") if found else (None, "", "")
+
+
+def _malformed(written: str, level: int) -> InputError:
+    """Names what is wrong without repeating a default, which may be a secret."""
+    if level > _NESTED:
+        return InputError(f"defaults are nested deeper than {_NESTED} levels")
+    if written == "${":
+        return InputError("a ${ is not closed on its line", hint=_FORMS)
+    if written.startswith("${{"):
+        return InputError("${{ … }} is GitHub's own syntax and not known here", hint="pass the value with --var NAME=…")
+    head = _HEAD.match(written)
+    return InputError(f"{head[0] if head else '${'}…}} is malformed", hint=_FORMS)
+
+
+# --- --var and --vars-file -----------------------------------------------------------------------------------------
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise InputError(
+            f"--var takes NAME=VALUE, and {name!r} is no such name" if equals else "--var takes NAME=VALUE"
+        )
+    return name, value
+
+
+def _is_utf8(value: str) -> bool:
+    """Python reads other bytes of the environment as surrogates, which no request body can carry."""
+    return not re.search("[\ud800-\udfff]", value)
+
+
+def _read_file(file: str) -> dict[str, str]:
+    try:
+        text = decode(Path(file).read_bytes(), file)
+    except OSError as error:
+        raise InputError(f"the vars file cannot be read: {error.strerror}", where=file) from None
+    source = SourceText(file, text)
+    return _read_mapping(source) if Path(file).suffix in _MAPPING_FILES else _read_dotenv(source)
+
+
+_MAPPING_FILES = (".yaml", ".yml", ".json")
+
+
+def _read_mapping(source: SourceText) -> dict[str, str]:
+    """A value is the text as it is written: ``1.10`` stays ``1.10``."""
+    documents = parse(source)
+    if not documents:
+        return {}
+    root = documents[0].root
+    if len(documents) > 1 or not isinstance(root, MappingNode):
+        raise InputError("a vars file is one mapping of names to values", where=documents[-1].where)
+    documents[0].build()
+    found: dict[str, str] = {}
+    for key, value in root.pairs:
+        name = key.text if isinstance(key, ScalarNode) else ""
+        if not _NAME.fullmatch(name):
+            raise source.error(f"{name!r} is not a variable's name", key.line, "letters, digits and _")
+        if not isinstance(value, ScalarNode):
+            raise source.error(f"the value of {name} is not a single text or number", value.line)
+        found[name] = value.text
+    return found
+
+
+def _read_dotenv(source: SourceText) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, line in enumerate(source.text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        assignment = _DOTENV.fullmatch(line)
+        if not assignment:
+            raise source.error("not of the form NAME=VALUE", number, "YAML goes into a file named .yaml")
+        found[assignment["name"]] = _dotenv_value(assignment)
+    return found
+
+
+_DOTENV = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^'"\s].*?)?)\s*(?:(?<=\s)\#.*)?""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+def _dotenv_value(assignment: re.Match[str]) -> str:
+    if assignment["double"] is not None:
+        return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), assignment["double"])
+    return assignment["single"] or assignment["bare"] or ""

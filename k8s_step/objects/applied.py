@@ -1,0 +1,135 @@
+"""Whether applying a manifest would change the object that the server has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from k8s_step.objects.metadata import Object, entries
+
+_MISSING = object()
+
+
+def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
+    """Whether applying ``manifest`` to ``live`` would surely change nothing.
+
+    True only when ``field_manager`` owns exactly the manifest's fields and the live object holds exactly its values;
+    where in doubt (a quantity written another way, a defaulted list key) it is False, and the server decides.
+    Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
+    """
+    wanted = _stripped(manifest)
+    fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
+    if fields is None:  # one that owns nothing has no entry: a ServiceAccount that is but a name
+        return not wanted and not _has_applied(live, field_manager)
+    return _same_map(fields, wanted, _stripped(live))
+
+
+def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
+    """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
+    metadata = dict(obj.get("metadata") or {})
+    metadata.pop("resourceVersion", None)
+    own = [entry for entry in entries(obj) if entry.get("manager") == field_manager]
+    metadata["managedFields"] = [{key: value for key, value in entry.items() if key != "time"} for entry in own]
+    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+
+
+def _applied_fields(live: Object, field_manager: str, api_version: str) -> Mapping[str, Any] | None:
+    for entry in entries(live):
+        is_ours = entry.get("manager") == field_manager and entry.get("operation") == "Apply"
+        if is_ours and not entry.get("subresource") and entry.get("apiVersion") == api_version:
+            return dict(entry.get("fieldsV1") or {})
+    return None
+
+
+def _has_applied(live: Object, field_manager: str) -> bool:
+    return any(entry.get("manager") == field_manager and entry.get("operation") == "Apply" for entry in entries(live))
+
+
+# Never owned by a manager: ``internal/stripmeta.go`` in k8s.io/apimachinery's managedfields.
+_UNOWNED = ("apiVersion", "kind")
+_UNOWNED_METADATA = (
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+)
+
+
+def _stripped(obj: Object) -> dict[str, Any]:
+    kept = {key: value for key, value in obj.items() if key not in _UNOWNED}
+    metadata = obj.get("metadata") or {}
+    kept["metadata"] = {key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA}
+    if not kept["metadata"]:
+        del kept["metadata"]
+    return kept
+
+
+def _same(fields: Mapping[str, Any], wanted: Any, live: Any) -> bool:
+    """A leaf, or a map or list that is owned as a whole (``f:selector: {}``), has no fields below it."""
+    below = {key: value for key, value in fields.items() if key != "."}
+    if not below:
+        return _equal(wanted, live)
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and _same_map(below, wanted, live)
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        return isinstance(live, Sequence) and _same_list(below, wanted, live)
+    return False
+
+
+def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    if {f"f:{key}" for key in wanted} != set(fields):
+        return False
+    return all(_same(fields[f"f:{key}"], value, live.get(key, _MISSING)) for key, value in wanted.items())
+
+
+def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any]) -> bool:
+    """A list that is merged by key (``k:{"name":"web"}``) or a set (``v:"x"``); same elements in the same order."""
+    if len(fields) != len(wanted):
+        return False
+    if all(key.startswith("v:") for key in fields):
+        owned = [json.loads(key[2:]) for key in fields]
+        return all(_index(owned, value) >= 0 for value in wanted) and _in_order([_index(live, one) for one in wanted])
+    positions = []
+    for element in wanted:
+        key = next((key for key in fields if key.startswith("k:") and _has_keys(element, json.loads(key[2:]))), None)
+        if key is None:
+            return False
+        at = next((index for index, one in enumerate(live) if _has_all_keys(one, json.loads(key[2:]))), -1)
+        if at < 0 or not _same(fields[key], element, live[at]):
+            return False
+        positions.append(at)
+    return _in_order(positions)
+
+
+def _index(values: Sequence[Any], wanted: Any) -> int:
+    return next((index for index, value in enumerate(values) if _equal(wanted, value)), -1)
+
+
+def _has_keys(element: Any, keys: Mapping[str, Any]) -> bool:
+    """Keys the manifest leaves to their default (``protocol: TCP``) are not held against it."""
+    return isinstance(element, Mapping) and all(
+        key not in element or _equal(element[key], value) for key, value in keys.items()
+    )
+
+
+def _has_all_keys(element: Any, keys: Mapping[str, Any]) -> bool:
+    return isinstance(element, Mapping) and all(_equal(element.get(key), value) for key, value in keys.items())
+
+
+def _in_order(positions: Sequence[int]) -> bool:
+    return all(one >= 0 for one in positions) and list(positions) == sorted(set(positions))
+
+
+def _equal(wanted: Any, live: Any) -> bool:
+    """Equal as JSON: ``1`` is neither ``True`` nor ``1.0``."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        return wanted.keys() == live.keys() and all(_equal(value, live[key]) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(live, list):
+        return len(wanted) == len(live) and all(map(_equal, wanted, live))
+    return type(wanted) is type(live) and bool(wanted == live)

@@ -1,0 +1,117 @@
+"""The conditions of an object's status, in whatever form its controller writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.objects.metadata import Object
+
+_LONGEST = 20  # digits of an int64, and one more
+# Where the Gateway API keeps the conditions of routes, of policies and of a gateway's listeners, and whose they are.
+# Source: RouteParentStatus, PolicyAncestorStatus and ListenerStatus of sigs.k8s.io/gateway-api.
+_NESTED = {"parents": "parentRef", "ancestors": "ancestorRef", "listeners": ""}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition; ``of`` names the parent, ancestor or listener that it is about, if any."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    observed_generation: int | None = None
+    of: str = ""
+
+    @property
+    def is_true(self) -> bool:
+        """Whether it holds."""
+        return self.status == "True"
+
+    @property
+    def told(self) -> str:
+        """Its message, or what it amounts to."""
+        because = f": {self.reason}" if self.reason else ""
+        text = self.message or f"{self.type} is {self.status or 'not set'}{because}"
+        return f"{self.of}: {text}" if self.of else text
+
+    def is_stale(self, obj: Object) -> bool:
+        """Whether it is about an older generation of ``obj``."""
+        seen, at = self.observed_generation, generation(obj)
+        return seen is not None and at is not None and seen < at
+
+    def is_unversioned(self, obj: Object) -> bool:
+        """Whether it may still be that of an older generation: nothing says otherwise."""
+        if (generation(obj) or 1) == 1:
+            return False
+        return self.observed_generation is None and number(status(obj).get("observedGeneration")) is None
+
+
+def conditions(obj: Object) -> list[Condition]:
+    """Those of the object itself, then those that it has with its parents and listeners."""
+    found = status(obj)
+    own = list(_read(found.get("conditions")))
+    return own + [
+        one for field, owner in _NESTED.items() for entry in _entries(found.get(field)) for one in _nested(entry, owner)
+    ]
+
+
+def condition(obj: Object, kind: str) -> Condition:
+    """The object's own condition of this type; one without a status where there is none."""
+    return next((one for one in _read(status(obj).get("conditions")) if one.type == kind), Condition(kind, ""))
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """``value``, or nothing where it is not an object: a custom resource may hold anything anywhere."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def metadata(obj: Object) -> Mapping[str, Any]:
+    """The object's metadata."""
+    return mapping(obj.get("metadata"))
+
+
+def spec(obj: Object) -> Mapping[str, Any]:
+    """The object's spec."""
+    return mapping(obj.get("spec"))
+
+
+def status(obj: Object) -> Mapping[str, Any]:
+    """The object's status."""
+    return mapping(obj.get("status"))
+
+
+def generation(obj: Object) -> int | None:
+    """``metadata.generation``."""
+    return number(metadata(obj).get("generation"))
+
+
+def number(value: Any) -> int | None:
+    """A generation or count; some custom resources write theirs as text, or as something else altogether."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _nested(entry: Mapping[str, Any], owner: str) -> Iterator[Condition]:
+    named = mapping(entry.get(owner)) if owner else entry
+    return _read(entry.get("conditions"), str(named.get("name") or ""))
+
+
+def _read(found: Any, of: str = "") -> Iterator[Condition]:
+    for entry in _entries(found):
+        reason, message = (str(entry.get(name) or "") for name in ("reason", "message"))
+        seen = number(entry.get("observedGeneration"))
+        yield Condition(str(entry.get("type") or ""), _word(entry.get("status")), reason, message, seen, of)
+
+
+def _entries(found: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in found if isinstance(entry, Mapping)] if isinstance(found, list) else []
+
+
+def _word(value: Any) -> str:
+    """``True``, ``False`` or ``Unknown``; some controllers write JSON's booleans, or other letter cases."""
+    text = "" if value is None else str(value)
+    return text.capitalize() if text.lower() in ("true", "false", "unknown") else text

@@ -1,0 +1,170 @@
+"""Sets of fields, as ``managedFields`` writes them (``fieldsV1``), and the part of an object that is in one.
+
+Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from k8s_step.objects.metadata import Object, entries
+
+Fields = Mapping[str, Any]
+Path = tuple[str, ...]  # as sets have it: ("f:spec", "f:containers", 'k:{"name":"app"}', "f:image")
+
+
+class Owner(NamedTuple):
+    """Whose set an entry of ``managedFields`` is. An applier has one, in whatever version it writes."""
+
+    manager: str
+    operation: str
+    subresource: str = ""
+    api_version: str = ""
+
+
+def sets(obj: Object) -> dict[Owner, Fields]:
+    """All sets of an object."""
+    return {owner_of(entry): entry.get("fieldsV1") or {} for entry in entries(obj)}
+
+
+def owner_of(entry: Mapping[str, Any]) -> Owner:
+    """Source: ``BuildManagerIdentifier`` in k8s.io/apimachinery's managedfields."""
+    operation = str(entry.get("operation") or "")
+    version = "" if operation == "Apply" else str(entry.get("apiVersion") or "")
+    return Owner(str(entry.get("manager") or ""), operation, str(entry.get("subresource") or ""), version)
+
+
+def union(*several: Fields) -> dict[str, Any]:
+    """The fields that are in any of them."""
+    found: dict[str, Any] = {}
+    for fields in several:
+        for key, below in fields.items():
+            found[key] = _made(union(found[key], below), _is_in(found[key]) or _is_in(below)) if key in found else below
+    return found
+
+
+def without(fields: Fields, other: Fields) -> dict[str, Any]:
+    """The fields that are not in ``other``."""
+    found = {}
+    for key, below in fields.items():
+        if key not in other:
+            found[key] = below
+        elif key != ".":
+            rest = without({name: each for name, each in below.items() if name != "."}, other[key])
+            is_in = _is_in(below) and not _is_in(other[key])
+            if rest or is_in:
+                found[key] = _made(rest, is_in)
+    return found
+
+
+def common(fields: Fields, other: Fields) -> dict[str, Any]:
+    """The fields that are in both."""
+    return without(fields, without(fields, other))
+
+
+def extract(value: Any, fields: Fields, others: Fields) -> Any:
+    """The part of ``value`` that is in ``fields``, as a body that an apply makes the same set of.
+
+    ``others`` is what other managers own: a map that is owned as such, while others own what is in it, is empty here.
+    Source: ``ExtractItems`` of sigs.k8s.io/structured-merge-diff, as client-go's ``ExtractInto`` uses it.
+    """
+    below = {key: each for key, each in fields.items() if key != "."}
+    if not below:
+        return {} if isinstance(value, Mapping) and set(others) - {"."} else value
+    if isinstance(value, Mapping):
+        owned = {name: f"f:{name}" for name in value if f"f:{name}" in below}
+        return {name: extract(value[name], below[key], others.get(key, {})) for name, key in owned.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        found = [(item, key) for item in value if (key := element(item, below)) is not None]
+        return [_item(item, key, below[key], others.get(key, {})) for item, key in found]
+    return value
+
+
+def owns(fields: Fields, path: Path) -> bool:
+    """Whether a field is in the set, or is part of one that is owned as a whole."""
+    for depth, key in enumerate(path):
+        if depth and not set(fields) - {"."}:
+            return True
+        if key not in fields:
+            return False
+        fields = fields[key]
+    return True
+
+
+def element(item: Any, keys: Iterable[str]) -> str | None:
+    """Which of a list's keys, such as ``k:{"name":"web"}`` or ``v:"x"``, is this element's."""
+    return next((key for key in keys if _names(key, item)), None)
+
+
+def _is_in(node: Fields) -> bool:
+    """Whether the field itself is in the set; else only fields below it are."""
+    return not node or "." in node
+
+
+def _made(below: Fields, is_in: bool) -> dict[str, Any]:
+    rest = {key: each for key, each in below.items() if key != "."}
+    return {".": {}, **rest} if is_in and rest else rest
+
+
+def _names(key: str, item: Any) -> bool:
+    kind, _, text = key.partition(":")
+    if kind == "v":
+        return json.dumps(item) == json.dumps(json.loads(text))
+    if kind != "k" or not isinstance(item, Mapping):
+        return False
+    return all(name in item and json.dumps(item[name]) == json.dumps(each) for name, each in json.loads(text).items())
+
+
+def _item(item: Any, key: str, fields: Fields, others: Fields) -> Any:
+    """Who owns an element owns its keys, but for those the server filled in; who owns a field in it, need not."""
+    found = extract(item, fields, others)
+    is_named = key.startswith("k:") and not _is_in(fields)
+    return {**json.loads(key[2:]), **found} if is_named else found
+
+
+MISSING = object()
+
+
+def value_at(obj: Any, path: Iterable[str]) -> Any:
+    """What ``path`` leads to, or ``MISSING``."""
+    for key in path:
+        kind, _, name = key.partition(":")
+        if kind == "f":
+            obj = obj.get(name, MISSING) if isinstance(obj, Mapping) else MISSING
+        else:
+            obj = _element(obj, kind, json.loads(name))
+        if obj is MISSING:
+            break
+    return obj
+
+
+def _element(items: Any, kind: str, wanted: Any) -> Any:
+    """The element of a list: by its keys (``k``), by its value (``v``) or by its position (``i``)."""
+    if not isinstance(items, list):
+        return MISSING
+    if kind == "i":
+        return items[wanted] if wanted < len(items) else MISSING
+    return next((item for item in items if _is(item, kind, wanted)), MISSING)
+
+
+def _is(item: Any, kind: str, wanted: Any) -> bool:
+    if kind == "v":
+        return bool(item == wanted)
+    return isinstance(item, Mapping) and all(item.get(key) == value_at for key, value_at in wanted.items())
+
+
+def path_text(path: Iterable[str]) -> str:
+    """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` has it."""
+    return "".join(_element_text(*key.split(":", 1)) for key in path)
+
+
+def _element_text(kind: str, name: str) -> str:
+    if kind == "f":
+        return f".{name}"
+    if kind == "v":
+        return f"[={name}]"
+    if kind == "i":
+        return f"[{name}]"
+    return f"[{','.join(f'{key}={json.dumps(value_at)}' for key, value_at in json.loads(name).items())}]"

@@ -1,0 +1,60 @@
+"""Facts about pods and their containers, as their own status tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from k8s_step.objects.metadata import Object
+
+
+def statuses(pod: Object) -> list[Object]:
+    """How each container is, in the order they start."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def status_of(pod: Object, name: str) -> Object:
+    """How one of them is; empty where that is not told."""
+    return _named(statuses(pod), name)
+
+
+def spec_of(pod: Object, name: str) -> Object:
+    """One of them as the pod's spec has it; empty where there is none of this name."""
+    spec = pod.get("spec") or {}
+    return _named([*(spec.get("initContainers") or []), *(spec.get("containers") or [])], name)
+
+
+def _named(entries: list[Object], name: str) -> Object:
+    return next((entry for entry in entries if entry.get("name") == name), {})
+
+
+def controller_of(pod: Object) -> Mapping[str, Any]:
+    """The controller among ``metadata.ownerReferences``: ``{"kind", "name", "uid"}``, or empty."""
+    references = (pod.get("metadata") or {}).get("ownerReferences") or []
+    return next((reference for reference in references if reference.get("controller")), {})
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the pod's Ready condition is True."""
+    return condition_of(pod, "Ready").get("status") == "True"
+
+
+def is_done(pod: Object, container: str) -> bool:
+    """Whether this container ended well, as an init container does at last."""
+    terminated = (status_of(pod, container).get("state") or {}).get("terminated") or {}
+    return terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"
+
+
+def is_alive(pod: Object) -> bool:
+    """Whether it is neither being deleted nor ended: an evicted pod is replaced by its controller."""
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return not ended and not (pod.get("metadata") or {}).get("deletionTimestamp")
+
+
+def condition_of(pod: Object, kind: str) -> Mapping[str, Any]:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return next((entry for entry in conditions if entry.get("type") == kind), {})
+
+
+HAVE_PODS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job")

@@ -1,0 +1,107 @@
+"""The values in Secrets: what must be masked in everything that leaves the process."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from k8s_step.objects.metadata import Object, annotations_of
+
+MASK = "***"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def masked(before: Object, after: Object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A Secret's values as ``***``, those that differ as ``*** (before)`` and ``*** (after)``; no length is told."""
+    old, new = dict(before), dict(after)
+    if "Secret" not in (before.get("kind"), after.get("kind")):
+        return old, new
+    for field in ("data", "stringData"):
+        _mask_field(old, new, field)
+    if any(LAST_APPLIED in annotations_of(obj) for obj in (old, new)):
+        old["metadata"], new["metadata"] = dict(old.get("metadata") or {}), dict(new.get("metadata") or {})
+        notes = {"old": dict(annotations_of(old)), "new": dict(annotations_of(new))}
+        _mask_values(notes["old"], notes["new"], (LAST_APPLIED,))
+        for obj, kept in ((old, notes["old"]), (new, notes["new"])):
+            if kept:
+                obj["metadata"]["annotations"] = kept
+    return old, new
+
+
+def _mask_field(old: dict[str, Any], new: dict[str, Any], field: str) -> None:
+    """What is no mapping is no Secret the server would take, and may be a secret all the same."""
+    one, other = old.get(field), new.get(field)
+    if all(value is None or isinstance(value, Mapping) for value in (one, other)):
+        left, right = dict(one or {}), dict(other or {})
+        _mask_values(left, right, tuple({**left, **right}))
+        old.update({field: left} if one is not None else {})
+        new.update({field: right} if other is not None else {})
+    else:
+        _mask_values(old, new, (field,))
+
+
+def _mask_values(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        changed = key in old and key in new and old[key] != new[key]
+        if key in old:
+            old[key] = f"{MASK} (before)" if changed else MASK
+        if key in new:
+            new[key] = f"{MASK} (after)" if changed else MASK
+
+
+def values_of(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The values of the Secrets among the objects, encoded and decoded, those of a last-applied annotation too."""
+    found: dict[str, None] = {}
+    for obj in objects:
+        if obj.get("kind") == "Secret":
+            found.update(dict.fromkeys(_secrets_of(obj)))
+    return [value for value in found if value]
+
+
+# --- what must be masked -------------------------------------------------------------------------------------------
+
+
+def _secrets_of(obj: Mapping[str, Any]) -> Iterator[str]:
+    for value in _scalars(obj.get("data")):
+        yield from _encoded(value)
+    yield from _scalars(obj.get("stringData"))
+    last_applied = _mapping(_mapping(obj, "metadata"), "annotations").get(LAST_APPLIED)
+    if isinstance(last_applied, str):
+        yield from _last_applied(last_applied)
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    """The scalars within, however deep: the server quotes a value that is nested by mistake."""
+    if isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _scalars(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _scalars(entry)
+    elif value is not None:
+        yield str(value)
+
+
+def _last_applied(text: str) -> Iterator[str]:
+    try:
+        obj = json.loads(text)
+    except ValueError:
+        yield text
+        return
+    if isinstance(obj, dict):
+        yield from _secrets_of(obj)
+
+
+def _encoded(value: str) -> Iterator[str]:
+    yield value
+    try:
+        yield base64.b64decode("".join(value.split()), validate=True).decode()
+    except ValueError:  # not base64, or not text once decoded
+        return
+
+
+def _mapping(obj: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = obj.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,105 @@
+"""Which objects a request is about: one by its name, or those that selectors choose."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from k8s_step.errors import InputError
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+
+
+class Group(NamedTuple):
+    """The objects of one kind in a namespace (empty: cluster-wide kinds) that selectors choose."""
+
+    resource: Resource
+    namespace: str
+    label_selector: str = ""
+    field_selector: str = ""
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """The selectors, as query parameters."""
+        pairs = (("labelSelector", self.label_selector), ("fieldSelector", self.field_selector))
+        return tuple((name, value) for name, value in pairs if value)
+
+    @property
+    def path(self) -> str:
+        """The URL path of the collection."""
+        return self.resource.path(self.namespace or None)
+
+    @property
+    def text(self) -> str:
+        """``pods in shop with app=web``, for messages."""
+        place = f" in {self.namespace}" if self.namespace else ""
+        chosen = " and ".join(value for _, value in self.query)
+        return f"{self.resource.full_name}{place}{f' with {chosen}' if chosen else ''}"
+
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_KEY = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
+_VALUE = re.compile(rf"(?:{_NAME})?")
+_SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
+_COMPARISON = re.compile(r"(?P<key>[^=!<>]*?)\s*(?P<operator>==|!=|=|<|>)\s*(?P<values>.*)")
+_FORMS = "app=web, app!=web, app, !app, 'app in (web, api)' or 'app notin (web)', joined by commas"
+_FIELD = re.compile(r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*")
+
+
+def label_selector(text: str, where: str) -> str:
+    """``text`` as it goes into the query. Raises :class:`InputError` naming the part that is wrong."""
+    parts = _parts(text)
+    if not any(parts):
+        raise InputError("the selector is empty, which would choose everything", where=where, hint=_FORMS)
+    for part in parts:
+        _check(part, where)
+    return ",".join(parts)
+
+
+def field_selector(text: str, where: str) -> str:
+    """The same for fields; which of them a kind lets one choose by is for the server to say."""
+    parts = [part.strip() for part in re.split(r"(?<!\\),", text)]
+    for part in parts:
+        if not _FIELD.fullmatch(part):
+            hint = "status.phase=Failed, say; = and != only, joined by commas"
+            raise InputError(f"{part!r} is no field selector", where=where, hint=hint)
+    return ",".join(parts)
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the commas that aren't within brackets."""
+    return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
+
+
+def _check(part: str, where: str) -> None:
+    found = _SET.fullmatch(part) or _COMPARISON.fullmatch(part)
+    if found is None:
+        _check_key(part.removeprefix("!").strip(), part, where)
+        return
+    _check_key(found["key"].strip(), part, where)
+    is_set = found["operator"] in ("in", "notin")
+    if is_set and not found["values"].strip():
+        raise InputError(f"there is nothing within the brackets of {part!r}", where=where, hint=_FORMS)
+    values = [value.strip() for value in (found["values"].split(",") if is_set else [found["values"]])]
+    for value in values:
+        if not _VALUE.fullmatch(value):
+            raise InputError(f"{value!r} is no label's value, in {part!r}", where=where, hint=_FORMS)
+        if found["operator"] in ("<", ">") and not re.fullmatch(r"-?\d+", value):
+            raise InputError(f"{value!r} is no whole number, in {part!r}", where=where)
+
+
+def _check_key(key: str, part: str, where: str) -> None:
+    if not _KEY.fullmatch(key):
+        problem = f"{key!r} is no label's key" if key else "a label's key is missing"
+        raise InputError(f"{problem}, in {part!r}", where=where, hint=_FORMS)
+
+
+class Named(NamedTuple):
+    """One object that was named, and the kind in its URL."""
+
+    resource: Resource
+    reference: Reference
+
+    def path(self, subresource: str | None = None) -> str:
+        """The URL path of the object, or of its subresource."""
+        return self.resource.path(self.reference.namespace or None, self.reference.name, subresource)

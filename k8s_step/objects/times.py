@@ -1,0 +1,48 @@
+"""Times as the server writes them, for comparison with each other only: its clock is not ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from k8s_step.errors import InputError
+from k8s_step.objects.metadata import entries
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+def parse(text: str, where: str) -> float:
+    """Seconds. Raises :class:`InputError` naming ``where`` it was written."""
+    text = text.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise InputError(f"{text!r} is not a duration", where=where, hint="90s, 5m, 1h30m or plain seconds")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def moment(told: Any) -> datetime:
+    """A time in RFC 3339; the beginning of time where it is none."""
+    try:
+        return datetime.fromisoformat(str(told)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _NEVER
+
+
+def last_written(obj: Mapping[str, Any]) -> datetime:
+    """When somebody last wrote to ``obj``, its status aside."""
+    metadata = obj.get("metadata") or {}
+    times = [entry.get("time") for entry in entries(obj) if entry.get("subresource") != "status"]
+    return max(moment(time) for time in [metadata.get("creationTimestamp"), *times])
+
+
+def is_known(time: datetime) -> bool:
+    """Whether it is a time at all."""
+    return time != _NEVER

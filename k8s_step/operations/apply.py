@@ -1,0 +1,97 @@
+"""Writes one object with server-side apply and tells truthfully what that did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k8s_step.api.client import Client
+from k8s_step.api.fielderrors import FieldError, field_errors
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError, StepError
+from k8s_step.objects.applied import is_applied, without_status
+from k8s_step.objects.body import PatchType, encode
+from k8s_step.operations.explanations import explain, explain_invalid
+from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
+
+
+def look(client: Client, planned: Planned, field_manager: str, deadline: float) -> Seen:
+    """Read the object as it is: one GET, which is all that an object costs that need not be written."""
+    try:
+        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    except NotFoundError:
+        return Seen(planned, None, is_absent=True)
+    except ForbiddenError:  # a token may be allowed to write but not to read
+        return Seen(planned, None)
+    is_current = is_applied(answer.body, planned.object, field_manager)
+    return Seen(planned, answer.body, is_current, warnings=answer.warnings)
+
+
+def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Written:
+    """Apply the manifest unless that would surely change nothing, and compare.
+
+    Raises :class:`ApiError` with file, line, kind and name, and the way out.
+    """
+    planned = seen.planned
+    if seen.is_current and seen.live is not None:
+        return Written(planned, "unchanged", seen.live, seen.warnings)
+    try:
+        answer = _applied(client, planned, options, deadline)
+    except InvalidError as error:
+        raise explain_invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
+    except ApiError as error:
+        raise explain(error, planned) from None
+    return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
+
+
+def _applied(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Answer:
+    """A field that this very manager wrote by a patch, a restart or a scaling is no conflict: it is taken over."""
+    try:
+        return client.send(_request(planned, options), deadline=deadline)
+    except ConflictError as error:
+        if not _is_with(options.field_manager, error):
+            raise
+        return client.send(_request(planned, replace(options, force=True)), deadline=deadline)
+
+
+def _request(planned: Planned, options: ApplyOptions) -> Request:
+    body = encode(planned.object)
+    return Request("PATCH", planned.path, options.query, body, PatchType.APPLY.value, where=planned.where)
+
+
+def _is_with(field_manager: str, error: ConflictError) -> bool:
+    """Whether all that an apply conflicts with is what ``field_manager`` itself wrote otherwise than by an apply."""
+    conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
+    own = f'conflict with "{field_manager}"'
+    return bool(conflicts) and all(str(cause.get("message", "")).startswith(own) for cause in conflicts)
+
+
+def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadline: float) -> list[FieldError]:
+    """All fields the server doesn't know: of an apply it tells some, of a creation (tried out, not done) all."""
+    if not any("not declared in schema" in one.message for one in field_errors(error)):
+        return []
+    query = (("dryRun", "All"), ("fieldValidation", "Strict"))
+    path = planned.resource.path(planned.reference.namespace or None)
+    try:
+        client.send(Request("POST", path, query, encode(planned.object), "application/json"), deadline=deadline)
+    except InvalidError as more:
+        return [one for one in field_errors(more) if one.message.startswith("unknown field")]
+    except StepError:
+        return []
+    return []
+
+
+def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
+    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful.
+
+    A dry run leaves the resourceVersion as it is, whatever would change. An apply whose answer was lost is repeated,
+    and the second one is no longer told that it created the object.
+    """
+    if answer.code == 201 or seen.is_absent:
+        return "created"
+    before, after = seen.live, answer.body
+    if before is None:
+        return "configured"
+    if not options.dry_run and before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+        return "unchanged"
+    same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
+    return "unchanged" if same else "configured"

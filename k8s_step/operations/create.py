@@ -1,0 +1,98 @@
+"""Creates one object, once: with a name made up where it asks for one, and never a second time for a lost answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from k8s_step.api.client import Client
+from k8s_step.api.delivery import deliver
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenError, NotFoundError
+from k8s_step.manifests.manifest import Manifest
+from k8s_step.objects.body import encode
+from k8s_step.objects.metadata import Object, entries
+from k8s_step.operations.explanations import explain
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+
+# k8s.io/apiserver's names/generate.go and k8s.io/apimachinery's rand: no vowels, so that no words come out.
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_LONGEST_PREFIX = 58  # characters, so that the name makes 63 at the most
+_SLACK = 2.0  # seconds: what the server's clock rounds away, twice
+
+
+def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] = secrets.choice) -> None:
+    """Name the manifests that have but a ``generateName``, as the server would.
+
+    Named here, a creation whose answer was lost can be looked for; the server makes the same object of it.
+    """
+    for manifest in manifests:
+        if not manifest.name:
+            metadata = manifest.object["metadata"]
+            prefix = str(metadata["generateName"])[:_LONGEST_PREFIX]
+            metadata["name"] = prefix + "".join(choose(_LETTERS) for _ in range(5))
+
+
+def create(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Written:
+    """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the way out."""
+    reference = planned.reference
+    path = planned.resource.path(reference.namespace or None)
+    body, kind = encode(planned.object), planned.content_type
+    request = Request("POST", path, options.query, body, kind, retry=options.dry_run, where=planned.where)
+    started = time.monotonic()
+
+    def look() -> Answer | None:
+        return _created(client, planned, options.field_manager, started, deadline)
+
+    try:
+        if options.dry_run:
+            answer = client.send(request, deadline=deadline)
+        else:
+            answer = deliver(client, request, look, deadline)
+    except ConflictError as error:
+        raise _taken(error, planned) from None
+    except ApiError as error:
+        raise explain(error, planned) from None
+    return Written(planned, "created", answer.body, answer.warnings)
+
+
+def _created(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Answer | None:
+    """The object, where it was this run that created it; ``None`` where it isn't there.
+
+    Raises :class:`ConflictError` where it is somebody else's, :class:`AnswerLostError` where this token may not look.
+    """
+    try:
+        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    except NotFoundError:
+        return None
+    except ForbiddenError:
+        message = "the answer to its creation was lost, and this token may not look whether it is there"
+        hint = "allow get, or look before you run this again"
+        raise AnswerLostError(message, where=planned.where, hint=hint) from None
+    if _is_by(manager, answer.body) and _age(answer) <= time.monotonic() - started + _SLACK:
+        return answer
+    raise ConflictError("it already exists", code=409, status={"reason": "AlreadyExists"}, where=planned.where)
+
+
+def _is_by(manager: str, live: Object) -> bool:
+    """Whether ``manager`` created or updated it (not: applied)."""
+    return any(entry.get("manager") == manager and entry.get("operation") == "Update" for entry in entries(live))
+
+
+def _age(answer: Answer) -> float:
+    """Seconds since the object was created, by the server's own clock where it is told."""
+    created = datetime.fromisoformat(str(answer.body["metadata"]["creationTimestamp"]))
+    now = parsedate_to_datetime(answer.date) if answer.date else datetime.now(UTC)
+    return (now - created).total_seconds()
+
+
+def _taken(error: ConflictError, planned: Planned) -> ApiError:
+    if error.reason != "AlreadyExists":
+        return error
+    hint = "k8s-step apply updates what is there, k8s-step replace overwrites it"
+    if planned.object["metadata"].get("generateName"):
+        hint = "run this again: another name is made up"
+    return ConflictError("it already exists", code=error.code, status=error.status, where=planned.where, hint=hint)

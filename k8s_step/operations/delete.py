@@ -1,0 +1,174 @@
+"""Deletes objects one by one or as a collection, never another object of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.delivery import deliver
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from k8s_step.objects.body import encode
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.selection import Group, Named
+from k8s_step.verdict.target import Target
+
+_PAGE = 500  # objects a request lists
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """``cascade``: background, foreground or orphan. ``grace_period`` in seconds; ``None``: the object's own."""
+
+    cascade: str = "background"
+    grace_period: int | None = None
+    dry_run: bool = False
+
+    def body(self, uid: str = "") -> bytes:
+        """As ``meta/v1 DeleteOptions``, for the object with this ``uid`` only where one is given."""
+        options: dict[str, Any] = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": self.cascade.capitalize(),
+        }
+        if self.grace_period is not None:
+            options["gracePeriodSeconds"] = self.grace_period
+        if self.dry_run:
+            options["dryRun"] = ["All"]
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        return encode(options)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """``target`` is the object as last seen; ``is_gone``: the server has no such object any more."""
+
+    target: Target
+    is_gone: bool
+
+
+def delete(client: Client, named: Named, options: DeleteOptions, deadline: float) -> Deleted:
+    """Read the object and delete it, unless it has become another one since: so it may be repeated safely.
+
+    Raises :class:`NotFoundError` where it isn't there from the first.
+    """
+    try:
+        live = client.send(Request("GET", named.path(), where=where_of(named.reference)), deadline=deadline).body
+    except NotFoundError as error:
+        raise _missing(error, named) from None
+    except ForbiddenError:  # a token may be allowed to delete but not to read
+        return _delete_unread(client, named, options, deadline)
+    return delete_read(client, Target(named.reference, named.resource, live), options, deadline)
+
+
+def delete_read(client: Client, target: Target, options: DeleteOptions, deadline: float) -> Deleted:
+    """Delete an object that was read, and no other of its name."""
+    named = Named(target.resource, target.reference)
+    try:
+        answer = client.send(_request(named, options, target.uid), deadline=deadline)
+    except NotFoundError:  # somebody was faster, or the answer to our first try was lost
+        return Deleted(target, is_gone=True)
+    except ConflictError as error:
+        if "UID" not in error.message:
+            raise
+        return Deleted(target, is_gone=True)  # another object bears its name by now
+    return _deleted(target, answer)
+
+
+def members(client: Client, group: Group, deadline: float) -> list[Target]:
+    """The objects of a group, read page by page."""
+    found: list[Target] = []
+    rest = ""
+    while True:
+        query = (*group.query, ("limit", str(_PAGE)), *((("continue", rest),) if rest else ()))
+        body = client.send(Request("GET", group.path, query, where=group.text), deadline=deadline).body
+        found += [_target(group, item) for item in body.get("items") or ()]
+        rest = str((body.get("metadata") or {}).get("continue") or "")
+        if not rest:
+            return found
+
+
+def delete_group(
+    client: Client, group: Group, found: Sequence[Target], options: DeleteOptions, deadline: float
+) -> bool:
+    """Delete a collection in one request; ``False`` where this kind, or this token, can't.
+
+    After a lost answer it is repeated only while some of ``found`` are not yet being deleted.
+    """
+    request = Request(
+        "DELETE",
+        group.path,
+        group.query,
+        options.body(),
+        "application/json",
+        retry=options.dry_run,
+        where=group.text,
+    )
+
+    def look() -> Answer | None:
+        left = {target.uid for target in members(client, group, deadline) if not is_terminating(target.object)}
+        return None if left & {target.uid for target in found} else Answer(200, {}, b"")
+
+    try:
+        deliver(client, request, look, deadline)
+    except ForbiddenError:
+        return False
+    except ApiError as error:
+        if error.code != 405:  # MethodNotAllowed: namespaces and some aggregated APIs have no such verb
+            raise
+        return False
+    return True
+
+
+def where_of(reference: Reference) -> str:
+    """``k8s/web.yaml:12: deployment/shop/web``."""
+    return f"{reference.where}: {reference}" if reference.file else str(reference)
+
+
+def is_terminating(obj: Mapping[str, Any]) -> bool:
+    """Whether the server has been asked to delete it, and waits for its grace period or its finalizers."""
+    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def _delete_unread(client: Client, named: Named, options: DeleteOptions, deadline: float) -> Deleted:
+    """Without its uid a repeated DELETE could hit a successor: it is sent once."""
+    target = Target(named.reference, named.resource, {"metadata": {"name": named.reference.name}})
+    try:
+        return _deleted(target, client.send(_request(named, options), deadline=deadline))
+    except NotFoundError as error:
+        raise _missing(error, named) from None
+
+
+def _request(named: Named, options: DeleteOptions, uid: str = "") -> Request:
+    body = options.body(uid)
+    return Request(
+        "DELETE", named.path(), (), body, "application/json", retry=bool(uid), where=where_of(named.reference)
+    )
+
+
+def _deleted(target: Target, answer: Answer) -> Deleted:
+    """A Status says that it is gone; an object that it will be, or, for some kinds, that it was.
+
+    Source: ``finalizeDelete`` in k8s.io/apiserver's registry/generic/registry/store.go.
+    """
+    if answer.body.get("kind") == "Status":
+        return Deleted(target, is_gone=True)
+    target.object = answer.body
+    return Deleted(target, is_gone=False)
+
+
+def _target(group: Group, item: Object) -> Target:
+    """The items of a list carry neither apiVersion nor kind."""
+    obj = {"apiVersion": group.resource.api_version, "kind": group.resource.kind, **item}
+    return Target(Reference.to(obj), group.resource, obj)
+
+
+def _missing(error: NotFoundError, named: Named) -> ApiError:
+    hint = "--ignore-not-found takes that as deleted"
+    return NotFoundError(
+        "it is not there", code=error.code, status=error.status, where=where_of(named.reference), hint=hint
+    )

@@ -1,0 +1,120 @@
+"""What separates a live object from its manifest, as a patch that only fits the object as it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
+from k8s_step.objects import jsonpatch
+from k8s_step.objects.body import PatchType, encode
+from k8s_step.objects.metadata import Object
+from k8s_step.operations.explanations import explain as explained_apply
+from k8s_step.operations.patch import PlannedPatch, explain_patch, send
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+
+_TRIES = 5
+# A field manager that owns nothing: what the manifest does not name is then nobody's to give up.
+_ONLOOKER = "k8s-step-drift"
+_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """``live`` as it was read; ``wanted``: the same with what the manifest names, merged by the server's schema."""
+
+    planned: Planned
+    live: Object
+    wanted: Object
+
+    def patch(self, patch_type: PatchType) -> Any:
+        """The body, guarded by the ``resourceVersion`` that was read; empty where nothing differs."""
+        version = self.live["metadata"]["resourceVersion"]
+        live, wanted = _written(self.live), _written(self.wanted)
+        if patch_type is PatchType.JSON:
+            found = jsonpatch.between(live, wanted)
+            return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *found] if found else []
+        body = jsonpatch.merge_between(live, wanted)
+        return jsonpatch.merged(body, {"metadata": {"resourceVersion": version}}) if body else {}
+
+    def change(self, patch_type: PatchType) -> PlannedPatch:
+        """The patch as a change of the object, with the manifest's lines."""
+        planned, body = self.planned, self.patch(patch_type)
+        is_object = isinstance(body, dict)
+        named = (planned.reference, planned.resource, body if is_object else {}, planned.line_of)
+        return PlannedPatch(*named, patch_type, body, line_of_operation=lambda _: planned.reference.line)
+
+
+def measure(client: Client, planned: Planned, deadline: float) -> Drift:
+    """Read the object, and ask the server's dry run what the manifest would make of it: it knows the lists' keys."""
+    live: Object = {}
+    for _ in range(_TRIES):
+        live = _read(client, planned, deadline)
+        wanted = _merged(client, planned, deadline)
+        if wanted["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
+            return Drift(planned, live, wanted)
+    raise _restless(planned)
+
+
+def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOptions, deadline: float) -> Written:
+    """Send the patch. Where a controller was faster, measure again and send the same patch with a new guard.
+
+    Raises :class:`ConflictError` where what is to be done has become something else than what was shown.
+    """
+    shown = _unguarded(drift.change(patch_type))
+    for _ in range(_TRIES):
+        change = drift.change(patch_type)
+        if not change.body:
+            return Written(drift.planned, "unchanged", drift.live)
+        if _unguarded(change) != shown:
+            raise _restless(drift.planned)
+        try:
+            return send(client, change, drift.live, options, deadline)
+        except (ConflictError, InvalidError) as error:
+            again = measure(client, drift.planned, deadline)
+            if _version(again) == _version(drift):
+                raise error from None  # it was not the guard
+            drift = again
+    raise _restless(drift.planned)
+
+
+def _read(client: Client, planned: Planned, deadline: float) -> Object:
+    try:
+        return client.send(Request("GET", planned.path, where=planned.where), deadline=deadline).body
+    except NotFoundError as error:
+        asked = PlannedPatch(planned.reference, planned.resource, planned.object, planned.line_of)
+        raise explain_patch(error, asked) from None
+
+
+def _merged(client: Client, planned: Planned, deadline: float) -> Object:
+    query = ApplyOptions(_ONLOOKER, force=True, dry_run=True).query
+    body = encode(_written(planned.object))
+    request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
+    try:
+        return client.send(request, deadline=deadline).body
+    except ApiError as error:
+        raise explained_apply(error, planned) from None
+
+
+def _written(obj: Mapping[str, Any]) -> Object:
+    """Without what the server alone sets."""
+    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+
+
+def _unguarded(change: PlannedPatch) -> Any:
+    if isinstance(change.body, list):
+        return change.body[1:]
+    return jsonpatch.merged(change.body, {"metadata": {"resourceVersion": None}})
+
+
+def _version(drift: Drift) -> str:
+    return str(drift.live["metadata"]["resourceVersion"])
+
+
+def _restless(planned: Planned) -> ConflictError:
+    message = "it changed between its reading and the patch, again and again, or to something else than was shown"
+    return ConflictError(message, code=409, where=planned.where, hint="nothing was changed: run this again")

@@ -1,0 +1,115 @@
+"""The server's refusal of a write, with the manifest's line and the next move."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from k8s_step.api.fielderrors import FieldError, field_errors
+from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError
+from k8s_step.operations.plan import Planned
+
+
+def explain(error: ApiError, planned: Planned) -> ApiError:
+    """The server's refusal with the manifest's line and the next move."""
+    rule = _EXPLAINED.get(type(error))
+    return rule(error, planned) if rule is not None else error
+
+
+def _remade(error: ApiError, planned: Planned, message: str, hint: str, line: int | None = None) -> ApiError:
+    reference = planned.reference
+    place = f"{reference.file}:{line or reference.line}: {reference}" if reference.file else str(reference)
+    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint or error.hint)
+
+
+def _conflict(error: ApiError, planned: Planned) -> ApiError:
+    """Name each field and who owns it. Source: ``NewConflictError`` in k8s.io/apimachinery's managedfields."""
+    conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
+    if not conflicts:
+        return error
+    owned = "; ".join(
+        f"{cause.get('field')} belongs to {str(cause.get('message', '')).removeprefix('conflict with ')}"
+        for cause in conflicts
+    )
+    hint = "leave these fields out of the manifest, or take them over with --force-conflicts"
+    return _remade(error, planned, owned, hint)
+
+
+def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError] = ()) -> ApiError:
+    """Each field's error in its own line of the manifest; ``more`` are told unless they are among these."""
+    found = [*_not_base64(error, planned), *field_errors(error)]
+    found = [one for one in found if one.field] or found
+    known = {_place(one, planned) for one in found}
+    found += [one for one in more if _place(one, planned) not in known]
+    errors = [_remade(error, planned, one.message, _hint(one, planned), planned.line_of(one.field)) for one in found]
+    return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _place(one: FieldError, planned: Planned) -> tuple[int, str]:
+    """The same field whichever way its path is written."""
+    return planned.line_of(one.field), one.field.rpartition(".")[2]
+
+
+def _not_base64(error: ApiError, planned: Planned) -> list[FieldError]:
+    """The server tells neither the key nor, luckily, the value."""
+    if "illegal base64 data" not in error.message:
+        return []
+    data = planned.object.get("data")
+    keys = [key for key, value in data.items() if not _is_base64(value)] if isinstance(data, Mapping) else []
+    return [FieldError(f"data[{key}]", f"data.{key}: this is not base64") for key in keys]
+
+
+def _is_base64(value: Any) -> bool:
+    try:
+        base64.b64decode("".join(str(value).split()), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+# Of a field that can't change: apimachinery's ValidateImmutableField, and what some kinds say in words of their own.
+_IMMUTABLE = re.compile(
+    r"immutable|may not be (?:changed|updated)|cannot (?:be changed|change roleRef)|updates to statefulset spec"
+    r"|pod updates may not change fields"
+)
+_OTHERWISE = {
+    "Job": "a Job's template can't change: delete it first, or name each run's Job anew",
+    "StatefulSet": "delete it first, with --cascade orphan if its pods shall live on, or give it another name",
+    "ConfigMap": "it is immutable: give the new one another name, and use that in its workloads",
+    "Secret": "it is immutable: give the new one another name, and use that in its workloads",
+    "PersistentVolumeClaim": "only its size may grow: make a claim of another name",
+    "Pod": "delete it first, or let a Deployment replace its pods",
+}
+
+
+def _hint(found: FieldError, planned: Planned) -> str:
+    if _IMMUTABLE.search(found.message):
+        usual = "it can't change once the object is there: delete the object first, or give it another name"
+        return _OTHERWISE.get(planned.reference.kind, usual)
+    if found.message.endswith("is not base64"):
+        return "text that is not encoded goes under stringData"
+    if "not declared in schema" in found.message or found.message.startswith("unknown field"):
+        return "is it spelt right, and in the right place?"
+    return ""
+
+
+def _not_found(error: ApiError, planned: Planned) -> ApiError:
+    if f'namespaces "{planned.reference.namespace}" not found' in error.message:
+        hint = "create it first, put a Namespace manifest into the release, or name another with -n"
+        return _remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
+    role = planned.object.get("roleRef")
+    if isinstance(role, Mapping) and (error.status.get("details") or {}).get("name") == role.get("name"):
+        return _remade(error, planned, f"there is no {role.get('kind')} {role.get('name')} to bind", "create it first")
+    if (error.status.get("details") or {}).get("name"):
+        return _remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
+    message = f"the server does not serve {planned.resource.full_name} in {planned.resource.api_version}"
+    return _remade(error, planned, message, "is its CRD installed, and in this version?")
+
+
+_EXPLAINED: dict[type[ApiError], Callable[[ApiError, Planned], ApiError]] = {
+    ConflictError: _conflict,
+    InvalidError: explain_invalid,
+    NotFoundError: _not_found,
+}

@@ -1,0 +1,122 @@
+"""The revisions of a workload and how to go back to one: a Deployment's ReplicaSets, or ControllerRevisions.
+
+Source: ``rollback.go`` and ``history.go`` of k8s.io/kubectl's ``polymorphichelpers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
+from k8s_step.errors import InputError
+from k8s_step.manifests.images import containers
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.pods import controller_of
+from k8s_step.objects.resource import Resource, required
+from k8s_step.operations.plan import Planned
+from k8s_step.verdict.revision import same_template
+
+_REVISION = "deployment.kubernetes.io/revision"
+_TEMPLATE_HASH = "pod-template-hash"
+# ``annotationsToSkip`` of rollback.go: these tell of the Deployment itself, not of a revision.
+_KEPT_ANNOTATIONS = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    _REVISION,
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision; ``body`` is the patch that goes back to it."""
+
+    number: int
+    template: Object = field(repr=False)
+    patch_type: PatchType
+    body: Any = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """``3 (shop/web:1)``."""
+        images = ", ".join(str(one.get("image")) for one in containers({"spec": {"template": self.template}}))
+        return f"{self.number} ({images})"
+
+    def is_current(self, live: Object) -> bool:
+        """Whether going back to it would change nothing."""
+        return same_template(live, self.template)
+
+
+def revisions(client: Client, planned: Planned, live: Object, deadline: float) -> list[Revision]:
+    """What the cluster keeps of the workload's history, oldest first; the last one is the present."""
+    resource, read = _KEPT[planned.reference.kind]
+    query = (("labelSelector", _selector(live)),)
+    request = Request("GET", resource.path(planned.reference.namespace), query, where=planned.where)
+    items = client.send(request, deadline=deadline).body.get("items") or []
+    own = [item for item in items if controller_of(item).get("uid") == live["metadata"]["uid"]]
+    found = (read(item, live) for item in own)
+    return sorted((one for one in found if one.number), key=lambda revision: revision.number)
+
+
+def chosen(found: Sequence[Revision], number: int | None, where: str) -> Revision:
+    """The revision of this number, or the one before the present. Raises :class:`InputError` with those there are."""
+    there = f"there are {', '.join(revision.title for revision in found)}" if found else "none is kept"
+    if number is None:
+        if len(found) < 2:
+            raise InputError("there is no earlier revision to go back to", where=where, hint=there)
+        return found[-2]
+    for revision in found:
+        if revision.number == number:
+            return revision
+    raise InputError(f"there is no revision {number}", where=where, hint=there)
+
+
+def _replica_set(replica_set: Object, live: Object) -> Revision:
+    annotations = replica_set["metadata"].get("annotations") or {}
+    template = _without_hash(replica_set["spec"]["template"])
+    own = live["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in own.items() if key in _KEPT_ANNOTATIONS}
+    restored = {key: value for key, value in annotations.items() if key not in _KEPT_ANNOTATIONS}
+    body = [
+        {"op": "replace", "path": "/spec/template", "value": template},
+        {"op": "add", "path": "/metadata/annotations", "value": {**kept, **restored}},
+    ]
+    return Revision(int(annotations.get(_REVISION) or 0), template, PatchType.JSON, body)
+
+
+def _without_hash(template: Object) -> dict[str, Any]:
+    metadata = dict(template.get("metadata") or {})
+    metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TEMPLATE_HASH}
+    return {**template, "metadata": metadata}
+
+
+def _controller_revision(revision: Object, _: Object) -> Revision:
+    """Its data is a strategic merge patch that replaces the template, made by the controller."""
+    data = revision["data"]
+    template = {key: value for key, value in data["spec"]["template"].items() if key != "$patch"}
+    return Revision(int(revision["revision"]), template, PatchType.STRATEGIC, data)
+
+
+def _selector(live: Object) -> str:
+    """``spec.selector`` as a query. Source: ``LabelSelectorAsSelector`` of k8s.io/apimachinery."""
+    selector = live["spec"]["selector"]
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for each in selector.get("matchExpressions") or []:
+        terms.append(_TERMS[each["operator"]].format(key=each["key"], values=",".join(each.get("values") or ())))
+    return ",".join(sorted(terms))
+
+
+_TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exists": "{key}", "DoesNotExist": "!{key}"}
+_REVISIONS = required("apps/v1", "ControllerRevision")
+_KEPT: Mapping[str, tuple[Resource, Callable[[Object, Object], Revision]]] = {
+    "Deployment": (required("apps/v1", "ReplicaSet"), _replica_set),
+    "StatefulSet": (_REVISIONS, _controller_revision),
+    "DaemonSet": (_REVISIONS, _controller_revision),
+}
+KINDS = tuple(_KEPT)

@@ -1,0 +1,324 @@
+"""Patches one object and tells truthfully what that did, or why the server would not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.delivery import Look, deliver
+from k8s_step.api.fielderrors import FieldError, field_errors
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import (
+    AnswerLostError,
+    ApiError,
+    ApiErrors,
+    ConflictError,
+    ForbiddenError,
+    InputError,
+    InvalidError,
+    NotFoundError,
+    UnsupportedMediaTypeError,
+)
+from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects import jsonpatch
+from k8s_step.objects.applied import without_status
+from k8s_step.objects.body import PatchType, encode
+from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.selection import Named
+from k8s_step.operations.apply import look, write
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+
+_RACES = 10  # times that somebody may be faster
+
+
+def _no_line(_: Any) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class PlannedPatch(Planned):
+    """One patch of one object, or of its ``subresource``."""
+
+    patch_type: PatchType = PatchType.STRATEGIC
+    body: Any = field(default=None, repr=False)
+    subresource: str | None = None
+    line_of_operation: Callable[[int | None], int] = _no_line
+
+    @classmethod
+    def of(cls, named: Named, patch: Patch, subresource: str | None = None) -> PlannedPatch:
+        """``patch`` for the object that was named."""
+        reference = replace(named.reference, file=patch.file, line=patch.line)
+        body = patch.body
+        if patch.type is PatchType.APPLY:
+            body = _identified(body, named, patch, subresource)
+        is_object = isinstance(body, dict)
+        return cls(
+            reference,
+            named.resource,
+            body if is_object else {},
+            patch.line_of,
+            patch.type,
+            body,
+            subresource,
+            patch.line_of_operation,
+        )
+
+    @property
+    def path(self) -> str:
+        """The URL path of what is patched."""
+        return self.resource.path(self.reference.namespace or None, self.reference.name, self.subresource)
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether sending it twice does no more than sending it once."""
+        if self.patch_type is PatchType.JSON:
+            return False
+        return not (self.object.get("metadata") or {}).get("resourceVersion")
+
+
+def _identified(body: Object, named: Named, patch: Patch, subresource: str | None) -> Object:
+    """An apply body says which object it is; what it leaves out is known from KIND/NAME."""
+    api_version, kind = named.reference.api_version, named.reference.kind
+    if subresource == "scale":
+        api_version, kind = "autoscaling/v1", "Scale"
+    metadata = {"name": named.reference.name, **(body.get("metadata") or {})}
+    wanted = {"apiVersion": api_version, "kind": kind, **body, "metadata": metadata}
+    told = {"kind": (wanted["kind"], kind), "metadata.name": (metadata["name"], named.reference.name)}
+    for path, (written, expected) in told.items():
+        if written != expected:
+            message = f"{path} is {written}, but {named.reference} is to be patched"
+            where = f"{patch.file}:{patch.line_of(path)}"
+            raise InputError(message, where=where, hint="drop it, or name the other object")
+    return wanted
+
+
+def patch(client: Client, change: PlannedPatch, options: ApplyOptions, deadline: float) -> Written:
+    """Read the object, patch it, and compare. Raises :class:`ApiError` with file, line, kind and name, and the way out.
+
+    Where the object is not there, an apply patch creates it.
+    """
+    if change.patch_type is PatchType.APPLY:
+        return write(client, look(client, change, options.field_manager, deadline), options, deadline)
+    return send(client, change, read(client, change, deadline), replace(options, force=False), deadline)
+
+
+def read(client: Client, change: PlannedPatch, deadline: float) -> Object | None:
+    """What is to be patched, as it is; ``None`` where this token may patch but not read."""
+    try:
+        return client.send(Request("GET", change.path, where=change.where), deadline=deadline).body
+    except ForbiddenError:
+        return None
+    except ApiError as error:
+        raise explain_patch(error, change) from None
+
+
+def send(
+    client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float
+) -> Written:
+    """Patch without reading first. ``before`` is the object as it was, where the caller knows it."""
+    try:
+        if change.may_be_repeated or options.dry_run:
+            answer = client.send(_request(change, change.body, options, retry=True), deadline=deadline)
+        else:
+            answer, before = _once(client, change, before, options, deadline)
+    except InvalidError as error:
+        raise _unfit(client, error, change, deadline) from None
+    except ApiError as error:
+        raise explain_patch(error, change) from None
+    return Written(change, _action(change, before, answer.body, options), answer.body, answer.warnings)
+
+
+def _request(change: PlannedPatch, body: Any, options: ApplyOptions, *, retry: bool) -> Request:
+    kind = change.patch_type.value
+    return Request("PATCH", change.path, options.query, encode(body), kind, retry=retry, where=change.where)
+
+
+def _once(
+    client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float
+) -> tuple[Answer, Object | None]:
+    """Send what must not be done twice; the answer, and the object as it was before.
+
+    A JSON patch is bound to the version that was read: a try given up, that comes through late, is refused then. Where
+    the object has a new version for another reason, the patch is bound to that one and sent again.
+    """
+    for _ in range(_RACES):
+        request = _request(change, _guarded(change, before), options, retry=False)
+        try:
+            return deliver(client, request, _look(client, change, before, options, deadline), deadline), before
+        except InvalidError:
+            now = read(client, change, deadline) if before is not None else None
+            if now is None or not _is_outrun(change, before or {}, now):
+                raise
+            before = now
+    message = f"it changed {_RACES} times while it was to be patched; nothing was done"
+    raise ConflictError(message, code=409, where=change.where, hint="run this again once it has settled")
+
+
+def _guarded(change: PlannedPatch, before: Object | None) -> Any:
+    if change.patch_type is not PatchType.JSON or before is None:
+        return change.body
+    guard = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(before)}
+    return change.body if change.body[:1] == [guard] else [guard, *change.body]
+
+
+def _is_outrun(change: PlannedPatch, before: Object, now: Object) -> bool:
+    """Whether the version alone stood in the way: the patch fits the object as it is now."""
+    is_json = change.patch_type is PatchType.JSON
+    return is_json and _version(now) != _version(before) and jsonpatch.failing(change.body, now) is None
+
+
+# -- what it did
+
+
+def _action(change: PlannedPatch, before: Object | None, after: Object, options: ApplyOptions) -> str:
+    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful."""
+    if before is None:
+        return "configured"
+    if not options.dry_run and _version(before) == _version(after):
+        return "unchanged"
+    return "unchanged" if _is_same(change, before, after, options.field_manager) else "configured"
+
+
+def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager: str) -> bool:
+    if change.subresource is None:
+        return without_status(before, field_manager) == without_status(after, field_manager)
+    return _bare(before) == _bare(after)
+
+
+def _bare(obj: Object) -> Object:
+    """Without what the server itself changes with every write."""
+    dropped = ("resourceVersion", "managedFields", "generation")
+    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in dropped}
+    return {**obj, "metadata": metadata}
+
+
+def _version(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("resourceVersion", ""))
+
+
+# -- an answer that was lost
+
+
+def _look(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float) -> Look:
+    """Whether the patch was done although its answer was lost: it must not be done twice."""
+
+    def found() -> Answer | None:
+        now = client.send(Request("GET", change.path, where=change.where), deadline=deadline)
+        if before is not None and _was_done(change, before, now.body, options.field_manager):
+            return now
+        if before is not None and _is_same(change, before, now.body, options.field_manager):
+            return None
+        message = "the answer to the patch was lost, and nobody can tell whether it was done: the object has changed"
+        raise AnswerLostError(message, where=change.where, hint="look at the object before you run this again")
+
+    return found
+
+
+def _was_done(change: PlannedPatch, before: Object, now: Object, field_manager: str) -> bool:
+    """By our own entry in managedFields; or because the object is what the patch makes of it."""
+    if _entries(before, field_manager) != _entries(now, field_manager):
+        return True
+    is_json = change.patch_type is PatchType.JSON
+    expected = jsonpatch.applied(change.body, before) if is_json else jsonpatch.merged(before, change.body)
+    return isinstance(expected, dict) and _spec(change, expected) == _spec(change, now) != _spec(change, before)
+
+
+def _entries(obj: Object, field_manager: str) -> list[Any]:
+    return [
+        entry for entry in entries(obj) if entry.get("manager") == field_manager and entry.get("operation") == "Update"
+    ]
+
+
+def _spec(change: PlannedPatch, obj: Object) -> Object:
+    bare = _bare(obj)
+    return bare if change.subresource else {key: value for key, value in bare.items() if key != "status"}
+
+
+# -- what the server refuses
+
+
+def explain_patch(error: ApiError, change: PlannedPatch) -> ApiError:
+    """The server's refusal with the patch's line and the next move."""
+    rule = _EXPLAINED.get(type(error))
+    return rule(error, change) if rule is not None else error
+
+
+def _remade(error: ApiError, change: PlannedPatch, message: str, hint: str | None = None, line: int = 0) -> ApiError:
+    reference = change.reference
+    place = f"{reference.file}:{line or reference.line}: {reference}" if reference.file else str(reference)
+    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint or error.hint)
+
+
+def _not_found(error: ApiError, change: PlannedPatch) -> ApiError:
+    kind = change.reference.kind
+    if (error.status.get("details") or {}).get("name"):
+        return _remade(error, change, "it is not there", "apply and create make it; -n names another namespace")
+    if change.subresource:
+        return _remade(error, change, f"a {kind} has no subresource {change.subresource}")
+    return _remade(error, change, f"the server does not serve {change.resource.full_name}", "is its CRD installed?")
+
+
+def _unsupported(error: ApiError, change: PlannedPatch) -> ApiError:
+    """Custom resources, and what aggregated API servers serve: no schema with merge keys is known of them."""
+    if change.patch_type is not PatchType.STRATEGIC:
+        return _remade(error, change, error.message, "try another --type")
+    message = f"a {change.reference.kind} takes no strategic merge patch, as all custom resources"
+    return _remade(error, change, message, "use --type merge, which replaces lists whole, or --type apply")
+
+
+def _conflict(error: ApiError, change: PlannedPatch) -> ApiError:
+    version = (change.object.get("metadata") or {}).get("resourceVersion")
+    if not version:
+        return _remade(error, change, error.message)
+    message = f"it has changed since resourceVersion {version}"
+    line = change.line_of("metadata.resourceVersion")
+    return _remade(error, change, message, "read it again, or leave resourceVersion out of the patch", line)
+
+
+_EXPLAINED: dict[type[ApiError], Callable[[ApiError, PlannedPatch], ApiError]] = {
+    NotFoundError: _not_found,
+    UnsupportedMediaTypeError: _unsupported,
+    ConflictError: _conflict,
+}
+
+
+def _unfit(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
+    """Each field that is wrong; of a JSON patch that could not be done, the operation: the server tells neither which
+    nor why, so it is found out from the object as it is."""
+    if change.patch_type is PatchType.JSON and not error.causes:
+        return _failed_operation(client, error, change, deadline)
+    found = [one for one in field_errors(error) if one.field not in ("", "patch")] or [_of_the_patch(error)]
+    errors = [_remade(error, change, one.message, _hint(one), change.line_of(one.field)) for one in found]
+    return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _hint(found: FieldError) -> str | None:
+    """``$patch: merge`` is documented with the others, but ``strategicpatch/patch.go`` has never taken it."""
+    if "unknown patch type: merge" in found.message or "merging lists cannot" in found.message:
+        return "drop $patch: merge: merging is what a strategic merge patch does anyway"
+    return None
+
+
+def _of_the_patch(error: ApiError) -> FieldError:
+    """The server repeats the whole patch, or the whole object, before it says what is wrong with it."""
+    found = error.message.rpartition('": ')[2]
+    return FieldError("", f"the patch does not fit the object: {found}")
+
+
+def _failed_operation(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
+    live = read(client, change, deadline)
+    is_secret = change.reference.kind == "Secret"
+    failed = jsonpatch.failing(change.body, live, show_values=not is_secret) if live is not None else None
+    if failed is None:
+        message = "the JSON patch could not be done, and nothing was changed"
+        hint = "it fits the object as it is now: run this again" if live else "one of its operations does not fit"
+        return _remade(error, change, message, hint)
+    line = change.line_of_operation(failed.index)
+    return _remade(error, change, f"{failed.message}; nothing was changed", line=line)
+
+
+def replicas_of(scale: Mapping[str, Any]) -> int:
+    """``spec.replicas`` of a Scale, which leaves out a 0."""
+    return int((scale.get("spec") or {}).get("replicas") or 0)

@@ -1,0 +1,170 @@
+"""Replaces one object unless somebody changed it meanwhile, and then says who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.delivery import deliver
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import (
+    AnswerLostError,
+    ApiError,
+    ApiErrors,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from k8s_step.objects.body import encode
+from k8s_step.objects.managers import changes_text, field_changes, latest
+from k8s_step.objects.metadata import Object
+from k8s_step.operations.explanations import explain
+from k8s_step.operations.plan import ApplyOptions, Planned, Written
+
+_IMMUTABLE = ("immutable", "may not change", "forbidden: updates to")
+
+
+class GuardedPut:
+    """The PUT of one manifest, guarded by the ``resourceVersion`` it names or else by the one just read."""
+
+    def __init__(self, client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> None:
+        self._client = client
+        self._planned = planned
+        self._options = options
+        self._deadline = deadline
+        self._pinned = str(planned.object["metadata"].get("resourceVersion") or "")
+
+    def make(self, retries: int = 0) -> Written:
+        """Replace it; after a conflict read and try again up to ``retries`` times, unless the manifest names a version.
+
+        Raises :class:`ConflictError` with who changed what since, else :class:`ApiError` with the way out.
+        """
+        while True:
+            before = None if self._pinned else self._read()
+            try:
+                return self._put(self._pinned or _version(before or {}), before)
+            except ConflictError as error:
+                if self._pinned or retries == 0:
+                    raise self._stale(error, before) from None
+                retries -= 1
+            except NotFoundError as error:
+                raise self._missing(error, "it is not there" if self._pinned else "it was deleted meanwhile") from None
+            except InvalidError as error:
+                raise _immutable(explain(error, self._planned)) from None
+
+    def _put(self, version: str, before: Object | None) -> Written:
+        request = self._request(version)
+        if self._options.dry_run:
+            answer = self._client.send(request, deadline=self._deadline)
+        else:
+            answer = deliver(self._client, request, lambda: self._look(version), self._deadline)
+        action = "unchanged" if _version(answer.body) == version else "replaced"
+        if self._options.dry_run and before is not None:
+            action = "unchanged" if _content(before) == _content(answer.body) else "replaced"
+        return Written(self._planned, action, answer.body, answer.warnings)
+
+    def _request(self, version: str, *, dry_run: bool = False) -> Request:
+        manifest = self._planned.object
+        body = encode({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}})
+        dry = self._options.dry_run or dry_run
+        query = (*self._options.query, ("dryRun", "All")) if dry_run else self._options.query
+        where = self._planned.where
+        return Request("PUT", self._planned.path, query, body, self._planned.content_type, retry=dry, where=where)
+
+    def _look(self, version: str) -> Answer | None:
+        """After a lost answer: ``None`` where the object is as it was, else the object if it says what we sent."""
+        try:
+            live = self._get()
+        except ForbiddenError:
+            message = "the answer to its replacement was lost, and this token may not look what came of it"
+            raise AnswerLostError(message, where=self._planned.where, hint="allow get") from None
+        if _version(live.body) == version:
+            return None
+        wanted = self._client.send(self._request(_version(live.body), dry_run=True), deadline=self._deadline)
+        if _content(wanted.body) == _content(live.body):
+            return live
+        raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
+
+    def _get(self) -> Answer:
+        return self._client.send(Request("GET", self._planned.path, where=self._planned.where), deadline=self._deadline)
+
+    def _read(self) -> Object:
+        try:
+            return self._get().body
+        except NotFoundError as error:
+            raise self._missing(error) from None
+        except ForbiddenError as error:
+            error.hint = "replace reads an object before it writes it: allow get, or name a metadata.resourceVersion"
+            raise
+
+    def _missing(self, error: NotFoundError, message: str = "it is not there") -> ApiError:
+        """No such object, or no such kind."""
+        if not error.status.get("details"):
+            return explain(error, self._planned)
+        hint = "k8s-step create creates it, k8s-step apply creates or updates"
+        return NotFoundError(message, code=error.code, status=error.status, where=self._planned.where, hint=hint)
+
+    def _stale(self, error: ConflictError, before: Object | None) -> ApiError:
+        """Who changed what since the version that was read."""
+        where, status = self._planned.where, error.status
+        try:
+            now = self._get().body
+        except NotFoundError:
+            return ConflictError("it was deleted meanwhile", code=409, status=status, where=where)
+        except ApiError:
+            return error
+        if _uid(self._planned.object) not in ("", _uid(now)) or (before and _uid(before) != _uid(now)):
+            hint = "look at the new one first"
+            return ConflictError("it was deleted and created anew", code=409, status=status, where=where, hint=hint)
+        earlier = before or self._earlier()
+        if earlier is None:
+            last = changes_text(latest(now))
+            since = f"it is not as it was at resourceVersion {self._pinned}; the last change was {last}"
+        else:
+            since = f"it changed since resourceVersion {_version(earlier)}: {changes_text(field_changes(earlier, now))}"
+        hint = "read it again with --retry-conflicts N, which overwrites these changes"
+        if self._pinned:
+            hint = "bring these changes into the manifest, or take metadata.resourceVersion out of it to overwrite them"
+        return ConflictError(since.rstrip(": "), code=409, status=status, where=where, hint=hint)
+
+    def _earlier(self) -> Object | None:
+        """The object at the version the manifest names, which the server remembers for some minutes.
+
+        Source: ``resourceVersionMatch=Exact`` in "Resource versions" of Kubernetes' API concepts; only lists take it.
+        """
+        reference = self._planned.reference
+        query = (
+            ("fieldSelector", f"metadata.name={reference.name}"),
+            ("resourceVersion", self._pinned),
+            ("resourceVersionMatch", "Exact"),
+        )
+        path = self._planned.resource.path(reference.namespace or None)
+        try:
+            items = self._client.send(Request("GET", path, query), deadline=self._deadline).body.get("items")
+        except ApiError:
+            return None
+        return dict(items[0], metadata={**items[0]["metadata"], "resourceVersion": self._pinned}) if items else None
+
+
+def _immutable(error: ApiError) -> ApiError:
+    """With the way out for fields that no update can change."""
+    for each in error.errors if isinstance(error, ApiErrors) else [error]:
+        if any(words in each.message for words in _IMMUTABLE):
+            each.hint = "this cannot change while the object lives: delete it and create it anew, or keep the field"
+    return error
+
+
+def _content(obj: Object) -> Object:
+    """What two answers are compared by: neither version nor who owns what."""
+    noise = ("resourceVersion", "managedFields", "generation")
+    return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key not in noise}}
+
+
+def _version(obj: Mapping[str, Any]) -> str:
+    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
+
+
+def _uid(obj: Mapping[str, Any]) -> str:
+    return str((obj.get("metadata") or {}).get("uid") or "")

@@ -1,0 +1,340 @@
+"""Takes back what this run did to one object, unless somebody else has changed it since.
+
+A server-side apply of what this manager had set before puts its fields back: what it no longer names goes by itself.
+What was taken from other managers goes along, and is handed back to them afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError, StepError, StoppedError
+from k8s_step.objects.body import PatchType, encode
+from k8s_step.objects.fieldset import (
+    Fields,
+    Owner,
+    Path,
+    common,
+    extract,
+    owner_of,
+    owns,
+    path_text,
+    sets,
+    union,
+    value_at,
+    without,
+)
+from k8s_step.objects.jsonpatch import operation_at
+from k8s_step.objects.managers import changes_text, differences, overlap, overwritten
+from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.pods import HAVE_PODS, controller_of, is_ready
+from k8s_step.objects.resource import required
+from k8s_step.objects.selection import Group
+from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating, members
+from k8s_step.operations.plan import Planned
+from k8s_step.verdict.readiness import compute, is_paused
+from k8s_step.verdict.states import State
+from k8s_step.verdict.target import Target
+
+_PODS = required("v1", "Pod")
+_TRIES = 20  # a rollout's controllers write the object all the time
+_OBSERVING, _POLL = 10.0, 0.1  # seconds a controller is given to see what was restored, and between two looks
+_SHOWN = 5  # fields that a message names
+KEPT = {
+    "Namespace": "it may hold what others made",
+    "PersistentVolumeClaim": "its volume may hold data",
+    "PersistentVolume": "a claim may be bound to it",
+    "CustomResourceDefinition": "all its custom resources would go with it",
+}
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """What this run did to an object: ``before`` as it was read, ``None`` where it may not be.
+
+    ``wrote`` as it was written, ``None`` where that is not known: the answer was lost.
+    """
+
+    planned: Planned
+    is_new: bool
+    before: Object | None
+    wrote: Object | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``word``: restored, deleted, kept, skipped or failed; empty where it had never been written.
+
+    ``target`` is still to be followed.
+    """
+
+    word: str
+    message: str = ""
+    target: Target | None = None
+
+
+class _SupersededError(Exception):
+    """Somebody else has written the object since this run did."""
+
+
+def restore(client: Client, change: Reversal, field_manager: str, deadline: float) -> Outcome:
+    """Restore an object, or delete it where this run made it."""
+    try:
+        wrote = change.wrote or _looked_up(client, change, field_manager, deadline)
+        return _Restoration(client, change, wrote, field_manager, deadline).make() if wrote else Outcome("")
+    except _SupersededError as newer:
+        return Outcome("skipped", str(newer))
+    except StoppedError:
+        raise
+    except StepError as error:
+        return Outcome("failed", error.message)
+
+
+def _looked_up(client: Client, change: Reversal, field_manager: str, deadline: float) -> Object | None:
+    """What a write whose answer was lost has made; ``None`` where it has not been done."""
+    try:
+        now = client.send(Request("GET", change.planned.path, where=change.planned.where), deadline=deadline).body
+    except NotFoundError:
+        return None
+    own, before = Owner(field_manager, "Apply"), change.before or {}
+    is_written = sets(now).get(own) != sets(before).get(own) or _changed(before, now, own)
+    return now if is_written else None
+
+
+class _Restoration:
+    """One object's way back."""
+
+    def __init__(self, client: Client, change: Reversal, wrote: Object, field_manager: str, deadline: float) -> None:
+        self._client = client
+        self._planned = change.planned
+        self._wrote = wrote
+        self._before: Object = change.before or {}
+        self._change = change
+        self._manager = field_manager
+        self._own = Owner(field_manager, "Apply")
+        self._deadline = deadline
+        self._changed = _changed(self._before, wrote, self._own)
+        self._taken = _taken(self._before, wrote, self._own)
+        self._scaled: Fields = {}
+        self._left_revision = ""
+        self._found: Object = wrote
+
+    def make(self) -> Outcome:
+        """Raises :class:`StepError`, and where somebody else has written it since, ``_SupersededError``."""
+        return self._delete() if self._change.is_new else self._restore()
+
+    # -- what was created
+
+    def _delete(self) -> Outcome:
+        reference = self._planned.reference
+        if reference.kind in KEPT:
+            return Outcome("kept", KEPT[reference.kind])
+        now = self._read()
+        if now is None:
+            return Outcome("deleted", "somebody else was faster")
+        self._check(now)
+        others = {owner.manager for owner in sets(self._wrote) if owner.manager != self._manager and not owner[2]}
+        if others:
+            raise _SupersededError(f"{', '.join(sorted(others))} made it at the same time")
+        options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
+        deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options, self._deadline)
+        is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with what was
+        changes_text = "the claims of its pods are kept" if (now.get("spec") or {}).get("volumeClaimTemplates") else ""
+        return Outcome("deleted", changes_text, None if is_gone else deleted.target)
+
+    # -- what was there before
+
+    def _restore(self) -> Outcome:
+        if self._change.before is None:
+            return Outcome("failed", "this token may not read it, so it is not known what it was")
+        after = self._again(self._hand_back, self._again(self._put_back, self._applied()))
+        left = [path_text(path) for path, *_ in self._differing(after)]
+        if left:
+            more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+            return Outcome("failed", f"it still differs from what it was in {', '.join(left[:_SHOWN])}{more}")
+        was = compute(self._before)
+        if was.state is not State.CURRENT and self._planned.reference.kind not in HAVE_PODS:
+            return Outcome("restored", f"it was not current before either: {was.message}")
+        reference, resource = self._planned.reference, self._planned.resource
+        target = Target(reference, resource, after, paused=is_paused(self._before), wrote=after)
+        return Outcome("restored", self._free(after), target)
+
+    def _applied(self) -> Object:
+        """The object with the fields back that this manager had set; written only as it was read and looked at."""
+        for _ in range(_TRIES):
+            now = self._read()
+            if now is None:
+                raise _SupersededError("somebody else has deleted it since")
+            self._left_revision = _revision(now)
+            self._scaled = union(*(fields for owner, fields in sets(now).items() if owner.subresource == "scale"))
+            if not self._differing(now) and (self._changed or self._owned(now) == self._owned(self._before)):
+                return now  # the answer to our own try was lost, or somebody has put it back
+            self._check(now)
+            self._found = now
+            try:
+                return self._send(PatchType.APPLY, self._body(now))
+            except ConflictError as error:
+                if any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes):
+                    raise _SupersededError(f"somebody else has changed it since: {error.message}") from None
+        raise self._restless()
+
+    def _body(self, now: Object) -> Object:
+        fields = without(union(self._owned(self._before) or {}, *self._taken.values()), self._scaled)
+        others = union(*(each for owner, each in sets(self._before).items() if owner != self._own))
+        body = extract(self._before, fields, without(others, union(*self._taken.values()))) if fields else {}
+        metadata = now["metadata"]
+        names = {key: metadata[key] for key in ("name", "namespace", "resourceVersion") if key in metadata}
+        identity = {"apiVersion": self._planned.reference.api_version, "kind": self._planned.reference.kind}
+        return {**body, **identity, "metadata": {**body.get("metadata", {}), **names}}
+
+    def _put_back(self, now: Object) -> Object:
+        """What changed with this run's write though no manager owned it: the data of a ``stringData``, a node port."""
+        ours = [
+            (path, was)
+            for path, was, _ in self._differing(now)
+            if value_at(self._found, path) == value_at(self._wrote, path)
+        ]
+        patch = [operation for path, was in ours if (operation := operation_at(path, was, now))]
+        return self._patched(patch, now) if patch else now
+
+    def _hand_back(self, now: Object) -> Object:
+        """Field ownership as it was. Source: ``UpgradeManagedFieldsPatch`` of client-go's csaupgrade, which does so."""
+        before = {owner_of(entry): entry for entry in entries(self._before)}
+        kept = {owner_of(entry): entry for entry in entries(now) if not self._is_own(owner_of(entry))}
+        for owner, entry in before.items():
+            fields = entry.get("fieldsV1") or {}
+            if self._is_own(owner):
+                kept[owner] = {**entry, "fieldsV1": without(fields, self._scaled)}
+            elif owner in self._taken:
+                current = kept.get(owner, {}).get("fieldsV1") or {}
+                kept[owner] = {**entry, "fieldsV1": union(current, without(self._taken[owner], self._scaled))}
+        wanted = [entry for entry in kept.values() if entry["fieldsV1"]]
+        if not wanted or {owner_of(entry): entry["fieldsV1"] for entry in wanted} == sets(now):
+            return now
+        return self._patched([{"op": "replace", "path": "/metadata/managedFields", "value": wanted}], now)
+
+    def _free(self, after: Object) -> str:
+        """A StatefulSet waits for ever for a broken pod of a revision it has left: so that pod is deleted.
+
+        Source: "Forced rollback" in kubernetes.io/docs/concepts/workloads/controllers/statefulset.
+        """
+        if self._planned.reference.kind != "StatefulSet" or self._left_revision in ("", _revision(self._before)):
+            return ""
+        self._await_observed(after)
+        namespace = self._planned.reference.namespace
+        group = Group(_PODS, namespace, f"controller-revision-hash={self._left_revision}")
+        try:
+            stuck = [pod for pod in members(self._client, group, self._deadline) if _is_stuck(pod.object, after)]
+            for pod in stuck:
+                delete_read(self._client, pod, DeleteOptions(), self._deadline)
+        except ApiError as error:
+            return f"a pod of the revision that failed may hold it up: {error.message}"
+        names = ", ".join(pod.reference.name for pod in stuck)
+        return f"{names} of the revision that failed would have held it up, and is deleted" if stuck else ""
+
+    def _await_observed(self, now: Object) -> None:
+        """A controller that has not yet seen the restored template would make the same broken pod again."""
+        ends = min(self._deadline, time.monotonic() + _OBSERVING)
+        while _observed(now) < now["metadata"].get("generation", 0) and time.monotonic() < ends:
+            time.sleep(_POLL)
+            now = self._read() or now
+
+    def _is_own(self, owner: Owner) -> bool:
+        return owner.manager == self._manager and not owner.subresource
+
+    # -- whether it is still what this run wrote
+
+    def _check(self, now: Object) -> None:
+        """Raises where fields of this run have been overwritten, or another run of this manager has applied it."""
+        found = overwritten(self._wrote, now, self._manager)
+        newer = [change for change in found if not (change.writer and change.writer.subresource == "scale")]
+        if newer:
+            raise _SupersededError(f"somebody else has changed it since: {changes_text(newer)}")
+        theirs, ours = (without(self._owned(obj) or {}, self._scaled) for obj in (now, self._wrote))
+        if theirs != ours:
+            raise _SupersededError(f"{self._manager} has applied it once more since")
+
+    def _owned(self, obj: Object) -> Fields | None:
+        return sets(obj).get(self._own)
+
+    def _differing(self, now: Object) -> list[tuple[Path, Any, Any]]:
+        """Of the fields that this run's write changed, those that are not as before; who scales keeps the replicas."""
+        return [
+            found
+            for found in differences(self._before, now)
+            if any(overlap(found[0], path) for path in self._changed) and not owns(self._scaled, found[0])
+        ]
+
+    # -- requests
+
+    def _read(self) -> Object | None:
+        """``None`` where it is gone, or another one bears its name."""
+        try:
+            request = Request("GET", self._planned.path, where=self._planned.where)
+            now = self._client.send(request, deadline=self._deadline).body
+        except NotFoundError:
+            return None
+        except ForbiddenError:
+            return self._wrote
+        return now if now["metadata"].get("uid") == self._wrote["metadata"].get("uid") else None
+
+    def _again(self, work: Callable[[Object], Object], now: Object) -> Object:
+        """``work`` on the object as it is now, read anew where others write it meanwhile."""
+        for _ in range(_TRIES):
+            try:
+                return work(now)
+            except ConflictError:
+                read = self._read()
+                if read is None:
+                    raise _SupersededError("somebody else has deleted it since") from None
+                now = read
+        raise self._restless()
+
+    def _patched(self, operations: list[Object], now: Object) -> Object:
+        """A JSON patch, of the object as it was read only."""
+        version = {"op": "replace", "path": "/metadata/resourceVersion", "value": now["metadata"]["resourceVersion"]}
+        return self._send(PatchType.JSON, [*operations, version])
+
+    def _send(self, kind: PatchType, body: Any) -> Object:
+        query = (("fieldManager", self._manager),)
+        where = self._planned.where
+        request = Request("PATCH", self._planned.path, query, encode(body), kind.value, where=where)
+        return self._client.send(request, deadline=self._deadline).body
+
+    def _restless(self) -> ApiError:
+        return ConflictError("others write it faster than it can be put back", code=409, where=self._planned.where)
+
+
+def _revision(stateful_set: Mapping[str, Any]) -> str:
+    return str((stateful_set.get("status") or {}).get("updateRevision") or "")
+
+
+def _observed(obj: Mapping[str, Any]) -> int:
+    return int((obj.get("status") or {}).get("observedGeneration") or 0)
+
+
+def _is_stuck(pod: Object, stateful_set: Object) -> bool:
+    return controller_of(pod).get("uid") == stateful_set["metadata"].get("uid") and not is_ready(pod)
+
+
+def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:
+    """The fields that this run's write changed; what others wrote between its look and its write is theirs."""
+    others = [fields for owner, fields in sets(wrote).items() if owner != own]
+    found = [path for path, *_ in differences(before, wrote)]
+    return [path for path in found if not any(owns(fields, path) for fields in others)]
+
+
+def _taken(before: Object, wrote: Object, own: Owner) -> dict[Owner, Fields]:
+    """What this run took over from others, itself included where it had patched or scaled."""
+    left, applied = sets(wrote), sets(wrote).get(own, {})
+    lost = {
+        owner: common(without(fields, left.get(owner, {})), applied)
+        for owner, fields in sets(before).items()
+        if owner != own and owner.subresource != "status"
+    }
+    return {owner: fields for owner, fields in lost.items() if fields}

@@ -1,0 +1,253 @@
+"""Every option as data: its name, variables, kind and default. The command line and the docs are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice or patience (a list).
+    ``variables`` come before the usual two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others;
+    ``commas`` may separate a list's entries.
+    """
+
+    name: str
+    help: str
+    kind: str = "text"
+    default: Any = None
+    short: str = ""
+    metavar: str = ""
+    variables: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    commas: bool = False
+    negatable: bool = False
+    secret: bool = False
+
+    @property
+    def field(self) -> str:
+        """The attribute of ``Inputs``."""
+        return _FIELDS.get(self.name, self.name.replace("-", "_"))
+
+    @property
+    def all_variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, first one wins."""
+        upper = self.name.upper()
+        return (f"INPUT_{upper}", *(self.variables or (f"K8S_{upper.replace('-', '_')}",)))
+
+
+# Words that Python keeps for itself, or that say more in code.
+_FIELDS = {
+    "as": "impersonate_user",
+    "as-group": "impersonate_groups",
+    "var": "variables",
+    "image": "images",
+    "type": "patch_type",
+    "for": "for_command",
+}
+RESULT_FILES = (
+    Option("report", "write the result to this file, as JSON", metavar="PATH"),
+    Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
+    Option("dotenv", "write the outcome to this file, for GitLab's dotenv report", metavar="PATH"),
+)
+CONNECTION = (
+    Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
+    Option("token", "bearer token", metavar="TOKEN", secret=True),
+    Option("token-file", "file with the bearer token, read again when it changes", metavar="PATH"),
+    Option(
+        "oidc-audience",
+        "ask GitHub for an ID token for this audience, and use it as the bearer token",
+        metavar="AUDIENCE",
+    ),
+    Option("ca", "the cluster's CA: path, PEM text, or base64 of it", metavar="CA"),
+    Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
+    Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH"),
+    Option("context", "the kubeconfig context to use", metavar="NAME"),
+    Option(
+        "namespace", "default: the manifest's, the context's, the service account's, default", short="n", metavar="NAME"
+    ),
+    Option("as", "impersonate this user", metavar="USER"),
+    Option("as-group", "impersonate this group (repeatable)", "list", (), metavar="GROUP", commas=True),
+    Option(
+        "header",
+        "extra request header, X-Pipeline: job-42 (repeatable)",
+        "list",
+        (),
+        metavar="HEADER",
+        variables=("K8S_HEADERS", "K8S_HEADER"),
+    ),
+    Option("request-timeout", "one request may take this long", "duration", 30.0, metavar="DURATION"),
+    Option("concurrency", "requests in flight; lowered by itself when the server says 429", "number", 16),
+    Option("field-manager", "the name changes are made under", default="k8s-step", metavar="NAME"),
+    *RESULT_FILES,
+    Option(
+        "log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "github", "gitlab", "json")
+    ),
+)
+_MANIFESTS = (
+    Option(
+        "filename",
+        "manifest file, folder, glob or - for stdin (repeatable)",
+        "list",
+        (),
+        short="f",
+        metavar="PATH",
+        commas=True,
+    ),
+    Option("recursive", "look into folders within folders", "switch", False, short="R"),
+    Option("var", "a value for ${K} in manifests (repeatable)", "list", (), metavar="K=V"),
+    Option(
+        "vars-file", "file of values: YAML, JSON or K=V lines (repeatable)", "list", (), metavar="PATH", commas=True
+    ),
+    Option(
+        "image", "use REF wherever the image NAME is named (repeatable)", "list", (), metavar="NAME=REF", commas=True
+    ),
+)
+_FOLLOW = (
+    Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
+    Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
+    Option(
+        "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True
+    ),
+    Option(
+        "fail-after",
+        "how long a problem may last: ErrImagePull=2m, CrashLoopBackOff=5 (restarts), FailedCreate=never (repeatable)",
+        "patience",
+        metavar="REASON=DURATION",
+        commas=True,
+    ),
+)
+_FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
+_ROLLBACK = Option(
+    "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
+)
+APPLY = (
+    *_MANIFESTS,
+    _FORCE,
+    Option("dry-run", "let the server check everything and change nothing", "switch", False),
+    Option("diff", "show what changes, before anything does", "switch", False),
+    Option(
+        "preflight", "let the server check all objects before the first one is written", "switch", True, negatable=True
+    ),
+    _ROLLBACK,
+    *_FOLLOW,
+)
+_ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
+DIFF = (
+    *_MANIFESTS,
+    _FORCE,
+    Option("exit-code", "exit with 1 where there is a difference", "switch", False),
+    _ANSWERED,
+)
+# A default of its own would become INPUT_OUTPUT for every verb: action.yml has one input for all of them.
+_OUTPUT = "format (default: yaml; of get: table)"
+RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
+PERMISSIONS = (
+    *_MANIFESTS,
+    Option("for", "the command that is to use them", "choice", "apply", choices=("apply", "run")),
+    Option("rollback-on-failure", "what apply --rollback-on-failure needs besides, too", "switch", False),
+    Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
+    Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
+    Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),
+    _ANSWERED,
+)
+OBJECTS = Option("object", "KIND/NAME, or KIND NAME… (repeatable)", "list", (), metavar="KIND/NAME...")
+_SELECTORS = (
+    Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
+    Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
+)
+STATUS = (*_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
+_DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
+CREATE = (*_MANIFESTS, _DRY_RUN, *_FOLLOW)
+REPLACE = (
+    *_MANIFESTS,
+    Option("retry-conflicts", "where another was faster, read again and retry so many times", "count", 0),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+RUN = (
+    *_MANIFESTS,
+    Option("rm", "delete the Job afterwards, whatever came of it", "switch", False),
+    Option(
+        "on-cancel",
+        "what becomes of an unfinished Job when the step is cancelled",
+        "choice",
+        "delete",
+        choices=("delete", "leave"),
+    ),
+    _DRY_RUN,
+    *_FOLLOW[1:],
+)
+DELETE = (
+    *(option for option in _MANIFESTS if option.name != "image"),
+    *_SELECTORS,
+    Option("all", "all of KIND in the namespace", "switch", False),
+    Option(
+        "cascade",
+        "what becomes of the objects it owns: deleted after it, deleted before it, kept",
+        "choice",
+        "background",
+        choices=("background", "foreground", "orphan"),
+    ),
+    Option("grace-period", "seconds a pod is given to end; default: its own", "count", metavar="SECONDS"),
+    Option("ignore-not-found", "what is not there counts as deleted", "switch", False),
+    _DRY_RUN,
+    Option("wait", "wait until all are gone", "switch", True, negatable=True),
+    Option("timeout", "all must be gone within this time", "duration", 600.0, metavar="DURATION"),
+)
+GET = (
+    *_SELECTORS,
+    Option("all-namespaces", "look in all namespaces", "switch", False, short="A"),
+    Option("limit", "read so many objects at a time", "number", 500),
+    Option(
+        "output",
+        _OUTPUT,
+        "choice",
+        short="o",
+        choices=("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
+    ),
+    Option("output-file", "where protobuf goes", metavar="PATH"),
+    _ANSWERED,
+)
+_PATCH = (
+    Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),
+    Option("patch", "the patch itself, YAML or JSON", short="p", metavar="TEXT"),
+    Option(
+        "image",
+        "give the container CONTAINER the image REF (repeatable)",
+        "list",
+        (),
+        metavar="CONTAINER=REF",
+        commas=True,
+    ),
+    Option(
+        "type",
+        "strategic (the default), merge, json or apply",
+        "choice",
+        choices=("strategic", "merge", "json", "apply"),
+    ),
+    Option("from-manifest", "-f is a manifest: patch what differs from it, as json or merge", "switch", False),
+    Option("subresource", "patch this part of the object, and do not follow", "choice", choices=("status", "scale")),
+)
+PATCH = (
+    *_PATCH,
+    *(option for option in _MANIFESTS if option.name in ("var", "vars-file")),
+    *(option for option in APPLY if option.name == "force-conflicts"),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+RESTART = (_DRY_RUN, *_FOLLOW)
+SCALE = (
+    Option("replicas", "so many", "count", metavar="N"),
+    Option("current-replicas", "only where there are so many now", "count", metavar="N"),
+    _DRY_RUN,
+    *_FOLLOW,
+)
+UNDO = (
+    Option("to-revision", "the revision to go back to; default: the one before the present", "number", metavar="N"),
+    _DRY_RUN,
+    *_FOLLOW,
+)

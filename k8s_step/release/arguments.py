@@ -1,0 +1,101 @@
+"""The objects that a command's words name: ``deployment/web``, ``deploy web api``, ``v1/pods/x``, several of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from k8s_step.api.discovery import Discovery
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.objects.selection import Named
+
+# ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
+_KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
+_FORMS = "name it as KIND/NAME, such as deployment/web"
+
+
+def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Named]:
+    """The objects named by ``KIND/NAME`` words or by ``KIND NAME…``, each once, in the order given.
+
+    Asks the server only for kinds that are not built in. Raises :class:`InputErrors` with every word that is wrong.
+    """
+    errors: list[InputError] = []
+    found: dict[Named, None] = {}
+    for kind, name, word in _pairs([part for written in words for part in written.split()]):
+        try:
+            found[_named(discovery.find(kind), _checked(name, word), namespace)] = None
+        except InputError as error:
+            error.where = error.where or word
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return list(found)
+
+
+def words_of(given: Sequence[str]) -> list[str]:
+    """The words one by one: a variable holds several, and commas may stand apart."""
+    return re.sub(r"\s*,\s*", ",", " ".join(given)).split()
+
+
+def kinds_alone(words: Sequence[str]) -> list[str]:
+    """The kinds of a single word such as ``pods`` or ``deploy,svc``; none where the words name objects."""
+    kinds = words[0].split(",") if len(words) == 1 else []
+    return [] if any(names_object(kind) for kind in kinds) else [kind for kind in kinds if kind]
+
+
+def names_object(word: str) -> bool:
+    """Whether a word is ``KIND/NAME``, not a kind such as ``pods`` or ``apps/v1/deployments``."""
+    return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Kind, name and the word they come from, for messages."""
+    if not words:
+        raise InputError("no object was named", hint=_FORMS)
+    first, *rest = words
+    if not names_object(first):
+        yield from _of_one_kind(first, rest)
+        return
+    for word in words:
+        kind, slash, name = word.rpartition("/")
+        if not slash:
+            raise InputError("KIND/NAME and KIND NAME cannot be mixed", where=word, hint=_FORMS)
+        yield kind, name, word
+
+
+def _of_one_kind(kind: str, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    names = list(names)
+    if not names:
+        raise InputError("this names a kind and no object", where=kind, hint=f"which one? {kind}/NAME")
+    for name in names:
+        if "/" in name:
+            raise InputError("KIND/NAME and KIND NAME cannot be mixed", where=name, hint=_FORMS)
+        yield kind, name, f"{kind} {name}"
+
+
+def _checked(name: str, word: str) -> str:
+    """Source: ``IsValidPathSegmentName`` of k8s.io/apimachinery; the rest of the rules are the server's."""
+    if not name:
+        raise InputError("the name is missing", where=word, hint=_FORMS)
+    if name in (".", "..") or "%" in name:
+        raise InputError(f"{name!r} is no object's name", where=word)
+    return name
+
+
+def _named(resource: Resource, name: str, namespace: str) -> Named:
+    where = namespace if resource.namespaced else ""
+    return Named(resource, Reference(resource.api_version, resource.kind, where, name))
+
+
+def of_kinds(kinds: Sequence[str], named: Sequence[Named], done: str) -> Sequence[Named]:
+    """``named``, all of them workloads of these kinds. Raises :class:`InputErrors` for what can't be ``done``."""
+    errors = [
+        InputError(f"a {one.reference.kind} can't be {done}", where=str(one.reference), hint=f"{', '.join(kinds)} can")
+        for one in named
+        if one.reference.kind not in kinds or one.resource.group != "apps"
+    ]
+    if errors:
+        raise InputErrors(errors)
+    return named

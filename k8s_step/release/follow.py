@@ -1,0 +1,87 @@
+"""Follows what a run has written to its verdict, and gathers the evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from k8s_step.errors import CancelledError, ExitCode
+from k8s_step.operations.plan import Written
+from k8s_step.release.session import Run, Session
+from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
+from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.verdict.culprits import culprits
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.patience import USUAL
+from k8s_step.verdict.readiness import is_paused
+from k8s_step.verdict.target import Target
+
+
+def follow(
+    run: Run,
+    session: Session,
+    targets: list[Target],
+    deadline: float,
+    on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+) -> ExitCode:
+    """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
+    inputs, left = run.inputs, max(deadline - time.monotonic(), 0.0)
+    limits = Limits(
+        left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
+    )
+    manager = inputs.field_manager
+    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
+    if not inputs.wait:
+        rollout.look()
+        return ExitCode.SUCCEEDED
+    waiting = rollout.look()
+    if waiting:
+        run.journal.following(waiting, rollout.longest)
+    try:
+        in_time = rollout.follow()
+    except CancelledError:
+        known = culprits(targets)
+        _tell_evidence(run, session, known, CANCELLED, [one for one in targets if one.is_open and one not in known])
+        raise
+    is_good = in_time and not any(target.is_lost for target in targets)
+    if is_good:
+        return ExitCode.SUCCEEDED
+    _tell_evidence(run, session, culprits(targets), LIMIT)
+    return ExitCode.FAILED if any(target.is_lost for target in targets) else ExitCode.TIMED_OUT
+
+
+def _tell_evidence(
+    run: Run, session: Session, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
+) -> None:
+    """Whoever is cancelled in the middle of it has what was gathered until then."""
+    findings: Sequence[Finding] = ()
+    undone = {target.reference.key for target in unfinished}
+    try:
+        for known in diagnose(session.client, [*bad, *unfinished], limit):
+            findings = [replace(one, unfinished=one.reference.key in undone) for one in known]
+    finally:
+        run.journal.found(findings)
+
+
+def target_of(written: Written) -> Target:
+    """What is followed after a write."""
+    planned = written.planned
+    changed = written.action != "unchanged"
+    return Target(
+        planned.reference,
+        planned.resource,
+        written.object,
+        changed=changed,
+        must_complete=_must_complete(written),
+        paused=is_paused(planned.object),
+        wrote=written.object,
+    )
+
+
+def _must_complete(written: Written) -> bool:
+    """Whether it is a Job that its manifest does not suspend, whoever else does. A patch tells only a part of it."""
+    manifest = written.planned.object.get("spec") or {}
+    spec = manifest if "template" in manifest else written.object.get("spec") or {}
+    return written.planned.reference.kind == "Job" and not spec.get("suspend")

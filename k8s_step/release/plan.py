@@ -1,0 +1,101 @@
+"""From manifests to a plan: every object with the resource it is sent to. Nothing is written here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import product
+
+from k8s_step.api.discovery import Discovery
+from k8s_step.errors import InputError, InputErrors, UnavailableError
+from k8s_step.manifests.manifest import Manifest, load, secret_values
+from k8s_step.manifests.templates import Values
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.operations.plan import Planned
+from k8s_step.release.session import Run, Session
+from k8s_step.verdict import patience
+
+
+def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manifest]:
+    """All manifests, rendered and checked; their Secrets' values are masked from here on."""
+    inputs = run.inputs
+    if not inputs.filename:
+        hint = "give -f PATH, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
+        raise InputError("nothing to do: no manifest was named", hint=hint)
+    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    manifests = load(
+        inputs.filename,
+        values=values,
+        images=inputs.images,
+        recursive=inputs.recursive,
+        stdin=sys.stdin,
+        allow_generate_name=allow_generate_name,
+        without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
+    )
+    _check_annotations(manifests)
+    run.redactor.add(*secret_values(manifests))
+    return manifests
+
+
+def _check_annotations(manifests: Sequence[Manifest]) -> None:
+    """The step's own annotations are read when it follows: by then, a mistake would be too late."""
+    errors = []
+    readers = {patience.TIMEOUT: patience.own_timeout, patience.FAIL_AFTER: patience.own_patience}
+    for manifest, name in product(manifests, readers):
+        try:
+            readers[name](manifest.object)
+        except InputError as error:
+            line = manifest.line_of(f"metadata.annotations.{name}")
+            error.where = f"{manifest.file}:{line}: {error.where}"
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+
+
+def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:
+    """What will be sent where. Asks the server only for kinds that are neither built in nor of this release."""
+    _add_own_kinds(manifests, session.discovery)
+    errors: list[InputError] = []
+    plan: dict[tuple[str, ...], Planned] = {}
+    for manifest in manifests:
+        try:
+            resource = session.discovery.resource(manifest.api_version, manifest.kind)
+            one = _planned(manifest, resource, session.namespace, explicit_namespace)
+            # With generateName two alike are two objects; else a namespace left to its default may make twins.
+            twin = plan.setdefault((*one.reference.key, "" if manifest.name else manifest.where), one)
+            if twin is not one:
+                raise InputError(f"{one.reference} is in {twin.reference.where} already", where=manifest.where)
+        except (InputError, UnavailableError) as error:
+            if error.where != manifest.where:
+                error.where = ": ".join(part for part in (manifest.where, error.where) if part)
+            if isinstance(error, UnavailableError):
+                raise
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return list(plan.values())
+
+
+def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: str | None) -> Planned:
+    own = manifest.namespace
+    if resource.namespaced and explicit and own and own != explicit:
+        message = f"its namespace is {own}, but {explicit} was asked for"
+        raise InputError(message, where=manifest.where, hint="drop one of the two")
+    where = (own or namespace) if resource.namespaced else ""
+    reference = Reference(manifest.api_version, manifest.kind, where, manifest.name, manifest.file, manifest.line)
+    return Planned(reference, resource, manifest.object, manifest.line_of)
+
+
+def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
+    """Kinds that a CRD of this very release defines: the server can't know them yet."""
+    for manifest in manifests:
+        if manifest.kind != "CustomResourceDefinition":
+            continue
+        spec = manifest.object.get("spec") or {}
+        names = spec.get("names") or {}
+        for version in spec.get("versions") or []:
+            if isinstance(version, dict) and names.get("kind") and names.get("plural"):
+                is_namespaced = spec.get("scope") != "Cluster"
+                group, name = str(spec.get("group", "")), str(version.get("name", ""))
+                discovery.add(Resource(group, name, str(names["kind"]), str(names["plural"]), is_namespaced))

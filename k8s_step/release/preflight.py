@@ -1,0 +1,169 @@
+"""Before the first write: every object is read, and what needs changing is put through the server's dry run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, InvalidError, NotFoundError
+from k8s_step.objects.body import encode
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.secrets import values_of
+from k8s_step.operations.apply import look, write
+from k8s_step.operations.explanations import explain
+from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
+from k8s_step.release.batch import run_all
+from k8s_step.release.session import Run, Session
+from k8s_step.report.difference import Difference, difference
+from k8s_step.report.journal import Journal
+
+_ELSEWHERE = "default"  # the namespace that is always there
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What applying an object would do, by the server's word.
+
+    Where the server could not be asked yet, ``lacks`` is what must be there first, a part of the same release, and
+    ``written`` holds the manifest.
+    """
+
+    seen: Seen
+    written: Written
+    lacks: Reference | None = None
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Reads and checks a release. What the server refuses is told, all of it, and ends in a ``ReportedError``."""
+
+    journal: Journal
+    session: Session
+    options: ApplyOptions
+    concurrency: int
+    deadline: float
+
+    def look(self, plan: Sequence[Planned]) -> list[Seen]:
+        """Read all objects."""
+
+        def read(one: Planned) -> Seen:
+            return look(self.session.client, one, self.options.field_manager, self.deadline)
+
+        return run_all(self.journal, plan, read, lambda one: one, self.concurrency)
+
+    def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
+        """What applying the ``wanted`` objects of a release would do. Costs nothing for those that are current."""
+        options = replace(self.options, dry_run=True)
+
+        def try_out(one: Seen) -> Checked:
+            return _checked(self.session.client, one, release, options, self.deadline)
+
+        return run_all(self.journal, wanted, try_out, lambda one: one.planned, self.concurrency)
+
+    def tell_unchecked(self, checked: Sequence[Checked]) -> None:
+        """What the server could not be asked about yet, and why."""
+        lacking = Counter(one.lacks for one in checked if one.lacks)
+        for reference, count in lacking.items():
+            objects = "1 object" if count == 1 else f"{count} objects"
+            besides = " (their fields were checked)" if reference.kind == "Namespace" else ""
+            self.journal.notice(f"the server can't try out {objects} before {reference} is there{besides}")
+
+
+def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:
+    """What ``one`` could not be tried out without, where it comes with the same release; else the error stands."""
+    message = str(error.status.get("message") or error.message)
+    for other in release:
+        if other is not one and _is_missed(other, one, error, message):
+            return other.planned.reference
+    return None
+
+
+def difference_of(checked: Checked) -> Difference:
+    """What applying would change."""
+    seen, written = checked.seen, checked.written
+    note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
+    if seen.live is None and written.action != "created":
+        note = "this token may not read it, so all that it would hold is shown"
+    reference = seen.planned.reference
+    return difference(reference, written.action, seen.live, written.object, seen.planned.object, note)
+
+
+def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
+    """Whether ``error`` comes of ``other`` not being there yet, or not yet as its manifest says."""
+    kind, name = other.planned.reference.kind, other.planned.reference.name
+    resource = one.planned.resource
+    if (kind, name) == ("CustomResourceDefinition", f"{resource.plural}.{resource.group}"):
+        return isinstance(error, NotFoundError) or (isinstance(error, InvalidError) and not other.is_current)
+    if (kind, name) == ("Namespace", one.planned.reference.namespace) and _DEFAULT_ACCOUNT in message:
+        return True
+    if other.live is not None:
+        return False
+    # The server says that the *binding* of this name isn't there: NewNotFound in policybased storage.
+    role = one.planned.object.get("roleRef") or {}
+    is_bound = isinstance(error, NotFoundError) and (role.get("kind"), role.get("name")) == (kind, name)
+    return is_bound or _says_missing(message, kind, name)
+
+
+# Made a moment after its namespace.
+_DEFAULT_ACCOUNT = 'serviceaccount "default" not found'
+_MISSING = re.compile(r"not found|was found|does not exist")
+
+
+def _says_missing(message: str, kind: str, name: str) -> bool:
+    """Whether the server misses this object.
+
+    Its words: ``error looking up service account shop/web: serviceaccount "web" not found``, ``no PriorityClass with
+    name high was found``, ``namespaces "shop" not found``.
+    """
+    is_named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
+    is_kind = re.search(rf"\b{kind}(?:e?s)?\b", message, re.IGNORECASE)
+    return bool(_MISSING.search(message) and is_named and is_kind)
+
+
+def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions, deadline: float) -> Checked:
+    try:
+        return Checked(one, write(client, one, options, deadline))
+    except ApiError as error:
+        lacks = missing(one, release, error)
+        if lacks is None:
+            raise
+    if lacks.kind == "Namespace":
+        _check_elsewhere(client, one.planned, options, deadline)
+    return Checked(one, Written(one.planned, "created", dict(one.planned.object)), lacks)
+
+
+def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> None:
+    """Its fields, at least, can be checked before its namespace is there: by the dry run of a creation in another.
+
+    What that namespace's own rules (quota, admission) say of it counts for nothing.
+    """
+    metadata = {key: value for key, value in planned.object["metadata"].items() if key != "namespace"}
+    body = encode({**planned.object, "metadata": metadata})
+    path = planned.resource.path(_ELSEWHERE)
+    query = tuple(pair for pair in options.query if pair[0] != "force")
+    try:
+        client.send(Request("POST", path, query, body, "application/json", where=planned.where), deadline=deadline)
+    except InvalidError as error:
+        if not _BY_ADMISSION.search(error.message):
+            raise explain(error, planned) from None
+    except ApiError:
+        return
+
+
+_BY_ADMISSION = re.compile(r"denied (the )?request|webhook")
+
+
+def show_differences(run: Run, checked: Sequence[Checked]) -> int:
+    """Show what would change, in the manifests' order; return how many objects would."""
+    run.redactor.add(*values_of(one.seen.live for one in checked if one.seen.live))
+    changes = 0
+    for one in checked:
+        if one.written.action != "unchanged":
+            found = difference_of(one)
+            changes += bool(found.lines)
+            run.journal.differs(found)
+    return changes

@@ -1,0 +1,168 @@
+"""A removal: objects named, of manifests or chosen by selectors, deleted phase by phase until they are gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from k8s_step.api.concurrency import gather_writes
+from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError, StoppedError
+from k8s_step.objects.selection import Group, Named, field_selector, label_selector
+from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_group, delete_read, members, where_of
+from k8s_step.operations.plan import UNKNOWN
+from k8s_step.release.arguments import names_object
+from k8s_step.release.batch import explained_stop, tell_unsent
+from k8s_step.release.phases import in_phases
+from k8s_step.release.session import Run, Session
+from k8s_step.rollout.rollout import Limits
+from k8s_step.rollout.termination import Termination, finding, held
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.states import State
+from k8s_step.verdict.target import Target
+
+
+class Removal:
+    """One run's deletions. Raises :class:`ReportedError` once the phase under way has ended badly."""
+
+    def __init__(self, run: Run, session: Session, deadline: float) -> None:
+        inputs = run.inputs
+        self._inputs = inputs
+        self._journal = run.journal
+        self._session = session
+        self._client = session.client
+        self._deadline = deadline
+        self._options = DeleteOptions(inputs.cascade, inputs.grace_period, inputs.dry_run)
+        self._missing = 0
+        self._unsent: dict[tuple[str, ...], Named] = {}
+
+    def of_objects(self, named: Sequence[Named]) -> ExitCode:
+        """Delete objects, what others need last: a custom resource is gone before the workload that cleans up after it.
+
+        What is not there is told, and does not keep the rest from being deleted.
+        """
+        self._journal.loaded([one.reference for one in named])
+        phases = in_phases((one.reference.kind, one) for one in named)
+        self._unsent = {one.reference.key: one for phase in reversed(phases) for one in phase}
+        try:
+            for phase in reversed(phases):
+                self._finish(self._each(phase, self._delete))
+        except (CancelledError, ReportedError):
+            if not self._inputs.dry_run:
+                tell_unsent(self._journal, [one.reference for one in self._unsent.values()])
+            raise
+        return ExitCode.REFUSED if self._missing else ExitCode.SUCCEEDED
+
+    def of_groups(self, groups: Sequence[Group]) -> ExitCode:
+        """Delete what selectors choose, a collection at a time."""
+        found = [(group, members(self._client, group, self._deadline)) for group in groups]
+        targets = [target for _, members_of in found for target in members_of]
+        if not targets:
+            self._journal.notice(f"nothing to delete: no {', no '.join(group.text for group in groups)}")
+            return ExitCode.SUCCEEDED
+        self._journal.loaded([target.reference for target in targets])
+        self._finish([deleted for group, members_of in found for deleted in self._group(group, members_of)])
+        return ExitCode.SUCCEEDED
+
+    def _delete(self, one: Named) -> Deleted:
+        return delete(self._client, one, self._options, self._deadline)
+
+    def _group(self, group: Group, found: list[Target]) -> list[Deleted]:
+        if not found:
+            return []
+        if self._collection(group, found):
+            return [Deleted(target, is_gone=False) for target in found]
+        self._journal.notice(f"{group.text} can't be deleted as a collection here: deleting one by one")
+        named = [Named(target.resource, target.reference) for target in found]
+        read = {target.reference.key: target for target in found}
+
+        def work(one: Named) -> Deleted:
+            return delete_read(self._client, read[one.reference.key], self._options, self._deadline)
+
+        return self._each(named, work)
+
+    def _collection(self, group: Group, found: list[Target]) -> bool:
+        """Delete the group by one request; ``False`` where this kind, or this token, can't."""
+
+        def work(group: Group) -> bool:
+            return delete_group(self._client, group, found, self._options, self._deadline)
+
+        is_done = False
+        for _, result in gather_writes(work, [group], 1):
+            is_done = result is True
+            if is_done or (isinstance(result, StepError) and result.may_be_done and not self._inputs.dry_run):
+                for target in found:
+                    self._journal.acted(target.reference, "deleted" if is_done else UNKNOWN)
+            if isinstance(result, StoppedError):
+                self._journal.error(explained_stop(result, group.text))
+            elif isinstance(result, Exception):
+                raise result
+        return is_done
+
+    def _each(self, named: Sequence[Named], work: Callable[[Named], Deleted]) -> list[Deleted]:
+        """Delete several at once; what was refused is told, and ends the run with this phase."""
+        deleted: list[Deleted] = []
+        refused: list[StepError] = []
+        for one, result in gather_writes(work, named, self._inputs.concurrency):
+            self._unsent.pop(one.reference.key, None)
+            if isinstance(result, NotFoundError):
+                self._not_there(one, result)
+            elif isinstance(result, StepError):
+                if result.may_be_done and not self._inputs.dry_run:
+                    self._journal.acted(one.reference, UNKNOWN)
+                self._journal.error(explained_stop(result, where_of(one.reference)), one.reference)
+                refused.append(result)
+            elif isinstance(result, Exception):
+                raise result
+            else:
+                deleted.append(result)
+                self._journal.acted(result.target.reference, "deleted")
+        if refused:
+            raise ReportedError(min(error.exit_code for error in refused))
+        return deleted
+
+    def _not_there(self, one: Named, error: NotFoundError) -> None:
+        if self._inputs.ignore_not_found:
+            self._journal.gone(one.reference, 0.0)
+            return
+        self._missing += 1
+        self._journal.error(error, one.reference)
+
+    def _finish(self, deleted: Sequence[Deleted]) -> None:
+        """Wait until all are gone, if that is wanted."""
+        if self._inputs.dry_run:
+            return
+        for one in deleted:
+            if one.is_gone:
+                self._journal.gone(one.target.reference, 0.0)
+        waiting = [one.target for one in deleted if not one.is_gone]
+        if self._inputs.wait:
+            self._await(waiting)
+            return
+        for target in waiting:
+            self._journal.progress(target.reference, Judgement(State.TERMINATING, held(target.object)), 0.0)
+
+    def _await(self, waiting: Sequence[Target]) -> None:
+        if not waiting:
+            return
+        limits = Limits(max(self._deadline - time.monotonic(), 0.0), tick=self._journal.tick_every)
+        self._journal.following(len(waiting), limits.timeout)
+        left = Termination(self._client, waiting, self._journal, limits).follow()
+        if left:
+            self._journal.found([finding(target) for target in left])
+            raise ReportedError(ExitCode.TIMED_OUT)
+
+
+def groups(run: Run, session: Session) -> list[Group]:
+    """The kinds that the words name, ``pods`` or ``deploy,svc``, with the selectors. Raises :class:`InputError`."""
+    inputs = run.inputs
+    if inputs.filename:
+        raise InputError("a selector chooses among a kind, not among manifests", where="--filename")
+    labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
+    fields = field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
+    kinds = [kind for word in inputs.object for kind in word.replace(",", " ").split()]
+    if not kinds:
+        raise InputError("a selector chooses among a kind, and none was named", hint="pods -l app=web, say")
+    if any(names_object(kind) for kind in kinds):
+        raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
+    found = [session.discovery.find(kind) for kind in kinds]
+    return [Group(one, session.namespace if one.namespaced else "", labels, fields) for one in dict.fromkeys(found)]

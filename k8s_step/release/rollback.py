@@ -1,0 +1,208 @@
+"""Takes back what one run changed, and only that, once its release has failed and the evidence is gathered.
+
+What was there is restored first and followed to its verdict; then what the run created goes, what others need last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from k8s_step.api.concurrency import gather_writes
+from k8s_step.errors import CancelledError, ExitCode, ReportedError, StepError, StoppedError
+from k8s_step.objects.secrets import values_of
+from k8s_step.operations.plan import UNKNOWN, Seen, Written
+from k8s_step.operations.restore import Outcome, Reversal, restore
+from k8s_step.release.phases import in_phases
+from k8s_step.release.session import Run, Session
+from k8s_step.report.result import NOT_BACK
+from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.termination import Termination, held
+from k8s_step.verdict.patience import USUAL
+from k8s_step.verdict.states import State
+from k8s_step.verdict.target import Target
+
+# These would refuse, or keep from running, what is restored.
+_IN_THE_WAY = (
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ResourceQuota",
+    "LimitRange",
+    "NetworkPolicy",
+)
+_CALLS_FOR_IT = (ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
+
+
+def release_or_roll_back(
+    run: Run, session: Session, seen: Sequence[Seen], written: Sequence[Written], release: Callable[[], ExitCode]
+) -> ExitCode:
+    """What ``release`` comes to; where it fails, times out or is refused, what is in ``written`` by then is taken back.
+
+    Where the server can't be reached, or the run is cancelled, it is only said what is left.
+    """
+    try:
+        code = _told(run, release)
+    except CancelledError:
+        _tell_left(run, written)
+        raise
+    if code is ExitCode.SUCCEEDED:
+        return code
+    if code not in _CALLS_FOR_IT:
+        _tell_left(run, written)
+        return code
+    changes = _changes(seen, written)
+    if not changes:
+        run.journal.notice("nothing to roll back: this run changed nothing")
+        return code
+    run.redactor.add(*values_of(one.before for one in changes if one.before))
+    return Rollback(run, session, changes).make(code)
+
+
+class Rollback:
+    """One run's way back. It has as long as the release had, counted anew."""
+
+    def __init__(self, run: Run, session: Session, changes: Sequence[Reversal]) -> None:
+        self._inputs = run.inputs
+        self._journal = run.journal
+        self._client = session.client
+        self._changes = changes
+        self._deadline = time.monotonic() + run.inputs.timeout
+        self._outcomes: dict[tuple[str, ...], Outcome] = {}
+
+    def make(self, released: ExitCode) -> ExitCode:
+        """Take everything back; ``ROLLED_BACK`` where all of it is, and what was restored is current."""
+        first = [one for one in self._changes if one.planned.reference.kind in _IN_THE_WAY]
+        rest = [one for one in self._changes if one.planned.reference.kind not in _IN_THE_WAY]
+        try:
+            self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
+            self._each(first)
+            for phase in _phases(one for one in rest if not one.is_new):
+                self._each(phase)
+            self._follow()
+            for phase in reversed(_phases(one for one in rest if one.is_new)):
+                self._each(phase)
+            self._await_gone()
+        except CancelledError:
+            self._tell_undone()
+            raise
+        return self._verdict()
+
+    def _each(self, changes: Sequence[Reversal]) -> None:
+        def work(one: Reversal) -> Outcome:
+            return restore(self._client, one, self._inputs.field_manager, self._deadline)
+
+        for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
+            if isinstance(outcome, StoppedError):
+                outcome = Outcome("failed", "cancelled before it was known to be done")
+            elif isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
+                outcome = Outcome("failed", f"{type(outcome).__name__}: {outcome}, a bug of k8s-step")
+            self._settle(one, outcome)
+
+    def _settle(self, change: Reversal, outcome: Outcome) -> None:
+        reference = change.planned.reference
+        self._outcomes[reference.key] = outcome
+        if outcome.word:
+            self._journal.rolled_back(reference, outcome.word, outcome.message)
+
+    def _targets(self, word: str) -> list[Target]:
+        return [one.target for one in self._outcomes.values() if one.word == word and one.target]
+
+    def _follow(self) -> None:
+        """What was restored, to its verdict: to each one's, whatever the others come to."""
+        targets = self._targets("restored")
+        rollout = self._rollout(targets)
+        if count := rollout.look():
+            self._journal.following(count, self._left)
+        trouble = ""
+        try:
+            rollout.follow()
+        except StepError as error:
+            trouble = f"it can't be followed: {error.message}"
+        for target in targets:
+            found = target.judgement
+            if found is None or found.state is not State.CURRENT:
+                told = ": ".join(part for part in (found.reason, found.message) if part) if found else ""
+                self._fail(target, f"it is as it was before this run, but not current: {trouble or told}")
+
+    def _rollout(self, targets: Sequence[Target]) -> Rollout:
+        inputs = self._inputs
+        limits = Limits(
+            self._left,
+            inputs.fail_fast,
+            inputs.timeout - self._left,
+            to_the_last=True,
+            tick=self._journal.tick_every,
+            patience=inputs.fail_after or USUAL,
+        )
+        return Rollout(self._client, targets, self._journal, limits, field_manager=inputs.field_manager)
+
+    def _await_gone(self) -> None:
+        waiting = self._targets("deleted")
+        if not waiting:
+            return
+        self._journal.following(len(waiting), self._left)
+        departure = Termination(self._client, waiting, self._journal, Limits(self._left, tick=self._journal.tick_every))
+        try:
+            for target in departure.follow():
+                self._fail(target, f"it is deleted, but not gone: {held(target.object)}")
+        except StepError as error:
+            self._journal.notice(f"whether all that was deleted is gone can't be seen: {error}")
+
+    @property
+    def _left(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    def _fail(self, target: Target, message: str) -> None:
+        self._outcomes[target.reference.key] = Outcome("failed", message)
+        self._journal.rolled_back(target.reference, "failed", message)
+
+    def _tell_undone(self) -> None:
+        for one in self._changes:
+            if one.planned.reference.key not in self._outcomes:
+                self._settle(one, Outcome("failed", "cancelled before it was known to be done"))
+
+    def _verdict(self) -> ExitCode:
+        bad = [one for one in self._changes if self._outcomes[one.planned.reference.key].word in NOT_BACK]
+        if not bad:
+            return ExitCode.ROLLED_BACK
+        names = ", ".join(str(one.planned.reference) for one in bad)
+        self._journal.error(
+            StepError(
+                f"the rollback is not complete: look after {names}",
+                hint="apply the last good release, or put it right by hand",
+            )
+        )
+        return ExitCode.FAILED
+
+
+def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
+    """Whatever it ended in has been told when this returns."""
+    try:
+        return release()
+    except ReportedError as error:
+        return error.exit_code
+    except StepError as error:
+        run.journal.error(error)
+        return error.exit_code
+
+
+def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]:
+    before = {one.planned.reference.key: one for one in seen}
+    return [_change(before[one.planned.reference.key], one) for one in written if one.action != "unchanged"]
+
+
+def _change(seen: Seen, written: Written) -> Reversal:
+    is_new = written.action == "created" or (written.action == UNKNOWN and seen.is_absent)
+    return Reversal(written.planned, is_new, seen.live, None if written.action == UNKNOWN else written.object)
+
+
+def _tell_left(run: Run, written: Sequence[Written]) -> None:
+    left = [f"{one.planned.reference} ({one.action})" for one in written if one.action != "unchanged"]
+    if left:
+        run.journal.notice(f"not rolled back; what this run changed stays: {', '.join(left)}")
+
+
+def _phases(changes: Iterable[Reversal]) -> list[list[Reversal]]:
+    return in_phases((one.planned.reference.kind, one) for one in changes)

@@ -1,0 +1,77 @@
+"""One run's way to one cluster: connection, client, discovery and the journal that is told of everything."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from k8s_step.api.client import Client
+from k8s_step.api.discovery import Discovery
+from k8s_step.connection.lookup import resolve
+from k8s_step.connection.settings import ConnectionOptions
+from k8s_step.inputs import Inputs, headers
+from k8s_step.redaction import Redactor
+from k8s_step.report.journal import Journal
+
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|key|password", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every verb is given: the inputs, the environment, and where to tell what happens."""
+
+    inputs: Inputs
+    environ: Mapping[str, str]
+    journal: Journal
+    redactor: Redactor
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open way to the server; ``namespace`` is where objects go that name none."""
+
+    client: Client
+    discovery: Discovery
+    namespace: str
+
+
+def open_session(run: Run) -> Session:
+    """Find the cluster and tell the user which one it is. Sends nothing yet. Raises :class:`InputError`."""
+    inputs = run.inputs
+    extra = headers(inputs.header)
+    secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
+    words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
+    run.redactor.add(*secret, *words)
+    connection = resolve(_options(inputs), run.environ)
+    namespace = connection.namespace or "default"
+    client = Client(
+        connection,
+        concurrency=inputs.concurrency,
+        request_timeout=inputs.request_timeout,
+        headers=extra,
+        redactor=run.redactor,
+        notice=run.journal.notice,
+    )
+    run.journal.connected(connection.server, connection.origin, namespace, connection.context)
+    for warning in connection.warnings:
+        run.journal.warning(warning)
+    return Session(client, Discovery(client, time.monotonic() + inputs.timeout), namespace)
+
+
+def _options(inputs: Inputs) -> ConnectionOptions:
+    return ConnectionOptions(
+        server=inputs.server,
+        token=inputs.token,
+        token_file=inputs.token_file,
+        oidc_audience=inputs.oidc_audience,
+        ca=inputs.ca,
+        insecure_skip_tls_verify=inputs.insecure_skip_tls_verify,
+        kubeconfig=inputs.kubeconfig,
+        context=inputs.context,
+        namespace=inputs.namespace,
+        impersonate_user=inputs.impersonate_user,
+        impersonate_groups=inputs.impersonate_groups,
+        server_origin=inputs.sources.get("server", ""),
+    )

@@ -1,0 +1,96 @@
+"""What applying would change, as a unified diff a person reads: the server's bookkeeping left out, Secrets masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import Any
+
+from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.secrets import LAST_APPLIED, masked
+from k8s_step.report.yamltext import dump
+
+_NOISE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+_ALLOCATED = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``lines`` of the diff, none where the two are the same to a reader; ``note``: what there is to say besides."""
+
+    reference: Reference
+    action: str
+    lines: tuple[str, ...]
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """``deployment/shop/web (k8s/web.yaml:12) would be configured``."""
+        place = f" ({self.reference.where})" if self.reference.where else ""
+        return f"{self.reference}{place} would be {self.action}{f': {self.note}' if self.note else ''}"
+
+
+def difference(
+    reference: Reference, action: str, live: Object | None, merged: Object, manifest: Object, note: str = ""
+) -> Difference:
+    """``live`` is the object as it is, ``merged`` what the server's dry run made of it with ``manifest``."""
+    if live is None:
+        after = masked({}, comparable(_without_allocated(merged, manifest)))[1]
+        return Difference(reference, action, _added(reference, dump(after).splitlines()), note)
+    before, after = masked(comparable(live), comparable(merged))
+    before, after = _without_same_last_applied(before, after)
+    old, new = dump(before).splitlines(), dump(after).splitlines()
+    names = (f"live/{reference.path}", f"merged/{reference.path}")
+    return Difference(reference, action, tuple(unified_diff(old, new, *names, lineterm="")), note)
+
+
+def comparable(obj: Object) -> dict[str, Any]:
+    """``obj`` without what the server writes for itself."""
+    kept = {key: value for key, value in obj.items() if key != "status"}
+    kept["metadata"] = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _NOISE}
+    return kept
+
+
+def _without_same_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """kubectl's own note says nothing that the rest doesn't, unless it changes."""
+    if annotations_of(old).get(LAST_APPLIED) != annotations_of(new).get(LAST_APPLIED):
+        return old, new
+    return _without_annotation(old), _without_annotation(new)
+
+
+def _without_annotation(obj: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in annotations_of(obj).items() if key != LAST_APPLIED}
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
+    return {**obj, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
+
+
+def _without_allocated(merged: Object, manifest: Object) -> dict[str, Any]:
+    """A dry run draws addresses, ports and uids that the real creation will draw anew."""
+    uid = (merged.get("metadata") or {}).get("uid")
+    obj: dict[str, Any] = _without_value(merged, uid) if uid else dict(merged)
+    if obj.get("kind") != "Service" or not isinstance(obj.get("spec"), dict):
+        return obj
+    wanted = manifest.get("spec") or {}
+    spec = {key: value for key, value in obj["spec"].items() if key not in _ALLOCATED or key in wanted}
+    asked = {port.get("nodePort") for port in wanted.get("ports") or [] if isinstance(port, Mapping)}
+    ports = [
+        {key: value for key, value in port.items() if key != "nodePort" or value in asked}
+        for port in spec.get("ports") or []
+    ]
+    return {**obj, "spec": {**spec, **({"ports": ports} if ports else {})}}
+
+
+def _without_value(value: Any, unwanted: str) -> Any:
+    """Without the entries that hold ``unwanted``: a Job's labels name its uid."""
+    if isinstance(value, Mapping):
+        return {key: _without_value(entry, unwanted) for key, entry in value.items() if entry != unwanted}
+    if isinstance(value, list):
+        return [_without_value(entry, unwanted) for entry in value]
+    return value
+
+
+def _added(reference: Reference, lines: list[str]) -> tuple[str, ...]:
+    head = ("--- /dev/null", f"+++ merged/{reference.path}", f"@@ -0,0 +1,{len(lines)} @@")
+    return (*head, *(f"+{line}" for line in lines))

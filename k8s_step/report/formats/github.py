@@ -1,0 +1,180 @@
+"""GitHub Actions: annotations at the manifest's line, groups in the log, masks, outputs and the step's summary."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from k8s_step.errors import ExitCode, StepError
+from k8s_step.objects.reference import Reference
+from k8s_step.report.formats.folded import Folded
+from k8s_step.report.formats.plain import Plain
+from k8s_step.report.output import Output
+from k8s_step.report.problem import place_of
+from k8s_step.report.result import Result, relative, root_of, rooted
+from k8s_step.report.summary import LIMIT, to_markdown
+from k8s_step.report.text import one_line, printable, without_commands
+from k8s_step.report.wording import summary
+from k8s_step.verdict.finding import Finding
+
+_LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
+_TITLE = 200
+_LAST = 3  # lines of a log in an annotation
+_DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
+
+
+def is_github(environ: Mapping[str, str]) -> bool:
+    """Whether a GitHub runner, or one that says it is like it, reads what is written."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def is_action(environ: Mapping[str, str]) -> bool:
+    """Whether the runner itself started this process: a ``run:`` step has no inputs, and may send its log to a file."""
+    return is_github(environ) and any(name.startswith("INPUT_") for name in environ)
+
+
+def command(name: str, message: str = "", **properties: str) -> str:
+    """``::error file=k8s/web.yaml,line=12::message``; empty properties are left out."""
+    pairs = [f"{key}={_escaped(value, _PROPERTY)}" for key, value in properties.items() if value]
+    return f"::{name}{' ' if pairs else ''}{','.join(pairs)}::{_escaped(message, _DATA)}"
+
+
+def _escaped(text: str, table: Mapping[str, str]) -> str:
+    return "".join(table.get(character, character) for character in text)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label}: {text}" if text else ""
+
+
+def _tamed(write: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: write(without_commands(text))
+
+
+class Harmless(Plain):
+    """The plain log, where a runner reads it."""
+
+    def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
+        super().__init__(_tamed(log), _tamed(data))
+        self._content = data
+
+    def content(self, text: str) -> None:
+        self._content(text)
+
+
+class GitHub(Folded):
+    """The log. Only what this class writes itself is a command."""
+
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        data: Callable[[str], None],
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(_tamed(log), _tamed(data), clock=clock)
+        self._write = log
+        self._content = self.data if is_action(environ) else data
+        self._root = root_of(environ)
+        self._has_told = False
+
+    def begin(self, section: str, title: str) -> None:
+        self._write(command("group", title))
+
+    def end(self) -> None:
+        self._write(command("endgroup"))
+
+    def content(self, text: str) -> None:
+        """As it is in a ``run:`` step, where it may go to a file."""
+        self._leave()
+        self._content(text)
+
+    def warning(self, message: str, where: str) -> None:
+        text = f"{where}: {message}" if where else message
+        self._annotate("warning", text, where)
+
+    def error(self, error: StepError) -> None:
+        self._leave()
+        self._annotate("error", str(error), error.where or "")
+
+    def show_headline(self, finding: Finding, headline: str) -> None:
+        pod = f"pod {finding.pod}, container {finding.container}" if finding.container else f"pod {finding.pod}"
+        facts = [pod if finding.pod else "", _labelled("likely", finding.advice), _labelled("check", finding.check)]
+        lines = [headline, finding.message, *facts, *(f"| {line}" for line in finding.logs[-_LAST:])]
+        reference = finding.reference
+        where = f"{reference.where}: {reference.title}" if reference.where else reference.title
+        self._annotate("error", "\n".join(line for line in lines if line), where, finding.reason)
+
+    def show_verdict(self, result: Result) -> None:
+        if result.exit_code is ExitCode.SUCCEEDED or self._has_told:
+            super().show_verdict(result)
+        else:
+            self._annotate("error", f"{result.verdict}: {summary(result)}", "")
+
+    def _annotate(self, name: str, text: str, where: str, reason: str = "") -> None:
+        self._has_told = self._has_told or name == "error"
+        place = place_of(where)
+        is_file = place is not None and place.file != "stdin"
+        file, line = (relative(place.file, self._root), str(place.line)) if place and is_file else ("", "")
+        about = (place.about if place else where) or "k8s-step"
+        title = one_line(f"{about}: {reason}" if reason else about, _TITLE)
+        self._write(command(name, printable(text)[:_LONGEST], file=file, line=line, title=title))
+
+
+class StepFiles(Output):
+    """What the runner reads from files when the step is done: its outputs and its summary."""
+
+    def __init__(self, environ: Mapping[str, str], report: str | None, complain: Callable[[str], None]) -> None:
+        self._environ = environ
+        self._report = report
+        self._complain = complain
+
+    def begun(self, unfinished: Result) -> None:
+        """An earlier command of the same step may have said that it succeeded."""
+        self._tell(unfinished)
+
+    def finished(self, result: Result) -> None:
+        told = rooted(result, root_of(self._environ))
+        self._tell(told)
+        self._append("GITHUB_STEP_SUMMARY", lambda size: to_markdown(told, self._link, LIMIT - size))
+
+    def _tell(self, result: Result) -> None:
+        """Later steps run in the workspace, but not in this container."""
+        report = relative(self._report or "", root_of(self._environ))
+        self._append("GITHUB_OUTPUT", lambda _: outputs(result, report))
+
+    def _append(self, variable: str, text: Callable[[int], str]) -> None:
+        """``text`` is given the bytes that are in the file already: a step of several commands shares it."""
+        name = self._environ.get(variable)
+        if not name:
+            return
+        try:
+            with Path(name).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text(file.tell()))
+        except OSError as error:
+            self._complain(f"{variable} can't be written: {error.strerror}")
+
+    def _link(self, reference: Reference) -> str:
+        """The manifest's line as the repository has it."""
+        names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
+        server, repository, commit = (self._environ.get(name, "") for name in names)
+        file = reference.file
+        if not (server and repository and commit and file) or file.startswith(("/", "..")) or not reference.line:
+            return ""
+        return f"{server}/{repository}/blob/{commit}/{quote(file)}#L{reference.line}"
+
+
+def outputs(result: Result, report: str) -> str:
+    """``result``, ``changed``, ``failed`` and ``report`` as ``GITHUB_OUTPUT`` takes them; no value can end its own."""
+    values = {
+        "result": result.word,
+        "changed": "\n".join(map(str, result.changed)),
+        "failed": "\n".join(map(str, result.failed)),
+        "report": report,
+    }
+    end = f"end-{secrets.token_hex(16)}"
+    return "".join(f"{name}<<{end}\n{value}\n{end}\n" for name, value in values.items())

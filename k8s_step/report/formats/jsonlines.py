@@ -1,0 +1,79 @@
+"""The log for machines: a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from k8s_step.errors import StepError
+from k8s_step.objects.reference import Reference
+from k8s_step.report.difference import Difference
+from k8s_step.report.output import Output
+from k8s_step.report.result import Result, to_json
+from k8s_step.report.wording import standing
+from k8s_step.verdict.judgement import Judgement
+
+
+class JsonLines(Output):
+    """Each line has ``time`` (UTC) and ``event``; the last one, ``finished``, carries the result file's content."""
+
+    def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
+        self._log = log
+        self._data = data
+
+    def connected(self, server: str, origin: str, namespace: str) -> None:
+        self._line("connected", server=server, origin=origin, namespace=namespace)
+
+    def loaded(self, objects: int, files: int, namespaces: int) -> None:
+        self._line("loaded", objects=objects, files=files)
+
+    def acted(self, reference: Reference, action: str) -> None:
+        self._line("acted", object=reference.path, action=action)
+
+    def tried(self, reference: Reference, action: str) -> None:
+        self._line("acted", object=reference.path, action=action, dry_run=True)
+
+    def differs(self, found: Difference) -> None:
+        self._line("differs", object=found.reference.path, action=found.action, diff=list(found.lines), note=found.note)
+
+    def content(self, text: str) -> None:
+        self._data(text)
+
+    def following(self, objects: int, timeout: float) -> None:
+        self._line("following", objects=objects, timeout=timeout)
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        state = {"status": str(judgement.state), "reason": judgement.reason, "message": standing(judgement)}
+        judged = not judgement.unjudged
+        self._line("progress", object=reference.path, **state, judged=judged, seconds=round(seconds, 3))
+
+    def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
+        told = to_json(result)
+        self._line("rolling_back", released=told["result"], failures=told["failures"], objects=objects, timeout=timeout)
+
+    def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
+        self._line("rolled_back", object=reference.path, outcome=outcome, message=message)
+
+    def gone(self, reference: Reference, seconds: float) -> None:
+        self._line("gone", object=reference.path, seconds=round(seconds, 3))
+
+    def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
+        self._line("waiting", remaining=round(remaining, 1), objects=[reference.path for reference, _ in waiting])
+
+    def notice(self, message: str) -> None:
+        self._line("notice", message=message)
+
+    def warning(self, message: str, where: str) -> None:
+        self._line("warning", message=message, where=where)
+
+    def error(self, error: StepError) -> None:
+        self._line("error", message=error.message, where=error.where, hint=error.hint)
+
+    def finished(self, result: Result) -> None:
+        self._line("finished", **to_json(result))
+
+    def _line(self, event: str, **fields: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._log(json.dumps({"time": now, "event": event, **fields}, ensure_ascii=False))

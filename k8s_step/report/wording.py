@@ -1,0 +1,170 @@
+"""The words of the plain log that other reports use too: evidence, the table, the summary line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from k8s_step.errors import ExitCode
+from k8s_step.objects.reference import Reference
+from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.text import one_line, printable
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.states import State
+
+MESSAGE = 240  # characters of a message in a progress line
+_EVENT = 480  # characters of an event
+_CELL = 100  # characters of a message in the table
+NAMED = 5  # objects named in one go
+
+
+class Style(Protocol):
+    """How words are set off: in colour on a terminal, not at all in a file."""
+
+    def __call__(self, text: str, tone: str) -> str:
+        """``text`` in ``tone``: good, bad, warn or dim."""
+
+
+def no_style(text: str, tone: str) -> str:
+    """Text as it is."""
+    return text
+
+
+def duration(seconds: float) -> str:
+    """``8.2 s``, ``3m05s``, ``10m`` or ``1h02m``."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
+    return f"{minutes}m{rest:02d}s" if rest else f"{minutes}m"
+
+
+def standing(judgement: Judgement) -> str:
+    """Where an object stands, and that it has been better."""
+    has_fallen = judgement.was_current and judgement.state is not State.CURRENT
+    return f"was current and is not any more: {judgement.message}" if has_fallen else judgement.message
+
+
+def varied(findings: Iterable[Finding]) -> list[Finding]:
+    """One of each reason, then a second one of each: a reader looks at the first few, GitHub annotates ten."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for finding in findings:
+        seen[finding.reason] += 1
+        rounds.append((seen[finding.reason], finding))
+    return [finding for _, finding in sorted(rounds, key=lambda entry: entry[0])]
+
+
+def lead_of(result: Result, finding: Finding) -> str:
+    """What is said of an object that a finding is about."""
+    if ExitCode.TIMED_OUT in (result.exit_code, result.released):
+        return "is not current"
+    open_ones = {entry.reference.key for entry in result.objects if entry.is_unfinished}
+    is_cut_short = result.exit_code in (ExitCode.CANCELLED, ExitCode.INTERRUPTED)
+    return "is not current" if is_cut_short and finding.reference.key in open_ones else "failed"
+
+
+def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:
+    """The reason, who is blamed, what it usually means, the last lines and the events."""
+    reference = finding.reference
+    place = f" ({reference.where})" if reference.where else ""
+    lines = [style(f"{reference.title} {lead}: {one_line(finding.why, _CELL)}", "bad") + place]
+    lines += [f"  {label:<10} {text}" for label, text in _facts(finding) if text]
+    if finding.logs:
+        lines.append(f"  last lines of {finding.logs_of}:")
+        lines += [f"  | {line}" for text in finding.logs for line in _lines(text)]
+    if finding.events:
+        lines.append("  events, newest first:")
+        lines += [f"    {one_line(event, _EVENT)}" for event in finding.events]
+    lines += [f"  {one_line(problem, _EVENT)}" for problem in finding.missing]
+    return "\n".join(lines)
+
+
+def _facts(finding: Finding) -> list[tuple[str, str]]:
+    alike = f", and {many(finding.alike, 'more pod')} likewise" if finding.alike else ""
+    node = f" on node {finding.node}" if finding.node else ""
+    return [
+        ("message", barred(finding.message.strip(), indent=13)),
+        ("namespace", finding.reference.namespace),
+        ("pod", f"{finding.pod}{node}{alike}" if finding.pod else ""),
+        ("container", finding.container),
+        ("image", one_line(finding.image, _EVENT)),
+        ("probe", one_line(finding.probe, _EVENT)),
+        ("answered", "" if finding.probe_answer in finding.message else one_line(finding.probe_answer, _EVENT)),
+        *(("claim", claim) for claim in finding.claims),
+        ("likely", finding.advice),
+        ("check", finding.check),
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    return printable(text).splitlines() or [""]
+
+
+def barred(text: str, indent: int = 2) -> str:
+    """Further lines begin with a bar: at a line's start, GitHub would look for its commands."""
+    return f"\n{' ' * indent}| ".join(_lines(text))
+
+
+def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> str:
+    """OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current, padded; ROLLBACK where there was one."""
+    with_rollback = any(entry.rolled_back for entry in objects)
+    head = (*_HEAD[:5], "ROLLBACK", *_HEAD[5:]) if with_rollback else _HEAD
+    rows: list[tuple[str, ...]] = [head if with_namespace else head[1:]]
+    for entry in objects:
+        row = [entry.reference.namespace, entry.reference.title, entry.done, entry.status or "-", _seconds(entry)]
+        row += [entry.rolled_back or "-"] if with_rollback else []
+        told = ": ".join(part for part in (entry.reason, entry.message) if part)
+        message = one_line(entry.note if entry.status == State.CURRENT else told, _CELL)
+        rows.append((*(row if with_namespace else row[1:]), message))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+_HEAD = ("NAMESPACE", "OBJECT", "ACTION", "STATUS", "SECONDS", "MESSAGE")
+
+
+def _seconds(entry: ObjectResult) -> str:
+    return f"{entry.seconds:.1f}" if entry.status and entry.seconds >= 0.05 else "-"
+
+
+def summary(result: Result) -> str:
+    """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
+    parts = _counted(entry.done for entry in result.objects if entry.action != "none")
+    backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
+    parts = f"{parts}; rollback: {backs}" if backs else parts
+    parts = parts or (f"{len(result.differences)} would change" if result.differences else "")
+    causes = list(dict.fromkeys(map(_cause, result.findings)))
+    more = f" and {len(causes) - NAMED} more" if len(causes) > NAMED else ""
+    lead = "dry run: nothing was changed; " if result.is_dry_run else ""
+    lead += f"{', '.join(causes[:NAMED])}{more}; " if causes else ""
+    if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
+        lead = f"the rollback failed too; {lead}"
+    if not result.objects and result.exit_code is ExitCode.INVALID:
+        return "nothing was sent"
+    aside = f" ({parts})" if parts else ""
+    return f"{lead}{many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
+
+
+def unjudged(result: Result, name: Callable[[Reference], str]) -> str:
+    """Names the objects that nothing could be judged of, and says so."""
+    found = result.unjudged
+    named = ", ".join(name(reference) for reference in found[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    lacking = "does not tell whether it is ready" if len(found) == 1 else "do not tell whether they are ready"
+    return f"{named}{more} {lacking}: nothing could be judged"
+
+
+def _cause(finding: Finding) -> str:
+    return f"{finding.reference.title} ({finding.reason})" if finding.reason else finding.reference.title
+
+
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
+
+
+def many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,49 @@
+"""Values as YAML text that kubectl reads back as the same values, laid out as ``kubectl get -o yaml`` lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from k8s_step.manifests.scalars import ScalarError, resolve
+
+_Base: Any = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
+_NEVER_FOLDED = 2**30
+
+
+class _Dumper(_Base):  # type: ignore[misc]
+    """PyYAML's dumper with kubectl's notion of which texts need quotes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """The same list in two places is written twice."""
+        return True
+
+
+def _text(dumper: Any, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    if style is None and not _stays_text(text):
+        style = '"'
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
+
+
+def _stays_text(text: str) -> bool:
+    """Whether kubectl would take it for a string without quotes: PyYAML's idea of that differs (``y``, ``0o755``)."""
+    try:
+        return isinstance(resolve(text), str)
+    except ScalarError:
+        return False
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(value: Any) -> str:
+    """One value as a YAML document, keys sorted, ending in a newline."""
+    return str(yaml.dump(value, Dumper=_Dumper, allow_unicode=True, default_flow_style=False, width=_NEVER_FOLDED))
+
+
+def dump_all(documents: Iterable[tuple[str, Any]]) -> str:
+    """Several documents, each after a comment."""
+    return "---\n".join(f"# {comment}\n{dump(value)}" for comment, value in documents)

@@ -1,0 +1,95 @@
+"""The last look before success is told: is what was current still on the server, as it was judged?
+
+One list of names and versions for a kind and namespace tells it; only what has changed is read whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.concurrency import gather
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, NotFoundError
+from k8s_step.objects.metadata import Object, version_of
+from k8s_step.objects.resource import Resource
+from k8s_step.verdict.readiness import outcome
+from k8s_step.verdict.target import Target
+
+News = tuple[Target, Object | None]
+_JSON = "application/json"
+_NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
+_NAME = f"{_JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {_JSON}"
+_PAGE = "500"  # objects listed; what is on no first page is asked for by name
+_MAY_NOT = (403, 405)  # forbidden; a kind that can't be listed, or not be read at all
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """``deadline`` is of ``time.monotonic``; ``notice`` is told where the token may not look."""
+
+    client: Client
+    deadline: float
+    concurrency: int
+    notice: Callable[[str], None]
+
+    def news(self, targets: Iterable[Target]) -> list[News]:
+        """The targets that the server has otherwise by now, each with its object: ``None`` where there is none.
+
+        Raises the :class:`ApiError` family, and :class:`UnreachableError` where the server can't be asked.
+        """
+        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
+        for target in targets:
+            if outcome(target.object) is None:  # what a Job came to stays so
+                groups[target.resource, target.reference.namespace].append(target)
+        doubtful = [one for found in self._each(self._listed, list(groups.values())) for one in found]
+        return [one for found in self._each(self._read, doubtful) for one in found]
+
+    def _each(self, work: Callable[[Any], list[Any]], items: Sequence[Any]) -> Iterator[list[Any]]:
+        for _, result in gather(work, items, self.concurrency):
+            if isinstance(result, Exception):
+                raise result
+            yield result
+
+    def _listed(self, group: list[Target]) -> list[Target]:
+        """Those of one kind and namespace that the list doesn't show as they are known."""
+        if len(group) == 1:
+            return group
+        resource, namespace = group[0].resource, group[0].reference.namespace
+        where = f"{resource.full_name} in {namespace}" if namespace else resource.full_name
+        request = Request("GET", resource.path(namespace or None), (("limit", _PAGE),), accept=_NAMES, where=where)
+        try:
+            items = self.client.send(request, deadline=self.deadline).body.get("items") or []
+        except ApiError as error:
+            if error.code not in (*_MAY_NOT, 404):
+                raise
+            return group
+        seen = {_identity(item) for item in items}
+        return [target for target in group if _identity(target.object) not in seen]
+
+    def _read(self, target: Target) -> list[News]:
+        """The names and versions first: a Secret's values need not come once more."""
+        try:
+            found = self._get(target, _NAME)
+            if _identity(found) == _identity(target.object):
+                return []
+            return [(target, self._get(target, _JSON))]
+        except NotFoundError:
+            return [(target, None)]
+        except ApiError as error:
+            if error.code not in _MAY_NOT:
+                raise
+            self.notice(f"{target.reference}: whether it is still so at the end can't be seen: {error.message}")
+            return []
+
+    def _get(self, target: Target, accept: str) -> Object:
+        path = target.resource.path(target.reference.namespace or None, target.reference.name)
+        request = Request("GET", path, accept=accept, where=str(target.reference))
+        return self.client.send(request, deadline=self.deadline).body
+
+
+def _identity(obj: Object) -> tuple[str, int]:
+    return str((obj.get("metadata") or {}).get("uid", "")), version_of(obj)

@@ -1,0 +1,88 @@
+"""Events about an object, found by its uid: newest first, each once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from k8s_step.api.request import Request
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import required
+from k8s_step.objects.times import is_known, moment
+
+EVENTS = required("v1", "Event")
+_MOST = 8
+_LONGEST = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
+_OF_CLUSTER = "default"  # where events about cluster-wide objects are kept: ``GetReference`` of k8s.io/client-go
+# Their Normal events only tell that they were scaled.
+_WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job")
+# A refused pod has another name at each try, and after ten tries client-go's correlator says so in front.
+_POD_NAMED = re.compile(r'(pods? )"[^"]*"')
+_COMBINED = "(combined from similar events): "
+
+
+def request(obj: Object, reason: str = "") -> Request:
+    """The list of the events about ``obj``, all of them or those of one reason."""
+    reference = Reference.to(obj)
+    selector = f"involvedObject.uid={obj['metadata'].get('uid', '')}{f',reason={reason}' if reason else ''}"
+    query = (("fieldSelector", selector), ("limit", "500"))
+    return Request("GET", EVENTS.path(namespace_of(obj)), query, where=str(reference), patient=False)
+
+
+def namespace_of(obj: Object) -> str:
+    """The namespace in which the events about ``obj`` are."""
+    return Reference.to(obj).namespace or _OF_CLUSTER
+
+
+def newest_first(events: Iterable[Object]) -> list[Object]:
+    """By the time each was seen last; of one second, the server lists the newest last, by the time in their names."""
+    return sorted(events, key=last_seen)[::-1]
+
+
+def is_warning(event: Object) -> bool:
+    """Whether something went wrong, as its source sees it."""
+    return event.get("type") == "Warning"
+
+
+def last_seen(event: Object) -> datetime:
+    """When it was seen last, whichever of its fields says so."""
+    series, metadata = event.get("series") or {}, event.get("metadata") or {}
+    event_lines = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return moment(event_lines or metadata.get("creationTimestamp"))
+
+
+def message(event: Object) -> str:
+    """What it says, on one line."""
+    return " ".join(str(event.get("message", "")).removeprefix(_COMBINED).split())[:_LONGEST]
+
+
+def event_lines(events: Sequence[Object]) -> tuple[str, ...]:
+    """``12:00:03Z pod BackOff: Back-off restarting failed container (3 times)``, of what is newest first."""
+    alike: dict[tuple[str, str, str], list[Object]] = {}
+    for event in events:
+        if is_warning(event) or _kind(event) not in _WORKLOADS:
+            key = (_kind(event), str(event.get("reason", "")), _POD_NAMED.sub(r"\1", message(event)))
+            alike.setdefault(key, []).append(event)
+    return tuple(_text(group) for group in list(alike.values())[:_MOST])
+
+
+def _text(group: Sequence[Object]) -> str:
+    event = group[0]
+    count = sum(map(_count, group))
+    times = f" ({count} times)" if count > 1 else ""
+    return f"{_clock(event)} {_kind(event).lower()} {event.get('reason', '')}: {message(event)}{times}"
+
+
+def _count(event: Object) -> int:
+    return int((event.get("series") or {}).get("count") or event.get("count") or 1)
+
+
+def _kind(event: Object) -> str:
+    return str((event.get("involvedObject") or {}).get("kind", ""))
+
+
+def _clock(event: Object) -> str:
+    seen = last_seen(event)
+    return seen.strftime("%H:%M:%SZ") if is_known(seen) else "--:--:--"

@@ -1,0 +1,283 @@
+"""Streams the logs of Jobs' pods as they come: a thread a run of a container, resumed after a cut, nothing twice."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from k8s_step.api.client import Client, LineStream
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError, ForbiddenError, NotFoundError, StepError, StoppedError, UnreachableError
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.pods import controller_of, statuses
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import required
+
+Say = Callable[[str], None]
+_PODS = required("v1", "Pod")
+_SILENCE = 120.0  # seconds without a line: the connection may be dead, so ask anew from the last line on
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two requests for the same log
+_AT_ONCE = 64  # logs read at a time; each is a connection
+_REST = 10.0  # seconds the logs of containers that have ended are given to arrive
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?")
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of one pod."""
+
+    namespace: str
+    pod: str
+    uid: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """As ``kubectl logs --prefix`` writes it."""
+        return f"[pod/{self.pod}/{self.name}]"
+
+
+@dataclass
+class Position:
+    """How far the log of a container has been told: the time of its last line, and how many lines had that time."""
+
+    second: str = ""
+    _last: tuple[float, int] = (0.0, 0)
+    _told: int = 0
+    _again: int = 0
+
+    def rewind(self) -> None:
+        """A new answer begins. The API server knows seconds only, so that lines of the last one come again."""
+        self._again = 0
+
+    def text(self, line: bytes) -> bytes | None:
+        """A line without its time; ``None`` where it has been told before."""
+        found = _STAMP.match(line)
+        if found is None:  # the kubelet's own words, such as those on a log that has been rotated away
+            return line
+        at, second = _time(found)
+        if at < self._last or (at == self._last and self._is_repeat()):
+            return None
+        if at > self._last:
+            self._last, self._told, self.second = at, 0, second
+        self._told += 1
+        self._again = self._told
+        return line[found.end() :]
+
+    def _is_repeat(self) -> bool:
+        self._again += 1
+        return self._again <= self._told
+
+
+@dataclass
+class _Run:
+    """One run of a container: ``number`` is the restart count it ran under."""
+
+    container: Container
+    number: int
+    position: Position
+    has_ended: bool
+    is_previous: bool
+    thread: threading.Thread | None = None
+    stream: LineStream | None = field(default=None, repr=False)
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"pod/{self.container.pod}"
+
+
+class JobLogs:
+    """Tells every line of every container of these jobs' pods through ``say``, from any thread.
+
+    ``several``: more than one container is to be expected, so each line begins with whose it is. ``jobs`` are the
+    objects as the server returned them.
+    """
+
+    def __init__(self, client: Client, jobs: Sequence[Object], say: Say, notice: Say, *, several: bool) -> None:
+        self._client = client
+        self._jobs = {str(job["metadata"]["uid"]): Reference.to(job) for job in jobs}
+        self._say, self._notice = say, notice
+        self._several = several
+        self._runs: dict[tuple[Container, int], _Run] = {}
+        self._stopped = threading.Event()
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._lock = threading.Lock()
+        self._noticed: set[str] = set()
+
+    def saw(self, pods: Iterable[Object]) -> None:
+        """Begin to follow whatever runs, or has run, in those of ``pods`` that are the jobs' and is not followed yet.
+
+        Called from one thread only.
+        """
+        for pod in pods:
+            if controller_of(pod).get("uid") in self._jobs:
+                for entry in statuses(pod):
+                    for number in _numbers(entry):
+                        self._begin(_container(pod, entry), entry, number)
+
+    def finish(self) -> None:
+        """Wait for the rest of the logs of containers that have ended; then tell nothing more."""
+        try:
+            for uid, reference in self._jobs.items():
+                self.saw(self._pods(reference, uid))
+            deadline = time.monotonic() + _REST
+            for run in list(self._runs.values()):
+                if run.has_ended and run.thread is not None:
+                    run.thread.join(max(deadline - time.monotonic(), 0.0))
+                    if run.thread.is_alive():
+                        self._tell_once(f"the log of {run.where} did not arrive to its end")
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Tell nothing more, from now on. Does not wait for a reader who has stopped to read."""
+        self._stopped.set()
+        if self._lock.acquire(timeout=1.0):
+            self._lock.release()
+        for run in list(self._runs.values()):
+            if run.stream is not None:
+                run.stream.close()
+
+    def _pods(self, job: Reference, uid: str) -> list[Object]:
+        """All pods of a Job that are there: one that was quick may have ended between two looks."""
+        query = (("labelSelector", f"batch.kubernetes.io/controller-uid={uid}"),)
+        request = Request("GET", _PODS.path(job.namespace), query, where=str(job))
+        try:
+            return list(self._client.send(request, deadline=time.monotonic() + _REST).body.get("items") or [])
+        except StepError as error:
+            self._tell_once(f"the log of {job} may lack a pod: {error.message}")
+            return []
+
+    def _begin(self, container: Container, entry: Object, number: int) -> None:
+        known = self._runs.get((container, number))
+        if known is not None:
+            known.has_ended = _is_over(entry, number)
+            return
+        before = [run for run in self._runs.values() if run.container == container]
+        position = before[0].position if before else Position()
+        run = _Run(container, number, position, _is_over(entry, number), _restarts(entry) > number)
+        self._several = self._several or any(other != container for other, _ in self._runs)
+        self._runs[container, number] = run
+        run.thread = threading.Thread(target=self._follow, args=(run, before), daemon=True)
+        run.thread.start()
+
+    # -- in the run's own thread
+
+    def _follow(self, run: _Run, before: list[_Run]) -> None:
+        for earlier in before:
+            if earlier.thread is not None:
+                earlier.thread.join()
+        try:
+            self._to_its_end(run)
+        except (NotFoundError, StoppedError):  # the pod is gone, or the step is
+            return
+        except ForbiddenError as error:
+            self._tell_once(f"no logs: grant get on pods and pods/log ({error.message})")
+        except StepError as error:
+            self._tell_once(f"no log of {run.where}: {error.message}")
+
+    def _to_its_end(self, run: _Run) -> None:
+        """An answer ends where the run does, but also where the kubelet or a proxy between has had enough."""
+        pause, previous = _SHORTEST_PAUSE, run.is_previous
+        while not self._stopped.is_set():
+            is_whole = self._read(run, previous)
+            before, previous = previous, self._has_restarted(run)
+            if is_whole and run.has_ended:
+                if previous == before:
+                    return
+                continue
+            self._stopped.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _has_restarted(self, run: _Run) -> bool:
+        """Whether a later run has begun, so that this one's log is the previous; takes note of its end."""
+        path = _PODS.path(run.container.namespace, run.container.pod)
+        pod = self._client.send(Request("GET", path, where=run.where)).body
+        for entry in statuses(pod):
+            if _container(pod, entry) == run.container:
+                run.has_ended = _is_over(entry, run.number)
+                return _restarts(entry) > run.number
+        raise NotFoundError("another pod has its name", code=404, where=run.where)
+
+    def _read(self, run: _Run, previous: bool) -> bool:
+        """Read on to the end of the log as it is told now; ``False`` where it was cut, or is not there yet."""
+        run.position.rewind()
+        path, query = _target(run, previous)
+        try:
+            with (
+                self._slots,
+                self._client.stream(
+                    Request("GET", path, query, accept="*/*", where=run.where), idle_timeout=_SILENCE
+                ) as lines,
+            ):
+                run.stream = lines
+                for line in lines:
+                    self._tell(run, line)
+        except UnreachableError:
+            return False
+        except ApiError as error:
+            if error.code not in (400, 429) and error.code < 500:
+                raise
+            return False
+        return True
+
+    def _tell(self, run: _Run, line: bytes) -> None:
+        text = run.position.text(line)
+        if text is None:
+            return
+        prefix = f"{run.container.label} " if self._several else ""
+        with self._lock:  # whoever stops this waits for the line under way, and sees no other
+            if not self._stopped.is_set():
+                self._say(prefix + text.decode("utf-8", "replace"))
+
+    def _tell_once(self, message: str) -> None:
+        if message not in self._noticed:
+            self._noticed.add(message)
+            self._notice(message)
+
+
+def _target(run: _Run, previous: bool) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Path and query of the log, from the second of the last line told."""
+    path = _PODS.path(run.container.namespace, run.container.pod, "log")
+    query = [("container", run.container.name), ("timestamps", "true")]
+    query.append(("previous", "true") if previous else ("follow", "true"))
+    if run.position.second:
+        query.append(("sinceTime", run.position.second))
+    return path, tuple(query)
+
+
+def _time(found: re.Match[bytes]) -> tuple[tuple[float, int], str]:
+    """A point in time that can be compared, to the nanosecond, and its second as the API takes it."""
+    second = (found[1] + found[3]).decode()
+    return (datetime.fromisoformat(second).timestamp(), int((found[2] or b"0").ljust(9, b"0"))), second
+
+
+def _container(pod: Object, entry: Object) -> Container:
+    metadata = pod["metadata"]
+    return Container(metadata["namespace"], metadata["name"], str(metadata.get("uid", "")), str(entry.get("name", "")))
+
+
+def _numbers(entry: Object) -> list[int]:
+    """The runs of a container whose logs are there, by the restart count they ran under: the last two at the most.
+
+    While a container waits to be restarted, the restart count is still that of its last run:
+    ``convertToAPIContainerStatuses`` in kubernetes' ``kubelet_pods.go``.
+    """
+    number, state = _restarts(entry), entry.get("state") or {}
+    has_run = bool((entry.get("lastState") or {}).get("terminated"))
+    if state.get("running") or state.get("terminated"):
+        return [number - 1, number] if has_run and number else [number]
+    return [number] if has_run else []
+
+
+def _restarts(entry: Object) -> int:
+    return int(entry.get("restartCount") or 0)
+
+
+def _is_over(entry: Object, number: int) -> bool:
+    return _restarts(entry) > number or not (entry.get("state") or {}).get("running")

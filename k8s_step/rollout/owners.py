@@ -1,0 +1,78 @@
+"""The pods and ReplicaSets under the workloads that are followed, by who owns them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.pods import controller_of
+
+
+class Family:
+    """Objects of one kind, found by their uid or by their controller's. Kept lean: without managedFields."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Object] = {}
+        self._children: dict[str, set[str]] = {}
+
+    def put(self, obj: Object) -> None:
+        """Take in an object as it is now."""
+        uid = _uid(obj)
+        obj["metadata"].pop("managedFields", None)
+        self.drop(uid)
+        self._objects[uid] = obj
+        self._children.setdefault(_owner_uid(obj), set()).add(uid)
+
+    def drop(self, uid: str) -> Object | None:
+        """Forget an object that is gone; returns it, ``None`` where it isn't known."""
+        gone = self._objects.pop(uid, None)
+        if gone is None:
+            return None
+        owner_uid = _owner_uid(gone)
+        siblings = self._children[owner_uid]
+        siblings.discard(uid)
+        if not siblings:
+            del self._children[owner_uid]
+        return gone
+
+    def of(self, owner_uid: str) -> list[Object]:
+        """The objects this owner controls."""
+        return [self._objects[uid] for uid in self._children.get(owner_uid, ())]
+
+    @property
+    def by_uid(self) -> Mapping[str, Object]:
+        """All of them."""
+        return self._objects
+
+
+class Ownership:
+    """Deployment → ReplicaSet → Pod, or workload → Pod."""
+
+    def __init__(self) -> None:
+        self.pods = Family()
+        self.replica_sets = Family()
+
+    def pods_under(self, workload_uid: str) -> list[Object]:
+        """The pods of a workload, whatever their revision."""
+        between: Iterable[Object] = self.replica_sets.of(workload_uid)
+        return [*self.pods.of(workload_uid), *(pod for one in between for pod in self.pods.of(_uid(one)))]
+
+    def replica_sets_under(self, workload_uid: str) -> Mapping[str, Object]:
+        """The ReplicaSets of a Deployment, by uid."""
+        return {_uid(one): one for one in self.replica_sets.of(workload_uid)}
+
+    def workload_of(self, obj: Object) -> str:
+        """The uid of the workload at the top of the object's owners; its own where it has none."""
+        uid = _owner_uid(obj)
+        if not uid:
+            return _uid(obj)
+        replica_set = self.replica_sets.by_uid.get(uid)
+        return (_owner_uid(replica_set) if replica_set else "") or uid
+
+
+def _uid(obj: Object) -> str:
+    return str(obj["metadata"].get("uid", ""))
+
+
+def _owner_uid(obj: Object) -> str:
+    return str(controller_of(obj).get("uid", ""))

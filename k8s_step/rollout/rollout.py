@@ -1,0 +1,376 @@
+"""Follows what was written until all of it is current, or some has failed: a watch a kind and namespace, and no clock.
+
+What is current goes on being judged, and is looked at once more before the end.
+Feeds (threads) put what the server says on one queue; the caller's thread alone judges and reports.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from k8s_step.api.client import Client
+from k8s_step.api.concurrency import gather
+from k8s_step.api.request import Request
+from k8s_step.api.watch import Scope, Watch
+from k8s_step.errors import ForbiddenError, InputError, NotFoundError, StepError
+from k8s_step.objects.metadata import version_of
+from k8s_step.objects.pods import HAVE_PODS
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource, required
+from k8s_step.rollout.confirmation import Confirmation
+from k8s_step.rollout.failedcreate import REASON, FailedCreates
+from k8s_step.rollout.feeds import DELETED, Board, Feed, Message, PodFeed, ReplicaSetFeed, TargetFeed
+from k8s_step.rollout.superseded import SupersededWrites
+from k8s_step.verdict import patience
+from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.readiness import is_complete, is_paused
+from k8s_step.verdict.states import State
+from k8s_step.verdict.target import Key, Target
+
+_PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
+_STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
+_FRESH = 30.0  # seconds for which the answer to a write stands for the last look, where nothing is waited for
+_LAST_LOOK = 5.0  # seconds that it is given at least
+_AT_ONCE = 8  # requests of the last look, or for refusals
+_ASKED = 20  # targets that are asked for refusals at the end
+
+
+class RolloutListener(Protocol):
+    """Whoever tells the user."""
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """Something changed: where ``reference`` stands now, ``seconds`` into the following."""
+
+    def tick(self, remaining: float) -> None:
+        """Some time has gone by, whatever happened meanwhile; ``remaining`` seconds are left."""
+
+    def notice(self, message: str) -> None:
+        """A line the user should know of."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: between two of its ticks.
+
+    ``age``: of the oldest of the targets' objects. ``to_the_last``: whatever one comes to, follow the others.
+    """
+
+    timeout: float = 600.0
+    fail_fast: bool = True
+    age: float = 0.0
+    to_the_last: bool = False
+    tick: float = 30.0
+    patience: Patience = USUAL
+
+
+class Rollout:
+    """Follows targets to their verdicts, which end up in ``target.judgement``.
+
+    >>> Rollout(client, targets, listener, Limits(timeout=600)).follow()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        targets: Sequence[Target],
+        listener: RolloutListener,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+        field_manager: str = "",
+    ) -> None:
+        self._client = client
+        self._on_pods = on_pods
+        self._successions = SupersededWrites(field_manager, listener.notice)
+        self._creations = FailedCreates(client, listener.notice)
+        self._board = Board({target.reference.key: target for target in targets})
+        self._listener = listener
+        self._limits = limits
+        self._clock = clock
+        self._started = clock()
+        self._waited = limits.age > _FRESH
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._feeds: list[Feed] = []
+        self._pods_of: set[tuple[str, str | None]] = set()
+        for target in targets:
+            target.marks = Marks(self._started)
+            self._limit(target)
+        self._ends = max((target.ends for target in targets), default=self._started)
+
+    def _limit(self, target: Target) -> None:
+        """By what is asked for on the command line, or in the object's own annotations."""
+        limits, own, timeout = self._limits, USUAL, None
+        try:
+            own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
+        except InputError as error:
+            self._listener.notice(f"{target.reference}: ignored: {error}")
+        target.patience = own.over(limits.patience)
+        target.allowance = limits.timeout if timeout is None else timeout
+        target.ends = self._started + target.allowance
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which the last object without a verdict is given up."""
+        return max([target.ends - self._started for target in self._board.open()], default=self._limits.timeout)
+
+    def look(self) -> int:
+        """Judge everything from the answers alone, without a request; return how many verdicts are still to come."""
+        self._judge(self._board.targets.values())
+        return len(self._board.open())
+
+    def follow(self) -> bool:
+        """Follow until all are current at once, or one has failed, or time is up; ``False`` when time was up for one.
+
+        Raises :class:`StepError` where an object can't be followed at all.
+        """
+        self.look()
+        try:
+            self._look_at_claims()
+            self._start_feeds()
+            self._until_done()
+            return not any(target.is_late for target in self._board.targets.values())
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """End all feeds, and say for how long those without a verdict were followed."""
+        for feed in self._feeds:
+            feed.watch.stop()
+        for target in self._board.open():
+            target.seconds = self._clock() - self._started
+            if target.judgement is not None:
+                self._listener.progress(target.reference, target.judgement, target.seconds)
+
+    # -- feeds
+
+    def _start_feeds(self) -> None:
+        """Watch what has no verdict yet, and is not watched; what falls back may have been current from the answer."""
+        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
+        workloads: dict[str, list[Target]] = defaultdict(list)
+        for target in self._board.open():
+            if not any(isinstance(feed, TargetFeed) and feed.tells_of(target) for feed in self._feeds):
+                groups[target.resource, target.reference.namespace].append(target)
+            if target.reference.kind in HAVE_PODS and not self._has_pods_watched(target):
+                workloads[target.reference.namespace].append(target)
+        for (resource, namespace), targets in groups.items():
+            name = targets[0].reference.name if len(targets) == 1 else None
+            oldest = min(version_of(target.object) for target in targets)
+            self._start(TargetFeed, Scope(resource, namespace or None, name), str(oldest))
+        for namespace, targets in workloads.items():
+            self._start_pod_feeds(namespace, targets)
+
+    def _start_pod_feeds(self, namespace: str, workloads: list[Target]) -> None:
+        selector = _selector(workloads[0].object) if len(workloads) == 1 else None
+        self._pods_of.add((namespace, selector))
+        if any(target.reference.kind == "Deployment" for target in workloads):
+            self._start(ReplicaSetFeed, Scope(_REPLICA_SETS, namespace, None, selector))
+        self._start(PodFeed, Scope(_PODS, namespace, None, selector))
+
+    def _has_pods_watched(self, workload: Target) -> bool:
+        """Also where the watch was refused: that has been told."""
+        namespace = workload.reference.namespace
+        return bool(self._pods_of & {(namespace, None), (namespace, _selector(workload.object))})
+
+    def _start(self, kind: type[Feed], scope: Scope, resource_version: str | None = None) -> None:
+        watch = Watch(self._client, scope, resource_version, self._listener.notice)
+        feed = kind(self._board, scope, watch, self._listener.notice)
+        self._waited = True
+        self._feeds.append(feed)
+        threading.Thread(target=feed.run, args=(self._queue,), daemon=True).start()
+
+    # -- the loop
+
+    def _until_done(self) -> None:
+        ticked = self._clock()
+        while not self._has_failed():
+            waiting = self._waited_for()
+            if not waiting and self._is_confirmed():
+                return
+            now = self._clock()
+            if self._expire(waiting, now) and self._ends_at_first and self._is_too_late():
+                return
+            ends = min((target.ends for target in waiting if target.ends > now), default=now)
+            self._take(min(self._soonest(ends), ticked + self._limits.tick) - now)
+            if self._clock() >= ticked + self._limits.tick:
+                ticked = self._clock()
+                self._listener.tick(ends - ticked)
+        self._take(0.0)  # what else is broken by now
+        self._look_for_refusals()
+
+    def _is_too_late(self) -> bool:
+        """Whether one is late still, by all that has come."""
+        self._take(0.0)
+        is_late = any(target.is_late for target in self._board.targets.values())
+        if is_late:
+            self._look_for_refusals()
+        return is_late
+
+    def _look_for_refusals(self) -> None:
+        """Which of those that lack pods may not create them: their grace is not over, but the run is."""
+        lacking = [target for target in self._board.open() if self._creations.lacks(target)][:_ASKED]
+        pods = {target.uid: self._board.ownership.pods_under(target.uid) for target in lacking}
+        for target, refused in gather(lambda one: self._creations.refused(one, pods[one.uid]), lacking, _AT_ONCE):
+            if isinstance(refused, Exception):
+                raise refused
+            if refused and target.judgement is not None:
+                self._settle(target, replace(target.judgement, message=refused, reason=REASON, lasting=True))
+
+    @property
+    def _ends_at_first(self) -> bool:
+        return self._limits.fail_fast and not self._limits.to_the_last
+
+    def _waited_for(self) -> list[Target]:
+        return [target for target in self._board.open() if not target.timed_out]
+
+    def _expire(self, waiting: Iterable[Target], now: float) -> bool:
+        """Give up those whose time is up; whether there were any."""
+        expired = [target for target in waiting if target.ends <= now]
+        for target in expired:
+            target.timed_out = True
+        return bool(expired)
+
+    def _is_confirmed(self) -> bool:
+        """Whether the server says the same now: a watch may be behind, and what was current at first has none."""
+        targets = self._board.targets.values()
+        if not self._waited or any(target.is_lost or target.is_late for target in targets):
+            return True
+        deadline = time.monotonic() + max(self._ends - self._clock(), _LAST_LOOK)
+        look = Confirmation(self._client, deadline, _AT_ONCE, self._listener.notice)
+        for target, obj in look.news(targets):
+            if obj is None:
+                self._board.vanished(target, DELETED)
+            else:
+                self._board.heard(target, obj)
+            self._judge([target])
+        self._take(0.0)
+        self._start_feeds()
+        return not self._waited_for()
+
+    def _take(self, wait: float) -> None:
+        """Take all that has come, and judge what it touches once."""
+        touched: dict[Key, Target] = {}
+        for feed, message in self._arrived(wait):
+            if isinstance(message, StepError):
+                self._feeds.remove(feed)
+                for scope in feed.failed(message):
+                    self._start(type(feed), scope)
+            else:
+                touched.update((target.reference.key, target) for target in feed.take(message))
+                if self._on_pods is not None and isinstance(feed, PodFeed):
+                    self._on_pods(message.items or (message.object,))
+        now = self._clock()
+        due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
+        touched.update((target.reference.key, target) for target in due)
+        self._judge(touched.values())
+
+    def _arrived(self, wait: float) -> Iterator[Message]:
+        try:
+            yield self._queue.get(timeout=max(wait, 0.0))
+            while True:
+                yield self._queue.get_nowait()
+        except queue.Empty:
+            return
+
+    def _judge(self, targets: Iterable[Target]) -> None:
+        for target in list(targets):
+            if not target.is_lost:
+                self._settle(target, self._judge_one(target))
+
+    def _judge_one(self, target: Target) -> Judgement:
+        gone = self._board.gone.get(target.reference.key)
+        if gone is not None:
+            return gone
+        superseded = self._successions.judge(target)
+        if superseded is not None:
+            return superseded
+        ownership, now = self._board.ownership, self._clock()
+        pods = [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid)
+        found = judge(
+            target.object,
+            pods,
+            ownership.replica_sets_under(target.uid),
+            target.marks,
+            now,
+            fail_fast=self._limits.fail_fast,
+            changed=target.changed,
+            patience=target.patience,
+        )
+        if target.waits_for_consumer and found.state is State.IN_PROGRESS:
+            return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
+        if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
+            return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
+        if target.paused and found.state is State.IN_PROGRESS and is_paused(target.object):
+            return Judgement(State.CURRENT, "paused, as its manifest says", "Paused")
+        return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
+
+    def _settle(self, target: Target, judgement: Judgement) -> None:
+        """Record a judgement; tell the user when it reads differently from the last one."""
+        before = target.judgement
+        was_current = before is not None and before.state is State.CURRENT
+        target.judgement = judgement = replace(
+            judgement, was_current=was_current or bool(before and before.was_current)
+        )
+        if not (was_current and judgement.state is State.CURRENT):
+            target.seconds = self._clock() - self._started
+        if was_current and not judgement.is_final:
+            self._give_time(target)
+        if before is None or (before.state, before.message) != (judgement.state, judgement.message):
+            self._listener.progress(target.reference, judgement, target.seconds)
+
+    def _give_time(self, target: Target) -> None:
+        """What falls back has its own time once more, and no longer than the last of all had from the start."""
+        target.timed_out = False
+        target.ends = max(target.ends, min(self._clock() + target.allowance, self._ends))
+
+    def _has_failed(self) -> bool:
+        return self._ends_at_first and any(target.is_lost for target in self._board.targets.values())
+
+    def _soonest(self, ends: float) -> float:
+        dues = [target.judgement.due for target in self._board.open() if target.judgement and target.judgement.due]
+        return min([*dues, ends])
+
+    # -- claims
+
+    def _look_at_claims(self) -> None:
+        """A claim of a class that binds at first use stays pending until a pod wants it: that is as it should be."""
+        classes: dict[str, bool] = {}
+        for target in self._board.open():
+            name = (target.object.get("spec") or {}).get("storageClassName")
+            if target.reference.kind != "PersistentVolumeClaim" or not name:
+                continue
+            if name not in classes:
+                classes[name] = self._binds_at_first_use(name)
+            target.waits_for_consumer = classes[name]
+        self._judge([target for target in self._board.open() if target.waits_for_consumer])
+
+    def _binds_at_first_use(self, name: str) -> bool:
+        request = Request("GET", _STORAGE_CLASSES.path(name=name), where=f"storageclass/{name}")
+        try:
+            return bool(self._client.send(request).body.get("volumeBindingMode") == "WaitForFirstConsumer")
+        except NotFoundError:
+            return False
+        except ForbiddenError:
+            self._listener.notice(
+                f"may not read storageclass/{name}: if it binds at first use, its claims are waited for in vain"
+            )
+            return False
+
+
+def _is_due(judgement: Judgement, now: float) -> bool:
+    return judgement.due is not None and judgement.due <= now
+
+
+def _selector(obj: Mapping[str, Any]) -> str | None:
+    """``spec.selector.matchLabels`` as a query, to see only one workload's pods; ``None`` where it isn't that plain."""
+    selector = (obj.get("spec") or {}).get("selector") or {}
+    labels = selector.get("matchLabels")
+    if not isinstance(labels, Mapping) or selector.get("matchExpressions"):
+        return None
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or None

@@ -1,0 +1,191 @@
+"""Waits until deleted objects are gone: a watch a kind and namespace, by uid, so that a successor counts as gone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from k8s_step.api.client import Client
+from k8s_step.api.watch import Scope, Watch
+from k8s_step.errors import ApiError, StepError
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
+from k8s_step.rollout.rollout import Limits
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.states import State
+from k8s_step.verdict.target import Target
+
+# What removes a finalizer of Kubernetes' own, and so what the object waits for.
+_FINALIZERS = {
+    "foregroundDeletion": "until the objects it owns are gone",
+    "orphan": "until the objects it owns are released",
+    "kubernetes": "until everything in it is gone",
+    "kubernetes.io/pvc-protection": "while a pod uses it",
+    "kubernetes.io/pv-protection": "while a claim is bound to it",
+    "service.kubernetes.io/load-balancer-cleanup": "until its load balancer is gone",
+    "customresourcecleanup.apiextensions.k8s.io": "until its custom resources are gone",
+    "batch.kubernetes.io/job-tracking": "until its Job has counted it",
+}
+_ADVICE = (
+    "a finalizer is taken away by the controller that set it: is that running, and what does its log say? By hand only"
+    " where that controller is gone for good"
+)
+
+
+class TerminationListener(Protocol):
+    """Whoever tells the user."""
+
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """What ``reference`` waits for now."""
+
+    def gone(self, reference: Reference, seconds: float) -> None:
+        """It is gone, ``seconds`` into the waiting."""
+
+    def tick(self, remaining: float) -> None:
+        """Nothing happened for a while; ``remaining`` seconds are left."""
+
+    def notice(self, message: str) -> None:
+        """A line the user should know of."""
+
+
+class Termination:
+    """Waits for objects to go.
+
+    >>> Departure(client, targets, listener, Limits(timeout=60)).follow()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        targets: Sequence[Target],
+        listener: TerminationListener,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._board = Board({target.reference.key: target for target in targets})
+        self._listener = listener
+        self._limits = limits
+        self._clock = clock
+        self._started = clock()
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._feeds: list[Feed] = []
+
+    def follow(self) -> list[Target]:
+        """Wait until all are gone; what is still there when time is up is returned.
+
+        Raises :class:`StepError` where the server can't be asked any more.
+        """
+        try:
+            self._start_feeds()
+            self._until_gone()
+        finally:
+            for feed in self._feeds:
+                feed.watch.stop()
+        return self._board.open()
+
+    def _start_feeds(self) -> None:
+        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
+        for target in self._board.open():
+            groups[target.resource, target.reference.namespace].append(target)
+        for (resource, namespace), targets in groups.items():
+            name = targets[0].reference.name if len(targets) == 1 else None
+            self._start(Scope(resource, namespace or None, name))
+
+    def _start(self, scope: Scope) -> None:
+        """A list comes first: no version is known from which on a DELETED could not have been missed."""
+        feed = TargetFeed(self._board, scope, Watch(self._client, scope, None, self._listener.notice), _ignore)
+        self._feeds.append(feed)
+        threading.Thread(target=feed.run, args=(self._queue,), daemon=True).start()
+
+    def _until_gone(self) -> None:
+        ends = self._started + self._limits.timeout
+        spoke = self._clock()
+        while self._board.open() and self._clock() < ends:
+            if self._take(min(ends, spoke + self._limits.tick) - self._clock()):
+                spoke = self._clock()
+            elif self._clock() >= spoke + self._limits.tick:
+                self._listener.tick(max(ends - self._clock(), 0.0))
+                spoke = self._clock()
+
+    def _take(self, wait: float) -> bool:
+        """Take one piece of news, and say whether the user heard of it."""
+        try:
+            feed, message = self._queue.get(timeout=max(wait, 0.0))
+        except queue.Empty:
+            return False
+        if isinstance(message, StepError):
+            self._lost(feed, message)
+            return True
+        told = [self._settle(target) for target in feed.take(message) if target.is_open]
+        return any(told)
+
+    def _lost(self, feed: Feed, error: StepError) -> None:
+        """A token that may delete need not be allowed to look: then the server's word that it will go must do."""
+        try:
+            for scope in feed.failed(error):
+                self._start(scope)
+        except ApiError as refused:
+            if refused.code not in (403, 405):
+                raise
+            self._listener.notice(f"not waiting for {feed.scope.text}: {refused.message}")
+            for target in self._board.within(feed.scope):
+                target.judgement = target.judgement or Judgement(State.CURRENT, "deleted, not waited for")
+
+    def _settle(self, target: Target) -> bool:
+        """Record where it stands; tell the user when that reads differently from before."""
+        before = target.judgement
+        target.seconds = self._clock() - self._started
+        target.judgement = self._board.gone.get(target.reference.key)
+        if target.judgement is not None:
+            self._listener.gone(target.reference, target.seconds)
+            return True
+        target.judgement = Judgement(State.TERMINATING, held(target.object))
+        if before is not None and before.message == target.judgement.message:
+            return False
+        self._listener.progress(target.reference, target.judgement, target.seconds)
+        return True
+
+
+def held(obj: Mapping[str, Any]) -> str:
+    """What keeps an object that is being deleted, in words."""
+    metadata = obj.get("metadata") or {}
+    if not metadata.get("deletionTimestamp"):
+        return "not yet being deleted"
+    finalizers = [*(metadata.get("finalizers") or []), *_namespace_finalizers(obj)]
+    if finalizers:
+        return "; ".join(["held by " + ", ".join(map(_finalizer, finalizers)), *_namespace_conditions(obj)])
+    grace = metadata.get("deletionGracePeriodSeconds")
+    return f"being deleted, {grace} s grace" if grace else "being deleted"
+
+
+def finding(target: Target) -> Finding:
+    """Why an object is still there: the finalizers that hold it, by name."""
+    message = held(target.object)
+    return Finding(target.reference, "Terminating", message, advice=_ADVICE if "finalizer" in message else "")
+
+
+def _finalizer(name: str) -> str:
+    known = _FINALIZERS.get(name)
+    return f"finalizer {name} ({known})" if known else f"finalizer {name}"
+
+
+def _namespace_finalizers(obj: Mapping[str, Any]) -> list[str]:
+    spec = obj.get("spec") if obj.get("kind") == "Namespace" else None
+    return list((spec or {}).get("finalizers") or [])
+
+
+def _namespace_conditions(obj: Mapping[str, Any]) -> list[str]:
+    """What the namespace controller says it could not delete yet."""
+    conditions = (obj.get("status") or {}).get("conditions") or [] if obj.get("kind") == "Namespace" else []
+    return [str(one.get("message")) for one in conditions if one.get("status") == "True" and one.get("message")]
+
+
+def _ignore(_: str) -> None:
+    """No notice: losing a watch is told by the watch itself."""

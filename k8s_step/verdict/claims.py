@@ -1,0 +1,38 @@
+"""The claims a pod mounts, and what is said of one that has no volume."""
+
+from __future__ import annotations
+
+from k8s_step.objects.metadata import Object
+
+
+def names(pod: Object) -> list[str]:
+    """The claims that the pod's volumes name, those of ephemeral volumes too."""
+    found = []
+    for volume in (pod.get("spec") or {}).get("volumes") or []:
+        claim = volume.get("persistentVolumeClaim")
+        if claim:
+            found.append(str(claim.get("claimName", "")))
+        elif volume.get("ephemeral"):  # ``VolumeClaimName`` of k8s.io/component-helpers
+            found.append(f"{pod['metadata']['name']}-{volume.get('name')}")
+    return found
+
+
+def is_bound(claim: Object) -> bool:
+    """Whether it has its volume."""
+    return (claim.get("status") or {}).get("phase") == "Bound"
+
+
+def claim_line(claim: Object) -> str:
+    """``data: Pending, storage class fast, 1Gi``."""
+    spec = claim.get("spec") or {}
+    storage_class = spec.get("storageClassName")
+    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    parts = [str((claim.get("status") or {}).get("phase") or "Pending")]
+    parts.append(f"storage class {storage_class}" if storage_class else "no storage class")
+    parts += [str(size)] if size else []
+    return f"{claim['metadata']['name']}: {', '.join(parts)}"
+
+
+def missing_claim_line(name: str, namespace: str) -> str:
+    """Of a claim that is not there."""
+    return f"{name}: there is no claim of this name in namespace {namespace}"

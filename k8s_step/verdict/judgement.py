@@ -1,0 +1,338 @@
+"""The verdict on one object from all that is known of it: its own status, its pods, and how long it has been so.
+
+Pure but for the marks it keeps of when a problem was first seen; the caller gives the time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.pods import controller_of, is_alive, is_done, is_ready
+from k8s_step.verdict import podfailures, readiness, revision
+from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.podfailures import Symptom
+from k8s_step.verdict.states import Readiness, State
+
+_SETTLE = 5.0  # seconds a controller is given where nothing tells whether it has seen the change
+_RUNS_OF_A_JOB = "crash"  # a Job counts its crashes itself: backoffLimit
+_TIMED_OUT = re.compile(r'ReplicaSet "([^"]+)" has timed out')  # deployment controller, progress.go
+_ITSELF = ""  # the object's own problems are kept apart from those of its pods
+
+
+@dataclass(frozen=True)
+class Blame:
+    """A pod, and what is wrong with it."""
+
+    pod: Object
+    symptom: Symptom
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``due`` is the time (of the caller's clock) at which to judge again if nothing happens before.
+
+    ``settling``: it passes by itself within seconds. ``unjudged``: nothing tells whether it is ready.
+    ``lasting``: the object itself, in progress still, shows a problem that is fatal once it has lasted.
+    ``was_current``: it has been current before, while it was followed.
+    """
+
+    state: State
+    message: str
+    reason: str = ""
+    blamed: tuple[Blame, ...] = ()
+    due: float | None = None
+    unjudged: bool = False
+    settling: bool = False
+    lasting: bool = False
+    was_current: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether following can end: current, failed or gone."""
+        return self.state is State.CURRENT or self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has failed or is gone."""
+        return self.state in (State.FAILED, State.NOT_FOUND)
+
+
+@dataclass
+class Marks:
+    """Since when each problem has lasted, by what it is a problem of."""
+
+    started: float
+    _since: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
+    _crashed: dict[str, Symptom] = field(default_factory=dict)
+
+    def since(self, uid: str, container: str, family: str, now: float, reason: str = "") -> float:
+        """The time this problem was first seen: ``now`` if it is new."""
+        return self._since.setdefault((uid, container, family), (now, reason))[0]
+
+    def first_reason(self, uid: str, symptom: Symptom) -> str:
+        """What the problem was called when it was first seen: ErrImagePull and ImagePullBackOff take turns."""
+        return self._since.get((uid, symptom.container, symptom.family), (0.0, symptom.reason))[1]
+
+    def keep(self, uid: str, families: set[tuple[str, str]]) -> None:
+        """Forget the problems of ``uid`` that have passed."""
+        for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
+            del self._since[key]
+
+    def forget(self) -> None:
+        """All is well: what goes wrong from now on is new."""
+        self._since.clear()
+        self._crashed.clear()
+
+    def forget_others(self, pods: Iterable[Object]) -> None:
+        """Keep what is known of these pods and of the object itself: the others are gone."""
+        kept = {_ITSELF, *map(_uid, pods)}
+        self._since = {key: value for key, value in self._since.items() if key[0] in kept}
+        self._crashed = {uid: symptom for uid, symptom in self._crashed.items() if uid in kept}
+
+    def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
+        """A pod that crash-loops stays so while it runs once more, until it is ready or that container is done."""
+        uid = _uid(pod)
+        if found is not None:
+            self._crashed[uid] = found
+        known = self._crashed.get(uid)
+        if known is not None and (is_ready(pod) or is_done(pod, known.container)):
+            del self._crashed[uid]
+        return self._crashed.get(uid)
+
+
+def judge(
+    obj: Object,
+    pods: Iterable[Object],
+    replica_sets: Mapping[str, Object],
+    marks: Marks,
+    now: float,
+    *,
+    fail_fast: bool = True,
+    changed: bool = True,
+    patience: Patience = USUAL,
+) -> Judgement:
+    """Judge ``obj`` at ``now``. ``pods`` may hold more than its own; ``changed``: this run wrote to it."""
+    found = readiness.compute(obj)
+    settled = marks.started + _SETTLE
+    if (found.unjudged or found.unversioned) and changed and now < settled:
+        return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)
+    if found.state is State.CURRENT:
+        return _current(obj, found, pods, replica_sets, marks, now)
+    if found.state is State.TERMINATING:
+        return Judgement(found.state, found.message, found.reason)
+    found = _of_this_revision(found, obj, replica_sets)
+    if found.grace is not None:
+        found = replace(found, grace=patience.grace(found.family, found.grace))
+    own = revision.current_pods(obj, pods, replica_sets) if readiness.observed(obj) else []
+    marks.forget_others(own)
+    ills = [_ills(pod, obj, marks, now, patience) for pod in own if is_alive(pod)]
+    if found.state is State.FAILED:
+        awaited = _reason_awaited(obj, found, own, marks, now)
+        if awaited is not None:
+            return Judgement(State.IN_PROGRESS, found.message, found.reason, due=awaited, lasting=True)
+        return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
+    judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
+    return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
+
+
+def troubles(obj: Object, judgement: Judgement) -> tuple[Blame, ...]:
+    """The blamed pods that are broken, not merely slow. A Job's are so too when they have ended: each was one try."""
+    is_job = obj.get("kind") == "Job"
+    there = (blame for blame in judgement.blamed if is_job or is_alive(blame.pod))
+    return tuple(blame for blame in there if blame.symptom.crashed or podfailures.symptoms(blame.pod))
+
+
+def _current(
+    obj: Object,
+    found: Readiness,
+    pods: Iterable[Object],
+    replica_sets: Mapping[str, Object],
+    marks: Marks,
+    now: float,
+) -> Judgement:
+    """The object calls itself current; for a moment it may do so although one of its pods is not ready any more."""
+    current = Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
+    own = revision.current_pods(obj, pods, replica_sets) if obj.get("kind") in _COUNTING_ALL else []
+    unready = [pod for pod in own if is_alive(pod) and not is_ready(pod)]
+    if not unready:
+        marks.forget()
+        return current
+    settled = marks.since(_ITSELF, "", _UNNOTICED, now) + _SETTLE
+    if settled <= now:
+        return current
+    message = f"pod {unready[0]['metadata']['name']} is not ready, which its controller has yet to notice"
+    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready), due=settled)
+
+
+# Current only with each pod of their revision ready; a DaemonSet leaves out those on nodes it no longer asks for.
+_COUNTING_ALL = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+_UNNOTICED = "unnoticed"
+
+
+def _reason_awaited(obj: Object, found: Readiness, own: list[Object], marks: Marks, now: float) -> float | None:
+    """Until when to wait for the pods to say why a rollout made no progress: the deadline may be the first to speak.
+
+    ``None`` where a pod of this revision has been scheduled or refused, or where the moment is over.
+    """
+    is_late = obj.get("kind") == "Deployment" and found.reason == "ProgressDeadlineExceeded"
+    if not is_late or any(map(_has_spoken, own)):
+        return None
+    settled = marks.since(_ITSELF, "", _SILENT, now) + _SETTLE
+    return settled if settled > now else None
+
+
+_SILENT = "silent"
+
+
+def _has_spoken(pod: Object) -> bool:
+    status = pod.get("status") or {}
+    return bool(status.get("conditions") or status.get("containerStatuses"))
+
+
+def _keeps_older_pods(obj: Object) -> bool:
+    """Whether broken pods of an older revision are left alone, so that it never gets to the new one.
+
+    Source: "Forced rollback" in Kubernetes' documentation of StatefulSets, "Pod template" in that of ReplicaSets.
+    """
+    is_ordered = (obj.get("spec") or {}).get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    kind = obj.get("kind")
+    return readiness.observed(obj) and (kind in _NEVER_REPLACING or (kind == "StatefulSet" and is_ordered))
+
+
+_NEVER_REPLACING = ("ReplicaSet", "ReplicationController")
+
+
+def _older(obj: Object, pods: Iterable[Object], own: list[Object]) -> list[Object]:
+    uid, current = _uid(obj), {_uid(pod) for pod in own}
+    return [pod for pod in pods if controller_of(pod).get("uid") == uid and _uid(pod) not in current]
+
+
+def _held_up(judgement: Judgement, older: list[Object]) -> Judgement:
+    """Name the pod of an older revision that it waits for in vain, where none of its own is still to come."""
+    broken = next((blame for pod in older if (blame := _broken(pod)) is not None), None)
+    if broken is None or judgement.blamed or judgement.state is not State.IN_PROGRESS:
+        return judgement
+    symptom = broken.symptom
+    message = f"pod {broken.pod['metadata']['name']} of an older revision holds it up and is not replaced: delete it"
+    blame = replace(broken, symptom=replace(symptom, message=f"{message} ({symptom.message or symptom.reason})"))
+    return replace(judgement, message=f"{judgement.message}; {message}", blamed=(blame,))
+
+
+def _broken(pod: Object) -> Blame | None:
+    """A pod that will hardly get ready by itself, and why."""
+    found = podfailures.complaint(pod) if is_alive(pod) else None
+    return Blame(pod, found) if found is not None and (found.crashed or podfailures.symptoms(pod)) else None
+
+
+def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, Object]) -> Readiness:
+    """A Deployment's conditions may tell of an older ReplicaSet, though its generation has been observed.
+
+    Source: ``sync`` (a scaling is recorded before the new ReplicaSet is made) and ``getReplicaFailures`` (those of old
+    ReplicaSets count too) of kubernetes' deployment controller.
+    """
+    if obj.get("kind") != "Deployment":
+        return found
+    if found.reason == "ProgressDeadlineExceeded":
+        named = _TIMED_OUT.search(found.message)
+        is_old = revision.is_old_replica_set(obj, named[1], replica_sets) if named else False
+        if is_old is None:
+            return replace(found, state=State.IN_PROGRESS, grace=_SETTLE)
+        return Readiness(State.IN_PROGRESS, "waiting for the controller to begin") if is_old else found
+    newest = revision.replica_set_of(obj, replica_sets) if found.grace is not None else None
+    if newest is not None and readiness.replica_failure(newest) is None:
+        return Readiness(State.IN_PROGRESS, f"an older ReplicaSet cannot create pods ({found.reason})")
+    return found
+
+
+@dataclass(frozen=True)
+class _Ill:
+    """A pod's symptoms, each with the time from which on it is fatal."""
+
+    pod: Object
+    due: tuple[tuple[float, Symptom], ...]
+
+    def fatal(self, now: float) -> Symptom | None:
+        return next((symptom for due, symptom in self.due if due <= now), None)
+
+
+def _ills(pod: Object, obj: Object, marks: Marks, now: float, patience: Patience) -> _Ill:
+    uid = _uid(pod)
+    found = podfailures.symptoms(pod, patience)
+    if obj.get("kind") == "Job":
+        found = [symptom for symptom in found if symptom.family != _RUNS_OF_A_JOB]
+    else:
+        found = _with_crash(found, marks, pod)
+    marks.keep(uid, {(symptom.container, symptom.family) for symptom in found})
+    due = [
+        (marks.since(uid, symptom.container, symptom.family, now, symptom.reason) + symptom.grace, symptom)
+        for symptom in found
+    ]
+    return _Ill(pod, tuple(sorted(due, key=lambda pair: pair[0])))
+
+
+def _with_crash(found: list[Symptom], marks: Marks, pod: Object) -> list[Symptom]:
+    crashing = next((symptom for symptom in found if symptom.family == "crash"), None)
+    kept = marks.crash(pod, crashing)
+    return [*found, kept] if kept is not None and crashing is None else found
+
+
+def _in_progress(
+    obj: Object, found: Readiness, own: list[Object], ills: list[_Ill], marks: Marks, now: float, fail_fast: bool
+) -> Judgement:
+    dues = [due for ill in ills for due, _ in ill.due if due > now]
+    marks.keep(_ITSELF, {("", found.family)} if found.grace is not None else set())
+    if found.grace is not None:
+        lasting = marks.since(_ITSELF, "", found.family, now) + found.grace
+        if fail_fast and lasting <= now:
+            return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
+        dues.append(lasting)
+    fatal = [ill for ill in ills if ill.fatal(now)]
+    if fail_fast and fatal and (_each_counts(obj) or not _hopeful(own, fatal)):
+        return _failed_by_pods(fatal, now)
+    message = _with_pods(found, obj, own, ills, marks)
+    soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
+    is_lasting = found.grace is not None
+    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest, lasting=is_lasting)
+
+
+def _each_counts(obj: Object) -> bool:
+    """A StatefulSet's pods stand in for none of the others: one that can't start stops the rollout."""
+    return obj.get("kind") == "StatefulSet"
+
+
+def _hopeful(own: list[Object], fatal: list[_Ill]) -> bool:
+    """Whether a pod of this revision can still make it."""
+    lost = {_uid(ill.pod) for ill in fatal}
+    return any(is_alive(pod) and _uid(pod) not in lost for pod in own)
+
+
+def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
+    blamed = tuple(Blame(ill.pod, symptom) for ill in fatal if (symptom := ill.fatal(now)) is not None)
+    first = blamed[0].symptom
+    return Judgement(State.FAILED, first.message, first.reason, blamed)
+
+
+def _complaints(own: Iterable[Object]) -> tuple[Blame, ...]:
+    return tuple(Blame(pod, symptom) for pod in own if (symptom := podfailures.complaint(pod)) is not None)
+
+
+def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:
+    known = {_uid(ill.pod): marks.first_reason(_uid(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
+    phrases = [known.get(_uid(pod)) or podfailures.waiting_for(pod) for pod in own if is_alive(pod)]
+    counts = Counter(phrase for phrase in phrases if phrase and phrase != found.message)
+    if obj.get("kind") == "Pod":
+        return "; ".join([found.message, *counts])
+    told = ", ".join(f"{count} {phrase}" for phrase, count in sorted(counts.items()))
+    label = "new pods" if obj.get("kind") in _REPLACING else "pods"
+    return f"{found.message}; {label}: {told}" if told else found.message
+
+
+_REPLACING = ("Deployment", "StatefulSet", "DaemonSet")  # old pods go on while new ones come
+
+
+def _uid(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("uid", ""))

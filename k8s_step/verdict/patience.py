@@ -1,0 +1,129 @@
+"""How long a problem may last before it fails a release: the table's graces, the user's, and one object's own."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from k8s_step.errors import InputError
+from k8s_step.objects import times
+
+TIMEOUT = "k8s-step/timeout"
+FAIL_AFTER = "k8s-step/fail-after"
+CRASH = "CrashLoopBackOff"
+_PULL = "ErrImagePull"
+# ImagePullBackOff takes turns with each of these: they are one problem, and one entry.
+_SAME = {"ImagePullBackOff": _PULL, "RegistryUnavailable": _PULL, "SignatureValidationFailed": _PULL}
+# Those of the table, and what is fatal only where it is asked for.
+REASONS = (
+    _PULL,
+    "ImagePullBackOff",
+    "RegistryUnavailable",
+    "ImageInspectError",
+    "SignatureValidationFailed",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    CRASH,
+    "OOMKilled",
+    "FailedCreate",
+    "Failed",
+    "Unschedulable",
+    "ContainersNotReady",
+)
+_CRASHES = (CRASH, "OOMKilled")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """``graces``: seconds by reason, infinite for never; ``restarts``: at which restart a crash is fatal, by reason.
+
+    What is in neither has the grace of the table.
+    """
+
+    graces: Mapping[str, float] = field(default_factory=dict)
+    restarts: Mapping[str, int] = field(default_factory=dict)
+
+    def grace(self, reason: str, usual: float) -> float:
+        """Seconds for which ``reason`` may last."""
+        found = self.graces.get(_SAME.get(reason, reason))
+        if found is None and reason == "OOMKilled" and reason not in self.restarts:
+            found = self.graces.get(CRASH)
+        return usual if found is None else found
+
+    def crashes(self, reason: str, usual: int) -> int:
+        """The restart at which a crash of this reason begins to count."""
+        found = self.restarts.get(reason)
+        if found is None and reason not in self.graces:
+            found = self.restarts.get(CRASH)
+        return usual if found is None else found
+
+    def asks_for(self, reason: str) -> bool:
+        """Whether the user wants this reason to be fatal, or not, other than by the table."""
+        return _SAME.get(reason, reason) in self.graces
+
+    def over(self, usual: Patience) -> Patience:
+        """These where they say something, else the ``usual`` ones."""
+        said = {*self.graces, *self.restarts}
+        graces = {reason: grace for reason, grace in usual.graces.items() if reason not in said}
+        restarts = {reason: count for reason, count in usual.restarts.items() if reason not in said}
+        return Patience({**graces, **self.graces}, {**restarts, **self.restarts})
+
+
+USUAL = Patience()
+
+
+def parse(entries: Iterable[str], where: str) -> Patience:
+    """``REASON=DURATION``, ``REASON=never``, or for crashes ``REASON=N``: at the Nth restart.
+
+    Raises :class:`InputError` naming ``where``.
+    """
+    graces: dict[str, float] = {}
+    restarts: dict[str, int] = {}
+    for entry in entries:
+        reason, value = _parts(entry, where)
+        graces.pop(reason, None)
+        restarts.pop(reason, None)
+        if reason in _CRASHES and value.isdecimal():
+            restarts[reason] = int(value)
+        elif value.lower() == "never":
+            graces[reason] = math.inf
+        else:
+            graces[reason] = times.parse(value, f"{where}: {reason}")
+    return Patience(graces, restarts)
+
+
+def own_patience(obj: Mapping[str, Any]) -> Patience:
+    """What the object's annotation says. Raises :class:`InputError`."""
+    entries = re.split(r"[,\s]+", _annotation(obj, FAIL_AFTER))
+    return parse([entry for entry in entries if entry], FAIL_AFTER)
+
+
+def own_timeout(obj: Mapping[str, Any]) -> float | None:
+    """Seconds, as the object's annotation says; ``None`` where it has none. Raises :class:`InputError`."""
+    text = _annotation(obj, TIMEOUT)
+    return times.parse(text, TIMEOUT) if text else None
+
+
+def _annotation(obj: Mapping[str, Any], name: str) -> str:
+    return str(((obj.get("metadata") or {}).get("annotations") or {}).get(name) or "").strip()
+
+
+def _parts(entry: str, where: str) -> tuple[str, str]:
+    reason, equals, value = (part.strip() for part in entry.partition("="))
+    if not equals or not value:
+        hint = "ImagePullBackOff=2m, CrashLoopBackOff=5 (restarts), Unschedulable=never"
+        raise InputError(f"{entry!r} is not written REASON=DURATION", where=where, hint=hint)
+    known = {each.lower(): each for each in REASONS}
+    if reason.lower() not in known:
+        near = difflib.get_close_matches(reason.lower(), known, 1)
+        hint = f"did you mean {known[near[0]]}?" if near else f"known are {', '.join(REASONS)}"
+        raise InputError(f"{reason!r} is no reason with a grace", where=where, hint=hint)
+    named = known[reason.lower()]
+    return _SAME.get(named, named), value

@@ -1,0 +1,255 @@
+"""What a pod's own status says has gone wrong, and for how long that may last before it is fatal.
+
+The table is the README's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/kubelet/images/types.go``,
+``pkg/kubelet/container/sync_result.go`` and ``pkg/kubelet/kuberuntime/kuberuntime_manager.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.pods import condition_of, controller_of, is_ready, statuses
+from k8s_step.verdict import signals
+from k8s_step.verdict.patience import USUAL, Patience
+
+Status = Mapping[str, Any]
+AT_ONCE = 0.0
+IMAGE_GRACE = 60.0
+CONTAINER_GRACE = 15.0
+CRASHES = 2  # restarts
+_CRASH = "crash"
+_NOT_FATAL = ("Unschedulable", "ContainersNotReady")
+RUNNING = "Running"
+_GATES = "ReadinessGatesNotReady"  # kubelet's pkg/kubelet/status/generate.go
+# A registry that is asked too often or is down may answer yet: these win over the words below.
+_PASSING = re.compile(
+    r"toomanyrequests|too many requests|rate limit|\b(?:429|5\d\d)\b|time(?:d )?out|no such host|refused"
+    r"|invalid character",  # a proxy's HTML in place of the registry's JSON
+    re.I,
+)
+_FINAL = re.compile(r"not found|denied|unauthorized|invalid|manifest unknown|does not exist|authorization failed", re.I)
+_URL = re.compile(r"https?://\S+")
+_NEVER_STARTED = ("StartError", "ContainerCannotRun")  # containerd's and dockerd's words
+_CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One thing wrong with one container: fatal once it has lasted ``grace`` seconds.
+
+    ``family`` is what the clock of the grace runs on: ErrImagePull and ImagePullBackOff alternate, but are one.
+    ``exit_code`` is that of the run that crashed, ``None`` where none did.
+    """
+
+    reason: str
+    message: str
+    grace: float
+    container: str = ""
+    image: str = ""
+    family: str = ""
+    restarts: int = 0
+    exit_code: int | None = None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a run ended by itself, so that its last words are in the previous log."""
+        return self.exit_code is not None
+
+
+def symptoms(pod: Object, patience: Patience = USUAL) -> list[Symptom]:
+    """All that is wrong with ``pod``, init containers first, with the graces of the table or the user's. Pure."""
+    found = []
+    for entry in statuses(pod):
+        waiting = (entry.get("state") or {}).get("waiting") or {}
+        rule = _WAITING.get(_waits(entry), _crashed_between)
+        symptom = rule(entry, str(waiting.get("message") or ""))
+        if symptom is not None and _counts(symptom, patience):
+            found.append(replace(symptom, grace=patience.grace(symptom.reason, symptom.grace)))
+    return found or _asked_for(pod, patience)
+
+
+def _counts(symptom: Symptom, patience: Patience) -> bool:
+    return symptom.family != _CRASH or symptom.restarts >= patience.crashes(symptom.reason, CRASHES)
+
+
+def _asked_for(pod: Object, patience: Patience) -> list[Symptom]:
+    """What is fatal only to a user who says after how long."""
+    if not any(patience.asks_for(reason) for reason in _NOT_FATAL):
+        return []
+    found = complaint(pod)
+    if found is None or found.reason not in _NOT_FATAL or not patience.asks_for(found.reason):
+        return []
+    return [replace(found, grace=patience.grace(found.reason, found.grace))]
+
+
+def complaint(pod: Object) -> Symptom | None:
+    """The best explanation of why ``pod`` is not there yet, fatal or not; ``None`` when it is ready or done.
+
+    For a release that has failed or timed out: a container that ended, else unschedulable, else unready. A Job's pod is
+    not there before it is done: while it runs, its reason is ``Running``.
+    """
+    status = pod.get("status") or {}
+    if status.get("phase") == "Succeeded":
+        return None
+    if is_ready(pod):
+        return _at_work(status) if controller_of(pod).get("kind") == "Job" else None
+    known = symptoms(pod)
+    if known:
+        return known[0]
+    for entry in statuses(pod):
+        run = _last_run(entry)
+        if run and run.get("exitCode") != 0 and _waits(entry) == "CrashLoopBackOff":
+            return _crash_loop(entry, "")
+        if run and run.get("exitCode") != 0:
+            return _symptom(entry, str(run.get("reason") or "Error"), _crash_words(entry, run), AT_ONCE)
+    return _not_there(pod, status)
+
+
+def _at_work(status: Status) -> Symptom | None:
+    running = (entry for entry in status.get("containerStatuses") or [] if (entry.get("state") or {}).get("running"))
+    return next((Symptom(RUNNING, "", AT_ONCE, str(entry.get("name", ""))) for entry in running), None)
+
+
+def _not_there(pod: Object, status: Status) -> Symptom:
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return Symptom(str(scheduled.get("reason") or "Unschedulable"), str(scheduled.get("message", "")), AT_ONCE)
+    if status.get("phase") == "Failed":
+        return Symptom(str(status.get("reason") or "PodFailed"), str(status.get("message", "")), AT_ONCE)
+    unready = [entry for entry in status.get("containerStatuses") or [] if not entry.get("ready")]
+    reason = "ContainersNotReady" if status.get("phase") == "Running" else waiting_for(pod)
+    reason = "Pending" if reason == "pending" else reason  # the phase, as Kubernetes spells it
+    if not unready:
+        ready = condition_of(pod, "Ready")
+        is_gate = ready.get("reason") == _GATES
+        return Symptom(_GATES if is_gate else reason, str(ready.get("message") or ""), AT_ONCE)
+    message = str(condition_of(pod, "ContainersReady").get("message") or "")
+    return _symptom(unready[0], reason, message, AT_ONCE)
+
+
+def waiting_for(pod: Object) -> str:
+    """One phrase for a progress line: what this pod is waiting for, empty when it is ready."""
+    if is_ready(pod):
+        return ""
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"unschedulable: {scheduled.get('message', '')}".rstrip(": ")
+    status = pod.get("status") or {}
+    named = next(filter(None, map(_waits, statuses(pod))), "")
+    if named:
+        return named
+    return "running but not ready" if status.get("phase") == "Running" else "pending"
+
+
+def _waits(entry: Status) -> str:
+    """The reason for which a container waits; empty where it doesn't."""
+    return str(((entry.get("state") or {}).get("waiting") or {}).get("reason") or "")
+
+
+def _symptom(entry: Status, reason: str, message: str, grace: float, family: str = "") -> Symptom:
+    terminated = _last_run(entry)
+    return Symptom(
+        reason=reason,
+        message=message,
+        grace=grace,
+        container=str(entry.get("name", "")),
+        image=str(entry.get("image", "")),
+        family=family or reason,
+        restarts=int(entry.get("restartCount") or 0),
+        exit_code=terminated.get("exitCode") if terminated else None,
+    )
+
+
+def _last_run(entry: Status) -> Mapping[str, Any]:
+    for state in (entry.get("state") or {}, entry.get("lastState") or {}):
+        terminated = state.get("terminated")
+        if terminated:
+            return dict(terminated)
+    return {}
+
+
+def _at_once(reason: str) -> Callable[[Status, str], Symptom]:
+    return lambda entry, message: _symptom(entry, reason, message, AT_ONCE, "image")
+
+
+def _image(reason: str) -> Callable[[Status, str], Symptom]:
+    """A tag that is not there stays away; a registry that is busy may answer yet."""
+
+    def rule(entry: Status, message: str) -> Symptom:
+        words = _without(message, str(entry.get("image") or ""))
+        final = _FINAL.search(words) and not _PASSING.search(words)
+        return _symptom(entry, reason, message, AT_ONCE if final else IMAGE_GRACE, "image")
+
+    return rule
+
+
+def _without(message: str, image: str) -> str:
+    """The message less names and URLs, whose words (``:503``, ``timeout-proxy``, ``/invalid``) mean nothing here."""
+    repository, _, _ = image.partition("@")
+    for name in (image, repository, repository.rpartition(":")[0]):
+        message = message.replace(name, "") if name else message
+    return _URL.sub("", message)
+
+
+def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
+    def rule(entry: Status, message: str) -> Symptom | None:
+        # kubelet reports this for a moment while its informer catches up: pkg/kubelet/util/manager.
+        if _CACHES_SYNC.search(message):
+            return None
+        return _symptom(entry, reason, message, CONTAINER_GRACE)
+
+    return rule
+
+
+def _crash_loop(entry: Status, message: str) -> Symptom | None:
+    run = _last_run(entry)
+    if run.get("reason") in _NEVER_STARTED:  # RunContainerError and CrashLoopBackOff take turns, but are one
+        return _symptom(entry, "RunContainerError", str(run.get("message") or message), CONTAINER_GRACE)
+    reason = "OOMKilled" if run.get("reason") == "OOMKilled" else "CrashLoopBackOff"
+    return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, _CRASH)
+
+
+def _crashed_between(entry: Status, _: str) -> Symptom | None:
+    """A container that has crashed again but is not yet in back-off."""
+    terminated = (entry.get("state") or {}).get("terminated")
+    if not terminated or (terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"):
+        return None
+    return _crash_loop(entry, "")
+
+
+def _crash_words(entry: Status, run: Mapping[str, Any]) -> str:
+    if not run:
+        return ""
+    code = signals.exit_text(int(run.get("exitCode") or 0))
+    ended = f"exited with code {code}"
+    if run.get("signal"):
+        ended = f"killed by signal {run['signal']}"
+    if run.get("reason") == "OOMKilled":
+        ended = f"killed for using more memory than its limit, exit code {code}"
+    said = f": {str(run['message']).strip()}" if run.get("message") else ""
+    return f"{ended}{_restarted(int(entry.get('restartCount') or 0))}{said}"
+
+
+def _restarted(count: int) -> str:
+    if not count:
+        return ""
+    return ", restarted once" if count == 1 else f", restarted {count} times"
+
+
+_WAITING: dict[str, Callable[[Status, str], Symptom | None]] = {
+    "ErrImagePull": _image("ErrImagePull"),
+    "ImagePullBackOff": _image("ImagePullBackOff"),
+    "RegistryUnavailable": _image("RegistryUnavailable"),
+    "ImageInspectError": _image("ImageInspectError"),
+    "SignatureValidationFailed": _image("SignatureValidationFailed"),
+    "ErrImageNeverPull": _at_once("ErrImageNeverPull"),
+    "InvalidImageName": _at_once("InvalidImageName"),
+    "CreateContainerConfigError": _container_error("CreateContainerConfigError"),
+    "CreateContainerError": _container_error("CreateContainerError"),
+    "RunContainerError": _container_error("RunContainerError"),
+    "CrashLoopBackOff": _crash_loop,
+}

@@ -1,0 +1,146 @@
+"""Which pods belong to the revision just written: by ownership, never by selector alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.pods import controller_of
+
+ReplicaSets = Mapping[str, Object]  # by uid
+Test = Callable[[Object], bool]
+_TEMPLATE_HASH = "pod-template-hash"
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def current_pods(obj: Object, pods: Iterable[Object], replica_sets: ReplicaSets) -> list[Object]:
+    """Those of ``pods`` that are of the revision ``obj``, a workload whose generation has been observed, asks for."""
+    rule = _RULES.get(str(obj.get("kind")))
+    if rule is None:
+        return []
+    is_current = rule(obj, replica_sets)
+    return [pod for pod in pods if is_current(pod)]
+
+
+def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | None:
+    """The ReplicaSet of the template that ``deployment`` now asks for; ``None`` where it isn't there, or not known.
+
+    As ``FindNewReplicaSet`` in kubernetes' ``deployment_util.go``: by the template, hash label aside. Revision
+    annotations tell less: they lag behind observedGeneration when a scaling or a rollback comes with the change.
+    """
+    own = (each for each in replica_sets.values() if controller_of(each).get("uid") == _uid(deployment))
+    wanted = _template(deployment)
+    alike = [each for each in own if _template(each) == wanted]
+    return min(alike, key=_created, default=None)
+
+
+def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets) -> bool | None:
+    """Whether the ReplicaSet of this name is not the newest of ``deployment``; ``None`` where it isn't known."""
+    known = [each for each in replica_sets.values() if (each.get("metadata") or {}).get("name") == name]
+    if not known:
+        return None
+    return bool(_template(known[0]) != _template(deployment))
+
+
+def same_template(workload: Object, template: Object) -> bool:
+    """Whether ``workload`` asks for this pod template already."""
+    return bool(_template(workload) == _template({"spec": {"template": template}}))
+
+
+def _created(obj: Object) -> tuple[str, str]:
+    metadata = obj.get("metadata") or {}
+    return str(metadata.get("creationTimestamp", "")), str(metadata.get("name", ""))
+
+
+def _template(obj: Object) -> Any:
+    template = (obj.get("spec") or {}).get("template") or {}
+    labels = dict((template.get("metadata") or {}).get("labels") or {})
+    labels.pop(_TEMPLATE_HASH, None)
+    return _filled({**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}})
+
+
+def _filled(value: Any) -> Any:
+    """Without what is null or empty: the server leaves out at one time what it writes at another."""
+    if isinstance(value, Mapping):
+        kept = {key: _filled(entry) for key, entry in value.items()}
+        return {key: entry for key, entry in kept.items() if entry not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_filled(entry) for entry in value]
+    return value
+
+
+def _uid(obj: Object) -> str:
+    return str((obj.get("metadata") or {}).get("uid", ""))
+
+
+def _annotation(obj: Object, name: str) -> str:
+    return str(((obj.get("metadata") or {}).get("annotations") or {}).get(name, ""))
+
+
+def _label(obj: Object, name: str) -> str:
+    return str(((obj.get("metadata") or {}).get("labels") or {}).get(name, ""))
+
+
+def _owned(obj: Object, _: ReplicaSets) -> Test:
+    return _owned_by(_uid(obj))
+
+
+def _owned_by(uid: str) -> Test:
+    return lambda pod: bool(uid) and controller_of(pod).get("uid") == uid
+
+
+def _of_template(obj: Object, _: ReplicaSets) -> Test:
+    """A bare ReplicaSet marks no pod with its revision, and replaces none when its template changes.
+
+    Of an older one is what was there before the last write and is not as the template says; admission may make a new
+    pod differ from it too.
+    """
+    is_own, written, template = _owned_by(_uid(obj)), _last_written(obj), _template(obj)
+    return lambda pod: is_own(pod) and (_created(pod)[0] > written or _within(template, pod))
+
+
+def _last_written(obj: Object) -> str:
+    """When somebody last changed more than status or scale; after everything where nobody knows."""
+    return max((str(entry.get("time", "")) for entry in entries(obj) if not entry.get("subresource")), default="~")
+
+
+def _within(part: Any, whole: Any) -> bool:
+    """Whether ``whole`` has all that ``part`` has, and maybe more."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(_within(value, whole.get(key)) for key, value in part.items())
+    if isinstance(part, list):
+        return isinstance(whole, list) and all(any(_within(entry, each) for each in whole) for entry in part)
+    return bool(part == whole)
+
+
+def _of_deployment(obj: Object, replica_sets: ReplicaSets) -> Test:
+    return _owned_by(_uid(replica_set_of(obj, replica_sets) or {}))
+
+
+def _of_statefulset(obj: Object, _: ReplicaSets) -> Test:
+    updated, is_own = (obj.get("status") or {}).get("updateRevision"), _owned_by(_uid(obj))
+    return lambda pod: bool(updated) and is_own(pod) and _label(pod, "controller-revision-hash") == updated
+
+
+def _of_daemonset(obj: Object, _: ReplicaSets) -> Test:
+    """``IsPodUpdated`` in kubernetes' daemonset controller takes the template generation as proof, and so do we:
+    the hash of the newest ControllerRevision would cost a request more."""
+    generation, is_own = _annotation(obj, _TEMPLATE_GENERATION), _owned_by(_uid(obj))
+    return lambda pod: bool(generation) and is_own(pod) and _label(pod, "pod-template-generation") == generation
+
+
+def _itself(obj: Object, _: ReplicaSets) -> Test:
+    uid = _uid(obj)
+    return lambda pod: bool(uid) and _uid(pod) == uid
+
+
+_RULES: dict[str, Callable[[Object, ReplicaSets], Test]] = {
+    "Deployment": _of_deployment,
+    "StatefulSet": _of_statefulset,
+    "DaemonSet": _of_daemonset,
+    "ReplicaSet": _of_template,
+    "ReplicationController": _of_template,
+    "Job": _owned,
+    "Pod": _itself,
+}

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from k8s_step.api.concurrency import gather
+
+
+def test_every_item_with_its_result_or_exception() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise ValueError("three")
+        return item * 10
+
+    found = dict(gather(work, [1, 2, 3], 2))
+    assert {key: value for key, value in found.items() if key != 3} == {1: 10, 2: 20}
+    assert isinstance(found[3], ValueError)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3, 99])
+def test_any_limit_ends(limit: int) -> None:
+    assert sorted(result for _, result in gather(str, [1, 2, 3], limit) if isinstance(result, str)) == ["1", "2", "3"]
+
+
+def test_nothing_to_do() -> None:
+    assert list(gather(str, [], 4)) == []
+
+
+def test_up_to_the_limit_at_a_time_and_no_more() -> None:
+    together = threading.Barrier(3)
+    running: list[int] = []
+    most: list[int] = []
+    lock = threading.Lock()
+
+    def work(item: int) -> None:
+        with lock:
+            running.append(item)
+            most.append(len(running))
+        together.wait(10)  # passes only when three are in it at once
+        with lock:
+            running.remove(item)
+
+    outcomes = [result for _, result in gather(work, range(6), 3)]
+    assert outcomes == [None] * 6
+    assert max(most) == 3
+
+
+def test_leaving_early_starts_none_of_the_rest() -> None:
+    started: list[int] = []
+    first = threading.Event()
+
+    def work(item: int) -> int:
+        started.append(item)
+        if item:
+            first.wait(10)
+        return item
+
+    results = gather(work, list(range(50)), 2)
+    assert next(results) == (0, 0)
+    results.close()  # type: ignore[attr-defined]
+    first.set()
+    assert len(started) <= 4
+
+
+def test_threads_do_not_keep_the_process() -> None:
+    seen: list[bool] = []
+    list(gather(lambda _: seen.append(threading.current_thread().daemon), [1], 1))
+    assert seen == [True]

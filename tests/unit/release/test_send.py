@@ -1,0 +1,57 @@
+"""What is planned: namespaces filled in, contradictions and twins refused, before any request."""
+
+from __future__ import annotations
+
+import pytest
+
+from k8s_step.api.discovery import Discovery
+from k8s_step.errors import InputErrors
+from k8s_step.manifests.manifest import Manifest
+from k8s_step.release.plan import planned
+from k8s_step.release.session import Session
+
+
+class _NoServer:
+    """Built-in kinds are planned without a request."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"asked the server: {name}")
+
+
+def _session(namespace: str = "shop") -> Session:
+    client = _NoServer()
+    return Session(client, Discovery(client), namespace)  # type: ignore[arg-type]
+
+
+def _manifest(kind: str, name: str, namespace: str | None = None, line: int = 1, **metadata: str) -> Manifest:
+    given = {"name": name, "namespace": namespace, **metadata}
+    kept = {key: value for key, value in given.items() if value}
+    return Manifest({"apiVersion": "v1", "kind": kind, "metadata": kept}, "a.yaml", line)
+
+
+def test_namespace_is_the_manifests_then_the_default_and_none_for_cluster_kinds() -> None:
+    manifests = [_manifest("ConfigMap", "a"), _manifest("ConfigMap", "b", "other"), _manifest("Namespace", "c")]
+    assert [one.reference.namespace for one in planned(manifests, _session(), None)] == ["shop", "other", ""]
+
+
+def test_a_namespace_that_contradicts_the_one_asked_for_is_refused() -> None:
+    with pytest.raises(InputErrors, match=r"a\.yaml:7.*other.*shop"):
+        planned([_manifest("ConfigMap", "a", "other", line=7)], _session(), "shop")
+
+
+def test_twins_by_default_namespace_are_refused_with_both_places() -> None:
+    twins = [_manifest("ConfigMap", "a", line=1), _manifest("ConfigMap", "a", "shop", line=5)]
+    with pytest.raises(InputErrors, match=r"a\.yaml:5: configmap/shop/a is in a\.yaml:1 already"):
+        planned(twins, _session(), None)
+
+
+def test_generated_names_are_no_twins() -> None:
+    alike = [_manifest("Pod", "", generateName="job-", line=1), _manifest("Pod", "", generateName="job-", line=9)]
+    assert len(planned(alike, _session(), None)) == 2
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    wrong = [_manifest("ConfigMap", "a", "x", line=1), _manifest("Secret", "b", "y", line=2)]
+    with pytest.raises(InputErrors) as caught:
+        planned(wrong, _session(), "shop")
+    assert len(caught.value.errors) == 2
