@@ -69,8 +69,12 @@ class Cancellation:
 CANCELLATION = Cancellation()
 
 
-def catch_signals() -> None:
-    """SIGTERM and SIGINT ask :data:`CANCELLATION` to end the run; a second one ends the process there and then."""
+def catch_signals() -> set[signal.Signals]:
+    """SIGTERM and SIGINT ask :data:`CANCELLATION` to end the run; a second one ends the process there and then.
+
+    Returns those that whoever started this process wanted ignored.
+    """
+    ignored = {each for each in _SIGNALS if signal.getsignal(each) is signal.SIG_IGN}
 
     def cancelled(number: int, _: Any) -> None:
         for each in _SIGNALS:
@@ -81,6 +85,17 @@ def catch_signals() -> None:
     for each in _SIGNALS:
         signal.signal(each, cancelled)
     sys.unraisablehook = _ask_again
+    return ignored
+
+
+def let_signals_through(ignored: set[signal.Signals]) -> None:
+    """For a program that takes this process over: signals are its own again. Raises the cancellation that came before.
+
+    ``ignored`` are those of :func:`catch_signals`.
+    """
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN if each in ignored else signal.SIG_DFL)
+    CANCELLATION.started()
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from k8s_step.cancellation import CANCELLATION, catch_signals
+from k8s_step.cancellation import CANCELLATION, catch_signals, let_signals_through
+from k8s_step.errors import CancelledError
 
 
 def program(words: Sequence[str]) -> str | None:
@@ -27,20 +28,24 @@ def program(words: Sequence[str]) -> str | None:
 def main() -> None:
     """Become the program, or be the step."""
     CANCELLATION.starting()
-    catch_signals()  # the first process of a container ignores SIGTERM unless it asks for it
+    ignored = catch_signals()  # the first process of a container ignores SIGTERM unless it asks for it
     words = sys.argv[1:]
     path = program(words)
     if path is not None:
-        _become(path, words)
+        _become(path, words, ignored)
     from k8s_step.__main__ import main as step
 
     step()
 
 
-def _become(path: str, words: Sequence[str]) -> NoReturn:
+def _become(path: str, words: Sequence[str], ignored: set[signal.Signals]) -> NoReturn:
     """The same process, so that signals reach the program, with what Python itself ignores no longer ignored."""
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
+    for each in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        let_signals_through(ignored)
+    except CancelledError as cancelled:  # before the program was there to be told
+        os._exit(cancelled.exit_code)
     os.execv(path, list(words))
 
 

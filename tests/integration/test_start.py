@@ -59,6 +59,90 @@ def test_sigterm_at_the_import_of_each_module(tmp_path: Path) -> None:
         assert json.loads(report.read_text())["result"] == "cancelled"
 
 
+# Sends SIGTERM to itself once, before or after a function, and goes on.
+AT = """
+import os, signal, sys
+from importlib import import_module
+from k8s_step import __main__ as step
+where, when = sys.argv[1], sys.argv[2]
+sys.argv = ["k8s-step", *sys.argv[3:]]
+module, _, path = where.partition(":")
+*outer, name = path.split(".")
+owner = import_module(module)
+for each in outer:
+    owner = getattr(owner, each)
+real = getattr(owner, name)
+sent = []
+def signalled(*args, **options):
+    def send():
+        if not sent:
+            sent.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+    if when == "before":
+        send()
+    result = real(*args, **options)
+    send()
+    return result
+setattr(owner, name, signalled)
+step.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ("k8s_step.report.journal:Journal.finish", "before"),
+        ("k8s_step.report.journal:Journal.finish", "after"),
+        ("k8s_step.cli:_write_files", "before"),
+        ("k8s_step.cli:_execute", "after"),
+        ("k8s_step.cli:run", "after"),
+        ("k8s_step.cli:_leave", "before"),
+    ],
+    ids=" ".join,
+)
+def test_sigterm_once_the_verdict_stands(moment: tuple[str, str], tmp_path: Path) -> None:
+    path, report = write(tmp_path / "release.yaml", config_map(a="b")), tmp_path / "report.json"
+    ended = started(tmp_path, *moment, "render", "-f", path, "--report", str(report), code=AT)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), ended.stderr
+    assert json.loads(report.read_text())["result"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [("k8s_step.cli:_group", "before"), ("k8s_step.inputs:resolve", "before"), ("k8s_step.release:planned", "before")],
+    ids=" ".join,
+)
+def test_sigterm_before_the_verdict_stands(moment: tuple[str, str], tmp_path: Path) -> None:
+    path, report = write(tmp_path / "release.yaml", config_map(a="b")), tmp_path / "report.json"
+    words = ("apply", "-f", path, "--server", "http://127.0.0.1:9", "--report", str(report))
+    ended = started(tmp_path, *moment, *words, code=AT)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (143, False), ended.stderr
+    assert json.loads(report.read_text())["result"] == "cancelled"
+
+
+@pytest.mark.parametrize("words", [("--help",), ("apply", "--help"), ("--version",)])
+def test_sigterm_while_the_help_is_shown(words: tuple[str, ...], tmp_path: Path) -> None:
+    ended = started(tmp_path, "click:echo", "before", *words, code=AT)
+    assert ended.stdout and not ended.stderr and ended.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ("k8s_step.steps.demo:_announce", "before"),
+        ("k8s_step.steps.demo:_announce", "after"),
+        ("k8s_step.cli:run", "before"),
+        ("k8s_step.release:follow", "before"),
+        ("k8s_step.cli:_execute", "after"),
+    ],
+    ids=" ".join,
+)
+def test_sigterm_in_the_demo(moment: tuple[str, str], tmp_path: Path) -> None:
+    ended = started(tmp_path, *moment, "demo", code=AT)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (143, False), ended.stderr
+    assert "== 3 of 3" not in ended.stdout
+
+
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("render", "-f", "{path}")])
 def test_closed_streams(words: tuple[str, ...], tmp_path: Path) -> None:
     path = write(tmp_path / "release.yaml", config_map(a="b"))
