@@ -66,7 +66,7 @@ def test_a_signal_before_the_program_is_there_is_not_lost(words):
 
 
 def test_a_signal_that_was_ignored_from_the_first_stays_so():
-    script = 'grep SigIgn /proc/self/status'
+    script = "grep SigIgn /proc/self/status"
     line = [sys.executable, "-m", "k8s_step.entrypoint", "bash", "-c", script]
     shell = ["sh", "-c", f"trap '' INT; {shlex.join(line)}"]
     answer = subprocess.run(shell, capture_output=True, text=True, timeout=60, check=True)
