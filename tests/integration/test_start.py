@@ -109,7 +109,11 @@ def test_sigterm_once_the_verdict_stands(moment: tuple[str, str], tmp_path: Path
 
 @pytest.mark.parametrize(
     "moment",
-    [("k8s_step.cli:_group", "before"), ("k8s_step.inputs:resolve", "before"), ("k8s_step.release:planned", "before")],
+    [
+        ("k8s_step.cli:_group", "before"),
+        ("k8s_step.inputs:resolve", "before"),
+        ("k8s_step.release.plan:planned", "before"),
+    ],
     ids=" ".join,
 )
 def test_sigterm_before_the_verdict_stands(moment: tuple[str, str], tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ def test_sigterm_while_the_help_is_shown(words: tuple[str, ...], tmp_path: Path)
         ("k8s_step.steps.demo:_announce", "before"),
         ("k8s_step.steps.demo:_announce", "after"),
         ("k8s_step.cli:run", "before"),
-        ("k8s_step.release:follow", "before"),
+        ("k8s_step.release.follow:follow", "before"),
         ("k8s_step.cli:_execute", "after"),
     ],
     ids=" ".join,

@@ -5,18 +5,20 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from k8s_step.api.client import Client
+from k8s_step.api.request import Answer, Request
 from k8s_step.connection.settings import Connection
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.report.formats.plain import Plain
 from k8s_step.rollout import diagnose as module
-from k8s_step.rollout.diagnose import diagnose
+from k8s_step.rollout.diagnose import CANCELLED, diagnose
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Blame, Judgement
 from k8s_step.verdict.podfailures import complaint
@@ -470,3 +472,20 @@ def test_what_was_not_judged_or_is_gone(judgement: Judgement | None, server: Ser
     given.judgement = judgement
     (finding,) = found(server, given)
     assert finding.reason == (judgement.reason if judgement else "")
+
+
+def test_the_evidence_of_a_cancelled_run_is_given_less_than_a_second(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request of it may last longer, and the run ends within the second that it promises."""
+    deadlines: list[float] = []
+    send = server.client.send
+
+    def noted(request: Request, *, deadline: float) -> Answer:
+        deadlines.append(deadline)
+        return send(request, deadline=deadline)
+
+    monkeypatch.setattr(server.client, "send", noted)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    list(diagnose(server.client, [target(pod(CRASHING))], CANCELLED))
+    assert deadlines and max(deadlines) < 1001.0
