@@ -9,7 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from k8s_step.api.concurrency import gather_writes
-from k8s_step.errors import CancelledError, ExitCode, ReportedError, StepError, StoppedError
+from k8s_step.api.request import Request
+from k8s_step.errors import (
+    CancelledError,
+    ExitCode,
+    ForbiddenError,
+    NotFoundError,
+    ReportedError,
+    StepError,
+    StoppedError,
+)
 from k8s_step.objects.secrets import values_of
 from k8s_step.operations.plan import UNKNOWN, Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
@@ -32,6 +41,7 @@ _IN_THE_WAY = (
     "LimitRange",
     "NetworkPolicy",
 )
+_LOOK = 5.0  # seconds in which a server that was ill must answer for its objects to be taken back
 _CALLS_FOR_IT = (ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
 
 
@@ -40,7 +50,8 @@ def release_or_roll_back(
 ) -> ExitCode:
     """What ``release`` comes to; where it fails, times out or is refused, what is in ``written`` by then is taken back.
 
-    Where the server can't be reached, or the run is cancelled, it is only said what is left.
+    So it is where only a part of the server is ill, such as a webhook, and what was written can be read. Where the
+    server can't be reached, or the run is cancelled, it is only said what is left.
     """
     try:
         code = _told(run, release)
@@ -49,10 +60,11 @@ def release_or_roll_back(
         raise
     if code is ExitCode.SUCCEEDED:
         return code
-    if code not in _CALLS_FOR_IT:
+    changes = _changes(seen, written)
+    is_ill = code is ExitCode.UNREACHABLE and bool(changes) and _is_readable(session, changes[0])
+    if code not in _CALLS_FOR_IT and not is_ill:
         _tell_left(run, written)
         return code
-    changes = _changes(seen, written)
     if not changes:
         run.journal.notice("nothing to roll back: this run changed nothing")
         return code
@@ -186,6 +198,16 @@ def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
     except StepError as error:
         run.journal.error(error)
         return error.exit_code
+
+
+def _is_readable(session: Session, change: Reversal) -> bool:
+    """Whether the server, its storage included, answers for what was written."""
+    request = Request("GET", change.planned.path, where=change.planned.where, patient=False)
+    try:
+        session.client.send(request, deadline=time.monotonic() + _LOOK)
+    except StepError as error:
+        return isinstance(error, (NotFoundError, ForbiddenError))
+    return True
 
 
 def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]:

@@ -30,7 +30,7 @@ from tests.faults import proxy as faults
 from tests.faults.proxy import Action, Match, Proxy, on
 from tests.faults.test_retries import about, reached
 from tests.integration.objects import config_map, deployment, job, obj, through, write
-from tests.integration.outcomes import actions
+from tests.integration.outcomes import actions, objects
 
 PASSING = [one for one in AILMENTS if one.patience is not Patience.NONE and one is not AGGREGATED]
 WRITING = [ETCD, WEBHOOK, QUOTA_RACE, AWAY]
@@ -322,6 +322,30 @@ def test_a_release_that_ends_halfway_tells_of_each_object(
     }
     assert re.search(r"^unknown +configmap/perhaps$", outcome.stderr, re.M)
     assert "not sent: deployment.apps/web" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("is_readable", "code", "word"), [(True, 6, "deleted"), (False, 5, "")], ids=["a webhook", "all of it"]
+)
+def test_a_release_that_a_webhook_holds_up_for_good_is_rolled_back(
+    is_readable: bool, code: int, word: str, step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The rest of the server is well, so that what was written can go; where nothing can be read it can't."""
+    held_up = on("PATCH", "/held-up$")
+    proxy.rule(held_up, playing(WEBHOOK), times=None)
+    path = write(tmp_path / "release.yaml", config_map("written", a="b"), config_map("held-up", a="b"))
+    words = ("apply", "-f", path, "-n", namespace, "--no-preflight", "--rollback-on-failure")
+    running = step.start(*words, env=through(proxy), report=True, own_clock=True)
+    running.wait_for("created")
+    running.wait_for("; trying again")
+    if not is_readable:
+        proxy.rule(on("GET"), playing(ETCD), times=None)
+    running.time_passes(40)
+    outcome = running.wait()
+    assert outcome.code == code, outcome.text
+    assert objects(outcome)["ConfigMap/written"].get("rolled_back", "") == word
+    there = kubectl("-n", namespace, "get", "cm", "written", "--ignore-not-found", "-o", "name").stdout
+    assert bool(there) is not is_readable
 
 
 def test_a_deletion_that_ends_halfway_tells_of_each_object(
