@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Four workers share one control plane; those that are done take over tests that others still have before them.
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
-.PHONY: demo test lint bench image image-test cluster lock clean
+.PHONY: demo test lint bench chaos fuzz image image-test cluster lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/k8s-step demo
@@ -21,6 +21,15 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench
+
+# Releases while the cluster breaks, judged by etcd's own history; 20 minutes, or RUNS=… from SEED=… on.
+chaos: $(VENV)/.dev
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PLAN),--plan)
+
+# Spoilt input of all kinds; ten minutes, or RUNS=… of each TARGET=… from SEED=… on. SHOW=1 prints a case and its output.
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SHOW),--show)
 
 cluster: $(VENV)/.dev
 	@$(BIN)/python -m tests.controlplane

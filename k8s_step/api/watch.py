@@ -16,6 +16,7 @@ from k8s_step.api.client import Client, LineStream
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
 from k8s_step.objects.resource import Resource
+from k8s_step.objects.shapes import misshapen
 
 _LASTS = 290  # seconds asked for; the server closes the watch then and we resume it
 _SILENCE = 330.0  # seconds without even the server's own close: the connection is dead
@@ -105,13 +106,20 @@ class Watch:
     def _list(self) -> Event:
         path = self.scope.resource.path(self.scope.namespace)
         body = self.client.send(Request("GET", path, self.scope.query, where=self.scope.text)).body
-        self.resource_version = str((body.get("metadata") or {}).get("resourceVersion") or "0")
-        return Event("LISTED", {}, tuple(self._whole(item) for item in body.get("items") or ()))
+        metadata, items = body.get("metadata") or {}, body.get("items") or []
+        if not isinstance(metadata, dict) or not isinstance(items, list):
+            raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own")
+        listed = Event("LISTED", {}, tuple(self._whole(item) for item in items))
+        self.resource_version = str(metadata.get("resourceVersion") or "0")
+        return listed
 
-    def _whole(self, item: dict[str, Any]) -> dict[str, Any]:
+    def _whole(self, item: Any) -> dict[str, Any]:
         """The items of a list carry neither apiVersion nor kind."""
         resource = self.scope.resource
-        return {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+        made = {"apiVersion": resource.api_version, "kind": resource.kind, **(item if isinstance(item, dict) else {})}
+        if trouble := misshapen(made) if isinstance(item, dict) else "an item is no object":
+            raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own: {trouble}")
+        return made
 
     def _events(self) -> Iterator[Event]:
         query = (
@@ -131,17 +139,13 @@ class Watch:
                     yield from self._read(line)
 
     def _read(self, line: bytes) -> Iterator[Event]:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            raise UnreachableError(f"the watch of {self.scope.text} broke off in the middle of an event") from None
-        obj = event.get("object") or {}
-        if event.get("type") == "ERROR":
+        kind, obj = _parsed(line, self.scope)
+        if kind == "ERROR":
             raise _error(obj, self.scope)
         self.resource_version = str((obj.get("metadata") or {}).get("resourceVersion") or self.resource_version)
         self._failures = 0
-        if event.get("type") != "BOOKMARK":
-            yield Event(str(event.get("type")), obj)
+        if kind != "BOOKMARK":
+            yield Event(kind, obj)
 
     def _poll(self) -> Iterator[Event]:
         """List again and again: this token may list, but not watch."""
@@ -173,7 +177,21 @@ class Watch:
             self._stopped.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._failures) * random.uniform(0.5, 1))
 
 
+def _parsed(line: bytes, scope: Scope) -> tuple[str, dict[str, Any]]:
+    """An event's type and object. What is none is an answer that broke off: the watch is resumed before it."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        raise UnreachableError(f"the watch of {scope.text} broke off in the middle of an event") from None
+    kind, obj = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(obj, dict) or (trouble := misshapen(obj)):
+        trouble = trouble if isinstance(obj, dict) and isinstance(kind, str) else "it has no type or no object"
+        raise UnreachableError(f"the watch of {scope.text} brought an event that is none of Kubernetes' own: {trouble}")
+    return kind, obj
+
+
 def _error(status: dict[str, Any], scope: Scope) -> ApiError:
-    code = int(status.get("code") or 500)
+    code = status.get("code")
     kind = GoneError if code == 410 else ApiError
-    return kind(str(status.get("message") or "the watch failed"), code=code, status=status, where=scope.text)
+    message = str(status.get("message") or "the watch failed")
+    return kind(message, code=code if isinstance(code, int) else 500, status=status, where=scope.text)

@@ -164,6 +164,10 @@ def _from_option(places: _Places, value: str) -> Kubeconfig:
 
 def _from_variable(places: _Places) -> Kubeconfig:
     """``KUBECONFIG``: files that are missing are skipped, as kubectl does, but not all of them."""
+    if "\n" in places.named_files.strip() or _kubeconfig_text(places.named_files) is not None:
+        # A variable that a CI system should have written to a file: its words, a token among them, are not quoted.
+        hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
+        raise InputError("KUBECONFIG holds text, where paths belong", hint=hint)
     paths = _paths(places.named_files, places.home)
     there = [path for path in paths if path.is_file()]
     if not there:

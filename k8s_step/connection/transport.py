@@ -36,7 +36,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
     """``raw`` as a JSON object, or ``None`` where it is none."""
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 

@@ -92,6 +92,9 @@ def _set(operation: Mapping[str, Any]) -> Any:
 
 def _mistaken_mapping(patch: Patch, document: Document) -> Iterator[InputError]:
     if isinstance(patch.body, dict):
+        if not isinstance(patch.body.get("metadata") or {}, dict):
+            line = document.line_of(patch.body, "metadata")
+            yield InputError("metadata is no mapping", where=f"{document.source.file}:{line}")
         return
     is_list = isinstance(patch.body, list)
     hint = "a list of operations is sent with --type json" if is_list else None

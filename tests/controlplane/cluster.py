@@ -54,6 +54,7 @@ class Cluster:
     ours: bool = True
     processes: Mapping[str, int] = field(default_factory=dict)
     supervisor: int = 0
+    etcd: str = ""
 
     def request(
         self,
@@ -244,16 +245,19 @@ def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def start(folder: Path, binaries: Mapping[str, Path]) -> Cluster:
+SUPERVISOR = "tests.controlplane.supervisor"
+
+
+def start(folder: Path, binaries: Mapping[str, Path], supervisor: str = SUPERVISOR) -> Cluster:
     """The cluster of this folder: started by whoever comes first, shared by all, stopped when the last one is gone.
 
-    Raises UnavailableError where it doesn't come up.
+    ``supervisor`` is the module that runs its servers. Raises UnavailableError where the cluster doesn't come up.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with build.locked(folder.with_suffix(".lock"), lambda _: None):
         folder.mkdir(mode=0o700, exist_ok=True)
         _hold(folder)
-        return running(folder) or _start(folder, binaries)
+        return running(folder) or _start(folder, binaries, supervisor)
 
 
 def _hold(folder: Path) -> None:
@@ -284,13 +288,14 @@ def running(folder: Path) -> Cluster | None:
         folder / "admin.key",
         processes=told["processes"],
         supervisor=told["pid"],
+        etcd=told["etcd"],
     )
 
 
-def _start(folder: Path, binaries: Mapping[str, Path]) -> Cluster:
+def _start(folder: Path, binaries: Mapping[str, Path], supervisor: str) -> Cluster:
     """Two attempts: another process may take a free port between our look and the server's start."""
     for attempt in (1, 2):
-        problem = _supervise(folder, binaries)
+        problem = _supervise(folder, binaries, supervisor)
         if cluster := running(folder):
             return cluster
         if attempt == 2 or "address already in use" not in problem:
@@ -298,13 +303,13 @@ def _start(folder: Path, binaries: Mapping[str, Path]) -> Cluster:
     raise build.UnavailableError(f"it was built but does not start: {problem}")
 
 
-def _supervise(folder: Path, binaries: Mapping[str, Path]) -> str:
+def _supervise(folder: Path, binaries: Mapping[str, Path], supervisor: str) -> str:
     """Start the supervisor and wait until the cluster is there; what went wrong, or nothing."""
     (folder / "failed").unlink(missing_ok=True)
     names = json.dumps({name: str(path) for name, path in binaries.items()})
     with (folder / "supervisor.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.controlplane.supervisor", str(folder), names],
+            [sys.executable, "-m", supervisor, str(folder), names],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -177,6 +177,8 @@ class Supervisor:
             "--allow-privileged=true",
             "--profiling=false",
             "--endpoint-reconciler-type=none",
+            # What is in etcd can then be read there, whatever the API server says of it (tests/chaos/history.py).
+            "--storage-media-type=application/json",
         ]
 
     def _manager_flags(self) -> list[str]:
@@ -264,7 +266,12 @@ class Supervisor:
         return "\n".join(lines[-8:])
 
     def _announce(self) -> None:
-        told = {"server": self.server, "pid": os.getpid(), "processes": {n: p.pid for n, p in self.processes.items()}}
+        told = {
+            "server": self.server,
+            "etcd": f"http://127.0.0.1:{self.etcd_port}",
+            "pid": os.getpid(),
+            "processes": {name: process.pid for name, process in self.processes.items()},
+        }
         temporary = self.folder / "cluster.json.new"
         temporary.write_text(json.dumps(told))
         temporary.rename(self.folder / "cluster.json")

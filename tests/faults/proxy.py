@@ -309,6 +309,7 @@ class Exchange:
         while data := self._arrived(answer, by_line=self.record.by_line):
             self.record.events += data.endswith(b"\n") and self.record.by_line
             self.handler.chunk(data)
+            self.proxy.heard(self.record, data)
             if then and self.record.events == events:
                 return then()
         return self.handler.chunk(b"")
@@ -460,6 +461,7 @@ class Proxy:
         self._rules: list[Rule] = []
         self._folder = folder
         self.live: set[_Handler] = set()
+        self.heard: Callable[[Recorded, bytes], None] = lambda record, data: None  # told of each line that went out
         self.requests: list[Recorded] = []
         self.stopping = threading.Event()
         self.admin = True

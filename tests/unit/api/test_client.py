@@ -116,6 +116,21 @@ def cut(exchange: Exchange) -> None:
     exchange.close()
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"kind": "Pod", "apiVersion": "v1", "metadata": "a"}, "metadata is a string, not an object"),
+        ({"kind": "Pod", "apiVersion": "v1", "spec": []}, "spec is a list, not an object"),
+        (b"[" * 100_000, "the answer broke off"),
+    ],
+)
+def test_what_is_json_and_no_object_of_kubernetes_is_asked_for_again(body: Any, told: str, bench: Bench) -> None:
+    client = bench.client(bench.server(ok, replying(200, body), ok).url)
+    assert client.send(GET).code == client.send(GET).code == 200
+    server = bench.server(replying(200, body))
+    assert told in str(failed(bench.client(server.url), GET))
+
+
 def failed(client: Client, request: Request = GET, **options: Any) -> StepError:
     with pytest.raises(StepError) as caught:
         client.send(request, **options)

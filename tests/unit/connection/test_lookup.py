@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,19 @@ class TestErrors:
         with pytest.raises(InputError) as caught:
             machine.resolve(kubeconfig=cut_short)
         assert cut_short[:40] not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", [yaml.safe_dump, json.dumps, lambda made: encoded(yaml.safe_dump(made))])
+def test_text_in_the_variable_for_paths_is_named_and_not_quoted(how: Callable[[Any], str], machine: Machine) -> None:
+    machine.environ["KUBECONFIG"] = how(config())
+    told = machine.refused()
+    assert "KUBECONFIG holds text, where paths belong" in told and "K8S_KUBECONFIG" in told
+    assert encoded(yaml.safe_dump(config()))[:20] not in told
+
+
+def test_paths_on_lines_are_told_from_text(machine: Machine) -> None:
+    machine.environ["KUBECONFIG"] = f"{SECRET}: a\nb"
+    assert "KUBECONFIG holds text" in machine.refused()
 
 
 def test_no_secret_shows_in_a_repr(machine: Machine) -> None:

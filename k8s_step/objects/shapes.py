@@ -1,0 +1,125 @@
+"""Which types the API has where: an answer that is JSON, but no object of Kubernetes, is found out at the door.
+
+Pure. The tables hold the fields that the step reads, as ``k8s.io/api`` types them; null is nothing anywhere. Of custom
+resources only the metadata is the API's own: their schema is somebody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Shape = Any  # a type, a one-element list of the entries' shape, or a dict of field shapes
+_OWNER = {"kind": str, "name": str, "uid": str, "controller": bool}
+_MANAGED = {"manager": str, "operation": str, "subresource": str, "fieldsV1": {}}
+_METADATA: Shape = {
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"), str),
+    "generation": int,
+    "labels": {},
+    "annotations": {},
+    "finalizers": [str],
+    "ownerReferences": [_OWNER],
+    "managedFields": [_MANAGED],
+}
+_CONDITION = dict.fromkeys(("type", "status", "reason", "message", "lastTransitionTime"), str)
+_CONTAINER = {"name": str, "image": str, "command": [str], "args": [str], "env": [{"name": str}]}
+_POD_SPEC: Shape = {
+    "containers": [_CONTAINER],
+    "initContainers": [_CONTAINER],
+    "volumes": [{"name": str, "persistentVolumeClaim": {"claimName": str}, "ephemeral": {}}],
+    "nodeName": str,
+    "restartPolicy": str,
+}
+_ENDED = {"exitCode": int, "signal": int, "reason": str, "message": str, "startedAt": str, "finishedAt": str}
+_STATE = {"waiting": {"reason": str, "message": str}, "running": {"startedAt": str}, "terminated": _ENDED}
+_CONTAINER_STATUS = {
+    **dict.fromkeys(("name", "image"), str),
+    "ready": bool,
+    "restartCount": int,
+    "state": _STATE,
+    "lastState": _STATE,
+}
+_TEMPLATE = {"metadata": _METADATA, "spec": _POD_SPEC}
+_SELECTOR = {"matchLabels": {}, "matchExpressions": [{"key": str, "operator": str, "values": [str]}]}
+_COUNTS = (
+    *("replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "currentReplicas", "unavailableReplicas"),
+    *("desiredNumberScheduled", "updatedNumberScheduled", "currentNumberScheduled", "numberReady", "numberAvailable"),
+    *("active", "succeeded", "failed", "ready", "observedGeneration", "collisionCount"),
+)
+_WORKLOAD: Shape = {
+    "spec": {
+        **dict.fromkeys(("replicas", "completions", "parallelism", "backoffLimit", "progressDeadlineSeconds"), int),
+        **dict.fromkeys(("paused", "suspend"), bool),
+        "selector": _SELECTOR,
+        "template": _TEMPLATE,
+        "strategy": {"type": str, "rollingUpdate": {}},
+        "updateStrategy": {"type": str, "rollingUpdate": {}},
+        "volumeClaimTemplates": [{"metadata": _METADATA, "spec": {}}],
+    },
+    "status": {
+        **dict.fromkeys(_COUNTS, int),
+        **dict.fromkeys(("currentRevision", "updateRevision"), str),
+        "conditions": [_CONDITION],
+    },
+}
+_POD: Shape = {
+    "spec": _POD_SPEC,
+    "status": {
+        **dict.fromkeys(("phase", "reason", "message", "startTime"), str),
+        "conditions": [_CONDITION],
+        "containerStatuses": [_CONTAINER_STATUS],
+        "initContainerStatuses": [_CONTAINER_STATUS],
+    },
+}
+_CLAIM: Shape = {
+    "spec": {"storageClassName": str, "volumeName": str, "resources": {"requests": {}}},
+    "status": {"phase": str, "conditions": [_CONDITION]},
+}
+_SERVICE: Shape = {"spec": {"type": str, "selector": {}}, "status": {"loadBalancer": {"ingress": [{}]}}}
+_DEFINITION: Shape = {
+    "spec": {"group": str, "scope": str, "names": {"plural": str, "kind": str}, "versions": [{"name": str}]},
+    "status": {"conditions": [_CONDITION]},
+}
+_CONTROLLER: Shape = {"spec": {"replicas": int, "selector": {}, "template": _TEMPLATE}, "status": _WORKLOAD["status"]}
+_KINDS: Mapping[tuple[str, str], Shape] = {
+    **{("apps", kind): _WORKLOAD for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")},
+    ("batch", "Job"): _WORKLOAD,
+    ("", "Pod"): _POD,
+    ("", "PersistentVolumeClaim"): _CLAIM,
+    ("", "Service"): _SERVICE,
+    ("", "ReplicationController"): _CONTROLLER,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _DEFINITION,
+    ("apiregistration.k8s.io", "APIService"): {"spec": {}, "status": {"conditions": [_CONDITION]}},
+}
+_WORDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
+
+
+def misshapen(obj: Mapping[str, Any]) -> str:
+    """What of an object is not of the API's type, as ``spec.template is a list, not an object``; empty: nothing."""
+    version = obj.get("apiVersion")
+    group = version.rpartition("/")[0] if isinstance(version, str) else ""
+    kind = obj.get("kind")
+    shape = _KINDS.get((group, kind)) if isinstance(kind, str) else None
+    return _trouble(obj, {"apiVersion": str, "kind": str, "metadata": _METADATA, **(shape or {})}, "")
+
+
+def _trouble(value: Any, shape: Shape, path: str) -> str:
+    if value is None:
+        return ""
+    wanted: type = shape if isinstance(shape, type) else type(shape)
+    if not _is_a(value, wanted):
+        return f"{path or 'it'} is {_WORDS.get(type(value), type(value).__name__)}, not {_WORDS[wanted]}"
+    if isinstance(shape, dict):
+        return _first(_trouble(value[name], inner, f"{path}.{name}") for name, inner in shape.items() if name in value)
+    if isinstance(shape, list):
+        return _first(_trouble(entry, shape[0], f"{path}[{number}]") for number, entry in enumerate(value))
+    return ""
+
+
+def _is_a(value: Any, wanted: type) -> bool:
+    """To Python true is a number, to JSON it is not."""
+    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+
+
+def _first(troubles: Iterable[str]) -> str:
+    return next((trouble.removeprefix(".") for trouble in troubles if trouble), "")
