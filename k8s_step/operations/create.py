@@ -45,7 +45,7 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     started = time.monotonic()
 
     def look() -> Answer | None:
-        return _created(client, planned, options.field_manager, started, deadline)
+        return find_created(client, planned, options.field_manager, started, deadline)
 
     try:
         if options.dry_run:
@@ -59,10 +59,11 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     return Written(planned, "created", answer.body, answer.warnings)
 
 
-def _created(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Answer | None:
+def find_created(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Answer | None:
     """The object, where it was this run that created it; ``None`` where it isn't there.
 
-    Raises :class:`ConflictError` where it is somebody else's, :class:`AnswerLostError` where this token may not look.
+    ``started`` is when its creation was begun, by ``time.monotonic``. Raises :class:`ConflictError` where it is
+    somebody else's, :class:`AnswerLostError` where this token may not look.
     """
     try:
         answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)

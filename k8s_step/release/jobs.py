@@ -12,7 +12,7 @@ from k8s_step.api.client import Client
 from k8s_step.errors import ConflictError, InputError, InputErrors, StepError
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.metadata import Object
-from k8s_step.operations.create import create
+from k8s_step.operations.create import create, find_created
 from k8s_step.operations.delete import DeleteOptions, delete_read
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.verdict.target import Target
@@ -59,6 +59,15 @@ def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterato
     yield _with_ending(own, hashlib.sha256(spec).hexdigest()[:8])
     for _ in range(_TRIES):
         yield _with_ending(own, "".join(choose(_LETTERS) for _ in range(5)))
+
+
+def find_job(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Written | None:
+    """The Job whose creation was not answered, where this run has made it, and under its own name."""
+    try:
+        found = find_created(client, planned, manager, started, deadline)
+    except StepError:  # somebody else's, or nobody can tell
+        return None
+    return Written(planned, "created", found.body) if found is not None else None
 
 
 def delete_job(client: Client, target: Target, deadline: float) -> StepError | None:

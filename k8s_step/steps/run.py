@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from k8s_step.api.concurrency import gather_writes
+from k8s_step.api.concurrency import gather, gather_writes
 from k8s_step.errors import CancelledError, ExitCode, StepError, StoppedError
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import UNKNOWN, ApplyOptions, Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported
 from k8s_step.release.follow import follow, target_of
-from k8s_step.release.jobs import create_job, delete_job, has_several_logs, jobs_of
+from k8s_step.release.jobs import create_job, delete_job, find_job, has_several_logs, jobs_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.send import tell
 from k8s_step.release.session import Run, Session, open_session
@@ -65,6 +65,8 @@ class _Started:
     def __init__(self, run: Run, session: Session, deadline: float) -> None:
         self._run, self._session, self._deadline = run, session, deadline
         self._targets: list[Target] = []
+        self._unanswered: list[Planned] = []
+        self._begun = time.monotonic()
 
     def __enter__(self) -> _Started:
         return self
@@ -85,6 +87,7 @@ class _Started:
         for one, result in gather_writes(self._create, plan, self._run.inputs.concurrency):
             if isinstance(result, StepError) and result.may_be_done and not self._run.inputs.dry_run:
                 self._run.journal.acted(one.reference, UNKNOWN)
+                self._unanswered.append(one)
             if isinstance(result, StoppedError):
                 self._run.journal.error(explained_stop(result, one.where), one.reference)
             elif isinstance(result, StepError):
@@ -114,11 +117,23 @@ class _Started:
 
     def _cancel(self) -> None:
         """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
-        inputs = self._run.inputs
+        inputs, deadline = self._run.inputs, time.monotonic() + _LAST_DELETION
         if inputs.on_cancel == "delete":
-            self._delete(self._targets if inputs.rm else self._unfinished(), time.monotonic() + _LAST_DELETION)
+            self._find_unanswered(deadline)
+            self._delete(self._targets if inputs.rm else self._unfinished(), deadline)
         else:
             self._say_left()
+
+    def _find_unanswered(self, deadline: float) -> None:
+        """The Jobs that were created although nobody has said so: they are to be deleted like the others."""
+        client, manager = self._session.client, self._run.inputs.field_manager
+
+        def find(one: Planned) -> Written | None:
+            return find_job(client, one, manager, self._begun, deadline)
+
+        for one, found in gather(find, self._unanswered, self._run.inputs.concurrency):
+            if isinstance(found, Written):
+                self._created(one, found)
 
     def _create(self, one: Planned) -> Written:
         options = ApplyOptions(self._run.inputs.field_manager, dry_run=self._run.inputs.dry_run)

@@ -267,3 +267,14 @@ def test_what_is_put_back_by_the_second(
     outcome = ended(run)
     assert objects(outcome)["ConfigMap/old"]["rolled_back"] == "restored", outcome.text
     assert specs(kubectl, namespace) == before
+
+
+def test_a_job_whose_creation_was_not_answered_does_not_run_on(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, files: dict[str, str], let_go: threading.Event
+) -> None:
+    before = specs(kubectl, namespace)
+    run = hold(Verb(("run", "-f", "{job}"), "", "", on("POST", "/jobs$")), let_go, step, proxy, namespace, files)
+    poll(lambda: "unknown" in run.text or run.time_passes(1), "the end of the second", 60)
+    outcome = ended(run)
+    assert "deleted job.batch/once" in outcome.stderr and actions(outcome)["Job/once"] == "created"
+    poll(lambda: specs(kubectl, namespace) == before, "the end of the Job", 60)
