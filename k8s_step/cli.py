@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -20,6 +21,7 @@ from k8s_step.errors import BugError, CancelledError, ExitCode, InputError, Repo
 from k8s_step.inputs import Inputs, resolve, secrets
 from k8s_step.options import RESULT_FILES, Option
 from k8s_step.redaction import Redactor
+from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from k8s_step.report.journal import Journal
@@ -28,6 +30,15 @@ if TYPE_CHECKING:
 
 
 _DEFAULT = "apply"
+
+
+@dataclass(frozen=True)
+class _Process:
+    """This process: its environment, the secrets it must not tell, and where it runs."""
+
+    environ: Mapping[str, str]
+    redactor: Redactor
+    surroundings: Surroundings
 
 
 def main() -> None:
@@ -47,17 +58,17 @@ def _leave(code: int) -> NoReturn:
 
 def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command in this process and return its exit code."""
-    redactor = Redactor()
+    process = _Process(environ, Redactor(), Surroundings.of(environ))
     try:
         arguments = _with_command(list(argv), environ)
-        code = _group(environ, redactor).main(arguments, prog_name="k8s-step", standalone_mode=False)
+        code = _group(process).main(arguments, prog_name="k8s-step", standalone_mode=False)
         return int(code or 0)
     except click.UsageError as error:
-        return _refuse(InputError(f"{error.format_message()}{_see_help(error)}"), environ, redactor)
+        return _refuse(InputError(f"{error.format_message()}{_see_help(error)}"), process)
     except click.exceptions.Exit as done:
         return done.exit_code
     except StepError as error:
-        return _refuse(error, environ, redactor)
+        return _refuse(error, process)
     except CancelledError as cancelled:
         return cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -66,9 +77,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return ExitCode.SUCCEEDED
     except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
         lost = error.strerror or "the stream is closed"
-        return _refuse(StepError(f"stdout can't be written: {lost}"), environ, redactor)
+        return _refuse(StepError(f"stdout can't be written: {lost}"), process)
     except Exception:
-        return _refuse(BugError(_bug()), environ, redactor)
+        return _refuse(BugError(_bug()), process)
 
 
 def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
@@ -82,7 +93,7 @@ def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
 # -- click, from the table in ``inputs``
 
 
-def _group(environ: Mapping[str, str], redactor: Redactor) -> click.Group:
+def _group(process: _Process) -> click.Group:
     group = click.Group(
         "k8s-step",
         help="Ship a release to Kubernetes and exit with the truth about it.",
@@ -90,7 +101,7 @@ def _group(environ: Mapping[str, str], redactor: Redactor) -> click.Group:
     )
     group.params.append(_version_option())
     for command in COMMANDS:
-        group.add_command(_click_command(command, environ, redactor))
+        group.add_command(_click_command(command, process))
     group.add_command(click.Command("demo", help="The main job with no cluster at hand.", callback=_demo))
     return group
 
@@ -104,9 +115,9 @@ def _version_option() -> click.Option:
     return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Show it.")
 
 
-def _click_command(command: Command, environ: Mapping[str, str], redactor: Redactor) -> click.Command:
+def _click_command(command: Command, process: _Process) -> click.Command:
     def call(**flags: Any) -> int:
-        return _execute(command, flags, environ, redactor)
+        return _execute(command, flags, process)
 
     params: list[click.Parameter] = [_click_option(option) for option in command.options]
     if command.argument is not None:
@@ -156,32 +167,30 @@ def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
 # -- one run
 
 
-def _execute(command: Command, flags: Mapping[str, Any], environ: Mapping[str, str], redactor: Redactor) -> int:
-    redactor.add(*secrets(flags, environ))
+def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> int:
+    process.redactor.add(*secrets(flags, process.environ))
     try:
-        inputs = resolve(command.all_options, flags, environ)
+        inputs = resolve(command.all_options, flags, process.environ)
         _check_writable(inputs)
-        _mark_unfinished(command, inputs, environ, redactor)
+        _mark_unfinished(command, inputs, process)
     except InputError as error:
-        return _refuse(error, environ, redactor, command.name, flags)
-    stdout = _masked(sys.stdout, redactor)
-    journal = _journal(command.name, inputs, environ, redactor, stdout)
+        return _refuse(error, process, command.name, flags)
+    stdout = _masked(sys.stdout, process.redactor)
+    journal = _journal(command.name, inputs, process, stdout)
     try:
         journal.begin()
-        code = _verdict(command, inputs, environ, journal, redactor)
+        code = _verdict(command, inputs, process, journal)
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # while another error was being told
         code = error.exit_code
     with signals_ignored():
         result = journal.finish(code)
-        _write_files(redactor.mask_all(result), inputs, environ, redactor)
+        _write_files(process.redactor.mask_all(result), inputs, process)
         CANCELLATION.starting()  # the verdict stands: a signal from here on is for the next run, if there is one
     return code
 
 
-def _verdict(
-    command: Command, inputs: Inputs, environ: Mapping[str, str], journal: Journal, redactor: Redactor
-) -> ExitCode:
+def _verdict(command: Command, inputs: Inputs, process: _Process, journal: Journal) -> ExitCode:
     """The verb's own exit code, or the one of the error it ended in, which is told."""
     from k8s_step.release.session import Run
 
@@ -189,7 +198,7 @@ def _verdict(
     verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
     try:
         CANCELLATION.started()
-        return verb(Run(inputs, environ, journal, redactor))
+        return verb(Run(inputs, process.environ, journal, process.redactor, process.surroundings))
     except ReportedError as error:
         return error.exit_code
     except StepError as error:
@@ -215,14 +224,12 @@ def _after_writing(command: Command, code: ExitCode, journal: Journal, stdout: M
     return ExitCode.FAILED if code is ExitCode.SUCCEEDED else code
 
 
-def _journal(
-    name: str, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, stdout: MaskedStream
-) -> Journal:
+def _journal(name: str, inputs: Inputs, process: _Process, stdout: MaskedStream) -> Journal:
     from k8s_step.report.formats.choice import outputs
     from k8s_step.report.journal import Journal
 
-    told = outputs(inputs.log_format, environ, redactor, inputs.report, stdout)
-    return Journal(name, told, redactor, is_dry_run=inputs.dry_run)
+    told = outputs(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout)
+    return Journal(name, told, process.redactor, is_dry_run=inputs.dry_run)
 
 
 def _check_writable(inputs: Inputs) -> None:
@@ -240,12 +247,12 @@ def _result_files(inputs: Inputs) -> list[tuple[str, str]]:
     return [(option, path) for option, path in given.items() if path]
 
 
-def _mark_unfinished(command: Command, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> None:
+def _mark_unfinished(command: Command, inputs: Inputs, process: _Process) -> None:
     """What an earlier run has left tells nothing of this one. Where it can't be replaced, it goes."""
     from k8s_step.report import files
     from k8s_step.report.result import unfinished
 
-    contents = _contents(unfinished(command.name, is_dry_run=inputs.dry_run), inputs, environ, redactor)
+    contents = _contents(unfinished(command.name, is_dry_run=inputs.dry_run), inputs, process)
     for option, path in _result_files(inputs):
         try:
             files.begin(path, contents[path])
@@ -253,29 +260,30 @@ def _mark_unfinished(command: Command, inputs: Inputs, environ: Mapping[str, str
             raise InputError(f"{path} can't be written: {error.strerror}", where=option) from None
 
 
-def _write_files(result: Result, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> None:
+def _write_files(result: Result, inputs: Inputs, process: _Process) -> None:
     from k8s_step.report import files
 
-    for path, text in _contents(result, inputs, environ, redactor).items():
+    for path, text in _contents(result, inputs, process).items():
         try:
             files.write(path, text)
         except OSError as error:
-            _complain(f"error: {path} can't be written: {error.strerror}", redactor)
+            _complain(f"error: {path} can't be written: {error.strerror}", process.redactor)
 
 
-def _contents(result: Result, inputs: Inputs, environ: Mapping[str, str], redactor: Redactor) -> dict[str, str]:
+def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, str]:
     """What goes into each of the result files that were asked for."""
     contents = {}
     if inputs.report:
         from k8s_step.report.result import to_json
 
-        found = redactor.mask_all(to_json(result))
+        found = process.redactor.mask_all(to_json(result))
         contents[inputs.report] = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if inputs.junit:
-        from k8s_step.report.junit import places_of, to_junit
-        from k8s_step.report.result import root_of, rooted
+        from k8s_step.report.junit import PLACES, to_junit
+        from k8s_step.report.result import rooted
 
-        contents[inputs.junit] = to_junit(rooted(result, root_of(environ)), places_of(environ))
+        where = process.surroundings
+        contents[inputs.junit] = to_junit(rooted(result, where.workspace), PLACES[where.system])
     if inputs.dotenv:
         from k8s_step.report.formats.gitlab import to_dotenv
 
@@ -288,8 +296,7 @@ def _contents(result: Result, inputs: Inputs, environ: Mapping[str, str], redact
 
 def _refuse(
     error: StepError,
-    environ: Mapping[str, str],
-    redactor: Redactor,
+    process: _Process,
     command: str = "",
     flags: Mapping[str, Any] | None = None,
 ) -> ExitCode:
@@ -299,13 +306,13 @@ def _refuse(
     from k8s_step.report.problem import Problem
     from k8s_step.report.result import never_begun
 
-    paths = vars(resolve(RESULT_FILES, flags or {}, environ))
+    paths = vars(resolve(RESULT_FILES, flags or {}, process.environ))
     files = [option.field for option in RESULT_FILES if paths[option.field] and is_writable(paths[option.field])]
     inputs = Inputs(**{field: paths[field] for field in files})
     problems = tuple(map(Problem.of, single(error)))
-    result = never_begun(command, error.exit_code, redactor.mask_all(problems))
-    refuse(result, environ, redactor, inputs.report)
-    _write_files(result, inputs, environ, redactor)
+    result = never_begun(command, error.exit_code, process.redactor.mask_all(problems))
+    refuse(result, process.surroundings, process.redactor, inputs.report)
+    _write_files(result, inputs, process)
     return error.exit_code
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
 from k8s_step.connection.settings import TokenEndpoint
 from k8s_step.errors import InputError
+from k8s_step.surroundings import Surroundings, System
 
 URL, REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 OPTION = "--oidc-audience"
@@ -39,7 +40,7 @@ def github(audience: str, environ: Mapping[str, str]) -> TokenEndpoint:
 
 def _missing(environ: Mapping[str, str]) -> InputError:
     names = " and ".join(name for name in (URL, REQUEST_TOKEN) if not environ.get(name, "").strip())
-    if environ.get("GITHUB_ACTIONS") == "true":
+    if Surroundings.of(environ).system is System.GITHUB:
         hint = (
             "the job needs permissions: id-token: write; pull requests from forks get none, "
             "and docker run has to pass both variables on"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
@@ -14,18 +14,20 @@ from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.inputs import Inputs, headers
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
+from k8s_step.surroundings import Surroundings
 
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|key|password", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every verb is given: the inputs, the environment, and where to tell what happens."""
+    """The arguments of every verb: the inputs, the environment, the journal to tell, and where the process runs."""
 
     inputs: Inputs
     environ: Mapping[str, str]
     journal: Journal
     redactor: Redactor
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
 from k8s_step.report.wording import evidence, lead_of
+from k8s_step.surroundings import System
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
 
@@ -23,11 +24,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BAD = ("failure", "error")
 
 
-def places_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The attributes of a case that tell its place, where it runs: the schema that Jenkins knows has none."""
-    if environ.get("GITHUB_ACTIONS") == "true":
-        return ("file", "line")
-    return ("file",) if environ.get("GITLAB_CI") else ()
+# The attributes of a case that tell its place: the schema that Jenkins knows has none.
+PLACES: Mapping[System, tuple[str, ...]] = {System.GITHUB: ("file", "line"), System.GITLAB: ("file",), System.OTHER: ()}
 
 
 def to_junit(result: Result, places: Iterable[str] = ()) -> str:

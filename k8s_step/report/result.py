@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -246,14 +245,6 @@ def _failure(finding: Finding) -> dict[str, Any]:
         "events": list(finding.events),
         "missing": list(finding.missing),
     }
-
-
-_VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")  # GitHub, GitLab, Jenkins
-
-
-def root_of(environ: Mapping[str, str]) -> str:
-    """The folder of the checkout; empty where no CI system tells it."""
-    return next((environ[name] for name in _VARIABLES if environ.get(name)), "")
 
 
 def relative(file: str, root: str) -> str:

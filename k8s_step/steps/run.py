@@ -18,6 +18,7 @@ from k8s_step.release.send import tell
 from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report.text import printable, without_commands
 from k8s_step.rollout.joblogs import JobLogs
+from k8s_step.surroundings import System
 from k8s_step.verdict.readiness import is_decided
 from k8s_step.verdict.target import Target
 
@@ -52,7 +53,7 @@ def _follow(run: Run, session: Session, targets: list[Target], deadline: float) 
 
 def _say(run: Run) -> Callable[[str], None]:
     """A line of a log on stdout; what GitHub's runner would obey is kept from it."""
-    tame = without_commands if run.environ.get("GITHUB_ACTIONS") == "true" else str
+    tame = without_commands if run.surroundings.system is System.GITHUB else str
     return lambda line: run.journal.content(tame(printable(line)))
 
 

@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from k8s_step import __version__
-from k8s_step.cli import _group
+from k8s_step.cli import _group, _Process
 from k8s_step.commands import COMMANDS
 from k8s_step.connection.retries import FEW_TRIES, FIRST_CONTACT_TRIES, PATIENCE, SHORT_PATIENCE
 from k8s_step.errors import ExitCode
@@ -27,6 +27,7 @@ from k8s_step.report.formats.github import outputs
 from k8s_step.report.formats.gitlab import to_dotenv
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
+from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.advice import advice
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
@@ -45,7 +46,7 @@ def _all_options() -> dict[str, Option]:
 
 
 def _help(*arguments: str) -> str:
-    return CliRunner().invoke(_group({}, Redactor()), [*arguments, "--help"]).output
+    return CliRunner().invoke(_group(_Process({}, Redactor(), Surroundings())), [*arguments, "--help"]).output
 
 
 def test_generated_blocks_are_up_to_date() -> None:

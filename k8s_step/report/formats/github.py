@@ -14,10 +14,11 @@ from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output
 from k8s_step.report.problem import place_of
-from k8s_step.report.result import Result, relative, root_of, rooted
+from k8s_step.report.result import Result, relative, rooted
 from k8s_step.report.summary import LIMIT, to_markdown
 from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.wording import summary
+from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.finding import Finding
 
 _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
@@ -25,16 +26,6 @@ _TITLE = 200
 _LAST = 3  # lines of a log in an annotation
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
-
-
-def is_github(environ: Mapping[str, str]) -> bool:
-    """Whether a GitHub runner, or one that says it is like it, reads what is written."""
-    return environ.get("GITHUB_ACTIONS") == "true"
-
-
-def is_action(environ: Mapping[str, str]) -> bool:
-    """Whether the runner itself started this process: a ``run:`` step has no inputs, and may send its log to a file."""
-    return is_github(environ) and any(name.startswith("INPUT_") for name in environ)
 
 
 def command(name: str, message: str = "", **properties: str) -> str:
@@ -73,13 +64,13 @@ class GitHub(Folded):
         self,
         log: Callable[[str], None],
         data: Callable[[str], None],
-        environ: Mapping[str, str],
+        surroundings: Surroundings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(_tamed(log), _tamed(data), clock=clock)
         self._write = log
-        self._content = self.data if is_action(environ) else data
-        self._root = root_of(environ)
+        self._content = self.data if surroundings.is_action else data
+        self._root = surroundings.workspace
         self._has_told = False
 
     def begin(self, section: str, title: str) -> None:
@@ -128,8 +119,8 @@ class GitHub(Folded):
 class StepFiles(Output):
     """What the runner reads from files when the step is done: its outputs and its summary."""
 
-    def __init__(self, environ: Mapping[str, str], report: str | None, complain: Callable[[str], None]) -> None:
-        self._environ = environ
+    def __init__(self, surroundings: Surroundings, report: str | None, complain: Callable[[str], None]) -> None:
+        self._surroundings = surroundings
         self._report = report
         self._complain = complain
 
@@ -138,18 +129,18 @@ class StepFiles(Output):
         self._tell(unfinished)
 
     def finished(self, result: Result) -> None:
-        told = rooted(result, root_of(self._environ))
+        told = rooted(result, self._surroundings.workspace)
         self._tell(told)
-        self._append("GITHUB_STEP_SUMMARY", lambda size: to_markdown(told, self._link, LIMIT - size))
+        summary_file = self._surroundings.summary_file
+        self._append("GITHUB_STEP_SUMMARY", summary_file, lambda size: to_markdown(told, self._link, LIMIT - size))
 
     def _tell(self, result: Result) -> None:
         """Later steps run in the workspace, but not in this container."""
-        report = relative(self._report or "", root_of(self._environ))
-        self._append("GITHUB_OUTPUT", lambda _: outputs(result, report))
+        report = relative(self._report or "", self._surroundings.workspace)
+        self._append("GITHUB_OUTPUT", self._surroundings.output_file, lambda _: outputs(result, report))
 
-    def _append(self, variable: str, text: Callable[[int], str]) -> None:
+    def _append(self, variable: str, name: str, text: Callable[[int], str]) -> None:
         """``text`` is given the bytes that are in the file already: a step of several commands shares it."""
-        name = self._environ.get(variable)
         if not name:
             return
         try:
@@ -160,12 +151,10 @@ class StepFiles(Output):
 
     def _link(self, reference: Reference) -> str:
         """The manifest's line as the repository has it."""
-        names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
-        server, repository, commit = (self._environ.get(name, "") for name in names)
-        file = reference.file
-        if not (server and repository and commit and file) or file.startswith(("/", "..")) or not reference.line:
+        source, file = self._surroundings.source_url, reference.file
+        if not (source and file) or file.startswith(("/", "..")) or not reference.line:
             return ""
-        return f"{server}/{repository}/blob/{commit}/{quote(file)}#L{reference.line}"
+        return f"{source}/{quote(file)}#L{reference.line}"
 
 
 def outputs(result: Result, report: str) -> str:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
-from k8s_step.report.junit import places_of, to_junit
+from k8s_step.report.junit import PLACES, to_junit
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import ObjectResult, Result, never_begun
+from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.finding import Finding
 from tests.junitschema import mistakes
 from tests.unit import releases
@@ -67,7 +68,7 @@ def test_every_kind_of_result_is_valid_where_it_is_read(
 ) -> None:
     """By the schema of Jenkins' xunit plug-in, but for what GitLab and GitHub's actions read besides."""
     result = releases.EVERY_KIND[kind]()
-    text = to_junit(result, places_of(environ))
+    text = to_junit(result, PLACES[Surroundings.of(environ).system])
     assert mistakes(text, *places) == []
     web = Xml.fromstring(text).find("testcase[@name='deployment.apps/web']")
     assert (web is not None) is bool(result.objects)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode, StepError
-from k8s_step.report.formats.github import GitHub, Harmless, StepFiles, command, is_action, is_github, outputs
+from k8s_step.report.formats.github import GitHub, Harmless, StepFiles, command, outputs
 from k8s_step.report.result import Result, unfinished
 from k8s_step.report.summary import LIMIT
+from k8s_step.surroundings import Surroundings, System
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from tests.runner import Command, commands, obeyed, written
@@ -27,7 +28,9 @@ class Told:
     def __init__(self, environ: dict[str, str] | None = None) -> None:
         self.log: list[str] = []
         self.data: list[str] = []
-        self.output = GitHub(self.log.append, self.data.append, ACTIONS if environ is None else environ, lambda: 0.0)
+        self.output = GitHub(
+            self.log.append, self.data.append, Surroundings.of(ACTIONS if environ is None else environ), lambda: 0.0
+        )
 
     @property
     def text(self) -> str:
@@ -75,7 +78,8 @@ def test_the_runner_reads_what_was_meant(message: str, title: str) -> None:
     ],
 )
 def test_where_it_runs(environ: dict[str, str], expected: tuple[bool, bool]) -> None:
-    assert (is_github(environ), is_action(environ)) == expected
+    found = Surroundings.of(environ)
+    assert (found.system is System.GITHUB, found.is_action) == expected
 
 
 # -- the log
@@ -280,7 +284,7 @@ def files(tmp_path: Path, result: Result, report: str | None = None, **more: str
     """What is in the outputs and the summary, and what was complained of."""
     names = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
     complaints: list[str] = []
-    StepFiles({**names, **more}, report, complaints.append).finished(result)
+    StepFiles(Surroundings.of({**names, **more}), report, complaints.append).finished(result)
     read = [Path(name).read_text() if Path(name).exists() else "" for name in names.values()]
     return read[0], read[1], complaints
 
@@ -298,7 +302,7 @@ def test_until_the_end_the_run_is_unfinished_whatever_an_earlier_command_said(tm
     environ = {"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
     told = []
     for result in (releases.good(), unfinished("apply")):
-        step = StepFiles(environ, "r.json", told.append)
+        step = StepFiles(Surroundings.of(environ), "r.json", told.append)
         step.begun(unfinished("apply"))
         if result.is_finished:
             step.finished(result)
@@ -345,4 +349,4 @@ def test_files_that_cannot_be_written_are_complained_of(tmp_path: Path) -> None:
 
 
 def test_no_runner_no_files() -> None:
-    StepFiles({}, None, pytest.fail).finished(releases.good())
+    StepFiles(Surroundings(), None, pytest.fail).finished(releases.good())

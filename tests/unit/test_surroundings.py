@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from k8s_step.surroundings import Surroundings, System
+
+
+@pytest.mark.parametrize(
+    ("environ", "system", "workspace"),
+    [
+        ({}, System.OTHER, ""),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}, System.GITHUB, "/github/workspace"),
+        ({"GITHUB_ACTIONS": "false", "GITLAB_CI": ""}, System.OTHER, ""),
+        ({"GITLAB_CI": "true", "CI": "true", "CI_PROJECT_DIR": "/builds/shop"}, System.GITLAB, "/builds/shop"),
+        ({"JENKINS_URL": "https://ci.example", "WORKSPACE": "/var/jenkins"}, System.OTHER, "/var/jenkins"),
+    ],
+)
+def test_which_system_it_is(environ: dict[str, str], system: System, workspace: str) -> None:
+    found = Surroundings.of(environ)
+    assert (found.system, found.workspace, found.is_action) == (system, workspace, False)
+
+
+def test_an_action_has_inputs() -> None:
+    assert Surroundings.of({"GITHUB_ACTIONS": "true", "INPUT_FILENAME": "k8s/"}).is_action
+    assert not Surroundings.of({"INPUT_FILENAME": "k8s/"}).is_action, "somebody else's variables"
+
+
+def test_where_the_repository_shows_a_file() -> None:
+    environ = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "shop/web", "GITHUB_SHA": "abc"}
+    assert Surroundings.of(environ).source_url == "https://git.example/shop/web/blob/abc"
+    assert Surroundings.of({**environ, "GITHUB_SHA": ""}).source_url == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_colours"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],
+)
+def test_colours(environ: dict[str, str], has_colours: bool) -> None:
+    assert Surroundings.of(environ).has_colours is has_colours
