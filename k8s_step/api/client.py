@@ -22,7 +22,18 @@ from k8s_step.api.limiter import Limiter
 from k8s_step.api.outages import Outages
 from k8s_step.api.refusals import misanswer, refusal, said, warnings
 from k8s_step.api.request import Answer, Request
-from k8s_step.connection.ailments import AGGREGATED, AWAY, CUT, Ailment, Patience, Said, ailment_of, api_service
+from k8s_step.connection.ailments import (
+    AGGREGATED,
+    AWAY,
+    CUT,
+    REFUSED,
+    STARTING,
+    Ailment,
+    Patience,
+    Said,
+    ailment_of,
+    api_service,
+)
 from k8s_step.connection.credentials import Certificate, Credential, Credentials, credentials_of
 from k8s_step.connection.faults import Fault
 from k8s_step.connection.idtoken import IdToken
@@ -308,7 +319,9 @@ class Client:
         is_bound = code == 409 and request.is_bound
         facts = {"method": request.method, "path": request.path, "is_apply": is_apply, "is_bound": is_bound}
         found = said(code, raw, **facts)
-        return found, ailment_of(found)
+        ailment = ailment_of(found)
+        is_starting = code == 403 and ailment is REFUSED and self._outages.is_fresh
+        return found, STARTING if is_starting else ailment
 
     def _trouble(self, request: Request, fault: Fault) -> Trouble:
         message = f"{self.connection.server}: {fault.reason}"

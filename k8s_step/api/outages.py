@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from k8s_step.connection.ailments import Ailment
+from k8s_step.connection.ailments import CUT, Ailment
 from k8s_step.connection.retries import Tries, Trouble
 
+_FRESH = 10.0  # seconds after an outage in which the server may not know all that it knew before
 _SAME = 10.0  # seconds: trouble of the same kind that comes back within them is the same outage gone on
 Key = tuple[str, str]
 
@@ -41,6 +42,7 @@ class Outages:
         self._open: dict[Key, _Outage] = {}
         self._ended: dict[Key, float] = {}
         self._held: dict[int, Key] = {}
+        self._was_away: float | None = None
 
     @property
     def trouble(self) -> Trouble | None:
@@ -48,10 +50,16 @@ class Outages:
         outage = self._open.get(_WHOLE)
         return outage.trouble if outage else None
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a request has met with no answer at all within the last seconds: the server may have started anew."""
+        return self._was_away is not None and self._clock() - self._was_away < _FRESH
+
     def met(self, tries: Tries, trouble: Trouble) -> float:
         """A request has met with ``trouble``; returns since when it goes on."""
         key, now = _key(trouble), self._clock()
         with self._lock:
+            self._was_away = now if trouble.ailment is CUT else self._was_away
             self._moved(tries, key)
             outage = self._open.get(key)
             if outage is None or (not outage.waiting and now - outage.seen > _SAME):

@@ -186,6 +186,15 @@ CUT = Ailment(
     Patience.LONG,
     source="TCP, TLS and HTTP",
 )
+STARTING = Ailment(
+    "403 within 10 s of an outage: an API server that has started anew may not have read the roles yet",
+    Patience.SHORT,
+    ends=ExitCode.REFUSED,
+    codes=(403,),
+    is_undone=True,
+    source="k8s.io/apiserver/pkg/server/healthz, plugin/pkg/auth/authorizer/rbac: it reads them from a cache",
+)
+
 # -- answers
 
 BUSY = Ailment(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
-from k8s_step.connection.ailments import AILMENTS, CUT, Ailment, Patience
+from k8s_step.connection.ailments import AILMENTS, CUT, STARTING, Ailment, Patience
 from k8s_step.options import CONNECTION, Option
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def ailments() -> str:
     head = (
         "| answer | tried again | what can't be sent twice | exit code where it lasts | `--timeout` is over before |\n"
     )
-    return head + "|---|---|---|---|---|\n" + "".join(_ailment(one) for one in (CUT, *AILMENTS))
+    return head + "|---|---|---|---|---|\n" + "".join(_ailment(one) for one in (CUT, STARTING, *AILMENTS))
 
 
 def _ailment(one: Ailment) -> str:

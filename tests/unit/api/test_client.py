@@ -116,6 +116,26 @@ def cut(exchange: Exchange) -> None:
     exchange.close()
 
 
+def test_what_a_server_forbids_right_after_an_outage_is_asked_again(bench: Bench) -> None:
+    """It may have started anew, and not have read the roles yet."""
+    client = bench.client(bench.server(ok, cut, replying(403), replying(403), ok).url)
+    assert [client.send(GET).code for _ in range(2)] == [200, 200]
+
+
+def test_what_it_goes_on_forbidding_is_forbidden(bench: Bench) -> None:
+    client = bench.client(bench.server(ok, cut, replying(403)).url)
+    client.send(GET)
+    began = bench.clock.now
+    assert isinstance(failed(client), ForbiddenError)
+    assert bench.clock.now - began <= 12
+
+
+def test_what_is_forbidden_without_an_outage_is_not_asked_again(bench: Bench) -> None:
+    client = bench.client(bench.server(ok, replying(403)).url)
+    client.send(GET)
+    assert isinstance(failed(client), ForbiddenError) and bench.clock.slept == []
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
