@@ -39,20 +39,27 @@ def scale(run: Run) -> ExitCode:
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    return follow(run, session, [target_of(_whole(session.client, one, deadline)) for one in written], deadline)
 
 
 def _scaled(client: Client, named: Named, inputs: Inputs, deadline: float) -> Written:
-    """A Scale tells of the number alone, so what is followed is the object as it is then."""
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
     before = read(client, _change(named, inputs, {}), deadline)
     _check_current(named, before, inputs.current_replicas)
     written = Written(_change(named, inputs, {}), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
         written = send(client, _change(named, inputs, before or {}), before, options, deadline)
-    whole = PlannedPatch.of(named, Patch(PatchType.MERGE, {}))
-    answer = client.send(Request("GET", whole.path, where=whole.where), deadline=deadline)
-    return replace(written, planned=whole, object=answer.body)
+    return replace(written, planned=PlannedPatch.of(named, Patch(PatchType.MERGE, {})))
+
+
+def _whole(client: Client, written: Written, deadline: float) -> Written:
+    """A Scale tells of the number alone, so what is followed is the object as it is then.
+
+    It is read once what was done has been told: where it can't be read, that is still so.
+    """
+    planned = written.planned
+    answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    return replace(written, object=answer.body)
 
 
 def _change(named: Named, inputs: Inputs, before: Object) -> PlannedPatch:

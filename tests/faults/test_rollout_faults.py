@@ -254,6 +254,15 @@ def test_one_slow_request_is_cut_off_and_repeated(
     assert actions(outcome) == {"ConfigMap/settings": "created"}
 
 
+def test_what_was_scaled_is_told_though_the_object_may_not_be_read(
+    step: Step, proxy: Proxy, namespace: str, cluster: Cluster
+) -> None:
+    cluster.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment())
+    proxy.rule(on("GET", "deployments/web$"), faults.forbid(), times=None)
+    outcome = step("scale", "deployment/web", "--replicas", "3", "-n", namespace, env=through(proxy), report=True)
+    assert (outcome.code, actions(outcome)) == (4, {"Deployment/web": "configured"}), outcome.text
+
+
 # -- evidence
 
 
