@@ -10,7 +10,20 @@ from pathlib import Path
 def is_writable(path: str) -> bool:
     """Whether :func:`write` could put a file there."""
     file = Path(path)
+    if "\0" in path or not _is_a_path(file):
+        return False
     return os.access(file if _is_device(file) else file.parent, os.W_OK) and not file.is_dir()
+
+
+def _is_a_path(file: Path) -> bool:
+    """Whether the system takes it for one, be there a file or not: a name may be too long, or loop."""
+    try:
+        file.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def write(path: str, content: str | bytes) -> None:

@@ -99,3 +99,9 @@ def test_what_root_writes_belongs_to_whom_the_folder_belongs(tmp_path: Path, uma
     later = ["sh", "-ec", "cat result.json; echo more >> result.json; rm result.json"]
     step = subprocess.run(later, cwd=tmp_path, user=1001, group=118, extra_groups=[], capture_output=True, text=True)
     assert (step.stdout, step.stderr, list(tmp_path.iterdir())) == ("{}", "", [])
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "there/no"])
+def test_what_no_system_takes_for_a_path_can_not_be_written(name: str, tmp_path: Path) -> None:
+    assert not is_writable(str(tmp_path / name))
+    assert is_writable(str(tmp_path / "new.json"))
