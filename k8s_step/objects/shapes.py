@@ -81,15 +81,14 @@ _DEFINITION: Shape = {
     "status": {"conditions": [_CONDITION]},
 }
 _CONTROLLER: Shape = {"spec": {"replicas": int, "selector": {}, "template": _TEMPLATE}, "status": _WORKLOAD["status"]}
-_KINDS: Mapping[tuple[str, str], Shape] = {
-    **{("apps", kind): _WORKLOAD for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")},
-    ("batch", "Job"): _WORKLOAD,
-    ("", "Pod"): _POD,
-    ("", "PersistentVolumeClaim"): _CLAIM,
-    ("", "Service"): _SERVICE,
-    ("", "ReplicationController"): _CONTROLLER,
-    ("apiextensions.k8s.io", "CustomResourceDefinition"): _DEFINITION,
-    ("apiregistration.k8s.io", "APIService"): {"spec": {}, "status": {"conditions": [_CONDITION]}},
+_KINDS: Mapping[str, Shape] = {
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"), _WORKLOAD),
+    "Pod": _POD,
+    "PersistentVolumeClaim": _CLAIM,
+    "Service": _SERVICE,
+    "ReplicationController": _CONTROLLER,
+    "CustomResourceDefinition": _DEFINITION,
+    "APIService": {"spec": {}, "status": {"conditions": [_CONDITION]}},
 }
 _WORDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
 
@@ -99,7 +98,8 @@ def misshapen(obj: Mapping[str, Any]) -> str:
     version = obj.get("apiVersion")
     group = version.rpartition("/")[0] if isinstance(version, str) else ""
     kind = obj.get("kind")
-    shape = _KINDS.get((group, kind)) if isinstance(kind, str) else None
+    is_builtin = "." not in group or group.endswith(".k8s.io")
+    shape = _KINDS.get(kind) if isinstance(kind, str) and is_builtin else None
     return _trouble(obj, {"apiVersion": str, "kind": str, "metadata": _METADATA, **(shape or {})}, "")
 
 

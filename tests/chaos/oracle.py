@@ -169,7 +169,8 @@ def true_red(record: Record) -> Found:
         return
     for failure in _failures(record):
         key = _key_of_path(str(failure.get("object")))
-        if key in reasons and not reasons[key]:
+        is_late = record.seconds >= record.conditions.timeout and key in unwell(record)
+        if key in reasons and not reasons[key] and not is_late:
             yield str(key), f"blamed for {failure.get('reason')}, but it was not broken"
 
 
@@ -229,7 +230,9 @@ def nothing_half_done(record: Record) -> Found:
 
 
 def true_unreachable(record: Record) -> Found:
-    if record.ended.code == 5 and record.seconds < record.conditions.timeout - TIMEOUT_SLACK:
+    """A server that has never answered is soon given up: it is more likely a wrong address."""
+    has_answered = any(one.code and one.code < 500 and not one.fault for one in record.asked)
+    if record.ended.code == 5 and has_answered and record.seconds < record.conditions.timeout - TIMEOUT_SLACK:
         longest = _longest_outage(record)
         if longest < PATIENCE_SECONDS:
             yield "release", f"unreachable, but the server was never away for more than {longest:.1f} s"
@@ -361,9 +364,15 @@ def _own_changes(record: Record, key: Key) -> list[State]:
         if after.revision in theirs or (deleted and _is_gone(after)):
             continue
         was, now = managers(before.object, MANAGER), managers(after.object, MANAGER)
-        if was != now or content(before.object) != content(after.object):
+        is_other = content(before.object) != content(after.object) or _generation(before) != _generation(after)
+        if was != now or is_other:
             found.append(after)
     return found
+
+
+def _generation(state: State) -> Any:
+    """A write that looks like none: nothing is there where an empty list was."""
+    return state.object["metadata"].get("generation") if state.object is not None else None
 
 
 def _last_write(record: Record, key: Key) -> int:

@@ -185,7 +185,7 @@ WRONG: dict[str, tuple[str, Record]] = {
         "true_refusal",
         record(4, "refused", BEFORE, entry(WEB, "none"), asked=[replace(ASKED[0], code=429)]),
     ),
-    "unreachable too soon": ("true_unreachable", record(5, "unreachable", BEFORE, entry(WEB, "none"), asked=())),
+    "unreachable too soon": ("true_unreachable", record(5, "unreachable", BEFORE, entry(WEB, "none"), asked=ASKED[2:])),
     "not rolled back": ("true_rollback", rolled_back()),
     "half rolled back": ("true_rollback", rolled_back(GONE_BACK[0])),
     "rolled back unasked": ("true_rollback", replace(rolled_back(*GONE_BACK), conditions=Conditions("apply", 60))),

@@ -130,7 +130,7 @@ class World:
         waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container"}}
         ended = {"terminated": {"exitCode": 1, "reason": "Error"}}
         for pod in self._pods(key):
-            trouble = {"ready": False, "started": False, "restartCount": 3, "state": waiting, "lastState": ended}
+            trouble = {"started": False, "restartCount": 3, "state": waiting, "lastState": ended}
             self._set_ready(pod, False, **trouble)
         self.note(f"crash of {key}")
 

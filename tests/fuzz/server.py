@@ -16,6 +16,8 @@ from tests.unit.loopback import Exchange
 _NAMED = re.compile(r"^/(?:api|apis/[^/]+)/[^/]+(?:/namespaces/[^/]+)?/(?P<plural>[a-z]+)/(?P<name>[^/]+)")
 _KINDS = {"configmaps": "ConfigMap", "secrets": "Secret", "deployments": "Deployment", "jobs": "Job", "pods": "Pod"}
 
+_VERSIONS = {"deployments": "apps/v1", "jobs": "batch/v1"}
+
 
 @dataclass
 class Said:
@@ -97,7 +99,7 @@ class Server:
         metadata = sent.get("metadata") if isinstance(sent.get("metadata"), dict) else {}
         own = {"name": name, "namespace": "shop", "uid": "u1", "resourceVersion": str(self._version), "generation": 1}
         made = {
-            "apiVersion": "v1",
+            "apiVersion": _VERSIONS.get(plural, "v1"),
             "kind": _KINDS.get(plural, "Thing"),
             **sent,
             "metadata": {**(metadata or {}), **own},
