@@ -7,6 +7,7 @@ Pure but for reading the files that the options and the environment name. Source
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from k8s_step.connection.proxies import checked_environment_proxy, is_loopback, 
 from k8s_step.connection.settings import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
 from k8s_step.errors import InputError
 
+_LONGEST_NAME = 255  # bytes of a file name, on every system
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 IN_CLUSTER_NAMES = {
     "kubernetes",
@@ -164,16 +166,29 @@ def _from_option(places: _Places, value: str) -> Kubeconfig:
 
 def _from_variable(places: _Places) -> Kubeconfig:
     """``KUBECONFIG``: files that are missing are skipped, as kubectl does, but not all of them."""
-    if "\n" in places.named_files.strip() or _kubeconfig_text(places.named_files) is not None:
+    if _is_text(places.named_files):
         # A variable that a CI system should have written to a file: its words, a token among them, are not quoted.
         hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
         raise InputError("KUBECONFIG holds text, where paths belong", hint=hint)
     paths = _paths(places.named_files, places.home)
-    there = [path for path in paths if path.is_file()]
+    there = [path for path in paths if _is_file(path)]
     if not there:
         names = ", ".join(places.shown(path) for path in paths)
         raise InputError(f"KUBECONFIG names {names}, which is not there", hint="unset KUBECONFIG or mend the path")
     return merged([read_source(path, places.shown(path)) for path in there])
+
+
+def _is_text(value: str) -> bool:
+    """Whether these are no paths: several lines, a kubeconfig, or a word (a token?) that is too long for a name."""
+    is_too_long = any(len(part) > _LONGEST_NAME for part in re.split(r"[/:]", value))
+    return "\n" in value.strip() or is_too_long or _kubeconfig_text(value) is not None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its name is too long
+        return False
 
 
 def _paths(value: str, home: Path) -> list[Path]:

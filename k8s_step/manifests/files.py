@@ -52,9 +52,13 @@ def _files(path: str, recursive: bool) -> list[str]:
         raise InputError(
             "manifests are not fetched from a URL", where=path, hint="download it first, or pipe it to -f -"
         )
-    if Path(path).is_dir():
+    try:
+        is_folder, is_there = Path(path).is_dir(), Path(path).exists()
+    except OSError as error:  # a name that is too long: a manifest's text, perhaps, where its path belongs
+        raise InputError(f"that is no path: {error.strerror}", where=f"{path[:60]}…") from None
+    if is_folder:
         return _folder(path, recursive)
-    if Path(path).exists():
+    if is_there:
         return [str(Path(path))]
     if glob.has_magic(path):
         return _matches(path, recursive)

@@ -156,6 +156,9 @@ def _mistakes(manifest: Manifest, allow_generate_name: bool) -> list[InputError]
     found.append(_wrong_text(manifest, metadata, name, f"metadata.{name}"))
     if metadata.get("namespace") is not None:
         found.append(_wrong_text(manifest, metadata, "namespace", "metadata.namespace"))
+    for key in ("labels", "annotations"):
+        if not isinstance(metadata.get(key) or {}, dict):
+            found.append(_mistake(manifest, f"metadata.{key}", "is no mapping"))
     return [error for error in found if error]
 
 

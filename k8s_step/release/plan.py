@@ -10,6 +10,7 @@ from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.templates import Values
+from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.operations.plan import Planned
@@ -92,9 +93,9 @@ def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
     for manifest in manifests:
         if manifest.kind != "CustomResourceDefinition":
             continue
-        spec = manifest.object.get("spec") or {}
-        names = spec.get("names") or {}
-        for version in spec.get("versions") or []:
+        spec = mapping(manifest.object.get("spec"))
+        names, versions = mapping(spec.get("names")), spec.get("versions")
+        for version in versions if isinstance(versions, list) else []:
             if isinstance(version, dict) and names.get("kind") and names.get("plural"):
                 is_namespaced = spec.get("scope") != "Cluster"
                 group, name = str(spec.get("group", "")), str(version.get("name", ""))

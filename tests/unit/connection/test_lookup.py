@@ -436,8 +436,9 @@ def test_text_in_the_variable_for_paths_is_named_and_not_quoted(how: Callable[[A
 
 
 def test_paths_on_lines_are_told_from_text(machine: Machine) -> None:
-    machine.environ["KUBECONFIG"] = f"{SECRET}: a\nb"
-    assert "KUBECONFIG holds text" in machine.refused()
+    for text in (f"{SECRET}: a\nb", SECRET * 40):
+        machine.environ["KUBECONFIG"] = text
+        assert "KUBECONFIG holds text" in machine.refused()
 
 
 def test_no_secret_shows_in_a_repr(machine: Machine) -> None:

@@ -96,6 +96,7 @@ def test_nothing_found_is_an_error(folder):
     (folder / "deep/er").mkdir(parents=True)
     write(folder, comments_yaml="# nothing\n---\n", deep__er__a_yaml=config_map("a"))
     assert "none.yaml: there is no such file or folder" in failure("none.yaml")
+    assert "…: that is no path: File name too long" in failure("apiVersion " * 100)
     assert "n*.yaml: no file matches the pattern" in failure("n*.yaml")
     assert "empty: no file in the folder ends in .yaml" in failure("empty")
     assert "-R looks into" in failure("deep")
@@ -178,6 +179,8 @@ MISTAKES = {
     "apiVersion: v1\nkind: [A]\nmetadata: {name: a}\n": "a.yaml:2: kind is a list, not text",
     "apiVersion: v1\nkind: A\n": "a.yaml:1: metadata is missing",
     "apiVersion: v1\nkind: A\nmetadata: x\n": "a.yaml:3: metadata is no mapping",
+    "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n  labels: x\n": "a.yaml:5: metadata.labels is no mapping",
+    "apiVersion: v1\nkind: A\nmetadata:\n  annotations: 1\n  name: a\n": "a.yaml:4: metadata.annotations is no mapping",
     "apiVersion: v1\nkind: A\nmetadata:\n  labels: {}\n": "a.yaml:3: metadata.name is missing",
     "apiVersion: v1\nkind: A\nmetadata:\n  name:\n": "a.yaml:4: metadata.name is empty",
     "apiVersion: v1\nkind: A\nmetadata:\n  name: 12\n": "a.yaml:4: metadata.name is a number, not text",

@@ -45,6 +45,15 @@ def test_twins_by_default_namespace_are_refused_with_both_places() -> None:
         planned(twins, _session(), None)
 
 
+@pytest.mark.parametrize(
+    "spec", [[], [1], "a", {"names": "a"}, {"names": {"kind": "A", "plural": "as"}, "versions": {}}]
+)
+def test_a_definition_that_defines_nothing_is_left_to_the_server(spec: object) -> None:
+    body = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
+    manifest = Manifest({**body, "metadata": {"name": "as.example.com"}}, "a.yaml", 1)
+    assert [one.reference.name for one in planned([manifest], _session(), None)] == ["as.example.com"]
+
+
 def test_generated_names_are_no_twins() -> None:
     alike = [_manifest("Pod", "", generateName="job-", line=1), _manifest("Pod", "", generateName="job-", line=9)]
     assert len(planned(alike, _session(), None)) == 2
