@@ -120,6 +120,7 @@ def _tell(seed: int, record: Record) -> bool:
 def _keep(plan: Plan, records: list[Record], folder: Path, keep: Path) -> None:
     target = keep / str(plan.seed)
     shutil.rmtree(target, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder, target)
     (target / "plan.json").write_text(str(plan))
     (target / "records.pickle").write_bytes(pickle.dumps(records))

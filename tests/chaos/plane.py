@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.controlplane.cluster import Cluster
@@ -23,14 +24,39 @@ READY_SECONDS = 60.0
 class Plane(Supervisor):
     """Starts what was killed again, with the same flags on the same ports."""
 
+    def __init__(self, folder: Path, binaries: dict[str, str]) -> None:
+        super().__init__(folder, binaries)
+        self._flags: dict[str, Sequence[str]] = {}
+
+    def _launch(self, name: str, flags: Sequence[str]) -> None:
+        self._flags[name] = flags
+        super()._launch(name, flags)
+
     def _watch(self) -> None:
         """From the main thread: the kernel kills a server when the thread that started it ends."""
-        flags = {"etcd": self._etcd_flags, "kube-apiserver": self._apiserver_flags}
+        is_new = False
         while not self.stopping.wait(0.02):
-            for name in MORTAL:
-                if self.processes[name].poll() is not None and not away_file(self.folder, name).exists():
-                    self._launch(name, flags[name]())
-                    self._announce()
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            back = [name for name in ended if not away_file(self.folder, name).exists()]
+            self._start_again(back)
+            is_new = is_new or any(name in MORTAL for name in back)
+            if is_new and self._ready():
+                is_new = False
+                self._renew()
+
+    def _start_again(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._launch(name, self._flags[name])
+        if names:
+            self._announce()
+
+    def _renew(self) -> None:
+        """The controllers, too: their pauses between two tries have grown, and would hold up the runs that follow."""
+        names = [name for name in self.processes if name not in MORTAL]
+        for name in names:
+            self.processes[name].kill()
+            self.processes[name].wait()
+        self._start_again(names)
 
 
 def away_file(folder: Path, name: str) -> Path:
