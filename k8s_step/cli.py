@@ -185,7 +185,7 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         code = error.exit_code
     with signals_ignored():
         result = journal.finish(code)
-        _write_files(process.redactor.mask_all(result), inputs, process)
+        _write_files(result, inputs, process)
         CANCELLATION.starting()  # the verdict stands: a signal from here on is for the next run, if there is one
     return code
 
@@ -265,7 +265,7 @@ def _write_files(result: Result, inputs: Inputs, process: _Process) -> None:
 
     for path, text in _contents(result, inputs, process).items():
         try:
-            files.write(path, text)
+            files.write(path, process.redactor.mask_line(text))
         except OSError as error:
             _complain(f"error: {path} can't be written: {error.strerror}", process.redactor)
 
@@ -276,8 +276,7 @@ def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, st
     if inputs.report:
         from k8s_step.report.result import to_json
 
-        found = process.redactor.mask_all(to_json(result))
-        contents[inputs.report] = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+        contents[inputs.report] = json.dumps(to_json(result), indent=2, ensure_ascii=False) + "\n"
     if inputs.junit:
         from k8s_step.report.junit import PLACES, to_junit
         from k8s_step.report.result import rooted
@@ -317,7 +316,7 @@ def _refuse(
 
 
 def _complain(text: str, redactor: Redactor) -> None:
-    _masked(sys.stderr, redactor).line(text)
+    _masked(sys.stderr, redactor).line(redactor.mask(text))
 
 
 def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:

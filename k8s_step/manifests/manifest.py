@@ -14,6 +14,7 @@ from k8s_step.manifests.files import collecting, files_found, is_rendered, sourc
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.templates import Template, Values
 from k8s_step.objects.secrets import values_of
+from k8s_step.redaction import SecretValue
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def load(
     return manifests
 
 
-def secret_values(manifests: Iterable[Manifest]) -> list[str]:
+def secret_values(manifests: Iterable[Manifest]) -> list[SecretValue]:
     """What must be masked: see :func:`values_of`."""
     return values_of(manifest.object for manifest in manifests)
 

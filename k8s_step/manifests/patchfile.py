@@ -13,6 +13,7 @@ from k8s_step.manifests.templates import Template, Values
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.secrets import values_of
+from k8s_step.redaction import SecretValue
 
 TEXT = "--patch"
 TYPES = {"strategic": PatchType.STRATEGIC, "merge": PatchType.MERGE, "json": PatchType.JSON, "apply": PatchType.APPLY}
@@ -73,7 +74,7 @@ def read(patch_type: PatchType, file: str | None, text: str | None, values: Valu
     return patch
 
 
-def secrets_of(patch: Patch) -> list[str]:
+def secrets_of(patch: Patch) -> list[SecretValue]:
     """The values a patch of a Secret brings, which must be masked."""
     bodies = [_set(operation) for operation in patch.body] if patch.type is PatchType.JSON else [patch.body]
     return values_of({**body, "kind": "Secret"} for body in bodies)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.redaction import MASK, SecretValue
 
-MASK = "***"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -51,44 +51,48 @@ def _mask_values(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...]
             new[key] = f"{MASK} (after)" if changed else MASK
 
 
-def values_of(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+def values_of(objects: Iterable[Mapping[str, Any]]) -> list[SecretValue]:
     """The values of the Secrets among the objects, encoded and decoded, those of a last-applied annotation too."""
-    found: dict[str, None] = {}
+    found: dict[SecretValue, None] = {}
     for obj in objects:
         if obj.get("kind") == "Secret":
-            found.update(dict.fromkeys(_secrets_of(obj)))
-    return [value for value in found if value]
+            name = _mapping(obj, "metadata").get("name")
+            of = f" of secret/{name}" if name else ""
+            found.update((SecretValue(value, f"{key}{of}"), None) for key, value in _secrets_of(obj) if value)
+    return list(found)
 
 
 # --- what must be masked -------------------------------------------------------------------------------------------
 
 
-def _secrets_of(obj: Mapping[str, Any]) -> Iterator[str]:
-    for value in _scalars(obj.get("data")):
-        yield from _encoded(value)
+def _secrets_of(obj: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys and values."""
+    for key, value in _scalars(obj.get("data")):
+        for text in _encoded(value):
+            yield key, text
     yield from _scalars(obj.get("stringData"))
     last_applied = _mapping(_mapping(obj, "metadata"), "annotations").get(LAST_APPLIED)
     if isinstance(last_applied, str):
         yield from _last_applied(last_applied)
 
 
-def _scalars(value: Any) -> Iterator[str]:
-    """The scalars within, however deep: the server quotes a value that is nested by mistake."""
+def _scalars(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """The scalars within, however deep, by the first key: the server quotes a value that is nested by mistake."""
     if isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _scalars(entry)
+        for name, entry in value.items():
+            yield from _scalars(entry, key or str(name))
     elif isinstance(value, list):
         for entry in value:
-            yield from _scalars(entry)
+            yield from _scalars(entry, key)
     elif value is not None:
-        yield str(value)
+        yield key or "data", str(value)
 
 
-def _last_applied(text: str) -> Iterator[str]:
+def _last_applied(text: str) -> Iterator[tuple[str, str]]:
     try:
         obj = json.loads(text)
     except ValueError:
-        yield text
+        yield LAST_APPLIED, text
         return
     if isinstance(obj, dict):
         yield from _secrets_of(obj)

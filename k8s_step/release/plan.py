@@ -9,6 +9,7 @@ from itertools import product
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
 from k8s_step.manifests.manifest import Manifest, load, secret_values
+from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templates import Values
 from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
@@ -35,7 +36,8 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
         without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
     )
     _check_annotations(manifests)
-    run.redactor.add(*secret_values(manifests))
+    run.redactor.spare(inputs.namespace, *names_of(manifest.object for manifest in manifests))
+    run.redactor.add_values(secret_values(manifests))
     return manifests
 
 

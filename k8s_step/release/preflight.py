@@ -16,6 +16,7 @@ from k8s_step.objects.secrets import values_of
 from k8s_step.operations.apply import look, write
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
+from k8s_step.redaction import Redactor
 from k8s_step.release.batch import run_all
 from k8s_step.release.session import Run, Session
 from k8s_step.report.difference import Difference, difference
@@ -82,14 +83,14 @@ def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | 
     return None
 
 
-def difference_of(checked: Checked) -> Difference:
-    """What applying would change."""
+def difference_of(checked: Checked, redactor: Redactor) -> Difference:
+    """What applying would change, masked."""
     seen, written = checked.seen, checked.written
     note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
     if seen.live is None and written.action != "created":
         note = "this token may not read it, so all that it would hold is shown"
     reference = seen.planned.reference
-    return difference(reference, written.action, seen.live, written.object, seen.planned.object, note)
+    return difference(reference, written.action, seen.live, written.object, seen.planned.object, note, redactor)
 
 
 def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
@@ -159,11 +160,11 @@ _BY_ADMISSION = re.compile(r"denied (the )?request|webhook")
 
 def show_differences(run: Run, checked: Sequence[Checked]) -> int:
     """Show what would change, in the manifests' order; return how many objects would."""
-    run.redactor.add(*values_of(one.seen.live for one in checked if one.seen.live))
+    run.redactor.add_values(values_of(one.seen.live for one in checked if one.seen.live))
     changes = 0
     for one in checked:
         if one.written.action != "unchanged":
-            found = difference_of(one)
+            found = difference_of(one, run.redactor)
             changes += bool(found.lines)
             run.journal.differs(found)
     return changes

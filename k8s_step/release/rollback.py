@@ -68,7 +68,7 @@ def release_or_roll_back(
     if not changes:
         run.journal.notice("nothing to roll back: this run changed nothing")
         return code
-    run.redactor.add(*values_of(one.before for one in changes if one.before))
+    run.redactor.add_values(values_of(one.before for one in changes if one.before))
     return Rollback(run, session, changes).make(code)
 
 

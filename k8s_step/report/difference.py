@@ -10,6 +10,7 @@ from typing import Any
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import LAST_APPLIED, masked
+from k8s_step.redaction import Redactor
 from k8s_step.report.yamltext import dump
 
 _NOISE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
@@ -33,16 +34,27 @@ class Difference:
 
 
 def difference(
-    reference: Reference, action: str, live: Object | None, merged: Object, manifest: Object, note: str = ""
+    reference: Reference,
+    action: str,
+    live: Object | None,
+    merged: Object,
+    manifest: Object,
+    note: str = "",
+    redactor: Redactor | None = None,
 ) -> Difference:
-    """``live`` is the object as it is, ``merged`` what the server's dry run made of it with ``manifest``."""
+    """``live`` is the object as it is, ``merged`` what the server's dry run made of it with ``manifest``.
+
+    What ``redactor`` knows is masked before there are lines: what is masked in lines may be a key.
+    """
+    redactor = redactor or Redactor()
+    path = redactor.mask_name(reference.path)
     if live is None:
-        after = masked({}, comparable(_without_allocated(merged, manifest)))[1]
-        return Difference(reference, action, _added(reference, dump(after).splitlines()), note)
+        after = redactor.mask_object(masked({}, comparable(_without_allocated(merged, manifest)))[1])
+        return Difference(reference, action, _added(path, dump(after).splitlines()), note)
     before, after = masked(comparable(live), comparable(merged))
-    before, after = _without_same_last_applied(before, after)
+    before, after = told_apart(*_without_same_last_applied(before, after), redactor)
     old, new = dump(before).splitlines(), dump(after).splitlines()
-    names = (f"live/{reference.path}", f"merged/{reference.path}")
+    names = (f"live/{path}", f"merged/{path}")
     return Difference(reference, action, tuple(unified_diff(old, new, *names, lineterm="")), note)
 
 
@@ -51,6 +63,48 @@ def comparable(obj: Object) -> dict[str, Any]:
     kept = {key: value for key, value in obj.items() if key != "status"}
     kept["metadata"] = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _NOISE}
     return kept
+
+
+def told_apart(before: Object, after: Object, redactor: Redactor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both masked; texts that differ only in what is masked say so, as a Secret's values do."""
+    one, other = redactor.mask_object(before), redactor.mask_object(after)
+    if one != before or other != after:
+        one, other = _told_apart((before, one), (after, other))
+    return one, other
+
+
+def _told_apart(old: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
+    """``old`` and ``new`` are what is there, and that masked."""
+    (before, one), (after, other) = old, new
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        pairs = {key: _told_apart((before[key], one[key]), (after[key], other[key])) for key in before if key in after}
+        return (
+            {**one, **{key: pair[0] for key, pair in pairs.items()}},
+            {**other, **{key: pair[1] for key, pair in pairs.items()}},
+        )
+    if isinstance(before, list) and isinstance(after, list):
+        alike = [
+            _told_apart(*pair)
+            for pair in zip(zip(before, one, strict=True), zip(after, other, strict=True), strict=False)
+        ]
+        return [*(pair[0] for pair in alike), *one[len(alike) :]], [*(pair[1] for pair in alike), *other[len(alike) :]]
+    if isinstance(before, str) and isinstance(after, str) and before != after and one == other:
+        return _noted(before, after, one)
+    return one, other
+
+
+def _noted(before: str, after: str, shown: str) -> tuple[str, str]:
+    """At each line that differs; at the end, where the lines can't be told apart."""
+    lines = shown.split("\n")
+    pairs = list(zip(before.split("\n"), after.split("\n"), strict=False))
+    differs = [one != other for one, other in pairs]
+    if not len(lines) == len(before.split("\n")) == len(after.split("\n")):
+        return f"{shown} (before)", f"{shown} (after)"
+    old, new = (
+        "\n".join(f"{line} ({word})" if changed else line for line, changed in zip(lines, differs, strict=True))
+        for word in ("before", "after")
+    )
+    return old, new
 
 
 def _without_same_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,6 +145,6 @@ def _without_value(value: Any, unwanted: str) -> Any:
     return value
 
 
-def _added(reference: Reference, lines: list[str]) -> tuple[str, ...]:
-    head = ("--- /dev/null", f"+++ merged/{reference.path}", f"@@ -0,0 +1,{len(lines)} @@")
+def _added(path: str, lines: list[str]) -> tuple[str, ...]:
+    head = ("--- /dev/null", f"+++ merged/{path}", f"@@ -0,0 +1,{len(lines)} @@")
     return (*head, *(f"+{line}" for line in lines))

@@ -24,13 +24,15 @@ _Key = tuple[str, str, str, str]
 class Journal:
     """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled.
 
-    What outputs are told is masked first: they cut and wrap, and half a secret is no longer known as one.
+    What outputs are told is masked first: they cut and wrap, and half a secret is no longer known as one. Nothing masks
+    it again: what programs read (kind, name, action, …) would not survive that.
     """
 
     def __init__(
         self, command: str, outputs: Sequence[Output], redactor: Redactor | None = None, *, is_dry_run: bool = False
     ) -> None:
-        self._mask = (redactor or Redactor()).mask_all
+        self._redactor = redactor or Redactor()
+        self._mask = self._redactor.mask_all
         self._command = command
         self._is_dry_run = is_dry_run
         self._outputs = outputs
@@ -41,7 +43,7 @@ class Journal:
         self._differences: list[Difference] = []
         self._errors: list[StepError] = []
         self._problems: list[Problem] = []  # of no object
-        self._warnings: dict[str, None] = {}
+        self._warnings: dict[tuple[str, str], None] = {}
         self._released: tuple[ExitCode, dict[_Key, ObjectResult]] | None = None
         self._server: str | None = None
         self._context: str | None = None
@@ -60,8 +62,11 @@ class Journal:
     def connected(self, server: str, origin: str, namespace: str, context: str | None) -> None:
         """Where this goes, and how that was found."""
         self._server, self._context, self._namespace = server, context, namespace
+        self._redactor.spare(server, namespace)
+        spared = self._redactor.settle()  # before the first line: a runner must know what to mask in it
         for output in self._outputs:
-            output.connected(*self._mask((server, origin, namespace)))
+            output.connected(self._mask(server), self._mask(origin), self._redactor.mask_name(namespace))
+        self._say_what_is_spared(spared)
 
     def loaded(self, references: Sequence[Reference]) -> None:
         """These objects are the release."""
@@ -89,7 +94,9 @@ class Journal:
 
     def differs(self, found: Difference) -> None:
         """What would become of an object; nothing has been done to it."""
-        self._differences.append(self._mask(found))
+        lines = tuple(map(self._redactor.mask_line, found.lines))  # which are of masked objects
+        masked = replace(found, reference=self._mask(found.reference), note=self._mask(found.note), lines=lines)
+        self._differences.append(masked)
         for output in self._outputs:
             output.differs(self._differences[-1])
 
@@ -100,8 +107,12 @@ class Journal:
 
     def content(self, text: str) -> None:
         """What the user asked to see, whole lines of it."""
+        self.document(self._mask(text))
+
+    def document(self, text: str) -> None:
+        """What the user asked to see, made of values that were masked before: a mask in JSON or YAML would break it."""
         for output in self._outputs:
-            output.content(self._mask(text))
+            output.content(text)
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins."""
@@ -147,12 +158,11 @@ class Journal:
 
     def warning(self, message: str, where: str = "") -> None:
         """A warning, told once however often the server repeats it."""
-        line = f"{where}: {message}" if where else message
-        if line in self._warnings:
+        if (message, where) in self._warnings:
             return
-        self._warnings[line] = None
+        self._warnings[message, where] = None
         for output in self._outputs:
-            output.warning(*self._mask((message, where)))
+            output.warning(self._mask(message), self._redactor.mask_place(where))
 
     def error(
         self,
@@ -170,7 +180,7 @@ class Journal:
             told = StepError(f"{each.message}{more}", where=each.where, hint=each.hint)
             self._errors.append(told)
             for output in self._outputs:
-                output.error(StepError(self._mask(told.message), **self._mask(_place(told))))
+                output.error(self._masked_error(told))
         for other, its_error in alike:
             self._keep(its_error, other)
 
@@ -189,7 +199,7 @@ class Journal:
 
     def rolling_back(self, exit_code: ExitCode, objects: int, timeout: float) -> None:
         """The release has ended so, its evidence is gathered. Where objects stand from here on is not its verdict."""
-        result = self._mask(self.result(exit_code))
+        result = self.result(exit_code)
         self._released, self._objects = (exit_code, self._objects), {}
         for output in self._outputs:
             output.rolling_back(result, objects, timeout)
@@ -199,39 +209,56 @@ class Journal:
         entry = self._release.setdefault(reference.key, self._made(reference))
         entry.rolled_back, entry.rollback_message = outcome, message
         for output in self._outputs:
-            output.rolled_back(*self._mask((reference, outcome, message)))
+            output.rolled_back(self._mask(reference), outcome, self._mask(message))
         if outcome in _NOT_BACK:
             where = f"{reference.where}: {reference}" if reference.where else str(reference)
             self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=where))
 
     def finish(self, exit_code: ExitCode) -> Result:
         """The result, told to every output."""
+        self._say_what_is_spared(self._redactor.settle())
         result = self.result(exit_code)
         for output in self._outputs:
-            output.finished(self._mask(result))
+            output.finished(result)
             output.close()
         return result
 
     def result(self, exit_code: ExitCode) -> Result:
-        """What has happened so far, as data."""
+        """What has happened so far, as data, masked by all that is known by now."""
+        errors = tuple(str(self._masked_error(error)) for error in self._errors)
         return Result(
             command=self._command,
             exit_code=exit_code,
-            server=self._server,
-            context=self._context,
+            server=self._mask(self._server),
+            context=self._redactor.mask_name(self._context) if self._context else self._context,
             started=timestamp(self._started),
             seconds=time.monotonic() - self._clock,
-            objects=tuple(self._release.values()),
-            findings=tuple(self._findings),
-            message="; ".join(map(str, self._errors)),
-            errors=tuple(map(str, self._errors)),
-            warnings=tuple(self._warnings),
+            objects=tuple(map(self._mask, self._release.values())),
+            findings=tuple(map(self._mask, self._findings)),
+            message="; ".join(errors),
+            errors=errors,
+            warnings=tuple(self._masked_warning(*warning) for warning in self._warnings),
             released=self._released[0] if self._released else None,
             differences=tuple(self._differences),
-            problems=tuple(self._problems),
+            problems=tuple(map(self._mask, self._problems)),
             namespace=self._namespace,
             is_dry_run=self._is_dry_run,
         )
+
+    def _masked_error(self, error: StepError) -> StepError:
+        where = self._redactor.mask_place(error.where) if error.where else error.where
+        return StepError(self._mask(error.message), where=where, hint=self._mask(error.hint))
+
+    def _masked_warning(self, message: str, where: str) -> str:
+        place = f"{self._redactor.mask_place(where)}: " if where else ""
+        return f"{place}{self._mask(message)}"
+
+    def _say_what_is_spared(self, labels: Sequence[str]) -> None:
+        if labels:
+            equals = "it equals" if len(labels) == 1 else "each equals"
+            told = f"not masked, because {equals} a name or a part of an image in the manifests: {', '.join(labels)}"
+            for output in self._outputs:
+                output.notice(self._redactor.mask_name(told))
 
     @property
     def _release(self) -> dict[_Key, ObjectResult]:
@@ -247,10 +274,6 @@ class Journal:
 _NOT_BACK = {"failed": "rollback failed", "skipped": "not rolled back"}
 _LINE = 400  # characters of a line of a log, or of an event
 _MESSAGE = 10_000  # characters; a condition may hold 32768
-
-
-def _place(error: StepError) -> dict[str, str | None]:
-    return {"where": error.where, "hint": error.hint}
 
 
 def _cut(finding: Finding) -> Finding:

@@ -1,4 +1,4 @@
-"""The one way out: every line passes the redactor, and a reader who left is no reason to fail."""
+"""The one way out: no line passes with a credential, and a reader who left is no reason to fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from k8s_step.redaction import Redactor
 
 
 class MaskedStream:
-    """A text stream that masks what is written and never raises because of what it holds or who reads it.
+    """A text stream that masks credentials and never raises because of what it holds or who reads it.
+
+    What is written is made of data that was masked before, by the journal, and of what is never masked, such as names:
+    a Secret's value that looks like one is looked for no more.
 
     ``lost`` says why not all of it got where it was to go; empty where it did, or where the reader has left.
     """
@@ -29,8 +32,8 @@ class MaskedStream:
         self.flush()
 
     def write(self, text: str) -> None:
-        """Write ``text``, masked."""
-        self._put(self._redactor.mask(text))
+        """Write ``text``, but no credential."""
+        self._put(self._redactor.mask_line(text))
 
     def unmasked_line(self, text: str) -> None:
         """Write ``text`` as it is: for a reader that is told what it must hide, and nobody else."""

@@ -16,6 +16,7 @@ from k8s_step.objects.resource import Resource
 from k8s_step.objects.secrets import masked
 from k8s_step.objects.selection import Group, field_selector, label_selector
 from k8s_step.operations.get import NAMES, OBJECTS, TABLE, Page, Reader, Wanted, name
+from k8s_step.redaction import Redactor
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report import files
@@ -87,7 +88,7 @@ def _streamed(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[
         kept: list[Object] = []
         for page in reader.unseen(one):
             if page.items:
-                run.journal.content("\n".join(line(run, page.resource, item) for item in page.items))
+                run.journal.document("\n".join(line(run, page.resource, item) for item in page.items))
             kept += [{"metadata": dict(zip(("namespace", "name"), name(item), strict=True))} for item in page.items]
         return Page(one.resource, tuple(kept))
 
@@ -111,24 +112,33 @@ _LINES: dict[str, Callable[[Run, Resource, Object], str]] = {"name": _name_line,
 def _at_once(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
     pages, refused = _read(run, reader.whole, wanted)
     if reader.form.is_table:
-        text = "\n\n".join("\n".join(block) for block in _blocks(run.inputs, wanted, pages))
+        text = "\n\n".join("\n".join(block) for block in _blocks(run, wanted, pages))
     else:
         text = _document(run, wanted, pages)
     if text:
-        run.journal.content(text)
+        run.journal.document(text)
     return pages, refused
 
 
-def _blocks(inputs: Inputs, wanted: Sequence[Wanted], pages: Sequence[Page]) -> Iterator[list[str]]:
+def _blocks(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> Iterator[list[str]]:
     """A table for each kind there is something of; the kinds stand before the names where there are several."""
     resources = list(dict.fromkeys(one.resource for one in wanted))
     for resource in resources:
         own = [page for page in pages if page.resource == resource]
-        rows = [row for page in own for row in page.items]
+        rows = [_row(run.redactor, page, row) for page in own for row in page.items]
         prefix = Reference(resource.api_version, resource.kind, "", "").title.rstrip("/") if len(resources) > 1 else ""
         if rows:
+            inputs = run.inputs
             shape = Shape(inputs.output == "wide", inputs.all_namespaces and resource.namespaced, prefix)
             yield lines(own[0].columns, rows, shape)
+
+
+def _row(redactor: Redactor, page: Page, row: Object) -> Object:
+    """Masked, but for the name."""
+    cells = row.get("cells") or []
+    shown = redactor.mask_object({"cells": cells})["cells"]
+    names = [column.get("format") == "name" for column in page.columns]
+    return {**row, "cells": [cell if name else mask for cell, mask, name in zip(cells, shown, names, strict=False)]}
 
 
 def _document(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> str:
@@ -185,9 +195,8 @@ def _read(run: Run, work: Callable[[Wanted], Page], wanted: Sequence[Wanted]) ->
 
 
 def _shown(run: Run, item: Object) -> Object:
-    """Masked before it becomes text, whose escapes hide secrets."""
-    shown: Object = run.redactor.mask_all(masked({}, item)[1])
-    return shown
+    """Masked before it becomes text, in which a mask may stand for a key or break the text."""
+    return run.redactor.mask_object(masked({}, item)[1])
 
 
 def _reference(resource: Resource, item: Object) -> Reference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -17,12 +17,13 @@ from k8s_step.manifests.patchfile import read as read_patch
 from k8s_step.manifests.templates import Values
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.resource import builtin
-from k8s_step.objects.secrets import values_of
+from k8s_step.objects.secrets import masked, values_of
 from k8s_step.objects.selection import Named
 from k8s_step.operations import drift
 from k8s_step.operations.patch import PlannedPatch, read, send
 from k8s_step.operations.patch import patch as patch_one
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.arguments import parse
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
@@ -41,7 +42,8 @@ def patch(run: Run) -> ExitCode:
     session = open_session(run)
     named = _named(inputs, session)
     if given is not None and named.reference.kind == "Secret":
-        run.redactor.add(*secrets_of(given))
+        run.redactor.spare(named.reference.name, named.reference.namespace)
+        run.redactor.add_values(secrets_of(given))
     change = PlannedPatch.of(named, given or Patch(PatchType.STRATEGIC, {}), inputs.subresource)
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
@@ -134,10 +136,10 @@ def _from_manifest(run: Run, deadline: float) -> ExitCode:
 
     def write(one: Planned) -> Written:
         found = drift.measure(session.client, one, deadline)
-        run.redactor.add(*values_of([found.live, found.wanted]))
+        run.redactor.add_values(values_of([found.live, found.wanted]))
         body = found.patch(patch_type)
         if body:
-            run.journal.content(_shown(body))
+            run.journal.document(_shown(_masked(run.redactor, one.reference.kind, body)))
         return drift.close(session.client, found, patch_type, options, deadline)
 
     return _done(run, session, plan, write, deadline)
@@ -154,6 +156,25 @@ def _chosen(inputs: Inputs, session: Session, plan: list[Planned]) -> Planned:
             return one
     there = ", ".join(one.reference.title for one in plan)
     raise InputError(f"no manifest is of {reference}", where=", ".join(inputs.filename), hint=f"there are {there}")
+
+
+def _masked(redactor: Redactor, kind: str, body: Any) -> Any:
+    """The patch with its values masked; never its operations and paths."""
+    if isinstance(body, list):
+        return [_masked_operation(redactor, kind, operation) for operation in body]
+    shown = masked({}, {**body, "kind": kind})[1]
+    return redactor.mask_object({key: value for key, value in shown.items() if key in body})
+
+
+def _masked_operation(redactor: Redactor, kind: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """The value as the same merge patch would show it."""
+    if "value" not in operation:
+        return dict(operation)
+    path = str(operation["path"]).split("/")[1:]
+    value = operation["value"]
+    if kind == "Secret" and path[0] in ("data", "stringData"):
+        value = dict.fromkeys(value, MASK) if isinstance(value, Mapping) else MASK
+    return {**operation, **redactor.mask_object({"value": value})}
 
 
 def _shown(body: Any) -> str:

@@ -28,7 +28,7 @@ def permissions(run: Run) -> ExitCode:
     wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure)
     if not inputs.check:
         made = roles(wanted, inputs.role_name)
-        run.journal.content(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
+        run.journal.document(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
         return ExitCode.SUCCEEDED
     missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + inputs.timeout)
     _tell(run, missing)

@@ -20,8 +20,8 @@ def render(run: Run) -> ExitCode:
     manifests = read_manifests(run, allow_generate_name=True)
     run.journal.loaded([Reference.to(one.object, one.file, one.line) for one in manifests])
     ordered = [one for phase in in_phases((one.kind, one) for one in manifests) for one in phase]
-    objects = [(one.where, run.redactor.mask_all(masked({}, one.object)[1])) for one in ordered]
-    run.journal.content(_FORMATS[run.inputs.output or "yaml"](objects).removesuffix("\n"))
+    objects = [(one.where, run.redactor.mask_object(masked({}, one.object)[1])) for one in ordered]
+    run.journal.document(_FORMATS[run.inputs.output or "yaml"](objects).removesuffix("\n"))
     secrets = sum(one.kind == "Secret" for one in ordered)
     if secrets:
         run.journal.notice(f"the values of {secrets} Secret{'s' if secrets > 1 else ''} are masked here, not in apply")

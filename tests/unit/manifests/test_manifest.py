@@ -285,21 +285,28 @@ stringData: {b: plain-value, port: 8080, none: }
 
 def test_secret_values_are_known_in_every_form(folder):
     write(folder, a_yaml=SECRET + "---\n" + config_map("c", extra="data: {x: public}\n"))
-    found = secret_values(load(["a.yaml"], values=VALUES))
+    values = secret_values(load(["a.yaml"], values=VALUES))
+    found = [value.text for value in values]
     assert {"aGVsbG8td29ybGQ=", "hello-world", "/////w==", "plain-value", "8080", "first"} <= set(found)
     assert {"b2xkLXZhbHVl", "old-value", "plain-old"} <= set(found)
     assert "public" not in found
     assert "" not in found
+    assert {value.label for value in values if value.text in ("plain-value", "hello-world", "plain-old")} == {
+        "b of secret/s",
+        "a of secret/s",
+        "older of secret/s",
+    }
+    assert "plain-value" not in repr(values)
 
 
 def test_a_malformed_secret_is_no_crash():
     odd = Manifest({"kind": "Secret", "data": 1, "stringData": None, "metadata": {"annotations": "x"}}, "a", 1)
-    assert secret_values([odd]) == ["1"]
+    assert [value.text for value in secret_values([odd])] == ["1"]
 
 
 def test_what_is_nested_in_a_secret_by_mistake_is_known_too():
     odd = Manifest({"kind": "Secret", "stringData": {"db": {"password": ["hunter2"]}}, "metadata": {}}, "a", 1)
-    assert secret_values([odd]) == ["hunter2"]
+    assert [value.text for value in secret_values([odd])] == ["hunter2"]
 
 
 def test_errors_about_a_secret_do_not_repeat_its_values(folder):

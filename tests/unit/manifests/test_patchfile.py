@@ -143,5 +143,5 @@ def test_lines_of_fields_as_the_server_names_them(patch_type: PatchType, content
 )
 def test_the_values_of_a_secret_are_found_before_anything_is_said(patch_type: PatchType, content: str) -> None:
     patch: Any = text(content, patch_type)
-    assert "hunter2" in secrets_of(patch)
+    assert "hunter2" in [value.text for value in secrets_of(patch)]
     assert "hunter2" not in repr(patch)

@@ -7,16 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from k8s_step.redaction import Redactor
+from k8s_step.redaction import Redactor, SecretValue
 from k8s_step.report.sink import MaskedStream
 
 
-def test_lines_are_masked() -> None:
+def test_credentials_are_masked() -> None:
     redactor = Redactor()
-    redactor.add("s3cr3t")
+    redactor.add("s3cr3t-token")
     buffer = io.StringIO()
-    MaskedStream(buffer, redactor).line("Bearer s3cr3t")
+    MaskedStream(buffer, redactor).line("Bearer s3cr3t-token")
     assert buffer.getvalue() == "Bearer ***\n"
+
+
+def test_a_value_of_a_secret_is_not_looked_for_in_finished_lines() -> None:
+    redactor = Redactor()
+    redactor.add_values([SecretValue("deployment.apps/web")])
+    buffer = io.StringIO()
+    MaskedStream(buffer, redactor).line("deployment.apps/web: current after 2.0 s")
+    assert buffer.getvalue() == "deployment.apps/web: current after 2.0 s\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
@@ -31,7 +39,7 @@ def test_no_text_is_too_odd_for_the_terminal(encoding: str) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from k8s_step.redaction import Redactor
+from k8s_step.redaction import Redactor, SecretValue
 from k8s_step.report.sink import MaskedStream
 stream = MaskedStream(sys.stdout, Redactor())
 sys.stdin.readline()  # until the reader has gone
