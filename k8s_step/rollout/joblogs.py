@@ -84,6 +84,7 @@ class _Run:
     is_previous: bool
     thread: threading.Thread | None = None
     stream: LineStream | None = field(default=None, repr=False)
+    lines: int = 0  # told so far
 
     @property
     def where(self) -> str:
@@ -182,13 +183,17 @@ class JobLogs:
             self._tell_once(f"no log of {run.where}: {error.message}")
 
     def _to_its_end(self, run: _Run) -> None:
-        """An answer ends where the run does, but also where the kubelet or a proxy between has had enough."""
+        """Read until the run has ended and a last answer has brought no further line.
+
+        An answer ends where the run does, but also where the kubelet or a proxy between has had enough.
+        """
         pause, previous = _SHORTEST_PAUSE, run.is_previous
         while not self._stopped.is_set():
+            known = run.lines
             is_whole = self._read(run, previous)
             before, previous = previous, self._has_restarted(run)
             if is_whole and run.has_ended:
-                if previous == before:
+                if previous == before and run.lines == known:
                     return
                 continue
             self._stopped.wait(pause)
@@ -230,6 +235,7 @@ class JobLogs:
         text = run.position.text(line)
         if text is None:
             return
+        run.lines += 1
         prefix = f"{run.container.label} " if self._several else ""
         with self._lock:  # whoever stops this waits for the line under way, and sees no other
             if not self._stopped.is_set():
