@@ -34,7 +34,7 @@ _DEFAULT = "apply"
 
 @dataclass(frozen=True)
 class _Process:
-    """This process: its environment, the secrets it must not tell, and where it runs."""
+    """This process: its environment, the secrets to mask in its output, and the CI system it runs in."""
 
     environ: Mapping[str, str]
     redactor: Redactor
@@ -42,16 +42,16 @@ class _Process:
 
 
 def main() -> None:
-    """Run the command line; ``__main__`` has seen to signals and streams."""
+    """Run the command line; ``__main__`` has set up signals and streams before."""
     code = run(sys.argv[1:], os.environ)
     ignore_signals()
     _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """End there and then: all is written, and to take down the interpreter takes longer than the verdict took."""
+    """Exit without the interpreter's teardown, which would take longer than the run; all files are closed by now."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
+        with suppress(OSError, ValueError):  # the reader of the pipe has left
             stream.flush()
     os._exit(code)
 
@@ -83,7 +83,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
-    """A container is started with inputs alone, or with options alone: the command then comes from a variable."""
+    """``argv`` with the command from the environment where a container is started with options or inputs alone."""
     if argv and (not argv[0].startswith("-") or argv[0] in ("--help", "-h", "--version")):
         return argv
     named = next((environ[name] for name in ("INPUT_COMMAND", "K8S_COMMAND") if environ.get(name, "").strip()), "")
@@ -137,7 +137,7 @@ def _click_option(option: Option) -> click.Option:
 
 
 def _help(option: Option) -> str:
-    """The words, then the variables that say the same, then the default."""
+    """The option's help text, the environment variables that set it, and its default."""
     variables = ", ".join(option.all_variables[1:])
     default = default_text(option)
     return f"{option.help}  [{variables}{f'; default {default}' if default else ''}]"
@@ -159,7 +159,7 @@ def _demo() -> int:
 
 
 def _without_inputs(environ: Mapping[str, str]) -> dict[str, str]:
-    """The demo goes to its own server whatever cluster this shell is set up for."""
+    """``environ`` without the step's own inputs: the demo uses its own server, not the shell's cluster."""
     kept = ("K8S_", "INPUT_", "KUBE", "GITHUB_", "GITLAB_")
     return {name: value for name, value in environ.items() if not name.startswith(kept)}
 
@@ -181,17 +181,17 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         journal.begin()
         code = _verdict(command, inputs, process, journal)
         code = _after_writing(command, code, journal, stdout)
-    except CancelledError as error:  # while another error was being told
+    except CancelledError as error:  # cancelled while another error was being reported
         code = error.exit_code
     with signals_ignored():
         result = journal.finish(code)
         _write_files(result, inputs, process)
-        CANCELLATION.starting()  # the verdict stands: a signal from here on is for the next run, if there is one
+        CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
     return code
 
 
 def _verdict(command: Command, inputs: Inputs, process: _Process, journal: Journal) -> ExitCode:
-    """The verb's own exit code, or the one of the error it ended in, which is told."""
+    """Run the verb and return its exit code; an error is reported and its exit code returned."""
     from k8s_step.release.session import Run
 
     module, _, name = command.function.partition(":")
@@ -213,7 +213,7 @@ def _verdict(command: Command, inputs: Inputs, process: _Process, journal: Journ
 
 
 def _after_writing(command: Command, code: ExitCode, journal: Journal, stdout: MaskedStream) -> ExitCode:
-    """Where stdout is what the command is for, and it could not be written (a full disk), that is a failure."""
+    """``code``, or a failure where a command that prints its result could not write stdout (a full disk)."""
     if not stdout.lost:
         return code
     lost = f"not all of it could be written to stdout: {stdout.lost}"
@@ -233,7 +233,7 @@ def _journal(name: str, inputs: Inputs, process: _Process, stdout: MaskedStream)
 
 
 def _check_writable(inputs: Inputs) -> None:
-    """A result file that can't be written is found out before the release, not after it."""
+    """Refuse a result file that cannot be written, before the release begins. Raises :class:`InputError`."""
     from k8s_step.report.files import is_writable
 
     for option, path in _result_files(inputs):
@@ -242,13 +242,13 @@ def _check_writable(inputs: Inputs) -> None:
 
 
 def _result_files(inputs: Inputs) -> list[tuple[str, str]]:
-    """The options, with the files that they name."""
+    """The result files asked for, as pairs of option and path."""
     given = {f"--{option.name}": getattr(inputs, option.field) for option in RESULT_FILES}
     return [(option, path) for option, path in given.items() if path]
 
 
 def _mark_unfinished(command: Command, inputs: Inputs, process: _Process) -> None:
-    """What an earlier run has left tells nothing of this one. Where it can't be replaced, it goes."""
+    """Replace the result files of an earlier run by an unfinished result; remove those that can't be replaced."""
     from k8s_step.report import files
     from k8s_step.report.result import unfinished
 
@@ -271,7 +271,7 @@ def _write_files(result: Result, inputs: Inputs, process: _Process) -> None:
 
 
 def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, str]:
-    """What goes into each of the result files that were asked for."""
+    """The content of each result file that was asked for, by path."""
     contents = {}
     if inputs.report:
         from k8s_step.report.result import to_json

@@ -1,6 +1,28 @@
-"""Everything that can go wrong, each with the exit code it ends in.
+"""The step's exit codes, and its exception classes with the exit code that each ends the run with.
 
-``cli`` is the one place where these become an exit status; nothing else calls ``sys.exit``.
+Only ``cli`` turns an exception into an exit status. The family, with exit codes where they change::
+
+    StepError                            1    an expected error: one clear line, no traceback
+    ├── InputError                       2    a bad option, template, manifest or kubeconfig
+    │   └── InputErrors                       several of them
+    ├── UnreachableError                 5    no answer from the API server, or no whole one
+    │   ├── TimedOutError                3    the server is there; --timeout ended first
+    │   └── AnswerLostError                   the write may have been done
+    ├── StoppedError                   143    the run is cancelled, nothing more is sent
+    ├── ApiError                         4    the API server refused
+    │   ├── ApiErrors                         several refusals about one object
+    │   ├── UnauthorizedError                 401
+    │   ├── ForbiddenError                    403
+    │   ├── NotFoundError                     404
+    │   ├── ConflictError                     409
+    │   ├── GoneError                         410
+    │   ├── UnsupportedMediaTypeError         415
+    │   ├── InvalidError                      400, 422
+    │   └── ThrottledError               5    429, or a server in trouble, longer than the retries lasted
+    │       └── UnavailableError              503 of an aggregated API
+    ├── ReportedError                    *    all lines are written; carries its own exit code
+    └── BugError                        70    a mistake of our own
+    CancelledError (BaseException)     143    SIGTERM; 130 for SIGINT
 """
 
 from __future__ import annotations
@@ -28,8 +50,8 @@ class ExitCode(IntEnum):
 class StepError(Exception):
     """An expected error: one clear line for the user, no traceback.
 
-    ``message`` says what; ``where`` is ``file:line`` or kind/namespace/name; ``hint`` is the next move.
-    ``may_be_done``: the server may have done what it was asked all the same.
+    ``message`` names the fault; ``where`` is ``file:line`` or kind/namespace/name; ``hint`` is the user's next move.
+    ``may_be_done``: the server may have carried out the failed request all the same.
     """
 
     exit_code = ExitCode.FAILED
@@ -48,13 +70,13 @@ class StepError(Exception):
 
 
 class InputError(StepError):
-    """A bad option, template, manifest or kubeconfig: nothing that changes anything was sent."""
+    """A bad option, template, manifest or kubeconfig. No write has been sent to the server."""
 
     exit_code = ExitCode.INVALID
 
 
 class InputErrors(InputError):  # noqa: N818 - several, hence the plural
-    """Several bad inputs found in one go, so that the user mends them in one go."""
+    """Several input errors raised as one (``errors``), so that the user can mend all of them at once."""
 
     def __init__(self, errors: list[InputError]) -> None:
         super().__init__("\n".join(str(error) for error in errors))
@@ -62,33 +84,33 @@ class InputErrors(InputError):  # noqa: N818 - several, hence the plural
 
 
 class UnreachableError(StepError):
-    """The API server gave no answer, or no whole one."""
+    """The API server gave no answer, or an answer that broke off."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class TimedOutError(UnreachableError):
-    """The server is there, and the time given to the run was over before it had answered."""
+    """The API server is reachable, but ``--timeout`` ended before its answer came."""
 
     exit_code = ExitCode.TIMED_OUT
 
 
 class AnswerLostError(UnreachableError):
-    """The answer to a request that must not be repeated blindly was lost: look before repeating it."""
+    """The answer to a request that must not be repeated was lost: read the object before sending it again."""
 
     may_be_done = True
 
 
 class StoppedError(StepError):
-    """Nothing more is sent, as the run has been cancelled; ``may_be_done`` tells of what was sent before."""
+    """A request was given up after the run was cancelled; ``may_be_done`` is true where a try was sent before."""
 
     exit_code = ExitCode.CANCELLED
 
 
 class CancelledError(BaseException):
-    """SIGTERM or SIGINT arrived, and the main thread is to end the run; ``exit_code`` tells which.
+    """SIGTERM (exit code 143) or SIGINT (130) arrived, and the main thread ends the run.
 
-    No :class:`Exception`, as KeyboardInterrupt is none: what deals with an error of its own must not swallow it.
+    Like ``KeyboardInterrupt`` it is a ``BaseException``, so that an ``except Exception`` cannot swallow it.
     """
 
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.CANCELLED) -> None:
@@ -98,15 +120,15 @@ class CancelledError(BaseException):
 
 
 class BugError(StepError):
-    """A mistake of our own; the message holds the traceback."""
+    """A mistake in k8s-step itself; the message holds the traceback."""
 
     exit_code = ExitCode.BUG
 
 
 class ApiError(StepError):
-    """The API server said no.
+    """The API server refused a request.
 
-    ``status`` is the API's Status object (empty where the answer was none), ``code`` the HTTP status.
+    ``code`` is the HTTP status; ``status`` is the API's Status object, empty where the answer held no such object.
     """
 
     exit_code = ExitCode.REFUSED
@@ -126,17 +148,17 @@ class ApiError(StepError):
 
     @property
     def reason(self) -> str:
-        """The machine-readable reason of the API's Status, such as ``NotFound``."""
+        """``reason`` of the Status, such as ``NotFound``; empty where the Status has none."""
         return str(self.status.get("reason") or "")
 
     @property
     def causes(self) -> list[Mapping[str, Any]]:
-        """``details.causes`` of the API's Status: ``{"reason", "message", "field"}`` each."""
+        """``details.causes`` of the Status, each a mapping with ``reason``, ``message`` and ``field``."""
         return list((self.status.get("details") or {}).get("causes") or [])
 
 
 class ApiErrors(ApiError):  # noqa: N818 - several, hence the plural
-    """Several things wrong with one object, each with its own place."""
+    """Several refusals about one object, each with its own ``where`` (``errors``)."""
 
     def __init__(self, errors: list[ApiError]) -> None:
         first = errors[0]
@@ -145,19 +167,19 @@ class ApiErrors(ApiError):  # noqa: N818 - several, hence the plural
 
 
 class UnauthorizedError(ApiError):
-    """401: the server does not know this token or certificate."""
+    """401: the server does not accept the token or certificate."""
 
 
 class ForbiddenError(ApiError):
-    """403: known, but not allowed (RBAC, admission, quota)."""
+    """403: the user is known but not allowed to do this (RBAC, admission, quota)."""
 
 
 class NotFoundError(ApiError):
-    """404."""
+    """404: the object, or its resource, does not exist."""
 
 
 class ConflictError(ApiError):
-    """409: another field manager, a stale resourceVersion, or a name already taken."""
+    """409: another field manager owns the field, the resourceVersion is stale, or the name is taken."""
 
 
 class GoneError(ApiError):
@@ -165,25 +187,25 @@ class GoneError(ApiError):
 
 
 class UnsupportedMediaTypeError(ApiError):
-    """415: a patch type this resource does not take."""
+    """415: the resource does not support this patch type."""
 
 
 class InvalidError(ApiError):
-    """400 or 422: the server read the object and found it wrong."""
+    """400 or 422: the server read the object and found it invalid."""
 
 
 class ThrottledError(ApiError):
-    """429, or the server's own trouble, where it lasted longer than the retries: no refusal."""
+    """429, or a server in trouble, for longer than the retries lasted: not a refusal, hence exit code 5."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class UnavailableError(ThrottledError):
-    """503: the server behind an aggregated API is away; what Kubernetes serves itself is not."""
+    """503: the extension server behind an aggregated API is unavailable; the API server itself works."""
 
 
 class ReportedError(StepError):
-    """What went wrong has been told already, one line each; only the exit code is left to say."""
+    """All errors have been reported, one line each; this exception only carries the exit code."""
 
     def __init__(self, exit_code: ExitCode) -> None:
         super().__init__("reported")
@@ -191,5 +213,5 @@ class ReportedError(StepError):
 
 
 def single(error: StepError) -> Iterator[StepError]:
-    """Each of several errors that were raised as one."""
+    """Yield each error of an ``InputErrors`` or ``ApiErrors``; any other error yields itself."""
     yield from error.errors if isinstance(error, (ApiErrors, InputErrors)) else (error,)

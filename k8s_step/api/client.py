@@ -1,7 +1,7 @@
 """The Kubernetes API over HTTP: a request is plain data, sent over one pool, retried where that is safe.
 
-What an ill server's answer means, and how long it is waited for, is the table of ``ailments``. Nothing that may have
-been acted on is repeated where the request says so.
+The table of ``ailments`` gives the meaning of an error answer and how long the client waits for the server. A request
+with ``retry=False`` is not repeated once the server may have acted on it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _T = TypeVar("_T")
 
 
 def ignore(_: str) -> None:
-    """A ``notice`` that tells nobody."""
+    """A ``notice`` callback that drops its message."""
 
 
 class Client:
@@ -136,7 +136,7 @@ class Client:
 
     @contextlib.contextmanager
     def trying(self, deadline: float | None, *, repeatable: bool = False) -> Iterator[Tries]:
-        """The tries of one request, from the first to the last; trouble that they meet with is told once."""
+        """The tries of one request, as a context; notices about trouble are given once, not once a try."""
         tries = Tries(repeatable, deadline, self._clock, self._dice)
         is_well = False
         try:
@@ -150,9 +150,9 @@ class Client:
             self._outages.left(tries, is_well=is_well)
 
     def wait_out(self, tries: Tries, *, patient: bool = True, looked: bool = False) -> None:
-        """Pause before the next try, or raise what the caller shall see.
+        """Pause before the next try; raise the request's error where there is no next try.
 
-        ``looked``: the caller has asked the server whether the last try was done, and it was not.
+        ``looked``: the caller has read the server's state, and the last try was not carried out.
         """
         self._check_open()
         assert tries.last is not None
@@ -166,7 +166,7 @@ class Client:
     def _persist(
         self, request: Request, tries: Tries, attempt: Callable[[Request, Credential, float | None], _T]
     ) -> _T:
-        """``attempt`` until it succeeds, is refused, or has been tried enough."""
+        """Call ``attempt`` until it succeeds, is refused, or no more tries are left."""
         while True:
             credential = self._credential()
             try:
@@ -193,22 +193,22 @@ class Client:
         try:
             return self._credentials.current()
         except StepError:
-            self._check_open()  # what was asked for one then was stopped as well
+            self._check_open()  # the request for the credential was stopped as well
             raise
 
     def _given_up(self, trouble: Trouble, tries: Tries, patient: bool, where: str | None = None) -> StepError:
-        """Where the server is there, and only slow or busy, it is the deadline that ended the request."""
+        """The error of a request without further tries: a timeout where the server is only slow or busy."""
         is_slow = trouble.silent and self._outages.has_answered and patient
         is_busy = trouble.ailment.late_end is ExitCode.TIMED_OUT and tries.is_late
         error, tries.is_over = trouble.error, True
         if not isinstance(error, AnswerLostError) and tries.deadline is not None and (is_slow or is_busy):
             return TimedOutError(f"time is up: {error.message}", where=where or error.where, hint=_MORE_TIME)
-        if tries.last is None:  # the outage is another request's
+        if tries.last is None:  # another request met with the outage
             return UnreachableError(error.message, where=where, hint=error.hint)
         return error
 
     def _looked_into(self, request: Request, trouble: Trouble, credential: Credential, tries: Tries) -> Trouble:
-        """Of an aggregated API that does not answer, the cluster knows why: its APIService tells, once a request."""
+        """``trouble`` with the cause from the APIService of an aggregated API; looked up at most once a request."""
         name = api_service(request.path)
         if trouble.ailment is not AGGREGATED or name is None:
             return trouble
@@ -221,7 +221,7 @@ class Client:
             told = telling(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
             if told is None:
                 return generic
-        except ApiError as error:  # the server is there, and says that this token may not look
+        except ApiError as error:  # the server answers, but this token may not read it
             if error.code not in (401, 403, 404):
                 return generic
         except (Trouble, UnreachableError):
@@ -243,14 +243,14 @@ class Client:
             return answer
 
     def _tracked(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
-        """One try; of a write it is noted whether it may have been done, for a run that is cancelled meanwhile."""
+        """One try. A write is recorded as open until its outcome is known, for a run cancelled in the meantime."""
         if not request.is_write:
             return self._answer(request, self._opened(request, credential, deadline))
         concurrency.write_begins()
         try:
             answer = self._answer(request, self._opened(request, credential, deadline))
         except (Trouble, StepError) as error:
-            if isinstance(error, StepError) or not error.sent:  # refused, or not sent at all
+            if isinstance(error, StepError) or not error.sent:  # the server refused it, or never received it
                 concurrency.write_ends(is_done=False)
             raise
         concurrency.write_ends(is_done=True)
@@ -285,7 +285,7 @@ class Client:
     def _opened(
         self, request: Request, credential: Credential, deadline: float | None, *, is_stream: bool = False
     ) -> Reply:
-        """The head of a success; anything else is read, judged and raised."""
+        """The reply of a success, its body unread. Raises for any other answer."""
         headers = self._request_headers(request, credential, is_stream)
         transport = self._transports.using(credential.certificate)
         try:
@@ -303,7 +303,7 @@ class Client:
             raise self._trouble(request, fault) from None
 
     def _refused(self, request: Request, reply: Reply) -> Exception:
-        """A :class:`Trouble` where another try may help, else the error itself."""
+        """The exception for an error answer: :class:`Trouble` where another try may help, else a final error."""
         raw = self._whole(request, reply)
         found, ailment = self._judged(request, reply.code, raw)
         content_type = reply.headers.get("Content-Type") or ""
@@ -326,7 +326,7 @@ class Client:
     def _trouble(self, request: Request, fault: Fault) -> Trouble:
         message = f"{self.connection.server}: {fault.reason}"
         error = self._lost(request, message, fault.hint) if fault.sent else UnreachableError(message, hint=fault.hint)
-        silent = fault.silent and request.retry  # else silence tells all: it may have been done
+        silent = fault.silent and request.retry  # a request that must not be repeated counts as sent
         return Trouble(error, CUT, sent=fault.sent, lasting=fault.lasting, silent=silent)
 
     def _lost(self, request: Request, message: str, hint: str | None = None) -> StepError:
@@ -417,7 +417,7 @@ class LineStream:
 
 
 class _Transports:
-    """The transport for the certificate in use; a plugin may give a new one, and TLS needs new connections then."""
+    """The transport for the client certificate in use; a new certificate from a plugin gets new connections."""
 
     def __init__(self, connection: Connection, connections: int) -> None:
         self._connection = connection
@@ -477,6 +477,6 @@ def _checked_value(name: str, value: str) -> str:
 
 
 def _is_near(connection: Connection) -> bool:
-    """Whether packing answers would cost more than it saves."""
+    """Whether the server is so near that compressing answers costs more time than it saves."""
     host = urlsplit(connection.server).hostname or ""
     return connection.disable_compression or (is_loopback(host) and not connection.proxy_url)

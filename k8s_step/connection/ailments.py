@@ -1,6 +1,6 @@
-"""What an answer that is no success tells of the server: a table says how long each is waited for, and in what it ends.
+"""The table of error answers: the meaning of each, how long the client retries, and the exit code if it lasts.
 
-Pure. ``docs/answers.md`` is written from this table. The words are those of the sources that each row names; paths
+Pure. ``docs/answers.md`` is written from this table. Messages are matched by the words of each row's source; paths
 without a host are of kubernetes/kubernetes (``staging/src`` left out).
 """
 
@@ -16,7 +16,7 @@ from k8s_step.objects.resource import BUILTIN
 
 
 class Patience(Enum):
-    """How long a request is tried again. 30 and 10 seconds count for all requests in the same trouble together."""
+    """How long a request is retried. The 30 and 10 seconds are shared by all requests that meet the same trouble."""
 
     NONE = "not at all"
     FEW = "five tries, within some two seconds"
@@ -27,10 +27,10 @@ class Patience(Enum):
 
 @dataclass(frozen=True)
 class Said:
-    """An answer that is no success, and the request it is an answer to.
+    """An error answer, and the facts of its request that the table needs.
 
-    ``message`` is the Status's, or the first characters of a plain text; ``kind`` its ``details.kind``; ``causes`` the
-    reasons of its ``details.causes``. ``is_bound``: the request is meant for one resourceVersion or uid alone.
+    ``message`` is the Status's, or the first characters of a plain text; ``kind`` is ``details.kind``; ``causes`` are
+    the reasons of ``details.causes``. ``is_bound``: the request's body names a resourceVersion or uid to match.
     """
 
     code: int
@@ -51,10 +51,10 @@ def _always(_: Said) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Ailment:
-    """One row. ``ends``: what the run comes to where it lasts; ``late``: where ``--timeout`` is over before.
+    """One row. ``ends``: exit code where the trouble outlasts the patience; ``late``: where ``--timeout`` ends first.
 
-    ``is_undone``: nothing has been done, so that even what must not be done twice may be sent again. ``is_crowded``:
-    fewer requests at once would help. ``quiet``: tries that fail before a line says so. ``over`` says that it is over.
+    ``is_undone``: the server has done nothing, so any request may be sent again. ``is_crowded``: fewer concurrent
+    requests would help. ``quiet``: failed tries before the log mentions it. ``over``: the log's words afterwards.
     """
 
     title: str
@@ -74,33 +74,33 @@ class Ailment:
 
     @property
     def late_end(self) -> ExitCode:
-        """The exit code where ``--timeout`` is over before the patience is."""
+        """The exit code where ``--timeout`` ends before the patience does."""
         return self.ends if self.late is None else self.late
 
     def fits(self, said: Said) -> bool:
-        """Whether this is what ``said`` tells."""
+        """Whether the answer ``said`` belongs to this row."""
         is_worded = self.words is None or self.words.search(said.message) is not None
         return said.code in self.codes and is_worded and self.when(said)
 
     def subject(self, message: str) -> str:
-        """What of the cluster is ill, such as the name of a webhook; empty: the server as a whole."""
+        """The failing part of the cluster, such as a webhook's name; empty for the server as a whole."""
         found = self.words.search(message) if self.words else None
         return str(found.groupdict().get("subject") or "") if found else ""
 
 
 def ailment_of(said: Said) -> Ailment:
-    """The first row that fits."""
+    """The first row of the table that fits; ``REFUSED`` where none does."""
     return next((one for one in AILMENTS if one.fits(said)), REFUSED)
 
 
 def plain_words(ailment: Ailment, text: str) -> str:
-    """What may be quoted of a plain text: words of the API server's own, never what a proxy in between made up."""
+    """The part of a plain text that may be quoted: the API server's own fixed words, never a proxy's text."""
     found = ailment.words.search(text) if ailment.words else None
     return found[0] if found else ""
 
 
 def api_service(path: str) -> str | None:
-    """``v1beta1.metrics.k8s.io`` for a path of that group version, ``None`` for the groups of every API server."""
+    """The APIService of a path, such as ``v1beta1.metrics.k8s.io``; ``None`` for groups built into every API server."""
     parts = path.strip("/").split("/")
     if len(parts) < 3 or parts[0] != "apis" or parts[1] in _BUILTIN_GROUPS:
         return None
@@ -121,14 +121,14 @@ _BUILTIN_GROUPS = {resource.group for resource in BUILTIN} | {
 
 
 def _is_of_another(said: Said) -> bool:
-    """A conflict about another object than the request's. A failed precondition names the kind, not the resource."""
+    """A conflict about another object, such as a quota. A failed precondition names the Kind, not the resource."""
     is_resource = said.kind != "" and said.kind == said.kind.lower()
     is_own = said.kind.split("/")[0] in said.path.split("/")
     return said.reason == "Conflict" and is_resource and not is_own and not _is_denied(said)
 
 
 def _is_race(said: Said) -> bool:
-    """A conflict about the object itself, though the request is meant for it whatever its version."""
+    """A conflict about the request's own object, though the request sets no precondition."""
     is_precondition = "precondition" in said.message.lower()
     is_meant = said.is_bound or bool(said.causes) or is_precondition or _is_denied(said)
     return said.reason == "Conflict" and not is_meant
@@ -139,7 +139,7 @@ def _is_denied(said: Said) -> bool:
 
 
 def _is_double(said: Said) -> bool:
-    """Two applies create the same object, and one of them is told that the other was faster."""
+    """An apply that lost the race with another creation of the same object."""
     return said.reason == "AlreadyExists" and said.method == "PATCH" and said.is_apply
 
 
@@ -170,8 +170,8 @@ def _own_conflict(*, is_bound: bool) -> Said:
     return Said(409, f"{message} {rest}", "Conflict", "configmaps", is_bound=is_bound)
 
 
-# An apply body or a strategic merge patch that does not fit the schema is a plain 500, though it will never fit; a
-# conversion by webhook may yet succeed.
+# The server answers 500 to an apply body or strategic merge patch that does not fit the schema; a retry cannot help,
+# except where a conversion webhook is involved.
 _UNFIT = re.compile(
     r"^(?:failed to create typed patch object|failed to convert new object)(?!.*webhook)"
     r"|does not contain declared merge key|doesn't match \$setElementOrder list|unknown patch type: "

@@ -1,4 +1,4 @@
-"""Credentials that live: files with tokens and certificates that rotate, exec plugins whose answers expire.
+"""Credentials that change during a run: rotated token and certificate files, exec plugins with expiring answers.
 
 Source of the plugin protocol: client.authentication.k8s.io/v1 and client-go's ``plugin/pkg/client/auth/exec``.
 """
@@ -30,7 +30,7 @@ from k8s_step.redaction import Redactor
 
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
-_EARLY = 60.0  # seconds before its end that a credential is renewed, if it lives long enough
+_EARLY = 60.0  # seconds before its expiry at which a long-lived credential is renewed
 _STDERR_SHOWN = 1000  # characters
 _SECRET_NAME = re.compile(r"token|secret|passw|credential|(?<!public)[-_]?key\b", re.IGNORECASE)
 
@@ -45,27 +45,27 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Credential:
-    """What one request identifies itself with: an ``Authorization`` header, a TLS certificate, both or nothing."""
+    """The identity of one request: an ``Authorization`` header, a TLS certificate, both or nothing."""
 
     authorization: str | None = field(default=None, repr=False)
     certificate: Certificate | None = field(default=None, repr=False)
 
 
 class Credentials(Protocol):
-    """Where credentials come from; thread-safe."""
+    """A source of credentials; thread-safe."""
 
     def current(self) -> Credential:
         """The credential to use now."""
 
     def refresh(self, refused: Credential) -> bool:
-        """After a 401: get a new one; false where there is none but the ``refused``."""
+        """Get a new credential after a 401; false where there is none but the ``refused``."""
 
     def close(self) -> None:
-        """Stop what runs to get one, from any thread."""
+        """Stop a plugin or request that is fetching a credential. Any thread may call this."""
 
 
 def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
-    """The credentials of this connection; every secret among them is told to ``redactor``.
+    """The credentials of this connection; every secret among them is registered with ``redactor``.
 
     As in client-go, a token, a password or a certificate in the kubeconfig keeps its exec plugin from running.
     """
@@ -82,7 +82,7 @@ def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
 
 
 def bearer(token: str, where: str) -> str:
-    """The ``Authorization`` value for ``token``; a token that no header can carry is an error that does not show it."""
+    """The ``Authorization`` value for ``token``. Raises :class:`InputError` where no header can hold it."""
     token = token.strip()
     if not token:
         raise InputError("the token is empty", where=where)
@@ -107,7 +107,7 @@ def _certificate(user: User) -> Certificate | None:
 
 
 class Static:
-    """A credential that stays as it is."""
+    """A credential that does not change."""
 
     def __init__(self, credential: Credential, redactor: Redactor) -> None:
         self._credential = credential
@@ -213,27 +213,27 @@ class CertificateFiles:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes with a file's content: the kubelet replaces files by others of the same size and time."""
+    """Inode, time and size of a file: the kubelet may replace a file by another of the same size and time."""
     stat = path.stat()
     return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
 class Renewed(ABC):
-    """A credential that ends: obtained when first needed, again shortly before it ends, and after a 401.
+    """A credential that expires: obtained when first needed, again shortly before its expiry, and after a 401.
 
     ``clock`` gives seconds since the epoch.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # held while one is obtained: sixteen threads need it once, not sixteen times
+        self._lock = threading.Lock()  # held while a credential is obtained, so that sixteen threads obtain one
         self._credential: Credential | None = None
         self._renew_at = math.inf
         self._ends = math.inf
 
     @abstractmethod
     def obtain(self) -> tuple[Credential, float]:
-        """A new credential, and its end in seconds since the epoch. Raises :class:`StepError`."""
+        """A new credential, and its expiry in seconds since the epoch. Raises :class:`StepError`."""
 
     def current(self) -> Credential:
         with self._lock:
@@ -248,7 +248,7 @@ class Renewed(ABC):
             return self._credential is not None and self._credential != refused
 
     def _renewed(self) -> Credential:
-        """A fresh credential, or the old one while it lasts and there is no newer."""
+        """A fresh credential; the old one where renewal fails before its expiry."""
         try:
             return self._renew()
         except StepError:
@@ -262,7 +262,7 @@ class Renewed(ABC):
         self._credential, self._ends = self.obtain()
         now = self._clock()
         lasts = self._ends - now
-        # Already over by our clock: the clocks may differ, so it is used, but not renewed at each request.
+        # Expired by our clock, which may be wrong: the credential is used, but not renewed at each request.
         self._renew_at = now + _EARLY if lasts <= 0 else self._ends - min(_EARLY, lasts / 5)
         return self._credential
 
@@ -342,7 +342,7 @@ class Plugin(Renewed):
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the plugin and all it started, unless it is done, and let go of its pipes."""
+    """Kill the plugin's process group unless it has been waited for, then wait and close its pipes."""
     _kill(process)
     process.wait()
     for pipe in (process.stdout, process.stderr):
@@ -353,8 +353,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill the plugin's group, unless the plugin has been waited for.
 
-    Not asked with ``poll``: a plugin that has ended may have left a child, and until it is waited for, its group's
-    number is nobody else's.
+    ``poll`` would reap an ended plugin while its children may still run, and its group's number could be reused.
     """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -394,7 +393,7 @@ def _exec_info(plugin: ExecPlugin, connection: Connection) -> dict[str, Any]:
 
 
 def _status(plugin: ExecPlugin, output: bytes) -> dict[str, Any]:
-    """The ``status`` a plugin printed; what it printed is secret and never shown."""
+    """The ``status`` that a plugin printed; errors never show its output, which is secret."""
     try:
         answer = json.loads(output)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Why an exchange with the server failed, in plain words: from the exceptions of socket, TLS and HTTP library."""
+"""Translates the exceptions of sockets, TLS and the HTTP library into plain words for the user."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from k8s_step.connection.settings import Connection
 
 
 class Fault(Exception):  # noqa: N818 - raised and caught between transport and client only
-    """No whole answer came.
+    """An HTTP exchange ended without a whole answer.
 
-    ``sent``: the server may have acted on it; ``lasting``: trying again will not help; ``silent``: nothing came at all
-    in the time there was.
+    ``sent``: the server may have acted on the request; ``lasting``: another try will not help; ``silent``: the timeout
+    passed without a byte of an answer.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Fault(Exception):  # noqa: N818 - raised and caught between transport and 
 
 ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 _NOT_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError, ssl.SSLCertVerificationError)
-_UNKNOWN_AUTHORITY = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_* of chains that end in nothing trusted
+_UNKNOWN_AUTHORITY = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_* for chains without a trusted root
 _CERTIFICATE_PROBLEMS = {
     9: ("the server's certificate is not valid yet", "look at this machine's clock"),
     10: ("the server's certificate has expired", "look at this machine's clock, or renew the certificate"),
@@ -52,7 +52,7 @@ _CERTIFICATE_PROBLEMS = {
 
 
 def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fault:
-    """What went wrong, for a person, from the layers of exceptions the libraries wrap it in."""
+    """The :class:`Fault` with a plain reason for ``error``, found in the layers of exceptions that wrap the cause."""
     links = list(_chain(error))
     for kind, explain in _EXPLANATIONS:
         link = next((link for link in links if isinstance(link, kind)), None)
@@ -68,7 +68,7 @@ def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fa
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """``error`` and everything in it: causes, reasons and arguments that are exceptions themselves."""
+    """Yield ``error`` and each exception inside it: causes, reasons and arguments."""
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:

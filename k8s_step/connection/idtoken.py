@@ -1,4 +1,4 @@
-"""GitHub's ID token as a credential: asked for when first needed and again before it ends, stored nowhere."""
+"""GitHub's ID token as a credential: requested when first needed and again before it expires, stored nowhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HINTS = {
 
 
 class IdToken(Renewed):
-    """A bearer token from ``endpoint``; it and the token it is asked with are told to ``redactor``."""
+    """A bearer token from ``endpoint``; the token and the endpoint's request token are masked by ``redactor``."""
 
     def __init__(
         self,
@@ -47,13 +47,16 @@ class IdToken(Renewed):
         self._headers = HTTPHeaderDict(
             {"Accept": "application/json", "Authorization": f"Bearer {endpoint.request_token}"}
         )
-        # Its own connection: the cluster's CA and proxy are none of GitHub's.
+        # A connection of its own: the cluster's CA and proxy do not apply to GitHub.
         self._transport = Transport(Connection(server, OPTION, proxy_url=endpoint.proxy_url), None, connections=1)
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
 
     def obtain(self) -> tuple[Credential, float]:
-        """Ask, again where that may help. Raises :class:`UnauthorizedError` or :class:`UnreachableError`."""
+        """Request a token, with retries: the credential and its expiry in seconds since the epoch.
+
+        Raises :class:`UnauthorizedError` or :class:`UnreachableError`.
+        """
         tries = Tries(True, time.monotonic() + _PATIENCE, time.monotonic, random.random)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""kubeconfig files as data: read, merged as kubectl merges them, and looked into with errors that name the place."""
+"""Reads kubeconfig files and merges them as kubectl does; errors name the file and the entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class KubeconfigText:
 
 @dataclass(frozen=True)
 class Entry:
-    """A cluster, user, context or a part of one; values come out typed or as an error that says where."""
+    """A cluster, user, context or a part of one. Methods return typed values or raise :class:`InputError`."""
 
     value: dict[str, Any] = field(repr=False)
     source: KubeconfigText = field(repr=False)
@@ -99,7 +99,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """One or several files as one; of equal names the first file's entry counts, as a whole."""
+    """One or several merged files; among entries of the same name the first file's counts, as a whole."""
 
     name: str
     current_context: str | None
@@ -116,7 +116,7 @@ def read_source(path: Path, shown: str) -> KubeconfigText:
     except UnicodeDecodeError:
         raise InputError("is not text", where=name) from None
     except OSError as error:
-        # A text or base64 that was cut short ends up here as a path: it may be secret.
+        # A truncated text or base64 is taken for a path here: it may be secret, so it is not shown.
         safe = name if len(shown) < 256 and "\n" not in shown else "the kubeconfig"
         raise InputError(error.strerror or "cannot be read", where=safe) from None
     return KubeconfigText(name, path.parent, _parsed(text, name))
@@ -172,7 +172,7 @@ def _mapping(value: Any, key: str, where: str) -> dict[str, Any]:
 
 def _parsed(text: str, name: str) -> dict[str, Any]:
     """``text`` as YAML; an error gives line and column, never the content."""
-    import yaml  # here, because not every run has a kubeconfig
+    import yaml  # imported late: not every run has a kubeconfig
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

@@ -37,9 +37,9 @@ def resolve(
     home: Path | None = None,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Connection:
-    """The connection these settings ask for; ``home`` and ``service_account`` are folders.
+    """The connection that the settings describe; ``home`` and ``service_account`` are folders.
 
-    Raises :class:`InputError` that names the file, context and user at fault, or every place looked at.
+    Raises :class:`InputError` with the file, context and user at fault, or every place that was searched.
     """
     _check(options)
     places = _Places(options, environ, home or _home(environ), service_account)
@@ -49,7 +49,7 @@ def resolve(
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    """The user's home; the root, as container engines have it, for a user without a name."""
+    """The user's home; ``/`` for a user id without a name, as container engines have it."""
     try:
         return Path(environ.get("HOME") or "~").expanduser()
     except RuntimeError:
@@ -58,7 +58,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where a cluster may be described."""
+    """The places where a cluster may be described: options, environment, home, service account."""
 
     options: ConnectionOptions
     environ: Mapping[str, str]
@@ -84,7 +84,7 @@ class _Places:
         return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def shown(self, path: Path) -> str:
-        """``path`` as a person writes it; the root is nobody's ``~``."""
+        """``path`` with ``~`` for the home, unless the home is ``/``."""
         at_home = self.home != Path("/") and path.is_relative_to(self.home)
         return f"~/{path.relative_to(self.home)}" if at_home else str(path)
 
@@ -116,7 +116,7 @@ def _to_server(places: _Places, server: str) -> Connection:
 
 
 def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
-    """The kubeconfig somebody asked for; ``KUBECONFIG`` alone does not count where a token is given as well."""
+    """The explicitly named kubeconfig, or ``None``; ``KUBECONFIG`` does not count where a token is given as well."""
     options = places.options
     if options.kubeconfig:
         return _from_option(places, options.kubeconfig)
@@ -128,7 +128,7 @@ def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
 
 
 def _first_found(places: _Places) -> Connection:
-    """kubeconfig, the mounted service account, ``~/.kube/config``: the first that is there."""
+    """The first of these that exists: a named kubeconfig, the mounted service account, ``~/.kube/config``."""
     options = places.options
     if options.kubeconfig:
         return _from_kubeconfig(_from_option(places, options.kubeconfig), options)
@@ -167,7 +167,7 @@ def _from_option(places: _Places, value: str) -> Kubeconfig:
 def _from_variable(places: _Places) -> Kubeconfig:
     """``KUBECONFIG``: files that are missing are skipped, as kubectl does, but not all of them."""
     if _is_text(places.named_files):
-        # A variable that a CI system should have written to a file: its words, a token among them, are not quoted.
+        # The variable may hold a kubeconfig's text instead of a path: it is not quoted, since it may contain a token.
         hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
         raise InputError("KUBECONFIG holds text, where paths belong", hint=hint)
     paths = _paths(places.named_files, places.home)
@@ -249,7 +249,7 @@ def _choices(kind: str, entries: Mapping[str, Entry]) -> str:
 
 
 def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: ConnectionOptions, place: str) -> Entry:
-    """The context's user; one that is missing does not matter where a token is given instead."""
+    """The context's user; a missing entry is no error where a token is given instead."""
     name = context.text("user")
     if options.has_identity and name not in config.users:
         return Entry({}, cluster.source, f"{place}: no user")
@@ -257,7 +257,7 @@ def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: Connectio
 
 
 def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
-    """The user's credentials, none where the options bring their own: they replace the user as a whole."""
+    """The user's credentials; empty where the options hold credentials, which replace the user as a whole."""
     if options.has_identity:
         return User()
     if user.value.get("auth-provider") is not None:
@@ -283,7 +283,7 @@ def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
 
 
 def _certificate_files(user: Entry) -> tuple[str, str] | None:
-    """The files of client certificate and key, unless the kubeconfig holds either itself."""
+    """The paths of client certificate and key; ``None`` where the kubeconfig contains either as data."""
     if user.text("client-certificate-data") or user.text("client-key-data"):
         return None
     certificate, key = user.path("client-certificate"), user.path("client-key")
@@ -328,7 +328,7 @@ def _impersonation(user: Entry) -> Impersonation:
 
 
 def _mounted(places: _Places, server: str) -> Connection:
-    """The service account every pod has; without its ``ca.crt`` the system's trust store counts, as in client-go."""
+    """A pod's mounted service account; without ``ca.crt`` the system's trust store counts, as in client-go."""
     folder = places.service_account
     namespace = folder / "namespace"
     ca = folder / "ca.crt"
@@ -351,7 +351,7 @@ def _is_in_cluster(server: str, places: _Places) -> bool:
 
 
 def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User | None:
-    """Who we are by the options, ``None`` where they leave that to what was found."""
+    """The user that the options describe; ``None`` where the options hold no credential."""
     if options.oidc_audience:
         return User(id_token=github(options.oidc_audience, environ))
     if options.token or options.token_file:
@@ -360,7 +360,7 @@ def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User 
 
 
 def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
-    """``found`` with what the options say on top."""
+    """``found`` with its settings overridden by the options."""
     changes: dict[str, object] = {}
     if options.ca:
         changes |= {"ca": _ca(options.ca), "insecure": False}
@@ -390,7 +390,7 @@ def _ca(value: str) -> bytes:
 
 
 def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -> Connection:
-    """Over plain HTTP, as with kubectl, a kubeconfig's user is not sent; a token given by option is, with a warning.
+    """Over plain HTTP a kubeconfig's user is not sent, as with kubectl; a token given by option is, with a warning.
 
     Source: clientcmd's ``ClientConfig``, "only try to read the auth information if we are secure".
     """
@@ -421,7 +421,7 @@ def _proxy_url(cluster: Entry) -> str | None:
 def _server_url(text: str, where: str) -> str:
     """``text`` as a base URL without a trailing slash; no scheme means https.
 
-    kubectl takes http for a bare host: a token would go over the wire in clear, so the step does not.
+    kubectl assumes http for a bare host, which would send a token in clear; the step does not.
     """
     server = text.strip()
     if "://" not in server:

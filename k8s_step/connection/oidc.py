@@ -1,7 +1,7 @@
-"""OpenID Connect, as CI systems use it: where GitHub gives ID tokens, and what a token says of itself.
+"""OpenID Connect in CI systems: GitHub's endpoint for ID tokens, and the claims of a token.
 
-Source: GitHub's ``oidc-utils.ts`` of actions/toolkit; RFC 7519 for the claims. No token is verified here: that is the
-server's part.
+Source: GitHub's ``oidc-utils.ts`` of actions/toolkit; RFC 7519 for the claims. Tokens are not verified here:
+the API server does that.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from k8s_step.surroundings import Surroundings, System
 URL, REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 OPTION = "--oidc-audience"
 _LONGEST = 200  # characters of a claim that is shown
-_FOREVER = 1e11  # seconds: no time that anybody meant
+_FOREVER = 1e11  # seconds since the epoch: later ends count as none
 
 
 def github(audience: str, environ: Mapping[str, str]) -> TokenEndpoint:
-    """Where this job gets ID tokens for ``audience``. Raises :class:`InputError` where it gets none."""
+    """This job's endpoint for ID tokens for ``audience``. Raises :class:`InputError` where the job has none."""
     url, token = environ.get(URL, "").strip(), environ.get(REQUEST_TOKEN, "").strip()
     if not url or not token:
         raise _missing(environ)
@@ -52,7 +52,7 @@ def _missing(environ: Mapping[str, str]) -> InputError:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says; empty where it is none."""
+    """The claims of a JWT; empty where ``token`` is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}
@@ -64,13 +64,13 @@ def claims(token: str) -> dict[str, Any]:
 
 
 def expiry(token: str) -> float:
-    """The end of a JWT in seconds since the epoch; infinity where it says none."""
+    """The expiry (``exp``) of a JWT in seconds since the epoch; infinity where it has none."""
     found = claims(token).get("exp")
     return float(found) if isinstance(found, int | float) and 0 <= found < _FOREVER else math.inf
 
 
 def why_refused(token: str, now: float) -> str | None:
-    """What to look at where a server does not know a JWT; ``None`` where it says nothing of itself."""
+    """A hint for a JWT that the server refused, from its claims; ``None`` where it names no issuer."""
     found = claims(token)
     issuer, audience = found.get("iss"), found.get("aud")
     if not issuer:

@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a server, by the rules of Go's ``httpproxy``, which kubectl follows.
+"""Finds the proxy that the environment names for a server, by the rules of Go's ``httpproxy``, as kubectl does.
 
 Source: golang.org/x/net/http/httpproxy.
 """
@@ -29,7 +29,7 @@ def environment_proxy(server: str, environ: Mapping[str, str]) -> str | None:
 
 
 def checked_environment_proxy(server: str, environ: Mapping[str, str]) -> str | None:
-    """The same. Raises :class:`InputError` where it is no proxy's URL."""
+    """As :func:`environment_proxy`. Raises :class:`InputError` where the value is not a proxy's URL."""
     proxy = environment_proxy(server, environ)
     if proxy and not is_proxy(proxy):
         raise InputError(
@@ -40,7 +40,7 @@ def checked_environment_proxy(server: str, environ: Mapping[str, str]) -> str | 
 
 
 def is_proxy(proxy: str) -> bool:
-    """Whether it is the URL of a proxy of a kind that we know."""
+    """Whether ``proxy`` is a proxy's URL with one of the ``SCHEMES``."""
     try:
         url = urlsplit(proxy)
         return url.scheme in SCHEMES and bool(url.hostname) and url.port != 0
@@ -68,7 +68,7 @@ def _uses_proxy(url: SplitResult, no_proxy: str) -> bool:
 
 
 def _matches(rule: str, host: str, port: int) -> bool:
-    """One entry of NO_PROXY: ``*``, a network, an address or a domain, the last two with a port if need be."""
+    """Whether one entry of NO_PROXY fits: ``*``, a network, or an address or domain with an optional port."""
     if rule == "*":
         return True
     address = _address(host)
@@ -90,7 +90,7 @@ def _in_network(rule: str, address: Address | None) -> bool:
 
 
 def _in_domain(name: str, host: str) -> bool:
-    """``example.com`` is the domain and what is below it; ``.example.com`` and ``*.example.com`` only what is below."""
+    """``example.com`` fits the domain and its subdomains; ``.example.com`` and ``*.example.com`` only subdomains."""
     name = name.removeprefix("*")
     if name.startswith("."):
         return host.endswith(name)

@@ -1,4 +1,4 @@
-"""When a request is sent again, and after what pause: pure but for the clock and the dice it is given."""
+"""Decides whether a failed request is sent again, and after which pause. Pure: clock and dice are parameters."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PATIENCE = 30.0  # seconds after the first trouble, where neither the deadline n
 SHORT_PATIENCE = 10.0
 FIRST_CONTACT_TRIES = 3  # a server that never answered is more likely a wrong address than one that restarts
 FEW_TRIES = 5  # a 500 that says nothing of itself is often one that stays
-KINDS = {429: BUSY, 500: INTERNAL, 502: AWAY, 503: AWAY, 504: AWAY}  # of a server that is no API server
+KINDS = {429: BUSY, 500: INTERNAL, 502: AWAY, 503: AWAY, 504: AWAY}  # by status, where no API server answers
 
 
 class Trouble(Exception):  # noqa: N818 - raised and caught inside the client only
-    """One failed try. ``error`` is what the caller gets in the end; ``sent``: the server may have acted on it.
+    """One failed try. ``error`` is raised where no try succeeds; ``sent``: the server may have acted on it.
 
-    ``silent``: it was not answered in the time there was, which near the end is too short to tell anything.
+    ``silent``: the try timed out. Near the deadline the timeout is short, so this says little about the server.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Trouble(Exception):  # noqa: N818 - raised and caught inside the client on
 
     @property
     def subject(self) -> str:
-        """What of the cluster is ill; empty: the server as a whole."""
+        """The part of the cluster that fails, such as a webhook's name; empty for the server as a whole."""
         return self.ailment.subject(self.error.message)
 
 
@@ -51,8 +51,8 @@ class Trouble(Exception):  # noqa: N818 - raised and caught inside the client on
 class Tries:
     """The tries of one request. ``deadline`` and ``clock`` are ``time.monotonic``; ``dice`` gives 0 to 1.
 
-    ``may_be_done``: one of them may have been acted on. ``is_late``: it was the deadline that ended them.
-    ``is_over``: the trouble lasted, and they have been given up.
+    ``may_be_done``: the server may have acted on one of the tries. ``is_late``: the deadline ended them. ``is_over``:
+    the trouble outlasted the patience, and no further try follows.
     """
 
     repeatable: bool
@@ -65,12 +65,12 @@ class Tries:
     is_over: bool = False
     has_refreshed: bool = False
     last: Trouble | None = None
-    telling: Trouble | None = None  # the last one that was not mere silence
+    telling: Trouble | None = None  # the last trouble that was not a mere timeout
     _since: dict[Ailment, float] = field(default_factory=dict)
     _counted: dict[Ailment, int] = field(default_factory=dict)
 
     def note(self, trouble: Trouble, since: float | None = None) -> None:
-        """One try has failed. ``since`` is when this trouble began, where other requests had it before."""
+        """Record a failed try. ``since`` is the time this trouble began for other requests, if they met it before."""
         self.made += 1
         self.may_be_done = self.may_be_done or trouble.sent
         self.last = trouble
@@ -80,9 +80,9 @@ class Tries:
         self._counted[trouble.ailment] = self._counted.get(trouble.ailment, 0) + 1
 
     def pause(self, *, has_answered: bool, looked: bool = False) -> float | None:
-        """Seconds until the next try, or ``None``: give up. ``has_answered``: this server did before.
+        """Seconds until the next try; ``None`` to give up. ``has_answered``: this server has answered before.
 
-        ``looked``: the server has been asked whether the last one was done, and it was not.
+        ``looked``: the server's state has been read, and the last try was not carried out.
         """
         trouble = self.last
         assert trouble is not None
@@ -105,7 +105,7 @@ class Tries:
         return ailment is CUT and not has_answered and self.made >= FIRST_CONTACT_TRIES
 
     def _end(self, ailment: Ailment, has_answered: bool) -> float:
-        """When the patience is over. A busy or restarting server is waited for up to the deadline."""
+        """The time at which the ailment's patience ends: for a busy or restarting server, the deadline."""
         is_long = ailment.patience is Patience.LONG and (has_answered or ailment in (BUSY, CUT))
         if is_long and self.deadline is not None:
             return self.deadline

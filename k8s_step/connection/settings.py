@@ -1,4 +1,4 @@
-"""Where the cluster is and who we are there: plain data, made once by :mod:`k8s_step.kubeconfig`."""
+"""The cluster's address and the step's identity there: plain data, made by :mod:`k8s_step.connection.lookup`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """What the flags and ``K8S_*`` variables said; everything unset stays ``None``.
+    """The connection settings of flags and ``K8S_*`` variables; ``None`` where unset.
 
     ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
-    variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names what gave the
-    server.
+    variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names the setting that
+    gave the server.
     """
 
     server: str | None = None
@@ -30,7 +30,7 @@ class ConnectionOptions:
 
     @property
     def has_identity(self) -> bool:
-        """Whether they say who we are, so that no kubeconfig need."""
+        """Whether the options hold a credential, so that none is needed from a kubeconfig."""
         return bool(self.token or self.token_file or self.oidc_audience)
 
 
@@ -51,7 +51,7 @@ class ExecPlugin:
 
 @dataclass(frozen=True)
 class TokenEndpoint:
-    """Where GitHub gives a job its ID tokens: ``url`` names the audience, ``request_token`` is what it asks with."""
+    """GitHub's endpoint for ID tokens: ``url`` includes the audience, ``request_token`` authorizes the request."""
 
     url: str = field(repr=False)
     request_token: str = field(repr=False)
@@ -60,9 +60,9 @@ class TokenEndpoint:
 
 @dataclass(frozen=True)
 class User:
-    """Who we are: the secrets of a connection, none of which shows in a ``repr``.
+    """The credentials of a connection; ``repr`` shows no secret.
 
-    ``client_certificate`` and ``client_key`` are PEM; ``certificate_files`` is where they come from, if from files.
+    ``client_certificate`` and ``client_key`` are PEM; ``certificate_files`` are the paths they were read from, if any.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -97,7 +97,7 @@ class Impersonation:
 class Connection:
     """Everything the client needs to reach one cluster.
 
-    ``origin`` says which setting it came from, for the log's first line. ``proxy_url`` is final: the kubeconfig's
+    ``origin`` is the setting that named the cluster, for the log's first line. ``proxy_url`` is final: the kubeconfig's
     ``proxy-url`` or the environment's proxy. ``warnings`` are for the log.
     """
 

@@ -1,4 +1,4 @@
-"""TLS for one connection, made in memory: nothing in the environment can put another CA in the cluster's place."""
+"""The TLS context of one connection; no environment variable can replace the cluster's CA."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from k8s_step.errors import InputError
 def tls_context(
     connection: Connection, certificate: Certificate | None, *, with_system: bool = False
 ) -> ssl.SSLContext:
-    """TLS for this connection: the cluster's CA alone, or the system's trust store where there is none."""
+    """The TLS context: it trusts the cluster's CA alone, or the system's trust store where no CA is given."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    # Go trusts any certificate it is given as CA, an intermediate one too; OpenSSL must be told to.
+    # Go trusts any certificate given as CA, even an intermediate one; OpenSSL needs this flag for that.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if connection.insecure:
         context.check_hostname = False
@@ -53,7 +53,7 @@ def _trust_system(context: ssl.SSLContext) -> None:
 
 
 def _identify(context: ssl.SSLContext, certificate: Certificate, connection: Connection) -> None:
-    """Load the client certificate; OpenSSL reads it from a file, so it gets one that nobody else can open."""
+    """Load the client certificate by way of a private file: OpenSSL takes only a path."""
 
     def refuse_password() -> str:
         raise InputError("the client key is encrypted", where=connection.origin, hint="give it without a passphrase")
@@ -68,7 +68,7 @@ def _identify(context: ssl.SSLContext, certificate: Certificate, connection: Con
 
 @contextlib.contextmanager
 def _private_file(content: bytes) -> Iterator[str]:
-    """A path with ``content``: in memory where Linux can, else in a file of mode 0600 that is removed at once."""
+    """The path of a file with ``content``: in memory on Linux, else of mode 0600 and removed after use."""
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
         path, remove = f"/proc/self/fd/{descriptor}", False

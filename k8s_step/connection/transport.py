@@ -1,6 +1,7 @@
-"""One HTTP exchange with one server: TLS of our own making, timeouts that hold, failures in plain words.
+"""One HTTP exchange with one server: with our own TLS settings, strict timeouts and plain error messages.
 
-With ``faults`` and ``tls`` the only code that imports ``requests`` or its urllib3. Nothing here reads the environment.
+With ``faults`` and ``tls`` this is the only code that imports ``requests`` or its urllib3. It reads no environment
+variable.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from k8s_step.errors import InputError
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:
-    """``raw`` as a JSON object, or ``None`` where it is none."""
+    """``raw`` parsed as a JSON object; ``None`` where it is anything else."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
@@ -42,7 +43,7 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a ``Retry-After``; the API server sends no dates."""
+    """Seconds of a ``Retry-After`` header, or ``None``; a date counts as none, since the API server sends no dates."""
     text = headers.get("Retry-After") or ""
     return float(text) if text.isascii() and text.isdigit() else None
 
@@ -122,9 +123,9 @@ class Reply:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket up to a moment (``time.monotonic``), not for a while after each byte.
+    """Reads a socket until an absolute deadline (``time.monotonic``) instead of a timeout that restarts at each byte.
 
-    ``http.client`` asks a socket for ``makefile``, so this stands in for the socket.
+    It has ``makefile``, the one method that ``http.client`` calls on a socket, and so takes a socket's place.
     """
 
     def __init__(self, sock: socket.socket, deadline: float | None) -> None:
@@ -138,11 +139,11 @@ class _TimedReader(io.RawIOBase):
         return io.BufferedReader(self, _CHUNK)
 
     def limit(self, *, idle: float | None) -> None:
-        """From now on no deadline, but at most ``idle`` seconds of silence."""
+        """Replace the deadline by at most ``idle`` seconds of silence."""
         self._deadline, self._idle = None, idle
 
     def cut(self) -> None:
-        """End a read in another thread, unless this answer is over: its connection may serve another one by now."""
+        """End a read in another thread. An ended answer is left alone: its connection may serve another."""
         with self._lock:
             if not self.closed:
                 _shut(self._sock)
@@ -166,7 +167,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Lines:
-    """The connections that exist, so that another thread can cut them."""
+    """All open connections, so that another thread can cut them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -211,7 +212,7 @@ class _Timed:
         return response
 
     def response_class(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
-        """What ``http.client`` calls for an answer's head, a proxy's to CONNECT too."""
+        """Hook that ``http.client`` calls to read an answer's head, including a proxy's answer to CONNECT."""
         self._reader = _TimedReader(sock, self._deadline)
         return http.client.HTTPResponse(cast(socket.socket, self._reader), *args, **options)
 
@@ -221,7 +222,7 @@ class _Timed:
                 _shut(sock)
 
     def _remember_dialled(self, sock: socket.socket) -> None:
-        # A second handle on the same connection: TLS takes the first one over while it shakes hands.
+        # A duplicate handle, to cut the connection with: during the handshake TLS owns the first one.
         self._dialled = sock.dup()
 
     def _forget_dialled(self) -> None:
@@ -231,7 +232,7 @@ class _Timed:
 
 
 class _Dialled(_Timed):
-    """Also dials by itself: the name looked up and every address tried within the deadline."""
+    """A connection that also dials by itself: it looks up the name and tries every address within the deadline."""
 
     host: str
     port: int
@@ -250,7 +251,7 @@ class _Dialled(_Timed):
             raise NewConnectionError(self, "failed") from error  # type: ignore[arg-type]
 
     def _first_reached(self, addresses: list[Any]) -> socket.socket:
-        """The first address that answers, each given its share of the time, as in Go's dialer."""
+        """A socket to the first address that answers; each gets its share of the time, as in Go's dialer."""
         error: OSError = OSError("the name has no address")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             left = _left(self._deadline)
@@ -291,13 +292,13 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, **options, **self._options)
 
     def cert_verify(self, *_: Any) -> None:
-        """Nothing: requests would put its own CA bundle in place of the cluster's CA here."""
+        """Do nothing: requests would replace the cluster's CA by its own bundle here."""
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
         return self._pool
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Only what :class:`Reply` reads: no cookies, no encodings."""
+        """A response with only the fields that :class:`Reply` reads: no cookies, no encodings."""
         response = requests.Response()
         response.raw, response.status_code, response.request = resp, resp.status, req
         return response
@@ -314,8 +315,8 @@ class _Adapter(HTTPAdapter):
     def _proxy_manager(self, proxy: str) -> Any:
         options = dict(self._options)
         if proxy.startswith("https:"):
-            # As in Go, a proxy's own certificate is checked against the cluster's CA; against the system's as well,
-            # because that is who signs a company's proxy.
+            # As in Go, a proxy's own certificate is checked against the cluster's CA. The system's trust store counts
+            # as well, since a company's proxy is usually signed by a CA in it.
             options["proxy_ssl_context"] = tls_context(self._connection, None, with_system=True)
         try:
             return self.proxy_manager_for(_as_go(proxy), **options)
@@ -328,12 +329,12 @@ class _Adapter(HTTPAdapter):
 
 
 def _as_go(proxy: str) -> str:
-    """Go lets a socks5 proxy look up names; urllib3 calls that socks5h."""
+    """``proxy`` in urllib3's spelling: Go lets a socks5 proxy look up names, which urllib3 calls socks5h."""
     return proxy.replace("socks5:", "socks5h:", 1)
 
 
 def _for_requests(connection: Connection) -> dict[str, str] | None:
-    """requests needs to know of a proxy to write the whole URL into a plain HTTP request."""
+    """The ``proxies`` argument of requests, which makes it write the whole URL into a plain HTTP request."""
     proxy = connection.proxy_url
     return {urlsplit(connection.server).scheme: _as_go(proxy)} if proxy else None
 
@@ -350,7 +351,7 @@ def _pool_options(connection: Connection, certificate: Certificate | None) -> di
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
-    """No delay, and probes that find a dead peer in about a minute where a watch is silent for long."""
+    """Socket options: no delay, and keep-alive probes that detect a dead peer of a silent watch in about a minute."""
     probes = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _KEEPALIVE if hasattr(socket, name)]
     return [
         (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -360,7 +361,7 @@ def _socket_options() -> list[tuple[int, int, int]]:
 
 
 def _addresses(host: str, port: int, timeout: float | None) -> list[Any]:
-    """``getaddrinfo`` within ``timeout``: the resolver itself may wait much longer."""
+    """``getaddrinfo`` in a thread, given up after ``timeout`` seconds: the resolver itself may take much longer."""
     if is_loopback(host) or timeout is None or host.replace(".", "").isdigit():
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -390,7 +391,7 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _shut(sock: Any) -> None:
-    """End the connection under a thread that waits on it; the TLS layer is left as it is, since that thread uses it."""
+    """Shut a socket down under a thread that reads it; the TLS layer, which that thread uses, is left alone."""
     plain = getattr(sock, "socket", sock)  # urllib3's TLS inside TLS holds the socket
     with contextlib.suppress(OSError):
         socket.socket.shutdown(plain, socket.SHUT_RDWR)

@@ -1,0 +1,1 @@
+"""Kubernetes' data in our words: resources, references, metadata, field sets, patches. Pure."""

@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 from k8s_step.objects.metadata import Object, entries
 
 Fields = Mapping[str, Any]
-Path = tuple[str, ...]  # as sets have it: ("f:spec", "f:containers", 'k:{"name":"app"}', "f:image")
+Path = tuple[str, ...]  # in the notation of fieldsV1: ("f:spec", "f:containers", 'k:{"name":"app"}', "f:image")
 
 
 class Owner(NamedTuple):
-    """Whose set an entry of ``managedFields`` is. An applier has one, in whatever version it writes."""
+    """Identity of a ``managedFields`` entry.
+
+    Apply entries are one per manager regardless of apiVersion; Update entries are one per apiVersion.
+    """
 
     manager: str
     operation: str
@@ -30,14 +33,14 @@ def sets(obj: Object) -> dict[Owner, Fields]:
 
 
 def owner_of(entry: Mapping[str, Any]) -> Owner:
-    """Source: ``BuildManagerIdentifier`` in k8s.io/apimachinery's managedfields."""
+    """The identity of ``entry``. Source: ``BuildManagerIdentifier`` in k8s.io/apimachinery's managedfields."""
     operation = str(entry.get("operation") or "")
     version = "" if operation == "Apply" else str(entry.get("apiVersion") or "")
     return Owner(str(entry.get("manager") or ""), operation, str(entry.get("subresource") or ""), version)
 
 
 def union(*several: Fields) -> dict[str, Any]:
-    """The fields that are in any of them."""
+    """The fields that are in any of the sets."""
     found: dict[str, Any] = {}
     for fields in several:
         for key, below in fields.items():
@@ -46,7 +49,7 @@ def union(*several: Fields) -> dict[str, Any]:
 
 
 def without(fields: Fields, other: Fields) -> dict[str, Any]:
-    """The fields that are not in ``other``."""
+    """The fields of ``fields`` that are not in ``other``."""
     found = {}
     for key, below in fields.items():
         if key not in other:
@@ -60,14 +63,15 @@ def without(fields: Fields, other: Fields) -> dict[str, Any]:
 
 
 def common(fields: Fields, other: Fields) -> dict[str, Any]:
-    """The fields that are in both."""
+    """The fields that are in both sets."""
     return without(fields, without(fields, other))
 
 
 def extract(value: Any, fields: Fields, others: Fields) -> Any:
     """The part of ``value`` that is in ``fields``, as a body that an apply makes the same set of.
 
-    ``others`` is what other managers own: a map that is owned as such, while others own what is in it, is empty here.
+    ``others`` are the fields of other managers. A map this manager owns only as a whole (``f:x: {}``) while others own
+    its keys is extracted as ``{}``.
     Source: ``ExtractItems`` of sigs.k8s.io/structured-merge-diff, as client-go's ``ExtractInto`` uses it.
     """
     below = {key: each for key, each in fields.items() if key != "."}
@@ -83,7 +87,7 @@ def extract(value: Any, fields: Fields, others: Fields) -> Any:
 
 
 def owns(fields: Fields, path: Path) -> bool:
-    """Whether a field is in the set, or is part of one that is owned as a whole."""
+    """Whether the set holds the field at ``path``, or an ancestor of it as a whole."""
     for depth, key in enumerate(path):
         if depth and not set(fields) - {"."}:
             return True
@@ -94,7 +98,7 @@ def owns(fields: Fields, path: Path) -> bool:
 
 
 def element(item: Any, keys: Iterable[str]) -> str | None:
-    """Which of a list's keys, such as ``k:{"name":"web"}`` or ``v:"x"``, is this element's."""
+    """The key among ``keys``, such as ``k:{"name":"web"}`` or ``v:"x"``, that names the list element ``item``."""
     return next((key for key in keys if _names(key, item)), None)
 
 
@@ -118,7 +122,7 @@ def _names(key: str, item: Any) -> bool:
 
 
 def _item(item: Any, key: str, fields: Fields, others: Fields) -> Any:
-    """Who owns an element owns its keys, but for those the server filled in; who owns a field in it, need not."""
+    """One list element as extracted; its keys are added where the manager owns only fields in it."""
     found = extract(item, fields, others)
     is_named = key.startswith("k:") and not _is_in(fields)
     return {**json.loads(key[2:]), **found} if is_named else found
@@ -128,7 +132,7 @@ MISSING = object()
 
 
 def value_at(obj: Any, path: Iterable[str]) -> Any:
-    """What ``path`` leads to, or ``MISSING``."""
+    """The value at ``path``, or ``MISSING``."""
     for key in path:
         kind, _, name = key.partition(":")
         if kind == "f":

@@ -1,4 +1,4 @@
-"""Who changed what between two versions of an object, as its ``managedFields`` tell.
+"""Which field manager changed which fields between two versions of an object, by its ``managedFields``.
 
 Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
 """
@@ -32,7 +32,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field, as the API server writes it in its own messages, and who wrote it; ``None`` where it is gone."""
+    """A changed field, as the API server's messages spell it, and its writer; ``None`` where the field is gone."""
 
     field: str
     writer: Writer | None
@@ -53,19 +53,19 @@ def field_changes(before: Object, after: Object) -> list[FieldChange]:
 
 
 def overwritten(before: Object, after: Object, manager: str) -> list[FieldChange]:
-    """Of :func:`changes`, those of fields that ``manager`` owned in ``before``."""
+    """The :func:`field_changes` of fields that ``manager`` owned in ``before``."""
     own = {path_text(path) for writer, path in _owned(before) if writer.manager == manager}
     return [change for change in field_changes(before, after) if change.field in own]
 
 
 def latest(obj: Object) -> list[FieldChange]:
-    """The fields of whoever wrote last: all there is to tell where the earlier version is no longer known."""
+    """The fields of the last writer: the best guess where the earlier version of the object is not known."""
     times = [writer.time for writer, _ in _owned(obj)]
     return [FieldChange(path_text(path), writer) for writer, path in _owned(obj) if writer.time == max(times)]
 
 
 def changes_text(found: Sequence[FieldChange]) -> str:
-    """``.data.tone by night-shift (Update, 2026-11-22T10:00:00Z); .data.pitch is gone``; empty where nothing is."""
+    """Such as ``.data.tone by night-shift (Update, 2026-11-22T10:00:00Z); .data.pitch is gone``; empty for none."""
     by_writer: dict[Writer | None, list[str]] = {}
     for change in found:
         by_writer.setdefault(change.writer, []).append(change.field)
@@ -98,14 +98,14 @@ def _leaves(fields: Mapping[str, Any], path: _Path) -> Iterator[_Path]:
 
 
 def _differs(path: _Path, is_parent: bool, before: Object, after: Object) -> bool:
-    """A parent is owned for being there: what is in it belongs to whoever owns that."""
+    """Whether the field changed; a parent (``f:x: {}``) changes only by appearing or vanishing."""
     values = (value_at(before, path), value_at(after, path))
     return (values[0] is MISSING) != (values[1] is MISSING) if is_parent else values[0] != values[1]
 
 
 _IDENTITY = ("apiVersion", "kind")
-_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")  # what a manifest may say of it
-# Counted up by the server at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
+_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")  # the metadata that a manifest may set
+# An annotation that the server increments at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
 _COUNTED = "deprecated.daemonset.template.generation"
 
 
@@ -113,7 +113,7 @@ _COUNTED = "deprecated.daemonset.template.generation"
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[Path, Any, Any]]:
-    """Each field that is not alike, with both values; what the server and controllers keep is left out."""
+    """Each differing field as path, old and new value; fields kept by the server or controllers are left out."""
     fields = union(*sets(before).values(), *sets(after).values())
     return list(_differences(_content(before), _content(after), (), fields))
 
@@ -137,9 +137,9 @@ def _differences(before: Any, after: Any, path: Path, fields: Fields) -> Iterato
 
 
 def _parts(one: Any, other: Any, fields: Fields) -> dict[str, Any] | None:
-    """What it consists of, by the keys of sets; none where it counts as a whole.
+    """The parts of ``one`` by their keys in a field set; ``None`` where the value is compared as a whole.
 
-    A map or a list that is missing differs in each part of the ``other``: each may be somebody else's.
+    A missing map or list is compared key by key with the ``other`` side, since each key may have another owner.
     """
     if isinstance(one, Mapping):
         return {f"f:{key}": each for key, each in one.items()}

@@ -1,0 +1,1 @@
+"""One object written or read: apply, create, replace, patch, delete, restore, get."""

@@ -1,4 +1,4 @@
-"""What separates a live object from its manifest, as a patch that only fits the object as it was read."""
+"""The drift of a live object from its manifest, as a patch guarded by the resourceVersion that was read."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from k8s_step.operations.patch import PlannedPatch, explain_patch, send
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
 _TRIES = 5
-# A field manager that owns nothing: what the manifest does not name is then nobody's to give up.
+# Dry-run as a manager that owns nothing: with our own name the server would remove fields that the manifest dropped,
+# and they would show as drift.
 _ONLOOKER = "k8s-step-drift"
 _SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
 @dataclass(frozen=True)
 class Drift:
-    """``live`` as it was read; ``wanted``: the same with what the manifest names, merged by the server's schema."""
+    """``live`` is the object as read; ``wanted`` is ``live`` with the manifest's fields merged in by the server."""
 
     planned: Planned
     live: Object
     wanted: Object
 
     def patch(self, patch_type: PatchType) -> Any:
-        """The body, guarded by the ``resourceVersion`` that was read; empty where nothing differs."""
+        """The patch's body, guarded by the ``resourceVersion`` of ``live``; empty where nothing differs."""
         version = self.live["metadata"]["resourceVersion"]
         live, wanted = _written(self.live), _written(self.wanted)
         if patch_type is PatchType.JSON:
@@ -49,7 +50,7 @@ class Drift:
 
 
 def measure(client: Client, planned: Planned, deadline: float) -> Drift:
-    """Read the object, and ask the server's dry run what the manifest would make of it: it knows the lists' keys."""
+    """Read the object, and dry-run the manifest on the server, which knows the merge keys of lists."""
     live: Object = {}
     for _ in range(_TRIES):
         live = _read(client, planned, deadline)
@@ -60,9 +61,9 @@ def measure(client: Client, planned: Planned, deadline: float) -> Drift:
 
 
 def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOptions, deadline: float) -> Written:
-    """Send the patch. Where a controller was faster, measure again and send the same patch with a new guard.
+    """Send the patch. After a conflict with another writer, measure again and send the same patch with a new guard.
 
-    Raises :class:`ConflictError` where what is to be done has become something else than what was shown.
+    Raises :class:`ConflictError` where the drift measured again differs from the drift that was shown.
     """
     shown = _unguarded(drift.change(patch_type))
     for _ in range(_TRIES):
@@ -76,7 +77,7 @@ def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOpt
         except (ConflictError, InvalidError) as error:
             again = measure(client, drift.planned, deadline)
             if _version(again) == _version(drift):
-                raise error from None  # it was not the guard
+                raise error from None  # the conflict is not about the guard
             drift = again
     raise _restless(drift.planned)
 
@@ -100,7 +101,7 @@ def _merged(client: Client, planned: Planned, deadline: float) -> Object:
 
 
 def _written(obj: Mapping[str, Any]) -> Object:
-    """Without what the server alone sets."""
+    """``obj`` without the fields that only the server sets."""
     metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SERVERS_OWN}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 

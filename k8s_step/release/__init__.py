@@ -1,0 +1,1 @@
+"""Many objects in one run: plan, preflight, phases, following, rollback, permissions."""

@@ -27,9 +27,9 @@ _Answer = TypeVar("_Answer")
 
 
 def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int, deadline: float) -> list[Permission]:
-    """Those of ``wanted`` that the server would refuse, in their order.
+    """The permissions among ``wanted`` that the server would refuse, in their order.
 
-    A rules review may be incomplete where not RBAC alone decides: what it does not show is asked for one by one.
+    A rules review may be incomplete with authorizers other than RBAC: each permission it lacks is reviewed by itself.
     """
     namespaces = list(dict.fromkeys(one.namespace for one in wanted if one.namespace))
     shown = _gathered(namespaces, lambda namespace: _rules(client, namespace, deadline), concurrency)
@@ -65,7 +65,7 @@ def _is_allowed(client: Client, one: Permission, deadline: float) -> bool:
 
 
 def _review(client: Client, kind: str, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """A review stores nothing, so it may be asked again."""
+    """Post a review, which stores nothing and so may be repeated, and return its answer."""
     body = encode({"apiVersion": _API, "kind": kind, "spec": spec})
     request = Request("POST", f"/apis/{_API}/{kind.lower()}s", (), body, "application/json", where=kind)
     return client.send(request, deadline=deadline).body
@@ -119,7 +119,7 @@ def needed_to_run(jobs: Sequence[Planned]) -> list[Permission]:
 
 
 def rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
-    """As the rules of a Role: one a resource and set of verbs."""
+    """The permissions as the rules of a Role: one rule for each resource and set of verbs."""
     verbs: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     for one in permissions:
         verbs[one.group, one.resource, one.url, one.name].append(one.verb)
@@ -130,7 +130,7 @@ def rules(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
 
 
 def roles(permissions: Sequence[Permission], name: str) -> list[dict[str, Any]]:
-    """A ClusterRole for what is cluster-wide, and a Role for each namespace."""
+    """A ClusterRole for the cluster-wide permissions, and a Role for each namespace."""
     by_namespace: dict[str, list[Permission]] = defaultdict(list)
     for one in permissions:
         by_namespace[one.namespace].append(one)
@@ -138,7 +138,7 @@ def roles(permissions: Sequence[Permission], name: str) -> list[dict[str, Any]]:
 
 
 def bindings(made: Sequence[Mapping[str, Any]], namespace: str, service_account: str) -> list[dict[str, Any]]:
-    """Each of these roles given to a service account."""
+    """The bindings of these roles to a service account."""
     subject = {"kind": "ServiceAccount", "name": service_account, "namespace": namespace}
     return [
         {
@@ -153,7 +153,7 @@ def bindings(made: Sequence[Mapping[str, Any]], namespace: str, service_account:
 
 
 def covers(granted: Iterable[Mapping[str, Any]], one: Permission) -> bool:
-    """Whether one of these rules allows it, as the server's own RBAC reads rules."""
+    """Whether one of these rules allows the permission, as the server's own RBAC reads rules."""
     return any(_covers_url(rule, one) if one.url else _covers_resource(rule, one) for rule in granted)
 
 
@@ -164,7 +164,7 @@ def _of_object(one: Planned) -> Iterator[Permission]:
 
 
 def _of_rollback(one: Planned) -> Iterator[Permission]:
-    """What was there is patched; what the release made is deleted, and pods that hold up a StatefulSet are."""
+    """A rollback patches changed objects and deletes created ones and the pods that block a StatefulSet."""
     reference, resource = one.reference, one.resource
     if reference.kind not in KEPT:
         yield Permission(reference.namespace, resource.group, resource.plural, "delete", reference.name)
@@ -173,13 +173,13 @@ def _of_rollback(one: Planned) -> Iterator[Permission]:
 
 
 def _is_followed(one: Planned) -> bool:
-    """Whether it may not be current at once; a namespace is active from the first."""
+    """Whether the kind may need time to become current; a namespace is active at once."""
     found = compute(one.object)
     return one.reference.kind != "Namespace" and (found.state is not State.CURRENT or found.unjudged)
 
 
 def _of_evidence(one: Planned) -> Iterator[Permission]:
-    """What the verdict is seen by, besides the object itself."""
+    """The objects that the verdict and its evidence read, besides the object itself."""
     reference = one.reference
     if not _is_followed(one):
         return
@@ -197,7 +197,7 @@ def _of_evidence(one: Planned) -> Iterator[Permission]:
 
 
 def _of_claims(one: Planned) -> Iterator[Permission]:
-    """Claims that a pod may wait for: those that controllers make are named after pods that are not there yet."""
+    """The claims a pod may wait for; claims made by controllers have no names that are known before."""
     spec = one.object.get("spec") or {}
     pod = spec if one.reference.kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
     volumes = [volume for volume in pod.get("volumes") or [] if isinstance(volume, Mapping)]
@@ -209,7 +209,7 @@ def _of_claims(one: Planned) -> Iterator[Permission]:
 
 
 def _of_role(one: Planned, of_release: set[tuple[str, str, str]]) -> Iterator[Permission]:
-    """Nobody may give away what he hasn't got: who writes a role needs all it grants, who binds one may ``bind`` it.
+    """RBAC's escalation check: the writer of a role needs all that it grants, the writer of a binding needs ``bind``.
 
     Source: ``rbac`` under kubernetes' ``pkg/registry``, escalation_check.go.
     """

@@ -1,6 +1,6 @@
-"""Takes back what one run changed, and only that, once its release has failed and the evidence is gathered.
+"""Undoes the writes of one run, and only those, once its release has failed and the evidence is gathered.
 
-What was there is restored first and followed to its verdict; then what the run created goes, what others need last.
+Changed objects are restored first and followed to their verdict; then created objects are deleted, in reverse order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
-# These would refuse, or keep from running, what is restored.
+# Created objects of these kinds could refuse the restored objects, or keep them from running: delete them first.
 _IN_THE_WAY = (
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
@@ -41,17 +41,17 @@ _IN_THE_WAY = (
     "LimitRange",
     "NetworkPolicy",
 )
-_LOOK = 5.0  # seconds in which a server that was ill must answer for its objects to be taken back
+_LOOK = 5.0  # seconds in which a server that had failed must answer before a rollback begins
 _CALLS_FOR_IT = (ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
 
 
 def release_or_roll_back(
     run: Run, session: Session, seen: Sequence[Seen], written: Sequence[Written], release: Callable[[], ExitCode]
 ) -> ExitCode:
-    """What ``release`` comes to; where it fails, times out or is refused, what is in ``written`` by then is taken back.
+    """Run ``release`` and return its exit code; on failure, timeout or refusal undo every write in ``written``.
 
-    So it is where only a part of the server is ill, such as a webhook, and what was written can be read. Where the
-    server can't be reached, or the run is cancelled, it is only said what is left.
+    Writes are undone, too, where only a part of the server fails, such as a webhook, and the written objects can still
+    be read. Where the server is unreachable, or the run is cancelled, the objects left changed are only reported.
     """
     try:
         code = _told(run, release)
@@ -73,7 +73,7 @@ def release_or_roll_back(
 
 
 class Rollback:
-    """One run's way back. It has as long as the release had, counted anew."""
+    """The rollback of one run. It has a timeout of its own, as long as the release's."""
 
     def __init__(self, run: Run, session: Session, changes: Sequence[Reversal]) -> None:
         self._inputs = run.inputs
@@ -84,7 +84,7 @@ class Rollback:
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
 
     def make(self, released: ExitCode) -> ExitCode:
-        """Take everything back; ``ROLLED_BACK`` where all of it is, and what was restored is current."""
+        """Undo all writes; ``ROLLED_BACK`` where that succeeds for all and the restored objects are current."""
         first = [one for one in self._changes if one.planned.reference.kind in _IN_THE_WAY]
         rest = [one for one in self._changes if one.planned.reference.kind not in _IN_THE_WAY]
         try:
@@ -108,7 +108,7 @@ class Rollback:
         for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
             if isinstance(outcome, StoppedError):
                 outcome = Outcome("failed", "cancelled before it was known to be done")
-            elif isinstance(outcome, Exception):  # one that can't be put back does not keep the others from it
+            elif isinstance(outcome, Exception):  # the failure of one does not stop the others
                 outcome = Outcome("failed", f"{type(outcome).__name__}: {outcome}, a bug of k8s-step")
             self._settle(one, outcome)
 
@@ -122,7 +122,7 @@ class Rollback:
         return [one.target for one in self._outcomes.values() if one.word == word and one.target]
 
     def _follow(self) -> None:
-        """What was restored, to its verdict: to each one's, whatever the others come to."""
+        """Follow the restored objects, each to its own verdict even where another one fails."""
         targets = self._targets("restored")
         rollout = self._rollout(targets)
         if count := rollout.look():
@@ -190,7 +190,7 @@ class Rollback:
 
 
 def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
-    """Whatever it ended in has been told when this returns."""
+    """Run ``release`` and return its exit code; an error it raises is reported first."""
     try:
         return release()
     except ReportedError as error:
@@ -201,7 +201,7 @@ def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
 
 
 def _is_readable(session: Session, change: Reversal) -> bool:
-    """Whether the server, its storage included, answers for what was written."""
+    """Whether the server and its storage can read the written object."""
     request = Request("GET", change.planned.path, where=change.planned.where, patient=False)
     try:
         session.client.send(request, deadline=time.monotonic() + _LOOK)

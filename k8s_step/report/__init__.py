@@ -1,1 +1,1 @@
-"""The only code that writes output: logs, tables and result files."""
+"""The only code that writes output: logs, tables and result files, with all secrets masked."""

@@ -157,7 +157,7 @@ class Journal:
             output.notice(self._mask(message))
 
     def warning(self, message: str, where: str = "") -> None:
-        """A warning, told once however often the server repeats it."""
+        """Pass a warning on once, however often the server repeats it; ``where`` is empty or the place it is about."""
         if (message, where) in self._warnings:
             return
         self._warnings[message, where] = None

@@ -1,4 +1,4 @@
-"""The one way out: no line passes with a credential, and a reader who left is no reason to fail."""
+"""Streams that all output goes through: they mask credentials in every line, and a closed pipe is not an error."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from k8s_step.redaction import Redactor
 
 
 class MaskedStream:
-    """A text stream that masks credentials and never raises because of what it holds or who reads it.
+    """A text stream that masks credentials and never raises: not for its encoding, nor for a closed pipe or full disk.
 
-    What is written is made of data that was masked before, by the journal, and of what is never masked, such as names:
-    a Secret's value that looks like one is looked for no more.
+    The journal has masked the values of Secrets in its data before; names are never masked. So the stream looks for
+    credentials only, not for a Secret's value that equals a name.
 
-    ``lost`` says why not all of it got where it was to go; empty where it did, or where the reader has left.
+    ``lost`` is the reason why some text could not be written; empty where all was, or where the reader has left.
     """
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
@@ -32,11 +32,11 @@ class MaskedStream:
         self.flush()
 
     def write(self, text: str) -> None:
-        """Write ``text``, but no credential."""
+        """Write ``text`` with its credentials masked."""
         self._put(self._redactor.mask_line(text))
 
     def unmasked_line(self, text: str) -> None:
-        """Write ``text`` as it is: for a reader that is told what it must hide, and nobody else."""
+        """Write ``text`` unmasked: only for a runner's commands that register a secret to be masked."""
         self._put(f"{text}\n")
         self.flush()
 
@@ -47,14 +47,14 @@ class MaskedStream:
             self._give_up(error)
 
     def flush(self) -> None:
-        """Hand over what was written."""
+        """Flush the underlying stream."""
         try:
             self._stream.flush()
         except OSError as error:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """What is still buffered goes nowhere: else Python would try again, and again."""
+        """Discard buffered text after ``error``: otherwise Python would try to write it again at exit."""
         if not isinstance(error, BrokenPipeError):
             self.lost = error.strerror or "the stream is closed"
         with contextlib.suppress(OSError, ValueError):

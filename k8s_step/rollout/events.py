@@ -1,4 +1,4 @@
-"""Events about an object, found by its uid: newest first, each once."""
+"""Events about one object, found by its uid, newest first and without duplicates."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ EVENTS = required("v1", "Event")
 _MOST = 8
 _LONGEST = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
 _OF_CLUSTER = "default"  # where events about cluster-wide objects are kept: ``GetReference`` of k8s.io/client-go
-# Their Normal events only tell that they were scaled.
+# Normal events about these kinds only report scaling, so they are no evidence.
 _WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job")
-# A refused pod has another name at each try, and after ten tries client-go's correlator says so in front.
+# Each refused pod has a new name, so names are removed before events are counted; after ten similar events client-go
+# prefixes "(combined from similar events)".
 _POD_NAMED = re.compile(r'(pods? )"[^"]*"')
 _COMBINED = "(combined from similar events): "
 
@@ -37,29 +38,32 @@ def namespace_of(obj: Object) -> str:
 
 
 def newest_first(events: Iterable[Object]) -> list[Object]:
-    """By the time each was seen last; of one second, the server lists the newest last, by the time in their names."""
+    """Newest first, by the time each was last seen.
+
+    Times have one-second precision; on a tie the server's order (by name, which ends in the time) is reversed.
+    """
     return sorted(events, key=last_seen)[::-1]
 
 
 def is_warning(event: Object) -> bool:
-    """Whether something went wrong, as its source sees it."""
+    """Whether the event's type is ``Warning``."""
     return event.get("type") == "Warning"
 
 
 def last_seen(event: Object) -> datetime:
-    """When it was seen last, whichever of its fields says so."""
+    """The time the event was last seen, from whichever of its time fields is set."""
     series, metadata = event.get("series") or {}, event.get("metadata") or {}
     event_lines = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
     return moment(event_lines or metadata.get("creationTimestamp"))
 
 
 def message(event: Object) -> str:
-    """What it says, on one line."""
+    """The event's message on one line."""
     return " ".join(str(event.get("message", "")).removeprefix(_COMBINED).split())[:_LONGEST]
 
 
 def event_lines(events: Sequence[Object]) -> tuple[str, ...]:
-    """``12:00:03Z pod BackOff: Back-off restarting failed container (3 times)``, of what is newest first."""
+    """One line for each event, such as ``12:00:03Z pod BackOff: Back-off restarting failed container (3 times)``."""
     alike: dict[tuple[str, str, str], list[Object]] = {}
     for event in events:
         if is_warning(event) or _kind(event) not in _WORKLOADS:

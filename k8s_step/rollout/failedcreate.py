@@ -1,6 +1,6 @@
-"""Pods that may not be created: what StatefulSets, DaemonSets and Jobs tell of it by their events alone.
+"""Pods whose creation the server refuses: StatefulSets, DaemonSets and Jobs report this only by FailedCreate events.
 
-Deployments, ReplicaSets and ReplicationControllers have a condition for it, which ``readiness`` reads.
+Deployments, ReplicaSets and ReplicationControllers have a condition for refused pods, which ``readiness`` reads.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _ANSWER = 3.0  # seconds a look may take: meanwhile nothing else is judged
 
 @dataclass
 class _Lack:
-    """Since when a target has had no more than ``have`` pods, and when to look again."""
+    """A target's lack of pods: since when it has had at most ``have``, and when to read its events next."""
 
     have: int
     look: float
 
 
 class FailedCreates:
-    """Keeps in mind which targets have fewer pods than they want; asks for events once that has lasted."""
+    """Remembers which targets have fewer pods than they should; reads their events once the lack has lasted."""
 
     def __init__(self, client: Client, notice: Callable[[str], None]) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class FailedCreates:
         self._forbidden: set[str] = set()
 
     def judge(self, target: Target, pods: Iterable[Object], found: Judgement, now: float) -> Judgement:
-        """``found``; failed where no pod has come for the grace of the table, and an event says that none may."""
+        """``found``, or failed where no pod has come within the grace and an event reports that creation is refused."""
         counts = _counts(target.object) if found.state is State.IN_PROGRESS else None
         grace = target.patience.grace(REASON, FAILED_CREATE_GRACE)
         if counts is None or counts[0] >= counts[1] or math.isinf(grace):
@@ -62,11 +62,11 @@ class FailedCreates:
         return replace(found, due=min(lack.look, found.due or math.inf))
 
     def lacks(self, target: Target) -> bool:
-        """Whether it has fewer pods than it wants by now."""
+        """Whether the target has fewer pods than it should have by now."""
         return target.uid in self._lacks
 
     def refused(self, target: Target, pods: Iterable[Object]) -> str:
-        """What the newest event says that is of this generation and of after the youngest pod; empty if none is."""
+        """The message of the newest FailedCreate event of this generation, later than the youngest pod; or empty."""
         namespace = target.reference.namespace
         if namespace in self._forbidden:
             return ""
@@ -92,7 +92,7 @@ class FailedCreates:
 
 
 def _counts(obj: Object) -> tuple[int, int] | None:
-    """The pods there are and those there should be by now; ``None`` where that can't be said, or does not matter."""
+    """The pods an object has and the pods due by now; ``None`` where these are unknown or no pod is due."""
     rule = _RULES.get(str(obj.get("kind")))
     return rule(obj.get("spec") or {}, obj.get("status") or {}) if rule and observed(obj) else None
 
@@ -100,7 +100,7 @@ def _counts(obj: Object) -> tuple[int, int] | None:
 def _statefulset(spec: Object, status: Object) -> tuple[int, int] | None:
     have, wanted = int(status.get("replicas") or 0), _number(spec, "replicas", 1)
     if spec.get("podManagementPolicy") != "Parallel" and int(status.get("readyReplicas") or 0) < have:
-        return None  # one after the other: the next comes when the last is ready
+        return None  # OrderedReady: the next pod is created once the last is ready
     return have, wanted
 
 
@@ -111,7 +111,7 @@ def _daemonset(spec: Object, status: Object) -> tuple[int, int] | None:
 
 
 def _job(spec: Object, status: Object) -> tuple[int, int] | None:
-    """All pods there ever were: of those, the ones that ended badly have to be replaced."""
+    """A Job's pods so far (active, succeeded, failed) and the pods due by now: each failed pod needs a replacement."""
     succeeded, failed = int(status.get("succeeded") or 0), int(status.get("failed") or 0)
     left, parallel = _number(spec, "completions", math.inf) - succeeded, _number(spec, "parallelism", 1)
     if spec.get("suspend") or (spec.get("completions") is None and succeeded):

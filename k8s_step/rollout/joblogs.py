@@ -1,4 +1,4 @@
-"""Streams the logs of Jobs' pods as they come: a thread a run of a container, resumed after a cut, nothing twice."""
+"""Streams the logs of Jobs' pods: one thread for each run of a container, resumed after a cut, no line twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Container:
 
 @dataclass
 class Position:
-    """How far the log of a container has been told: the time of its last line, and how many lines had that time."""
+    """How far a container's log has been printed: the time of the last line, and how many lines had that time."""
 
     second: str = ""
     _last: tuple[float, int] = (0.0, 0)
@@ -51,11 +51,11 @@ class Position:
     _again: int = 0
 
     def rewind(self) -> None:
-        """A new answer begins. The API server knows seconds only, so that lines of the last one come again."""
+        """Begin a new answer. ``sinceTime`` has one-second precision, so lines of the last second come again."""
         self._again = 0
 
     def text(self, line: bytes) -> bytes | None:
-        """A line without its time; ``None`` where it has been told before."""
+        """The text of a log line without its timestamp; ``None`` where the line was printed before."""
         found = _STAMP.match(line)
         if found is None:  # the kubelet's own words, such as those on a log that has been rotated away
             return line
@@ -88,7 +88,7 @@ class _Run:
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """The run's pod and container, for messages."""
         return f"pod/{self.container.pod}"
 
 
@@ -122,7 +122,7 @@ class JobLogs:
                         self._begin(_container(pod, entry), entry, number)
 
     def finish(self) -> None:
-        """Wait for the rest of the logs of containers that have ended; then tell nothing more."""
+        """Wait for the rest of the logs of containers that have ended; then print nothing more."""
         try:
             for uid, reference in self._jobs.items():
                 self.saw(self._pods(reference, uid))
@@ -136,7 +136,7 @@ class JobLogs:
             self.stop()
 
     def stop(self) -> None:
-        """Tell nothing more, from now on. Does not wait for a reader who has stopped to read."""
+        """Print nothing more from now on. Does not wait for a reader of stdout that has stalled."""
         self._stopped.set()
         if self._lock.acquire(timeout=1.0):
             self._lock.release()
@@ -185,7 +185,7 @@ class JobLogs:
     def _to_its_end(self, run: _Run) -> None:
         """Read until the run has ended and a last answer has brought no further line.
 
-        An answer ends where the run does, but also where the kubelet or a proxy between has had enough.
+        An answer may end before the run does, when the kubelet or a proxy closes it.
         """
         pause, previous = _SHORTEST_PAUSE, run.is_previous
         while not self._stopped.is_set():

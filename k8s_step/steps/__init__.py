@@ -1,1 +1,1 @@
-"""One verb a file; each reads as its phases."""
+"""The verbs of the command line, one a file; each function reads as the verb's phases."""

@@ -1,4 +1,4 @@
-"""What a pod's own status says has gone wrong, and for how long that may last before it is fatal.
+"""The problems that a pod's own status shows, and how long each may last before it is fatal.
 
 The table is the README's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/kubelet/images/types.go``,
 ``pkg/kubelet/container/sync_result.go`` and ``pkg/kubelet/kuberuntime/kuberuntime_manager.go``.
@@ -25,7 +25,7 @@ _CRASH = "crash"
 _NOT_FATAL = ("Unschedulable", "ContainersNotReady")
 RUNNING = "Running"
 _GATES = "ReadinessGatesNotReady"  # kubelet's pkg/kubelet/status/generate.go
-# A registry that is asked too often or is down may answer yet: these win over the words below.
+# A rate-limited or unavailable registry may answer later: these words win over the ones below.
 _PASSING = re.compile(
     r"toomanyrequests|too many requests|rate limit|\b(?:429|5\d\d)\b|time(?:d )?out|no such host|refused"
     r"|invalid character",  # a proxy's HTML in place of the registry's JSON
@@ -41,7 +41,7 @@ _CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
 class Symptom:
     """One thing wrong with one container: fatal once it has lasted ``grace`` seconds.
 
-    ``family`` is what the clock of the grace runs on: ErrImagePull and ImagePullBackOff alternate, but are one.
+    ``family`` groups the reasons that share one grace period: ErrImagePull and ImagePullBackOff alternate, but are one.
     ``exit_code`` is that of the run that crashed, ``None`` where none did.
     """
 
@@ -56,12 +56,12 @@ class Symptom:
 
     @property
     def crashed(self) -> bool:
-        """Whether a run ended by itself, so that its last words are in the previous log."""
+        """Whether a run of the container ended by itself, so that its last lines are in the previous log."""
         return self.exit_code is not None
 
 
 def symptoms(pod: Object, patience: Patience = USUAL) -> list[Symptom]:
-    """All that is wrong with ``pod``, init containers first, with the graces of the table or the user's. Pure."""
+    """All problems of ``pod``, init containers first, with the graces of the table or the user's. Pure."""
     found = []
     for entry in statuses(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
@@ -77,7 +77,7 @@ def _counts(symptom: Symptom, patience: Patience) -> bool:
 
 
 def _asked_for(pod: Object, patience: Patience) -> list[Symptom]:
-    """What is fatal only to a user who says after how long."""
+    """The problems that are fatal only where the user gives a grace for them."""
     if not any(patience.asks_for(reason) for reason in _NOT_FATAL):
         return []
     found = complaint(pod)
@@ -87,10 +87,10 @@ def _asked_for(pod: Object, patience: Patience) -> list[Symptom]:
 
 
 def complaint(pod: Object) -> Symptom | None:
-    """The best explanation of why ``pod`` is not there yet, fatal or not; ``None`` when it is ready or done.
+    """The best explanation of why ``pod`` is not yet ready or done, fatal or not; ``None`` when it is.
 
-    For a release that has failed or timed out: a container that ended, else unschedulable, else unready. A Job's pod is
-    not there before it is done: while it runs, its reason is ``Running``.
+    For a release that has failed or timed out: an ended container, else unschedulable, else unready. A Job's pod counts
+    only once it is done, so a running one is explained as ``Running``.
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Succeeded":
@@ -146,7 +146,7 @@ def waiting_for(pod: Object) -> str:
 
 
 def _waits(entry: Status) -> str:
-    """The reason for which a container waits; empty where it doesn't."""
+    """The reason a container is waiting; empty where it is not waiting."""
     return str(((entry.get("state") or {}).get("waiting") or {}).get("reason") or "")
 
 
@@ -177,7 +177,7 @@ def _at_once(reason: str) -> Callable[[Status, str], Symptom]:
 
 
 def _image(reason: str) -> Callable[[Status, str], Symptom]:
-    """A tag that is not there stays away; a registry that is busy may answer yet."""
+    """The grace for an image problem: a missing tag stays missing, a busy registry may answer later."""
 
     def rule(entry: Status, message: str) -> Symptom:
         words = _without(message, str(entry.get("image") or ""))
@@ -188,7 +188,7 @@ def _image(reason: str) -> Callable[[Status, str], Symptom]:
 
 
 def _without(message: str, image: str) -> str:
-    """The message less names and URLs, whose words (``:503``, ``timeout-proxy``, ``/invalid``) mean nothing here."""
+    """``message`` without names and URLs, which may hold misleading words (``:503``, ``timeout-proxy``)."""
     repository, _, _ = image.partition("@")
     for name in (image, repository, repository.rpartition(":")[0]):
         message = message.replace(name, "") if name else message

@@ -1,0 +1,1 @@
+"""One log format of ``--log-format`` a file, and the choice between them."""

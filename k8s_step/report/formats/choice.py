@@ -1,4 +1,4 @@
-"""Which outputs a run has: what the user asked for, or what the CI system it runs in reads best."""
+"""Chooses the outputs of a run: the user's ``--log-format``, or the format that suits the CI system."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def outputs(
 
 
 def refuse(result: Result, surroundings: Surroundings, redactor: Redactor, report: str | None) -> None:
-    """Tell an error that ended the run before it had any output."""
+    """Report an error that ended the run before its outputs were made."""
     log = MaskedStream(sys.stderr, redactor)
     if surroundings.system is System.GITHUB:
         log.line(github.command("error", result.message, title="k8s-step"))
@@ -66,14 +66,14 @@ def _gitlab(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -
 
 
 def _json(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
-    """``##[`` can only stand in a string, where JSON lets it be written otherwise."""
+    """On GitHub, ``##[`` (a runner's command, in JSON always inside a string) is written with a Unicode escape."""
     if surroundings.system is System.GITHUB:
         return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data.line)
     return JsonLines(log.line, data.line)
 
 
 def _style_of_data(surroundings: Surroundings) -> Style:
-    """Colours where stdout itself is a screen: what is piped elsewhere is not for eyes."""
+    """Colours for stdout only where stdout is a terminal, not a pipe or a file."""
     return colour if sys.stdout.isatty() and surroundings.has_colours else no_style
 
 
