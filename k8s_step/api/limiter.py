@@ -10,9 +10,9 @@ from contextlib import contextmanager
 class Limiter:
     """At most ``limit`` callers inside; halved when throttled, then up again one by one as requests go well.
 
-    >>> gate = Gate(8)
-    >>> with gate.slot(): gate.throttled(gate.epoch)
-    >>> gate.limit
+    >>> limiter = Limiter(8)
+    >>> with limiter.slot(): limiter.throttled(limiter.epoch)
+    >>> limiter.limit
     4
     """
 
