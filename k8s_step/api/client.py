@@ -34,7 +34,7 @@ from k8s_step.connection.ailments import (
     ailment_of,
     api_service,
 )
-from k8s_step.connection.credentials import Certificate, Credential, Credentials, credentials_of
+from k8s_step.connection.credentials import Certificate, Credential, Credentials, Renewed, credentials_of
 from k8s_step.connection.faults import Fault
 from k8s_step.connection.idtoken import IdToken
 from k8s_step.connection.oidc import why_refused
@@ -74,7 +74,8 @@ class Client:
     """One cluster's API, for any number of threads.
 
     ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
-    reached and when it is back. ``headers`` go with every request.
+    reached and when it is back. ``headers`` go with every request. ``credentials`` are used instead of those of the
+    connection's user.
     """
 
     def __init__(
@@ -89,11 +90,12 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         dice: Callable[[], float] = random.random,
         sleep: Callable[[float], object] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         redactor = redactor or Redactor()
         redactor.add(urlsplit(connection.proxy_url or "").password)
         self.connection = connection
-        self._credentials = _credentials(connection, redactor)
+        self._credentials = credentials or _credentials(connection, redactor)
         self._headers = _own_headers(connection, headers, redactor)
         self._compression = "identity" if _is_near(connection) else "gzip"
         self._gate = Limiter(concurrency)
@@ -173,9 +175,10 @@ class Client:
                 return attempt(request, credential, tries.deadline)
             except ApiError as error:
                 if error.code != 401:
+                    error.hint = error.hint or self._next_move(error.code)
                     raise
                 if tries.has_refreshed or not self._credentials.refresh(credential):
-                    error.hint = _why_refused(credential) or error.hint
+                    error.hint = self._next_move(401) or _why_refused(credential) or error.hint
                     raise
                 tries.has_refreshed = True
             except Trouble as trouble:
@@ -188,6 +191,9 @@ class Client:
                 tries.is_late = True
                 before = tries.telling or self._outages.trouble
                 raise (self._given_up(before, tries, request.patient, request.where) if before else error) from None
+
+    def _next_move(self, code: int) -> str | None:
+        return self._credentials.next_move(code) if isinstance(self._credentials, Renewed) else None
 
     def _credential(self) -> Credential:
         try:

@@ -235,6 +235,14 @@ class Renewed(ABC):
     def obtain(self) -> tuple[Credential, float]:
         """A new credential, and its expiry in seconds since the epoch. Raises :class:`StepError`."""
 
+    def next_move(self, code: int) -> str | None:
+        """What to look at where the server answers ``code`` (401, 403) to the last one; ``None``: nothing known."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what runs to get one, from any thread."""
+
     def current(self) -> Credential:
         with self._lock:
             if self._credential is None or self._clock() >= self._renew_at:

@@ -92,7 +92,7 @@ class _Places:
 def _check(options: ConnectionOptions) -> None:
     """Refuse options that contradict each other."""
     tokens = {"--token": options.token, "--token-file": options.token_file, "--oidc-audience": options.oidc_audience}
-    given = [name for name, value in tokens.items() if value]
+    given = [name for name, value in tokens.items() if value] + ([options.login] if options.login else [])
     if len(given) > 1:
         hint = "give one of them; a K8S_ variable counts as well"
         raise InputError(f"{' and '.join(given)} contradict each other", hint=hint)
@@ -356,7 +356,7 @@ def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User 
         return User(id_token=github(options.oidc_audience, environ))
     if options.token or options.token_file:
         return User(token=_stripped(options.token), token_file=options.token_file)
-    return None
+    return User() if options.login else None
 
 
 def _overridden(found: Connection, options: ConnectionOptions) -> Connection:

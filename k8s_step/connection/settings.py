@@ -12,7 +12,7 @@ class ConnectionOptions:
 
     ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
     variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names the setting that
-    gave the server.
+    gave the server. ``login`` is the option that names a cloud's cluster, whose login is the credential.
     """
 
     server: str | None = None
@@ -27,11 +27,12 @@ class ConnectionOptions:
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
     server_origin: str = "--server or K8S_API"
+    login: str | None = None
 
     @property
     def has_identity(self) -> bool:
         """Whether the options hold a credential, so that none is needed from a kubeconfig."""
-        return bool(self.token or self.token_file or self.oidc_audience)
+        return bool(self.token or self.token_file or self.oidc_audience or self.login)
 
 
 @dataclass(frozen=True)

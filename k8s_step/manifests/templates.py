@@ -23,10 +23,12 @@ CREDENTIALS = frozenset(
     [
         *("K8S_TOKEN", "K8S_TOKEN_FILE", "K8S_KUBECONFIG", "K8S_CA", "K8S_HEADER", "K8S_HEADERS", "KUBECONFIG"),
         *("INPUT_TOKEN", "INPUT_TOKEN_FILE", "INPUT_KUBECONFIG", "INPUT_CA", "INPUT_HEADER", "INPUT_HEADERS"),
-        *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"),
+        *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "K8S_ID_TOKEN"),
+        *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AZURE_CLIENT_SECRET"),
     ]
 )
 """The step's own credentials in the environment; templates do not get them."""
+_SECRET = ("K8S_TOKEN", "INPUT_TOKEN", "K8S_KUBECONFIG", "K8S_ID_TOKEN", "INPUT_ID-TOKEN")  # under another name, too
 _NESTED = 8  # levels of ${A:-${B:-…}}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EXPRESSION = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:[-?])(.*))?\}", re.DOTALL)
@@ -102,7 +104,7 @@ class Values:
         return name in CREDENTIALS or (bool(value) and value in self._secrets())
 
     def _secrets(self) -> set[str]:
-        return {self.environment.get(name, "") for name in ("K8S_TOKEN", "INPUT_TOKEN", "K8S_KUBECONFIG")} - {""}
+        return {self.environment.get(name, "") for name in _SECRET} - {""}
 
     def _refusal(self, name: str) -> InputError:
         return InputError(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
+from k8s_step.clouds import CloudOptions
+from k8s_step.connection.credentials import Credentials
 from k8s_step.connection.lookup import resolve
-from k8s_step.connection.settings import ConnectionOptions
+from k8s_step.connection.settings import Connection, ConnectionOptions
 from k8s_step.inputs import Inputs, headers
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
@@ -40,13 +42,16 @@ class Session:
 
 
 def open_session(run: Run) -> Session:
-    """Find the cluster and tell the user which one it is. Sends nothing yet. Raises :class:`InputError`."""
+    """Find the cluster and tell the user which one it is. Raises :class:`StepError`.
+
+    Sends nothing to it yet; a cloud is asked where its cluster is.
+    """
     inputs = run.inputs
     extra = headers(inputs.header)
     secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     run.redactor.add(*secret, *words)
-    connection = resolve(_options(inputs), run.environ)
+    connection, credentials = _way(run)
     namespace = connection.namespace or "default"
     client = Client(
         connection,
@@ -55,11 +60,45 @@ def open_session(run: Run) -> Session:
         headers=extra,
         redactor=run.redactor,
         notice=run.journal.notice,
+        credentials=credentials,
     )
     run.journal.connected(connection.server, connection.origin, namespace, connection.context)
     for warning in connection.warnings:
         run.journal.warning(warning)
     return Session(client, Discovery(client, time.monotonic() + inputs.timeout), namespace)
+
+
+def _way(run: Run) -> tuple[Connection, Credentials | None]:
+    """The connection, and what gives its credentials where that is a cloud's login."""
+    options, cloud = _options(run.inputs), _cloud(run.inputs)
+    if cloud.names_cluster:
+        from k8s_step.clouds.lookup import to_cluster
+
+        return to_cluster(cloud, options, run.environ, run.redactor)
+    connection = resolve(options, run.environ)
+    if connection.user.exec_plugin is None:
+        return connection, None
+    from k8s_step.clouds.lookup import without_plugin
+
+    return without_plugin(connection, cloud, run.environ, run.redactor)
+
+
+def _cloud(inputs: Inputs) -> CloudOptions:
+    return CloudOptions(
+        eks_cluster=inputs.eks_cluster,
+        aws_region=inputs.aws_region,
+        aws_role_arn=inputs.aws_role_arn,
+        aws_role_origin=inputs.sources.get("aws_role_arn", ""),
+        gke_cluster=inputs.gke_cluster,
+        gke_endpoint=inputs.gke_endpoint,
+        gcp_workload_identity_provider=inputs.gcp_workload_identity_provider,
+        gcp_service_account=inputs.gcp_service_account,
+        aks_cluster=inputs.aks_cluster,
+        aks_admin=inputs.aks_admin,
+        azure_client_id=inputs.azure_client_id,
+        azure_tenant_id=inputs.azure_tenant_id,
+        id_token=inputs.id_token,
+    )
 
 
 def _options(inputs: Inputs) -> ConnectionOptions:

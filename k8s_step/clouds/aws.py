@@ -1,0 +1,300 @@
+"""Keys for AWS, as its SDKs look for them: the environment, an ID token for a role, the container's or machine's own.
+
+Source: the STS, EKS Pod Identity and IMDSv2 documentation of AWS; the order is that of botocore's chain.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from k8s_step.clouds import CloudOptions, identity
+from k8s_step.clouds.calls import Call, Caller
+from k8s_step.clouds.identity import Identity
+from k8s_step.clouds.sigv4 import Keys, Scope, signed_headers
+from k8s_step.errors import InputError, StepError, UnauthorizedError, UnreachableError
+
+AUDIENCE = "sts.amazonaws.com"
+_ROLE = "AWS_ROLE_ARN"
+EARLY = 300.0  # seconds before their end that keys are obtained again, if they live long enough
+_SESSION_SECONDS = 3600
+_CONTAINER = "http://169.254.170.2"
+_MACHINE = "http://169.254.169.254/latest"
+_MACHINE_PATIENCE = 2.0  # seconds: elsewhere nobody answers there at all
+# Partitions with a domain of their own. Source: partitions.json of botocore.
+_DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
+}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+
+
+@dataclass(frozen=True)
+class AwsLogin:
+    """Who to be: ``role`` by an ID token, or assumed with other keys; ``then`` is assumed on top of all.
+
+    ``is_ambient``: the role is of ``AWS_ROLE_ARN``, which as with the SDKs does not count beside keys.
+    """
+
+    region: str
+    role: str | None = None
+    is_ambient: bool = False
+    then: str | None = None
+    session: str = "k8s-step"
+    id_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, cloud: CloudOptions, environ: Mapping[str, str], region: str, then: str | None = None) -> AwsLogin:
+        """What the options and the environment say."""
+        is_ambient = cloud.aws_role_origin in ("", _ROLE)
+        role = cloud.aws_role_arn or environ.get(_ROLE, "").strip() or None
+        session = environ.get("AWS_ROLE_SESSION_NAME", "").strip() or "k8s-step"
+        return cls(region, role, is_ambient, then, session, cloud.id_token)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where keys come from: ``origin`` is for the log."""
+
+    origin: str
+    obtain: Callable[[], Keys] = field(repr=False)
+
+
+def host(service: str, region: str) -> str:
+    """The host of a region's service."""
+    domain = next((domain for prefix, domain in _DOMAINS.items() if region.startswith(prefix)), "amazonaws.com")
+    return f"{service}.{region}.{domain}"
+
+
+class KeyChain:
+    """The keys in use, obtained again before they end; thread-safe. ``origin`` says in the log whose they are."""
+
+    def __init__(self, login: AwsLogin, caller: Caller, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: Keys | None = None
+        self._renew_at = 0.0
+        source = _source(login, caller, clock)
+        self.origin, self._obtain = source.origin, source.obtain
+
+    def current(self) -> Keys:
+        """Keys that are good now. Raises :class:`StepError`."""
+        with self._lock:
+            if self._keys is None or self._clock() >= self._renew_at:
+                self._keys = self._renewed(self._keys)
+            return self._keys
+
+    def forget(self) -> None:
+        """Obtain others next time: these were refused."""
+        with self._lock:
+            self._renew_at = 0.0
+
+    def _renewed(self, before: Keys | None) -> Keys:
+        now = self._clock()
+        try:
+            keys = self._obtain()
+        except StepError:
+            if before is None or now >= before.ends:
+                raise
+            keys = before  # while they last
+        self._renew_at = max(keys.ends - min(EARLY, (keys.ends - now) / 5), now) if keys.ends > now else now
+        return keys
+
+
+def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Source:
+    """The first source that is there."""
+    environ = caller.environ
+    chain = _Chain(login, caller, clock)
+    found = _environment(caller)
+    if found is not None:
+        return chain.on_top(found, None if login.is_ambient else login.role)
+    role = login.role or login.then
+    token = identity.find(caller, login.id_token, AUDIENCE, environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    if role and token:
+        return chain.on_top(chain.by_identity(role, token), login.then if login.role else None)
+    if environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+        return chain.on_top(_Source("the container's role", chain.of_container), login.role)
+    return chain.on_top(_Source("the machine's role", chain.of_machine), login.role)
+
+
+def _environment(caller: Caller) -> _Source | None:
+    environ = caller.environ
+    key_id, secret = (environ.get(f"AWS_{name}", "").strip() for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    if bool(key_id) != bool(secret):
+        absent = "AWS_SECRET_ACCESS_KEY" if key_id else "AWS_ACCESS_KEY_ID"
+        raise InputError(f"{absent} is not set, and goes with the other one", where=caller.where)
+    if not key_id:
+        return None
+    token = environ.get("AWS_SESSION_TOKEN", "").strip() or None
+    caller.redactor.add(secret, token)
+    keys = Keys(key_id, secret, token)
+    return _Source("the keys of AWS_ACCESS_KEY_ID", lambda: keys)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The ways to keys that take requests."""
+
+    login: AwsLogin
+    caller: Caller
+    clock: Callable[[], float]
+
+    def on_top(self, source: _Source, role: str | None) -> _Source:
+        """``source``, or the roles that are assumed with its keys."""
+        for each in dict.fromkeys(filter(None, (role, self.login.then))):
+            source = self._assuming(each, source)
+        return source
+
+    def by_identity(self, role: str, token: Identity) -> _Source:
+        def obtain() -> Keys:
+            value = token.token()
+            form = {"RoleArn": role, "RoleSessionName": self.login.session, "WebIdentityToken": value}
+            form["DurationSeconds"] = str(_SESSION_SECONDS)
+            return self._of_sts("AssumeRoleWithWebIdentity", form, _identity_hints(role, value))
+
+        return _Source(f"{role} by {token.origin}", obtain)
+
+    def _assuming(self, role: str, source: _Source) -> _Source:
+        def obtain() -> Keys:
+            form = {"RoleArn": role, "RoleSessionName": self.login.session}
+            hints = {
+                "AccessDenied": f"may {source.origin} assume it, by their policy and by the trust policy of {role}?"
+            }
+            return self._of_sts("AssumeRole", form, hints, source.obtain())
+
+        return _Source(f"{role} by {source.origin}", obtain)
+
+    def _of_sts(self, action: str, form: Mapping[str, str], hints: Mapping[str, str], by: Keys | None = None) -> Keys:
+        """Keys of an action of STS, signed with ``by`` where that takes keys."""
+        url = f"https://{host('sts', self.login.region)}/"
+        body = urlencode({"Action": action, "Version": "2011-06-15", **form}).encode()
+        headers = dict(_FORM)
+        if by is not None:
+            moment = datetime.fromtimestamp(self.clock(), UTC)
+            headers = signed_headers("POST", url, headers, body, by, Scope(self.login.region, "sts", moment))
+        call = Call("AWS STS", action, "POST", url, headers, body, {**KEY_HINTS, **hints})
+        raw = self.caller.send(call).decode(errors="replace")
+        fields = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        values = {name: _element(raw, name) for name in fields}
+        return self._keys(call, values, "SessionToken")
+
+    def of_container(self) -> Keys:
+        """ECS, EKS Pod Identity, CodeBuild: an endpoint that the container's environment names."""
+        environ = self.caller.environ
+        relative = environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "").strip()
+        url = f"{_CONTAINER}{relative}" if relative else environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"].strip()
+        token = self._container_token()
+        self.caller.redactor.add(token)
+        call = Call(
+            "the container's credential endpoint", "keys", "GET", url, {"Authorization": token} if token else {}
+        )
+        return self._keys(call, self.caller.ask(call), "Token")
+
+    def _container_token(self) -> str:
+        environ = self.caller.environ
+        path = environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+        if not path:
+            return environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "").strip()
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            message = f"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names {path}, which can't be read"
+            raise InputError(message, where=self.caller.where) from None
+
+    def of_machine(self) -> Keys:
+        """The instance profile, by IMDSv2."""
+        if self.caller.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+            raise self._nothing("AWS_EC2_METADATA_DISABLED is true")
+        try:
+            token = self._of_metadata("PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"})
+            asked = {"X-aws-ec2-metadata-token": token}
+            path = "meta-data/iam/security-credentials/"
+            profile = self._of_metadata("GET", path, asked).split("\n")[0].strip()
+            call = self._metadata_call("GET", f"{path}{profile}", asked)
+            return self._keys(call, self.caller.ask(call), "Token")
+        except (UnreachableError, UnauthorizedError):
+            raise self._nothing("no answer, or no instance profile") from None
+
+    def _of_metadata(self, method: str, path: str, headers: Mapping[str, str]) -> str:
+        return self.caller.send(self._metadata_call(method, path, headers)).decode(errors="replace").strip()
+
+    def _metadata_call(self, method: str, path: str, headers: Mapping[str, str]) -> Call:
+        body = b"" if method == "PUT" else None
+        url = f"{_MACHINE}/{path}"
+        operation = "keys"
+        return Call(
+            "the machine's metadata service",
+            operation,
+            method,
+            url,
+            headers,
+            body,
+            timeout=_MACHINE_PATIENCE,
+            patient=False,
+        )
+
+    def _nothing(self, machine: str) -> InputError:
+        """Nothing anywhere: every place that was looked at."""
+        role = self.login.role or self.login.then
+        token = identity.missing(self.caller) if role else "no role is named: --aws-role-arn"
+        return InputError(
+            "no credentials for AWS. Looked at AWS_ACCESS_KEY_ID: not set; AWS_WEB_IDENTITY_TOKEN_FILE and the CI's "
+            f"ID token: {token}; AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI: not set; the machine's "
+            f"metadata service: {machine}",
+            where=self.caller.where,
+        )
+
+    def _keys(self, call: Call, found: Mapping[str, Any], token_name: str) -> Keys:
+        key_id, secret, token = (str(found.get(name) or "") for name in ("AccessKeyId", "SecretAccessKey", token_name))
+        self.caller.redactor.add(secret, token)
+        if not key_id or not secret:
+            raise self.caller.misanswered(call)
+        keys = Keys(key_id, secret, token or None)
+        ends = seconds(found.get("Expiration"))
+        return keys if ends is None else replace(keys, ends=ends)
+
+
+KEY_HINTS = {
+    "ExpiredToken": "the keys have ended: get them in the same job, shortly before",
+    "InvalidClientTokenId": "the keys are unknown: are they of this account and partition, with their session token?",
+    "UnrecognizedClientException": "the keys are unknown: are they of this account, with their session token?",
+    "SignatureDoesNotMatch": "does the secret belong to the key, and is this machine's clock right?",
+}
+
+
+def _identity_hints(role: str, token: str) -> dict[str, str]:
+    told = identity.described(token)
+    return {
+        "Incorrect token audience": f"the provider in IAM must list the audience {AUDIENCE}; {told}",
+        "No OpenIDConnect provider found": f"the account of {role} has no OIDC provider for that issuer; {told}",
+        "AccessDenied": f"the trust policy of {role} must allow this job, and the role must exist; {told}",
+        "InvalidIdentityToken": told,
+        "ExpiredTokenException": f"the ID token has ended; {told}",
+        "ValidationError": "is --aws-role-arn the ARN of a role?",
+    }
+
+
+def seconds(timestamp: Any) -> float | None:
+    """An RFC 3339 time in seconds since the epoch; ``None`` where it is none."""
+    try:
+        moment = datetime.fromisoformat(str(timestamp))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _element(text: str, name: str) -> str:
+    """The text of an XML element that holds neither others nor escapes: an identifier, base64 or a time."""
+    found = re.search(rf"<{name}>\s*([^<]*?)\s*</{name}>", text)
+    return found[1] if found else ""

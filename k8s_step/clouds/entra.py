@@ -1,0 +1,166 @@
+"""Microsoft Entra's access tokens for an application: with the CI's ID token, a federated token file or a secret.
+
+Source: the client credentials flow of Microsoft's identity platform; Azure/kubelogin for names and their order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+
+from k8s_step.clouds import CloudOptions, identity
+from k8s_step.clouds.calls import Call, Caller
+from k8s_step.connection.credentials import Credential, Renewed, bearer
+from k8s_step.errors import InputError
+
+AUDIENCE = "api://AzureADTokenExchange"
+AUTHORITY = "login.microsoftonline.com"
+AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the application of AKS, the same everywhere
+AUTHORITIES = {
+    "azurepubliccloud": AUTHORITY,
+    "azurecloud": AUTHORITY,
+    "azurechinacloud": "login.chinacloudapi.cn",
+    "azureusgovernmentcloud": "login.microsoftonline.us",
+    "azureusgovernment": "login.microsoftonline.us",
+}
+_MANAGERS = {
+    "login.chinacloudapi.cn": "management.chinacloudapi.cn",
+    "login.partner.microsoftonline.cn": "management.chinacloudapi.cn",
+    "login.microsoftonline.us": "management.usgovcloudapi.net",
+}
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+
+
+@dataclass(frozen=True)
+class EntraLogin:
+    """Which application of which tenant, and how it proves itself: the first of secret, file and ID token."""
+
+    client_id: str | None
+    tenant_id: str | None
+    secret: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    id_token: str | None = field(default=None, repr=False)
+    authority: str = AUTHORITY
+
+    @classmethod
+    def of(cls, cloud: CloudOptions, environ: Mapping[str, str], where: str) -> EntraLogin:
+        """What the options and the environment say. Raises :class:`InputError`."""
+        return cls(
+            cloud.azure_client_id,
+            cloud.azure_tenant_id,
+            secret=environ.get("AZURE_CLIENT_SECRET") or None,
+            token_file=environ.get("AZURE_FEDERATED_TOKEN_FILE") or None,
+            id_token=cloud.id_token,
+            authority=authority_of(environ.get("AZURE_AUTHORITY_HOST"), where),
+        )
+
+    @property
+    def manager(self) -> str:
+        """The host of Azure Resource Manager in the same cloud."""
+        return _MANAGERS.get(self.authority, "management.azure.com")
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """How the application proves itself: fields of the request's form, made anew each time."""
+
+    origin: str
+    form: Callable[[], Mapping[str, str]] = field(repr=False)
+
+
+class EntraToken(Renewed):
+    """An access token for one resource. ``origin`` says in the log whose it is."""
+
+    def __init__(
+        self, login: EntraLogin, resource: str, caller: Caller, clock: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(clock)
+        client_id, tenant_id = (_required(name, login, caller) for name in ("client_id", "tenant_id"))
+        proof = _proof(login, caller)
+        self._caller, self._proof, self._resource = caller, proof, resource
+        self._client_id = client_id
+        self._url = f"https://{login.authority}/{quote(tenant_id, safe='')}/oauth2/v2.0/token"
+        self.origin = f"application {client_id} by {proof.origin}"
+
+    def obtain(self) -> tuple[Credential, float]:
+        proof = self._proof.form()
+        scope = f"{self._resource}/.default"
+        form = {"grant_type": "client_credentials", "client_id": self._client_id, "scope": scope, **proof}
+        hints = _hints(self._client_id, proof.get("client_assertion"))
+        call = Call(
+            "Microsoft Entra",
+            f"a token for {self._resource}",
+            "POST",
+            self._url,
+            _FORM,
+            urlencode(form).encode(),
+            hints,
+        )
+        found = self._caller.ask(call)
+        token, lasts = found.get("access_token"), found.get("expires_in")
+        if not isinstance(token, str) or not token:
+            raise self._caller.misanswered(call)
+        self._caller.redactor.add(token)
+        return Credential(bearer(token, "Entra's access token")), self._clock() + float(lasts or 300)
+
+    def next_move(self, code: int) -> str | None:
+        return _NEXT_MOVES.get(code)
+
+    def close(self) -> None:
+        self._caller.close()
+
+
+_NEXT_MOVES = {
+    401: "Entra gave that token, so: is the cluster of the same tenant, and has it Entra ID integration?",
+    403: "the application needs a RoleBinding to its service principal's object ID, or an Azure RBAC role for AKS",
+}
+
+
+def authority_of(text: str | None, where: str) -> str:
+    """The host of ``AZURE_AUTHORITY_HOST``. Raises :class:`InputError`."""
+    if not text or not text.strip():
+        return AUTHORITY
+    url = urlsplit(text.strip() if "://" in text else f"https://{text.strip()}")
+    if url.scheme != "https" or not url.hostname or url.username:
+        raise InputError("AZURE_AUTHORITY_HOST is no https URL", where=where)
+    return url.netloc
+
+
+def _required(name: str, login: EntraLogin, caller: Caller) -> str:
+    value: str | None = getattr(login, name)
+    if not value or not value.strip():
+        option = f"--azure-{name.replace('_', '-')}"
+        raise InputError(f"{option} is not given, nor AZURE_{name.upper()}", where=caller.where)
+    return value.strip()
+
+
+def _proof(login: EntraLogin, caller: Caller) -> _Proof:
+    secret = login.secret
+    if secret:
+        caller.redactor.add(secret)
+        return _Proof("its secret", lambda: {"client_secret": secret})
+    token = identity.find(caller, login.id_token, AUDIENCE, login.token_file)
+    if token is None:
+        message = f"AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set, and {identity.missing(caller)}"
+        raise InputError(message, where=caller.where)
+    return _Proof(token.origin, lambda: {"client_assertion_type": _ASSERTION, "client_assertion": token.token()})
+
+
+def _hints(client_id: str, assertion: str | None) -> dict[str, str]:
+    """By the numbers that Entra's messages begin with."""
+    told = identity.described(assertion) if assertion else ""
+    return {
+        "AADSTS7000215": "the client secret is wrong: is it the secret's value, not its ID?",
+        "AADSTS7000222": "the client secret has ended: make a new one, or a federated credential, which never ends",
+        "AADSTS700212": f"the federated credential must have the audience {AUDIENCE}; {told}",
+        "AADSTS700211": f"no federated credential of {client_id} has that issuer; {told}",
+        "AADSTS700213": f"no federated credential of {client_id} has that subject; {told}",
+        "AADSTS70021": f"no federated credential of {client_id} matches; {told}",
+        "AADSTS700024": f"the ID token has ended, or is not valid yet; {told}",
+        "AADSTS700016": "is --azure-client-id an application of that tenant?",
+        "AADSTS90002": "is --azure-tenant-id right?",
+        "AADSTS500011": "that resource is not known in the tenant: is its ID right?",
+    }

@@ -1,0 +1,88 @@
+"""The ID token by which the CI says which job this is: a file, a variable, or asked of GitHub anew each time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from k8s_step.clouds.calls import Caller
+from k8s_step.connection.idtoken import IdToken
+from k8s_step.connection.oidc import REQUEST_TOKEN, URL, claims, github
+from k8s_step.errors import InputError, StepError
+
+VARIABLE = "K8S_ID_TOKEN"
+_LONGEST = 200  # characters of a claim that is shown
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where ID tokens come from: ``origin`` is for the log, ``token`` gives one."""
+
+    origin: str
+    token: Callable[[], str] = field(repr=False)
+
+
+def find(caller: Caller, given: str | None, audience: str, path: str | None) -> Identity | None:
+    """The job's ID token for ``audience``: of the file at ``path``, as ``given``, or GitHub's; ``None`` without one."""
+    if path:
+        return Identity(f"the token in {path}", lambda: _read(path, caller))
+    if given and given.strip():
+        caller.redactor.add(given)
+        return Identity("the CI's ID token", given.strip)
+    if caller.environ.get(URL, "").strip() and caller.environ.get(REQUEST_TOKEN, "").strip():
+        return Identity("GitHub's ID token", _of_github(caller, audience))
+    return None
+
+
+def missing(caller: Caller) -> str:
+    """Why there is no ID token, and the next move."""
+    if caller.environ.get("GITHUB_ACTIONS") == "true":
+        return (
+            "GitHub gives this job no ID token: it needs permissions: id-token: write, a pull request from a fork "
+            "gets none, and docker run has to pass ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN on"
+        )
+    return f"no ID token: in GitLab name one {VARIABLE} among the job's id_tokens"
+
+
+def described(token: str) -> str:
+    """Whom a JWT is of and for, for hints; none of it is secret."""
+    found = claims(token)
+    named = {"issuer": found.get("iss"), "audience": found.get("aud"), "subject": found.get("sub")}
+    words = [f"{name} {str(value)[:_LONGEST]}" for name, value in named.items() if value]
+    return f"the ID token says {', '.join(words)}" if words else "the ID token is no JWT"
+
+
+def _of_github(caller: Caller, audience: str) -> Callable[[], str]:
+    with _said_of(caller.where):
+        source = IdToken(github(audience, caller.environ), caller.redactor)
+    caller.close_with(source.close)
+
+    def ask() -> str:
+        with _said_of(caller.where):
+            credential, _ = source.obtain()
+        return (credential.authorization or "").removeprefix("Bearer ")
+
+    return ask
+
+
+def _read(path: str, caller: Caller) -> str:
+    try:
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        token = ""
+    if not token:
+        raise InputError(f"the token file {path} is not there, empty or not to be read", where=caller.where)
+    caller.redactor.add(token)
+    return token
+
+
+@contextlib.contextmanager
+def _said_of(where: str) -> Iterator[None]:
+    """Errors about GitHub's ID token name the option of the cloud's cluster."""
+    try:
+        yield
+    except StepError as error:
+        error.where = where
+        raise

@@ -1,0 +1,106 @@
+"""From the options that name a cloud's cluster to a connection, and to what gives its tokens and renews them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from k8s_step.clouds import CloudOptions, aks, eks, gke, plugins
+from k8s_step.clouds.aws import AwsLogin, KeyChain
+from k8s_step.clouds.calls import Caller
+from k8s_step.clouds.eks import EksCluster, EksToken
+from k8s_step.clouds.entra import AKS_SERVER, EntraLogin, EntraToken
+from k8s_step.clouds.gke import Place
+from k8s_step.clouds.google import GoogleLogin, GoogleToken
+from k8s_step.connection.credentials import Credentials
+from k8s_step.connection.lookup import resolve
+from k8s_step.connection.settings import Connection, ConnectionOptions
+from k8s_step.errors import InputError
+from k8s_step.redaction import Redactor
+
+Way = tuple[Connection, Credentials | None]
+
+
+def to_cluster(cloud: CloudOptions, options: ConnectionOptions, environ: Mapping[str, str], redactor: Redactor) -> Way:
+    """The way to the cluster that ``cloud`` names: asks the cloud where it is, unless a server is given.
+
+    Credentials are ``None`` where the connection itself holds them. Raises :class:`StepError`.
+    """
+    clusters = {
+        "--eks-cluster": cloud.eks_cluster,
+        "--gke-cluster": cloud.gke_cluster,
+        "--aks-cluster": cloud.aks_cluster,
+    }
+    named = [name for name, value in clusters.items() if value]
+    given = {"--kubeconfig": options.kubeconfig, "--context": options.context}
+    others = [name for name, value in given.items() if value]
+    if len(named) + len(others) > 1:
+        hint = "give one of them; a K8S_ variable counts as well"
+        raise InputError(f"{' and '.join([*named, *others])} contradict each other", hint=hint)
+    (option,) = named
+    return _CLOUDS[option](cloud, replace(options, login=option), Caller(environ, redactor, option))
+
+
+def without_plugin(connection: Connection, cloud: CloudOptions, environ: Mapping[str, str], redactor: Redactor) -> Way:
+    """A kubeconfig's way; where it names a cloud's plug-in that is not there, the step does what that would do."""
+    user = connection.user
+    plugin = user.exec_plugin
+    if plugin is None or user.token or user.token_file or user.username or user.client_certificate:
+        return connection, None
+    found = plugins.in_place_of(plugin, connection, cloud, environ, redactor)
+    if found is None:
+        return connection, None
+    program, credentials = found
+    origin = f"{connection.origin}, in place of {program}, which is not installed"
+    return replace(connection, origin=origin, user=replace(user, exec_plugin=None)), credentials
+
+
+def _eks(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way:
+    cluster = EksCluster.of(cloud.eks_cluster or "", cloud.aws_region, caller.where)
+    keys = KeyChain(AwsLogin.of(cloud, caller.environ, cluster.region), caller)
+    place = None if options.server else Place(*eks.describe(cluster, keys, caller))
+    origin = f"--eks-cluster {cluster.name} in {cluster.region}, as {keys.origin}"
+    return _connection(options, place, origin, caller), EksToken(cluster, keys, caller)
+
+
+def _gke(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way:
+    token = GoogleToken(GoogleLogin.of(cloud, caller.environ), caller)
+    name = cloud.gke_cluster or ""
+    place = None if options.server else gke.describe(name, cloud.gke_endpoint, token, caller)
+    return _connection(options, place, f"--gke-cluster {name}, as {token.origin}", caller), token
+
+
+def _aks(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way:
+    resource = aks.checked(cloud.aks_cluster or "", caller.where)
+    login = EntraLogin.of(cloud, caller.environ, caller.where)
+    if options.server:
+        token = EntraToken(login, AKS_SERVER, caller)
+        origin = f"--aks-cluster {resource.rpartition('/')[2]}, as {token.origin}"
+        return _connection(options, None, origin, caller), token
+    manager = EntraToken(login, f"https://{login.manager}", caller)
+    text = aks.kubeconfig(resource, login.manager, admin=cloud.aks_admin, token=manager, caller=caller)
+    found = resolve(replace(options, login=None, kubeconfig=text), caller.environ)
+    origin = f"--aks-cluster {resource.rpartition('/')[2]}, as {manager.origin}"
+    found = replace(found, origin=origin, context=None)
+    plugin = found.user.exec_plugin
+    if plugin is None:  # an admin, or a cluster without Entra ID: the kubeconfig holds a certificate
+        return found, None
+    token = EntraToken(login, plugins.server_id(plugin) or AKS_SERVER, caller)
+    return replace(found, user=replace(found.user, exec_plugin=None)), token
+
+
+def _connection(options: ConnectionOptions, place: Place | None, origin: str, caller: Caller) -> Connection:
+    """The server of the cloud or of the options; the options' CA counts first."""
+    if place is None:
+        origin = f"{options.server_origin}, {origin}"
+    else:
+        ca = None if options.insecure_skip_tls_verify or place.ca is None else place.ca.decode("ascii", "replace")
+        options = replace(options, server=place.server, ca=options.ca or ca)
+    return resolve(replace(options, server_origin=origin), caller.environ)
+
+
+_CLOUDS: dict[str, Callable[[CloudOptions, ConnectionOptions, Caller], Way]] = {
+    "--eks-cluster": _eks,
+    "--gke-cluster": _gke,
+    "--aks-cluster": _aks,
+}
