@@ -269,6 +269,8 @@ KEY_HINTS = {
     "ExpiredToken": "the keys have ended: get them in the same job, shortly before",
     "InvalidClientTokenId": "the keys are unknown: are they of this account and partition, with their session token?",
     "UnrecognizedClientException": "the keys are unknown: are they of this account, with their session token?",
+    "ExpiredTokenException": "the keys have ended: get them in the same job, shortly before",
+    "InvalidSignatureException": "does the secret belong to the key, and is this machine's clock right?",
     "SignatureDoesNotMatch": "does the secret belong to the key, and is this machine's clock right?",
 }
 

@@ -9,9 +9,12 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from k8s_step.connection.oidc import claims
 from tests.controlplane.pki import Authority
 from tests.unit.loopback import Exchange, Loopback, server_tls
 
@@ -53,6 +56,22 @@ class Issuers:
         }
         signed = f"{_packed({'alg': 'RS256', 'kid': _KEY_ID, 'typ': 'JWT'})}.{_packed(said)}"
         return f"{signed}.{_base64(self._key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
+
+    def verified(self, token: str) -> dict[str, Any] | None:
+        """What a token says, where it is signed with this key."""
+        signed, _, signature = token.rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+        try:
+            self._key.public_key().verify(raw, signed.encode(), padding.PKCS1v15(), SHA256())
+        except InvalidSignature:
+            return None
+        return claims(token)
+
+    @property
+    def public_key(self) -> bytes:
+        """What others verify the tokens with, PEM."""
+        key = self._key.public_key()
+        return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     def _answer(self, exchange: Exchange) -> None:
         name, _, document = exchange.target.lstrip("/").partition("/")
