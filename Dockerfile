@@ -21,9 +21,10 @@ RUN python -m pip install --no-compile --no-deps --no-build-isolation --prefix /
 
 FROM base AS root
 # Jenkins ends an aborted step with the ps and kill of the container it runs in (docker-workflow's WithContainerStep).
+# openssl, which the CA certificates bring anyway, signs with a Google service account's key.
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends procps \
+ && apt-get install --yes --no-install-recommends openssl procps \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/* /var/log/apt /var/log/dpkg.log
 # What a step never runs goes; the rest of the standard library is compiled, which the base leaves to the first start.
 # Nor does anybody become root in a step.

@@ -34,6 +34,7 @@ from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from tests.docs.tables import ACTION, ANSWERS, README, ROOT, action, answers, readme
 
 _TEXT = README.read_text(encoding="utf-8")
+_CLOUDS = ROOT / "docs" / "clouds.md"
 _ANSWERS = ANSWERS.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
@@ -171,7 +172,7 @@ def _flags(options: Iterable[Option]) -> set[str]:
     return names | {f"--no-{option.name}" for option in options if option.negatable}
 
 
-@pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [README, _CLOUDS, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_call_what_exists(path: Path) -> None:
     commands = {command.name: command for command in COMMANDS}
     for line in _command_lines(path):
@@ -183,7 +184,7 @@ def test_examples_call_what_exists(path: Path) -> None:
         assert {word for word in words[1:] if re.match(r"--?[a-z]", word)} <= known, line
 
 
-@pytest.mark.parametrize("path", [README, *_EXAMPLES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [README, _CLOUDS, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_set_only_variables_that_exist(path: Path) -> None:
     known = {variable for option in _all_options().values() for variable in option.all_variables} | {"K8S_COMMAND"}
     known |= _DOTENV
@@ -201,7 +202,7 @@ def _steps(said: Any) -> list[dict[str, Any]]:
 
 def test_github_example_names_only_inputs_that_exist() -> None:
     known = set(yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"])
-    examples = re.findall(r"```yaml\n(.*?)```", _TEXT, re.S)
+    examples = re.findall(r"```yaml\n(.*?)```", _TEXT + _CLOUDS.read_text(encoding="utf-8"), re.S)
     steps = [step for example in examples for step in _steps(yaml.safe_load(example)) if "with" in step]
     own = [step for path in _WORKFLOWS for step in _steps(yaml.safe_load(path.read_text(encoding="utf-8")))]
     steps += [step for step in own if re.match(r"\./$|OWNER/k8s-step@", step.get("uses", ""))]
@@ -213,7 +214,7 @@ def test_github_example_names_only_inputs_that_exist() -> None:
 def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {__version__}" in changelog
-    for path in _EXAMPLES:
+    for path in (*_EXAMPLES, _CLOUDS):
         named = re.findall(r"k8s-step(?::|@v)([\d.]+\d)", path.read_text(encoding="utf-8"))
         assert set(named) <= {__version__}, path
         assert named or path.parent.name == "k8s"
@@ -237,3 +238,15 @@ def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:
     assert printed[0] in shown.splitlines()
     for line in printed[1:]:
         assert line.split("rpc error")[0] in shown, line
+
+
+def test_refusals_of_clouds_are_those_that_are_told_or_played() -> None:
+    text = _CLOUDS.read_text(encoding="utf-8")
+    table = text[text.index("## When the cloud says no") :]
+    folders = (ROOT / "k8s_step" / "clouds", ROOT / "tests" / "clouds")
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py")]
+    known = re.sub(r'"?\n\s+f?"', "", "\n".join([*sources, "Unauthorized"]))
+    words = [part for row in re.findall(r"^\| (`.*?`) \|", table, re.M) for part in re.findall("`(.*?)`", row)]
+    assert len(words) > 15
+    for part in (piece.strip("[] ") for word in words for piece in re.split("…|: ", word)):
+        assert part.removeprefix("AADSTS") in known, part
