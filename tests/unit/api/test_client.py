@@ -245,7 +245,7 @@ class TestRequests:
                 inside.add(id(exchange))
                 most = max(most, len(inside))
             with contextlib.suppress(threading.BrokenBarrierError):
-                full.wait(timeout=5)  # all three places are taken at the same time
+                full.wait(timeout=60)  # all three places are taken at the same time
             with lock:
                 inside.discard(id(exchange))
             ok(exchange)
@@ -449,7 +449,7 @@ class TestRetries:
         server = bench.server(last, ok)
         client = bench.client(server.url)
         client.send(GET)
-        assert closed.wait(5)
+        assert closed.wait(60)
         client.send(CREATE)
         assert (server.connections, bench.clock.slept) == (2, [])
 
@@ -534,29 +534,29 @@ class TestClose:
         server = bench.server(lambda exchange: (asked.set(), server.ended.wait(30)))
         client = bench.client(server.url, own_sleep=True)
         ended = in_background(lambda: client.send(GET))
-        assert asked.wait(5)
+        assert asked.wait(60)
         client.close()
-        assert isinstance(ended.get(timeout=5), StoppedError)
+        assert isinstance(ended.get(timeout=60), StoppedError)
 
     def test_ends_a_pause(self, bench: Bench) -> None:
         asked = threading.Event()
         server = bench.server(lambda exchange: (replying(429, None, "Retry-After: 600")(exchange), asked.set()))
         client = bench.client(server.url, own_sleep=True)
         ended = in_background(lambda: client.send(GET, deadline=float("inf")))
-        assert asked.wait(5)
+        assert asked.wait(60)
         client.close()
-        assert isinstance(ended.get(timeout=5), StoppedError)
+        assert isinstance(ended.get(timeout=60), StoppedError)
 
     def test_ends_those_who_wait_for_a_place(self, bench: Bench) -> None:
         asked = threading.Event()
         server = bench.server(lambda exchange: (asked.set(), server.ended.wait(30)))
         client = bench.client(server.url, own_sleep=True, concurrency=1)
         first = in_background(lambda: client.send(GET))
-        assert asked.wait(5)
+        assert asked.wait(60)
         second = in_background(lambda: client.send(GET))
         client.close()
-        assert isinstance(first.get(timeout=5), StoppedError)
-        assert isinstance(second.get(timeout=5), StoppedError)
+        assert isinstance(first.get(timeout=60), StoppedError)
+        assert isinstance(second.get(timeout=60), StoppedError)
 
     def test_ends_a_plugin(self, bench: Bench, tmp_path: Path) -> None:
         plugin = tmp_path / "plugin"
@@ -567,7 +567,7 @@ class TestClose:
         ended = in_background(lambda: client.send(GET))
         poll((tmp_path / "plugin.runs").exists, "the plugin")
         client.close()
-        assert isinstance(ended.get(timeout=5), StoppedError)
+        assert isinstance(ended.get(timeout=60), StoppedError)
 
     def test_ends_a_handshake(self, bench: Bench, authority: Authority) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -578,7 +578,7 @@ class TestClose:
             with accepted:
                 accepted.recv(1)  # it has begun
                 client.close()
-                assert isinstance(ended.get(timeout=5), StoppedError)
+                assert isinstance(ended.get(timeout=60), StoppedError)
 
     def test_nothing_is_sent_afterwards(self, bench: Bench) -> None:
         server = bench.server(ok)
@@ -599,7 +599,7 @@ class TestStreams:
             for line in (b"one", b"two"):
                 exchange.chunk(line + b"\n")
                 # The next line is not sent before the client has this one.
-                assert read.get(timeout=5) == line
+                assert read.get(timeout=60) == line
             exchange.chunk(b"thr")
             exchange.chunk(b"ee\nfour\n\nlast")
             exchange.chunk(b"")
@@ -645,9 +645,9 @@ class TestStreams:
         stream = bench.client(server.url).stream(GET)
         lines: queue.Queue[bytes] = queue.Queue()
         ended = in_background(lambda: [lines.put(line) for line in stream])
-        assert lines.get(timeout=5) == b"one"
+        assert lines.get(timeout=60) == b"one"
         stream.close()
-        assert ended.get(timeout=5) == [None]
+        assert ended.get(timeout=60) == [None]
 
     def test_close_over_tls(self, bench: Bench, authority: Authority) -> None:
         server = bench.server(
@@ -658,9 +658,9 @@ class TestStreams:
         stream = client.stream(GET)
         lines: queue.Queue[bytes] = queue.Queue()
         ended = in_background(lambda: [lines.put(line) for line in stream])
-        assert lines.get(timeout=5) == b"one"
+        assert lines.get(timeout=60) == b"one"
         client.close()
-        assert ended.get(timeout=5) == [None]
+        assert ended.get(timeout=60) == [None]
 
     @pytest.mark.parametrize(
         "cut_off",
@@ -930,7 +930,7 @@ def tunnel(port: int) -> Handler:
             back = threading.Thread(target=pump, args=(onward, exchange.sock), daemon=True)
             back.start()
             pump(exchange.sock, onward)
-            back.join(5)
+            back.join(60)
 
     return handler
 
