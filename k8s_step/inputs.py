@@ -60,6 +60,8 @@ class Inputs:
     object: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     vars_file: tuple[str, ...] = ()
+    no_template: bool = False
+    no_template_file: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     force_conflicts: bool = False
     dry_run: bool = False

@@ -139,9 +139,18 @@ _MANIFESTS = (
         commas=True,
     ),
     Option("recursive", "look into folders within folders", "switch", False, short="R"),
-    Option("var", "a value for ${K} in manifests (repeatable)", "list", (), metavar="K=V"),
+    Option("var", "a value for ${K}; K alone takes the environment's (repeatable)", "list", (), metavar="K=V"),
     Option(
         "vars-file", "file of values: YAML, JSON or K=V lines (repeatable)", "list", (), metavar="PATH", commas=True
+    ),
+    Option("no-template", "leave ${…} and *.j2 as they are written", "switch", False),
+    Option(
+        "no-template-file",
+        "the same for the files that match, such as 'dashboards/*.json' (repeatable)",
+        "list",
+        (),
+        metavar="GLOB",
+        commas=True,
     ),
     Option(
         "image", "use REF wherever the image NAME is named (repeatable)", "list", (), metavar="NAME=REF", commas=True
@@ -275,7 +284,7 @@ _PATCH = (
 )
 PATCH = (
     *_PATCH,
-    *(option for option in _MANIFESTS if option.name in ("var", "vars-file")),
+    *(option for option in _MANIFESTS if option.name in ("var", "vars-file", "no-template")),
     *(option for option in APPLY if option.name == "force-conflicts"),
     _DRY_RUN,
     *_FOLLOW,

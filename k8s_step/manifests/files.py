@@ -6,7 +6,9 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 from typing import TextIO
 
 from k8s_step.errors import InputError, InputErrors
@@ -101,12 +103,39 @@ def is_rendered(file: str) -> bool:
     return file.endswith(".j2")
 
 
-def source_of(file: str, values: Values, stdin: TextIO | None) -> SourceText:
-    """The text of a file or of stdin; a ``*.j2`` rendered.
+def source_of(file: str, values: Values | None, stdin: TextIO | None) -> SourceText:
+    """The text of a file or of stdin; a ``*.j2`` rendered, unless ``values`` is ``None``.
 
     :raises InputError: unreadable, not UTF-8, or wrong as a template.
     """
-    return _rendered(file, values) if is_rendered(file) else _source(file, stdin)
+    return _rendered(file, values) if values is not None and is_rendered(file) else _source(file, stdin)
+
+
+@dataclass(frozen=True)
+class NoTemplates:
+    """Which files are no templates: ``all``, or those whose path, or the end of it, one of the ``globs`` matches."""
+
+    all: bool = False
+    globs: tuple[str, ...] = ()
+
+    def holds(self, file: str) -> bool:
+        """Whether the file is sent as it is written."""
+        return self.all or any(_matches_glob(file, pattern) for pattern in self.globs)
+
+    def check(self, files: Sequence[str]) -> None:
+        """:raises InputErrors: a pattern that matches none of the files, which is a slip of the pen."""
+        idle = [pattern for pattern in self.globs if not any(_matches_glob(file, pattern) for file in files)]
+        if idle:
+            where = "--no-template-file"
+            raise InputErrors([InputError(f"no manifest matches {pattern}", where=where) for pattern in idle])
+
+
+NO_FILE = NoTemplates()
+
+
+def _matches_glob(file: str, pattern: str) -> bool:
+    path, pattern = os.path.normpath(file), os.path.normpath(pattern)
+    return fnmatchcase(path, pattern) or PurePath(path).match(pattern)
 
 
 def _source(file: str, stdin: TextIO | None) -> SourceText:

@@ -25,6 +25,7 @@ try:
     from jinja2.sandbox import SandboxedEnvironment
 except ImportError:
     raise InputError("a *.j2 file needs Jinja2, which is not installed", hint="pip install 'k8s-step[jinja]'") from None
+_LITERALLY = "where it is meant literally, put it between {% raw %} and {% endraw %}, or give --no-template"
 _MARK = "\uf8fe"
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
 _UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
@@ -86,7 +87,7 @@ def _environment(file: str, values: Values, extensions: list[type[Extension]]) -
         def _undefined_message(self) -> str:
             if self._undefined_obj is not jinja2.utils.missing or not self._undefined_name:
                 return super()._undefined_message
-            error = values.unknown(self._undefined_name, "{{ %s | default('…') }}")
+            error = values.unknown(self._undefined_name, "{{ %s | default('…') }}", _LITERALLY)
             return f"{error.message}: {error.hint}"
 
     environment = SandboxedEnvironment(

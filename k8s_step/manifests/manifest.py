@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import images as image_names
 from k8s_step.manifests.documents import Document, parse
-from k8s_step.manifests.files import collecting, files_found, is_rendered, source_of
+from k8s_step.manifests.files import NO_FILE, NoTemplates, collecting, files_found, is_rendered, source_of
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.templates import Template, Values
 from k8s_step.objects.secrets import values_of
@@ -65,21 +65,24 @@ def load(
     stdin: TextIO | None = None,
     allow_generate_name: bool = False,
     without: Sequence[str] = (),
+    literal: NoTemplates = NO_FILE,
 ) -> list[Manifest]:
     """The manifests of files, folders, globs and ``-``, rendered with ``values``, in the order they are written.
 
     The objects of a ``List`` count as manifests of their own. With ``allow_generate_name``, ``generateName`` will do.
-    The files ``without`` are left out where a folder or a glob holds them.
+    The files ``without`` are left out where a folder or a glob holds them; those that are ``literal`` are not rendered.
 
     :raises InputErrors: every mistake in every file.
     """
     errors: list[InputError] = []
     with collecting(errors):
         wanted = image_names.replacements(images)
+    stdin = sys.stdin if stdin is None else stdin
+    files = files_found(paths, recursive, without, errors)
+    with collecting(errors):
+        literal.check(files)
     manifests = [
-        manifest
-        for file in files_found(paths, recursive, without, errors)
-        for manifest in _read(file, values, sys.stdin if stdin is None else stdin, errors)
+        manifest for file in files for manifest in _read(file, None if literal.holds(file) else values, stdin, errors)
     ]
     mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
     errors += mistaken or _duplicates(manifests)
@@ -101,12 +104,16 @@ def secret_values(manifests: Iterable[Manifest]) -> list[SecretValue]:
 # --- what is in them -----------------------------------------------------------------------------------------------
 
 
-def _read(file: str, values: Values, stdin: TextIO | None, errors: list[InputError]) -> Iterator[Manifest]:
+def _read(file: str, values: Values | None, stdin: TextIO | None, errors: list[InputError]) -> Iterator[Manifest]:
     with collecting(errors):
         for document in parse(source_of(file, values, stdin)):
             with collecting(errors):
-                value = document.build(None if is_rendered(file) else Template(document.root, values))
+                value = document.build(_template(document, file, values))
                 yield from _expanded(document, value, errors)
+
+
+def _template(document: Document, file: str, values: Values | None) -> Template | None:
+    return None if values is None or is_rendered(file) else Template(document.root, values)
 
 
 def _expanded(document: Document, value: Any, errors: list[InputError]) -> Iterator[Manifest]:

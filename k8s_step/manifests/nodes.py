@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 
@@ -54,6 +55,18 @@ def field_node(node: Node, key: str) -> Node | None:
     while isinstance(value, AliasNode):
         value = value.target
     return value
+
+
+def nodes_of(root: Node) -> Iterator[Node]:
+    """Every node once; what aliases stand for is reached where it is anchored."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, MappingNode):
+            pending += [part for pair in node.pairs for part in pair]
+        elif isinstance(node, SequenceNode):
+            pending += node.items
 
 
 def locate(node: Node, value: Any, path: str) -> int:

@@ -55,8 +55,10 @@ class Patch:
         return max(near)[1] if near else None
 
 
-def read(patch_type: PatchType, file: str | None, text: str | None, values: Values, stdin: TextIO | None) -> Patch:
-    """The patch of ``file`` (``-`` is stdin) or, where that is ``None``, of ``text``.
+def read(
+    patch_type: PatchType, file: str | None, text: str | None, values: Values | None, stdin: TextIO | None
+) -> Patch:
+    """The patch of ``file`` (``-`` is stdin) or, where that is ``None``, of ``text``; no template without ``values``.
 
     :raises InputErrors: all that is wrong with it.
     """
@@ -66,7 +68,8 @@ def read(patch_type: PatchType, file: str | None, text: str | None, values: Valu
         what = f"the patch holds {len(documents)} documents, and one is sent" if documents else "the patch is empty"
         raise InputError(what, where=source.file)
     document = documents[0]
-    body = document.build(None if file is not None and is_rendered(file) else Template(document.root, values))
+    is_rendered_already = file is not None and is_rendered(file)
+    body = document.build(None if values is None or is_rendered_already else Template(document.root, values))
     patch = Patch(patch_type, body, source.file, document.line, document)
     found = list(_MISTAKES[patch_type](patch, document))
     if found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node
+from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node, nodes_of
 
 _SHELLS = frozenset(["sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"])
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
@@ -24,7 +24,7 @@ _SETS = re.compile(
 def own_names(root: Node) -> dict[int, frozenset[str]]:
     """For each scalar that is a script, by its ``id``: the names that are its own."""
     found: dict[int, frozenset[str]] = {}
-    for node in _nodes(root):
+    for node in nodes_of(root):
         if isinstance(node, MappingNode):
             found.update(_of_container(node))
         elif isinstance(node, ScalarNode) and node.text.startswith("#!"):
@@ -53,15 +53,3 @@ def _listed(env: Node | None) -> Iterator[str]:
 
 def _set_in(script: str) -> frozenset[str]:
     return frozenset(name for names in _SETS.findall(script) for name in names if name)
-
-
-def _nodes(root: Node) -> Iterator[Node]:
-    """Every node once; what aliases stand for is reached where it is anchored."""
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        yield node
-        if isinstance(node, MappingNode):
-            pending += [part for pair in node.pairs for part in pair]
-        elif isinstance(node, SequenceNode):
-            pending += node.items

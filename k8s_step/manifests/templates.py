@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests.ambient import is_ambient
 from k8s_step.manifests.documents import SourceText, decode, parse
 from k8s_step.manifests.expressions import ExpressionError, closing
-from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode
+from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node, nodes_of
 from k8s_step.manifests.shellscripts import own_names
 
 CREDENTIALS = frozenset(
@@ -33,7 +35,11 @@ _NESTED = 8  # levels of ${A:-${B:-…}}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EXPRESSION = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:[-?])(.*))?\}", re.DOTALL)
 _HEAD = re.compile(r"\$\{[#!]?(\w*)", re.ASCII)
-_FORMS = "write ${NAME}, ${NAME:-default} or ${NAME:?message}, and $${ for a literal ${"
+UNTOUCHED = "k8s-step/template"
+"""The annotation of an object whose ``${…}`` are its own."""
+_SWITCH = f'{UNTOUCHED}: "false"'
+_LITERALLY = f"where it is meant literally, write $${{, annotate the object with {_SWITCH}, or give --no-template"
+_FORMS = f"write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?message}}; {_LITERALLY}"
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,16 @@ class Values:
     ) -> Values:
         """From ``--var NAME=VALUE`` texts, paths of ``--vars-file`` (a later one wins) and the environment.
 
+        ``--var NAME`` alone takes the environment's value, whatever that is.
+
         :raises InputError: a malformed assignment, an unreadable or malformed file.
         """
         from_files: dict[str, str] = {}
         for file in files:
             from_files.update(_read_file(file))
-        return cls(dict(map(_assignment, variables)), from_files, dict(environment or {}))
+        environment = dict(environment or {})
+        given = [_assignment(number, text, environment) for number, text in enumerate(variables, 1)]
+        return cls(dict(given), from_files, environment)
 
     def get(self, name: str) -> str | None:
         """The value of a name, ``None`` when it has none anywhere.
@@ -68,7 +78,7 @@ class Values:
         for given in (self.variables, self.from_files):
             if name in given:
                 return given[name]
-        value = self.environment.get(name)
+        value = None if is_ambient(name) else self.environment.get(name)
         if value is None:
             return None
         if self._is_credential(name, value):
@@ -86,18 +96,25 @@ class Values:
         allowed = {
             name: value
             for name, value in self.environment.items()
-            if not self._is_credential(name, value) and _is_utf8(value)
+            if not is_ambient(name) and not self._is_credential(name, value) and _is_utf8(value)
         }
         return {**allowed, **self.from_files, **self.variables}
 
-    def unknown(self, name: str, fallback: str = "${%s:-default}") -> InputError:
-        """The error for a name without a value, with the nearest known one; ``fallback``: how to write a default."""
+    def unknown(self, name: str, fallback: str = "${%s:-default}", literally: str = _LITERALLY) -> InputError:
+        """The error for a name without a value, with the nearest known one.
+
+        ``fallback``: how to write a default; ``literally``: how to write a text that is no template.
+        """
         if name in CREDENTIALS:
             return self._refusal(name)
+        if is_ambient(name):
+            message = f"{name} has no value: a shell or a CI runner sets it for itself, so it is not taken from there"
+            advice = f"--var {name} takes it all the same, --var {name}=… sets it, {fallback % name} does without"
+            return InputError(message, hint=_joined(advice, literally))
         near = get_close_matches(name, sorted(self.known()), n=1)
         guess = f"did you mean {near[0]}? Else " if near else ""
         advice = f"{guess}set it with --var {name}=…, --vars-file or the environment, or write {fallback % name}"
-        return InputError(f"{name} has no value", hint=advice)
+        return InputError(f"{name} has no value", hint=_joined(advice, literally))
 
     def _is_credential(self, name: str, value: str) -> bool:
         """By name, and by value: a token does not stop being one under a second name."""
@@ -113,11 +130,16 @@ class Values:
         )
 
 
+def _joined(*advice: str) -> str:
+    return "; ".join(part for part in advice if part)
+
+
 @dataclass(frozen=True)
 class Template:
     """One document's substitution. Names that a shell script in it sets itself are left to the shell.
 
-    Those are substituted too where ``--var`` or ``--vars-file`` gives them: that is on purpose.
+    Those are substituted too where ``--var`` or ``--vars-file`` gives them: that is on purpose. An object that is
+    annotated ``k8s-step/template: "false"`` is left as it is.
     """
 
     root: Node = field(repr=False)
@@ -128,11 +150,40 @@ class Template:
 
         :raises InputErrors: every name without a value and every malformed expression in it.
         """
+        if id(scalar) in self._untouched:
+            return scalar.text
         return substitute(scalar.text, self.values, self._own_names.get(id(scalar), frozenset()))
 
     @cached_property
     def _own_names(self) -> dict[int, frozenset[str]]:
         return own_names(self.root)
+
+    @cached_property
+    def _untouched(self) -> frozenset[int]:
+        return frozenset(id(node) for one in _objects(self.root) if _is_untouched(one) for node in nodes_of(one))
+
+
+def check_annotation(obj: Mapping[str, Any]) -> None:
+    """:raises InputError: ``k8s-step/template`` is neither ``"true"`` nor ``"false"``."""
+    value = ((obj.get("metadata") or {}).get("annotations") or {}).get(UNTOUCHED, "true")
+    if value not in ("true", "false"):
+        hint = "put it in quotes" if isinstance(value, bool) else None
+        raise InputError('the value is neither "true" nor "false"', where=UNTOUCHED, hint=hint)
+
+
+def _objects(root: Node) -> list[Node]:
+    """The document, and what it holds where it is a ``List``."""
+    items = field_node(root, "items")
+    return [root, *items.items] if isinstance(items, SequenceNode) else [root]
+
+
+def _is_untouched(node: Node) -> bool:
+    for key in ("metadata", "annotations", UNTOUCHED):
+        found = field_node(node, key)
+        if found is None:
+            return False
+        node = found
+    return isinstance(node, ScalarNode) and node.text == "false"
 
 
 def substitute(text: str, values: Values, own: Collection[str] = ()) -> str:
@@ -210,7 +261,8 @@ def _malformed(written: str, level: int) -> InputError:
     if written == "${":
         return InputError("a ${ is not closed on its line", hint=_FORMS)
     if written.startswith("${{"):
-        return InputError("${{ … }} is GitHub's own syntax and not known here", hint="pass the value with --var NAME=…")
+        hint = _joined("pass the value with --var NAME=…", _LITERALLY)
+        return InputError("${{ … }} is GitHub's own syntax and not known here", hint=hint)
     head = _HEAD.match(written)
     return InputError(f"{head[0] if head else '${'}…}} is malformed", hint=_FORMS)
 
@@ -218,13 +270,24 @@ def _malformed(written: str, level: int) -> InputError:
 # --- --var and --vars-file -----------------------------------------------------------------------------------------
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """``NAME=VALUE``; ``NAME`` alone takes the environment's value."""
     name, equals, value = text.partition("=")
-    if not equals or not _NAME.fullmatch(name):
-        raise InputError(
-            f"--var takes NAME=VALUE, and {name!r} is no such name" if equals else "--var takes NAME=VALUE"
-        )
-    return name, value
+    if not _NAME.fullmatch(name):
+        what = f"{name!r} is no such name" if equals else f"entry {number} has no ="
+        raise InputError(f"--var takes NAME=VALUE, and {what}", hint="a value of several lines goes into a --vars-file")
+    if equals:
+        return name, value
+    if name not in environment:
+        named = name if _SHOUTED.fullmatch(name) else f"entry {number}"  # what has no = may be a part of a secret
+        message = f"--var takes NAME=VALUE, and {named} has no = and is not in the environment"
+        raise InputError(message, hint=f"write --var {named}=…" if named == name else None)
+    if not _is_utf8(environment[name]):
+        raise InputError(f"the value of {name} in the environment is not UTF-8 text")
+    return name, environment[name]
+
+
+_SHOUTED = re.compile("[A-Z][A-Z0-9_]{0,39}")
 
 
 def _is_utf8(value: str) -> bool:

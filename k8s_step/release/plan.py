@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
+from k8s_step.manifests.files import NoTemplates
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -34,6 +36,7 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
         stdin=sys.stdin,
         allow_generate_name=allow_generate_name,
         without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
+        literal=NoTemplates(inputs.no_template, inputs.no_template_file),
     )
     _check_annotations(manifests)
     run.redactor.spare(inputs.namespace, *names_of(manifest.object for manifest in manifests))
@@ -44,7 +47,11 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
 def _check_annotations(manifests: Sequence[Manifest]) -> None:
     """The step's own annotations are read when it follows: by then, a mistake would be too late."""
     errors = []
-    readers = {patience.TIMEOUT: patience.own_timeout, patience.FAIL_AFTER: patience.own_patience}
+    readers: dict[str, Callable[[Mapping[str, Any]], object]] = {
+        patience.TIMEOUT: patience.own_timeout,
+        patience.FAIL_AFTER: patience.own_patience,
+        UNTOUCHED: check_annotation,
+    }
     for manifest, name in product(manifests, readers):
         try:
             readers[name](manifest.object)

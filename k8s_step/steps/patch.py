@@ -90,7 +90,7 @@ _TYPES_FROM_MANIFEST = ("json", "merge")
 
 def _read(run: Run) -> Patch:
     inputs = run.inputs
-    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    values = None if inputs.no_template else Values.read(inputs.variables, inputs.vars_file, run.environ)
     if len(inputs.filename) > 1:
         raise InputError("several files are given, and one patch is sent", where="-f")
     file = inputs.filename[0] if inputs.filename else None

@@ -139,3 +139,42 @@ def test_headers_of_ones_own(step: Step, namespace: str, proxy: Proxy, tmp_path:
     assert step("apply", "-f", path, "-n", namespace, env=environment).code == 0
     sent = [{key.title(): value for key, value in request.headers.items()} for request in proxy.requests]
     assert sent and all((one["X-Pipeline"], one["X-Stage"]) == ("job-42", "deploy") for one in sent)
+
+
+VENDORED = "${DS_PROMETHEUS} ${job:raw} ${request_uri} ${TAG[0]} $${A} ${HOSTNAME} ${"
+
+
+def test_texts_that_are_no_templates_arrive_as_they_are_written(
+    step: Step, cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    annotated = config_map("annotated", text=VENDORED)
+    annotated["metadata"]["annotations"] = {"k8s-step/template": "false"}
+    write(tmp_path / "web.yaml", annotated, config_map(tone="${TONE}"))
+    (tmp_path / "dashboards").mkdir()
+    write(tmp_path / "dashboards/grafana.yaml", config_map("in-a-file", text=VENDORED))
+    line = ("apply", "-R", "-f", ".", "-n", namespace, "--var", "TONE=low")
+    refused = step(*line, cwd=tmp_path, env={"HOSTNAME": "the-ci-container"})
+    assert refused.code == 2 and "dashboards/grafana.yaml:6: HOSTNAME has no value" in refused.stderr, refused.text
+    assert "the-ci-container" not in refused.text
+    outcome = step(*line, "--no-template-file", "dashboards/*", cwd=tmp_path)
+    assert outcome.code == 0, outcome.text
+    texts = {
+        name: cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")["data"]
+        for name in ("annotated", "in-a-file", "settings")
+    }
+    assert texts == {"annotated": {"text": VENDORED}, "in-a-file": {"text": VENDORED}, "settings": {"tone": "low"}}
+    everything = step(*line, "--no-template", cwd=tmp_path)
+    assert everything.code == 0, everything.text
+    settings = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/settings")
+    assert settings["data"] == {"tone": "${TONE}"}
+
+
+def test_a_variable_of_the_machine_is_taken_where_it_is_named(
+    step: Step, cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "web.yaml", config_map(host="${HOSTNAME}", home="${HOME:-none}"))
+    inputs = {"INPUT_FILENAME": path, "INPUT_NAMESPACE": namespace, "INPUT_VAR": "HOSTNAME\n", "HOSTNAME": "ci-1"}
+    outcome = step(env=inputs)
+    assert outcome.code == 0, outcome.text
+    live = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/settings")
+    assert live["data"] == {"host": "ci-1", "home": "none"}

@@ -64,6 +64,8 @@ MISTAKES = {
     "\n{% include 'none.txt' %}": "web.yaml.j2:2: none.txt is not in the template's folder",
     "\n{% include '../secret.txt' %}": "web.yaml.j2:2: ../secret.txt is not in the template's folder",
     "\n{% include '/etc/passwd' %}": "web.yaml.j2:2: ",
+    "\n{{ HOSTNAME }}": "web.yaml.j2:2: HOSTNAME has no value: a shell or a CI runner sets it for itself",
+    "{{ RAW }}": "put it between {% raw %} and {% endraw %}, or give --no-template",
     "{{ K8S_TOKEN }}": "K8S_TOKEN holds the step's own credentials",
 }
 

@@ -7,6 +7,7 @@ import io
 import pytest
 
 from k8s_step.errors import ExitCode, InputError
+from k8s_step.manifests.files import NoTemplates
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.templates import Values
 
@@ -315,3 +316,34 @@ def test_errors_about_a_secret_do_not_repeat_its_values(folder):
     message = failure("a.yaml")
     assert "hunter" not in message
     assert "plain" not in message
+
+
+# --- files that are no templates -----------------------------------------------------------------------------------
+
+UNRENDERED = "data:\n  x: ${job:raw} {{ x }}\n"
+
+
+def test_no_file_is_a_template_where_that_is_said(folder):
+    write(folder, a_yaml=config_map("a", extra=UNRENDERED), b_yaml_j2=config_map("b", extra=UNRENDERED))
+    found = load(["."], values=VALUES, literal=NoTemplates(all=True))
+    assert [one.object["data"]["x"] for one in found] == ["${job:raw} {{ x }}"] * 2
+
+
+@pytest.mark.parametrize("pattern", ["k8s/dash.yaml", "dash.*", "./k8s/d*", "k8s/*sh.yaml", "*/dash.yaml", "**/dash*"])
+def test_a_file_that_matches_is_no_template_and_the_others_are(folder, pattern):
+    (folder / "k8s").mkdir()
+    write(folder, k8s__dash_yaml=config_map("dash", extra=UNRENDERED), k8s__web_yaml=config_map("web-${TAG}"))
+    found = load(["k8s"], values=VALUES, literal=NoTemplates(globs=(pattern,)))
+    assert [one.name for one in found] == ["dash", "web-1.2"]
+
+
+def test_standard_input_may_be_no_template():
+    text = io.StringIO(config_map("dash", extra=UNRENDERED))
+    (found,) = load(["-"], values=VALUES, stdin=text, literal=NoTemplates(globs=("-",)))
+    assert found.object["data"] == {"x": "${job:raw} {{ x }}"}
+
+
+def test_a_pattern_that_matches_no_file_is_an_error(folder):
+    write(folder, web_yaml=config_map("web"))
+    message = failure(".", literal=NoTemplates(globs=("dash*.json", "web.yaml")))
+    assert message == "--no-template-file: no manifest matches dash*.json"

@@ -36,6 +36,11 @@ def text(content: str, patch_type: PatchType = PatchType.STRATEGIC, **variables:
     return read(patch_type, None, content, Values(variables=variables), io.StringIO())
 
 
+def test_a_patch_without_values_is_no_template() -> None:
+    patch = read(PatchType.MERGE, None, "{data: {x: '${job:raw} $${A}'}}", None, io.StringIO())
+    assert patch.body == {"data": {"x": "${job:raw} $${A}"}}
+
+
 def test_directives_and_nulls_pass_untouched() -> None:
     patch = text(DIRECTIVES, NAME="b")
     assert patch.body == {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import EventParser, PureParser, SourceText, parse
 from k8s_step.manifests.scalars import ScalarError, resolve
-from k8s_step.manifests.templates import CREDENTIALS, Template, Values, substitute
+from k8s_step.manifests.templates import CREDENTIALS, Template, Values, check_annotation, substitute
 
 GIVEN = {"A": "a", "N": "3", "EMPTY": "", "SPACED": "a: b # c", "F": "no", "NESTED": "${A}", "NL": "x\n---\ny: z"}
 
@@ -68,6 +68,9 @@ FAILURES = {
     "${a-b}": "${a…} is malformed",
     "${É}": "is malformed",
     "${{ github.sha }}": "GitHub's own syntax",
+    "${DS_PROMETHEUS}": "DS_PROMETHEUS has no value",
+    "${job:raw}": "${job…} is malformed",
+    "${TAG[0]}": "${TAG…} is malformed",
     "${A": "not closed",
     "${A:-{}": "not closed",
     "${A\n}": "not closed",
@@ -87,6 +90,17 @@ def test_bad_expressions(text, message):
     with pytest.raises(InputError) as caught:
         substitute(text, Values(GIVEN))
     assert message in str(caught.value)
+
+
+WITHOUT_ADVICE = ("${NONE:?", "${EMPTY:?", "${NONE:-" * 20)
+
+
+@pytest.mark.parametrize("text", [text for text in FAILURES if FAILURES[text] and not text.startswith(WITHOUT_ADVICE)])
+def test_every_complaint_names_the_ways_to_mean_it_literally(text):
+    with pytest.raises(InputError) as caught:
+        substitute(text, Values(GIVEN))
+    for way in ("write $${", 'k8s-step/template: "false"', "--no-template"):
+        assert way in str(caught.value)
 
 
 def test_a_malformed_expression_does_not_repeat_its_default():
@@ -250,6 +264,22 @@ def test_an_assignment_may_hold_anything():
     assert Values.read(["A=b=c\n d", "EMPTY="]).known() == {"A": "b=c\n d", "EMPTY": ""}
 
 
+def test_a_name_alone_takes_the_environments_value():
+    environment = {"HOME": "/root", "A": "env", "K8S_TOKEN": "x"}
+    found = Values.read(["HOME", "A", "K8S_TOKEN"], environment=environment)
+    assert [found.get(name) for name in ("HOME", "A", "K8S_TOKEN")] == ["/root", "env", "x"]
+
+
+def test_a_name_alone_that_is_not_in_the_environment_is_named():
+    with pytest.raises(InputError, match=r"IMAGE_TAG has no = and is not in the environment \(write --var IMAGE_TAG=…"):
+        Values.read(["A=b", "IMAGE_TAG"], environment={})
+
+
+def test_an_entry_without_a_name_is_told_by_its_number():
+    with pytest.raises(InputError, match=r"entry 2 has no = \(a value of several lines goes into a --vars-file"):
+        Values.read(["A=b", "TAG 1"], environment={})
+
+
 @pytest.mark.parametrize("text", ["A", "=x", "1A=x", "A-B=x", "", "A B=x"])
 def test_a_malformed_assignment_is_an_error(text):
     with pytest.raises(InputError, match="--var takes NAME=VALUE"):
@@ -258,7 +288,7 @@ def test_a_malformed_assignment_is_an_error(text):
 
 def test_a_malformed_assignment_does_not_repeat_what_may_be_a_secret():
     with pytest.raises(InputError) as caught:
-        Values.read(["hunter2"])
+        Values.read(["KEY=first line", "hunter2"])
     assert "hunter2" not in str(caught.value)
 
 
@@ -279,6 +309,62 @@ def test_a_token_is_no_value_under_a_second_name_either():
 
 def test_a_credential_given_on_purpose_is_a_value():
     assert render("a: ${K8S_TOKEN}\n", Values({"K8S_TOKEN": "x"}, environment={"K8S_TOKEN": "x"})) == [{"a": "x"}]
+
+
+@pytest.mark.parametrize("name", ["HOME", "HOSTNAME", "PATH", "USER", "LC_ALL", "RUNNER_TEMP", "NODE_NAME", "CI"])
+def test_what_the_machine_sets_for_itself_is_no_value_unless_it_is_named(name):
+    environment = {name: "of the CI container", "OTHER": "x"}
+    message = failure(f"a: ${{{name}}}\n", Values(environment=environment))
+    assert f"web.yaml:1: {name} has no value: a shell or a CI runner sets it for itself" in message
+    assert f"--var {name} takes it all the same" in message and "write $${" in message
+    assert render(f"a: ${{{name}:-none}}\n", Values(environment=environment)) == [{"a": "none"}]
+    assert Values(environment=environment).known() == {"OTHER": "x"}
+    named = Values.read([name], environment=environment)
+    assert render(f"a: ${{{name}}}\n", named) == [{"a": "of the CI container"}]
+
+
+def test_what_is_not_in_the_environment_either_gets_the_same_words():
+    assert "HOSTNAME has no value: a shell or a CI runner" in failure("a: ${HOSTNAME}\n", Values())
+
+
+def test_what_tells_of_the_build_is_a_value():
+    names = ["GITHUB_SHA", "GITHUB_REF_NAME", "CI_COMMIT_SHA", "CI_REGISTRY_PASSWORD", "BUILD_NUMBER", "HOST", "TZ"]
+    environment = dict.fromkeys(names, "x")
+    assert Values(environment=environment).known() == environment
+
+
+# --- what is no template -------------------------------------------------------------------------------------------
+
+VENDORED = "${DS_PROMETHEUS} ${job:raw} ${request_uri} ${TAG[0]} $${A} ${A} ${"
+
+
+def dashboard(note: str) -> str:
+    return f"metadata:\n  annotations: {{k8s-step/template: {note}}}\ndata:\n  x: '{VENDORED}'\n"
+
+
+@pytest.mark.parametrize("note", ['"false"', "'false'", "false", "&no 'false'"])
+def test_an_annotated_object_is_left_as_it_is_written(note):
+    assert render(dashboard(note))[0]["data"] == {"x": VENDORED}
+    assert render(f"{dashboard(note)}---\na: ${{A}}\n")[1] == {"a": "a"}
+
+
+def test_an_annotated_object_of_a_list_is_left_alone_and_its_neighbours_are_not():
+    one = json.dumps({"metadata": {"annotations": {"k8s-step/template": "false"}}, "data": {"x": VENDORED}})
+    (found,) = render(f'{{"kind": "List", "items": [{one}, {{"a": "${{A}}"}}]}}')
+    assert [found["items"][0]["data"]["x"], found["items"][1]["a"]] == [VENDORED, "a"]
+
+
+@pytest.mark.parametrize("note", ['"true"', "''", '"no"'])
+def test_another_word_leaves_an_object_a_template(note):
+    assert "${job…} is malformed" in failure(dashboard(note))
+
+
+@pytest.mark.parametrize("note", ["yes", "", False, True, None])
+def test_the_annotation_is_true_or_false(note):
+    with pytest.raises(InputError, match='neither "true" nor "false"'):
+        check_annotation({"metadata": {"annotations": {"k8s-step/template": note}}})
+    for metadata in ({}, {"annotations": {"k8s-step/template": "true"}}, {"annotations": None}, None):
+        check_annotation({"metadata": metadata})
 
 
 def test_an_environment_value_that_is_no_utf8_is_an_error_only_where_it_is_used():
