@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # Four workers share one control plane; those that are done take over tests that others still have before them.
 PYTEST_ARGS ?= -n 4 --dist worksteal
 
-.PHONY: demo test lint bench chaos fuzz image image-test cluster lock clean
+.PHONY: demo test lint bench chaos fuzz dist image image-test cluster lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/k8s-step demo
@@ -33,6 +33,11 @@ fuzz: $(VENV)/.dev
 
 cluster: $(VENV)/.dev
 	@$(BIN)/python -m tests.controlplane
+
+# The source distribution, and the wheel made of it; a release publishes both.
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 # ENGINE=podman or ENGINE=buildah does it as well.
 ENGINE ?= docker

@@ -49,6 +49,9 @@ def written(text: str) -> dict[str, str]:
     for line in lines:
         if not line:
             continue
+        if re.match(r"\w+=", line):
+            name, _, found[name] = line.partition("=")
+            continue
         name, mark, end = line.partition("<<")
         assert mark, f"not NAME<<END: {line!r}"
         value = []
