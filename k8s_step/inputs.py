@@ -60,6 +60,7 @@ class Inputs:
     object: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     vars_file: tuple[str, ...] = ()
+    helm_hooks: tuple[str, ...] = ()
     no_template: bool = False
     no_template_file: tuple[str, ...] = ()
     images: tuple[str, ...] = ()

@@ -143,6 +143,14 @@ _MANIFESTS = (
     Option(
         "vars-file", "file of values: YAML, JSON or K=V lines (repeatable)", "list", (), metavar="PATH", commas=True
     ),
+    Option(
+        "helm-hooks",
+        "take in the Helm hooks of this event, or all; else hooks are left out (repeatable)",
+        "list",
+        (),
+        metavar="EVENT",
+        commas=True,
+    ),
     Option("no-template", "leave ${…} and *.j2 as they are written", "switch", False),
     Option(
         "no-template-file",
@@ -219,7 +227,7 @@ REPLACE = (
     *_FOLLOW,
 )
 RUN = (
-    *_MANIFESTS,
+    *(option for option in _MANIFESTS if option.name != "helm-hooks"),
     Option("rm", "delete the Job afterwards, whatever came of it", "switch", False),
     Option(
         "on-cancel",

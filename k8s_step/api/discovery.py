@@ -17,6 +17,7 @@ from typing import Any
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, InputError, NotFoundError
+from k8s_step.objects import retired
 from k8s_step.objects.resource import BUILTIN, Resource, builtin
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -83,15 +84,18 @@ class Discovery:
             answer = self._client.send(request, deadline=deadline).body
         except NotFoundError:
             raise InputError(
-                f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, deadline)
+                f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, kind, deadline)
             ) from None
         self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
-            raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=_near(kind, answer))
+            hint = retired.advice(api_version, kind) or _near(kind, answer)
+            raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=hint)
         return self._known[api_version, kind]
 
-    def _versions(self, api_version: str, deadline: float | None) -> str:
+    def _versions(self, api_version: str, kind: str, deadline: float | None) -> str:
         """What the server has of the same group, for the error's next move."""
+        if moved := retired.advice(api_version, kind):
+            return moved
         missing = "is its CustomResourceDefinition installed?"
         group = api_version.rpartition("/")[0]
         if not group:

@@ -37,6 +37,7 @@ def _causes(error: ApiError) -> Iterator[FieldError]:
 _PATH = r"\.(?:\[[^\]]*\]|[^\s:\[])+"
 _TYPED = re.compile(rf"^(?:.*?\): (?:errors:)?)?\s*({_PATH}): (.*)$", re.MULTILINE)
 _GO_VALUE = re.compile(r"&value\.valueUnstructured\{Value:(.*)\}")
+_GO_POINTER = re.compile(r"(?<=got )&\{(.*)\}$")
 
 
 def _typed_patch(error: ApiError) -> Iterator[FieldError]:
@@ -44,7 +45,7 @@ def _typed_patch(error: ApiError) -> Iterator[FieldError]:
     if "failed to create typed patch object" not in error.message:
         return
     for path, message in _TYPED.findall(error.message):
-        yield FieldError(path, f"{path}: {_GO_VALUE.sub(_as_text, message)}")
+        yield FieldError(path, f"{path}: {_GO_POINTER.sub(_as_text, _GO_VALUE.sub(_as_text, message))}")
 
 
 def _as_text(found: re.Match[str]) -> str:
@@ -78,3 +79,34 @@ def _shortened(message: str) -> str:
     if found is None or len(found[2]) <= _SHOWN:
         return message
     return f"{found[1]}…{found[3]}"
+
+
+# Of an apply (structured-merge-diff), of any other write (Go's encoding/json), of a strategic merge patch.
+_WRONG_TYPES: tuple[tuple[str, str], ...] = (
+    (
+        r"unrecognized type: string",
+        "put it in quotes: without them 6063e25 is a number to YAML, and yes is a boolean",
+    ),
+    (
+        r"expected string, got (?:true|false)$|cannot unmarshal bool .* of type string",
+        "put it in quotes: yes, no, on and off without them are booleans to YAML",
+    ),
+    (
+        r"expected string, got [-+0-9.]|cannot unmarshal number .* of type string|convert (?:int|float)64 to string",
+        "put it in quotes: without them it is a number to YAML, and so is a commit such as 6063e25",
+    ),
+    (
+        r"expected string, got (?:map|\[)|cannot unmarshal (?:object|array) .* of type string",
+        "text is wanted here: a block that begins with | is text, whatever is in it",
+    ),
+    (
+        r"expected (?:numeric|boolean).*, got|cannot unmarshal string .* of type \*?(?:u?int|float|bool)"
+        r"|convert string to (?:int|float|bool)",
+        "write it without quotes",
+    ),
+)
+
+
+def type_advice(message: str) -> str:
+    """The next move where a value is of another type than its field, empty where that is not what is wrong."""
+    return next((advice for pattern, advice in _WRONG_TYPES if re.search(pattern, message)), "")

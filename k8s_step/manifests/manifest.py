@@ -9,8 +9,9 @@ from typing import Any, TextIO
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import images as image_names
-from k8s_step.manifests.documents import Document, parse
+from k8s_step.manifests.documents import Document, SourceText, parse
 from k8s_step.manifests.files import NO_FILE, NoTemplates, collecting, files_found, is_rendered, source_of
+from k8s_step.manifests.foreign import foreign, template_error, unfilled, without_charts
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.templates import Template, Values
 from k8s_step.objects.secrets import values_of
@@ -81,6 +82,8 @@ def load(
     files = files_found(paths, recursive, without, errors)
     with collecting(errors):
         literal.check(files)
+    files, charts = without_charts(files)
+    errors += charts
     manifests = [
         manifest for file in files for manifest in _read(file, None if literal.holds(file) else values, stdin, errors)
     ]
@@ -104,12 +107,41 @@ def secret_values(manifests: Iterable[Manifest]) -> list[SecretValue]:
 # --- what is in them -----------------------------------------------------------------------------------------------
 
 
-def _read(file: str, values: Values | None, stdin: TextIO | None, errors: list[InputError]) -> Iterator[Manifest]:
+def _read(file: str, values: Values | None, stdin: TextIO | None, errors: list[InputError]) -> list[Manifest]:
     with collecting(errors):
-        for document in parse(source_of(file, values, stdin)):
+        source = source_of(file, values, stdin)
+        own: list[InputError] = []
+        manifests = list(_of_source(source, file, values, own))
+        if not own and any(_is_unfilled(manifest.object) for manifest in manifests):
+            own = [InputError("a name or an image is still to be filled in", where=source.file)]
+        helms = template_error(source.file, source.text) if own else None
+        errors += [helms] if helms else _with_jinja_named(own, source)
+        return manifests
+    return []
+
+
+def _of_source(source: SourceText, file: str, values: Values | None, errors: list[InputError]) -> Iterator[Manifest]:
+    with collecting(errors):
+        for document in parse(source):
             with collecting(errors):
-                value = document.build(_template(document, file, values))
-                yield from _expanded(document, value, errors)
+                yield from _expanded(document, document.build(_template(document, file, values)), errors)
+
+
+def _is_unfilled(obj: Mapping[str, Any]) -> bool:
+    metadata = obj.get("metadata")
+    names = [metadata.get("name"), metadata.get("namespace")] if isinstance(metadata, dict) else []
+    return unfilled([*names, *(container.get("image") for container in image_names.containers(obj))])
+
+
+def _with_jinja_named(errors: Sequence[InputError], source: SourceText) -> Sequence[InputError]:
+    """``{{ NAME }}`` without quotes is a mapping in a mapping to YAML, and a value to Jinja2."""
+    lines = source.text.splitlines()
+    for error in errors:
+        line = (error.where or "").rpartition(":")[2]
+        written = lines[int(line) - 1] if line.isdecimal() and int(line) <= len(lines) else ""
+        if error.hint is None and "{{" in written and not is_rendered(source.file):
+            error.hint = "{{ … }} is filled in by Jinja2 in a file whose name ends in .j2"
+    return errors
 
 
 def _template(document: Document, file: str, values: Values | None) -> Template | None:
@@ -156,12 +188,11 @@ def _mistakes(manifest: Manifest, allow_generate_name: bool) -> list[InputError]
     obj = manifest.object
     metadata = obj.get("metadata")
     found = [_wrong_text(manifest, obj, key, key) for key in ("apiVersion", "kind")]
-    if str(obj.get("apiVersion")).startswith("kustomize.config.k8s.io/"):
-        return [_kustomization(manifest)]
+    if other := foreign(obj, manifest.file):
+        return [InputError(other[0], where=manifest.where, hint=other[1])]
     if not isinstance(metadata, dict):
         return [*filter(None, found), _mistake(manifest, "metadata", "is missing" if not metadata else "is no mapping")]
-    name = "generateName" if allow_generate_name and not metadata.get("name") else "name"
-    found.append(_wrong_text(manifest, metadata, name, f"metadata.{name}"))
+    found.append(_wrong_name(manifest, metadata, allow_generate_name))
     if metadata.get("namespace") is not None:
         found.append(_wrong_text(manifest, metadata, "namespace", "metadata.namespace"))
     for key in ("labels", "annotations"):
@@ -179,13 +210,18 @@ def _wrong_text(manifest: Manifest, mapping: Mapping[str, Any], key: str, path: 
     return _mistake(manifest, path, f"is a {_TYPES.get(type(value), 'mapping')}, not text", hint="put it in quotes")
 
 
+def _wrong_name(manifest: Manifest, metadata: Mapping[str, Any], allow_generate_name: bool) -> InputError | None:
+    is_generated = not metadata.get("name") and metadata.get("generateName") is not None
+    if is_generated and not allow_generate_name:
+        message = "metadata.generateName makes another object each time, which this command could not find again"
+        hint = "give it a metadata.name, or use k8s-step create, or k8s-step run for a Job"
+        return InputError(message, where=f"{manifest.file}:{manifest.line_of('metadata.generateName')}", hint=hint)
+    name = "generateName" if is_generated or (allow_generate_name and not metadata.get("name")) else "name"
+    return _wrong_text(manifest, metadata, name, f"metadata.{name}")
+
+
 def _mistake(manifest: Manifest, path: str, what: str, hint: str | None = None) -> InputError:
     return InputError(f"{path} {what}", where=f"{manifest.file}:{manifest.line_of(path)}", hint=hint)
-
-
-def _kustomization(manifest: Manifest) -> InputError:
-    hint = "render it first: kubectl kustomize FOLDER | k8s-step apply -f -"
-    return InputError("a Kustomization is no manifest for the API server", where=manifest.where, hint=hint)
 
 
 def _duplicates(manifests: Iterable[Manifest]) -> list[InputError]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from k8s_step.api.fielderrors import FieldError, field_errors
+from k8s_step.api.fielderrors import FieldError, field_errors, type_advice
 from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError
 from k8s_step.operations.plan import Planned
 
@@ -39,7 +39,7 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
 
 def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError] = ()) -> ApiError:
     """Each field's error in its own line of the manifest; ``more`` are told unless they are among these."""
-    found = [*_not_base64(error, planned), *field_errors(error)]
+    found = [*_not_base64(error, planned), *(_exact(one, planned.object) for one in field_errors(error))]
     found = [one for one in found if one.field] or found
     known = {_place(one, planned) for one in found}
     found += [one for one in more if _place(one, planned) not in known]
@@ -92,7 +92,40 @@ def _hint(found: FieldError, planned: Planned) -> str:
         return "text that is not encoded goes under stringData"
     if "not declared in schema" in found.message or found.message.startswith("unknown field"):
         return "is it spelt right, and in the right place?"
-    return ""
+    return type_advice(found.message)
+
+
+_UNMARSHAL = re.compile(r"cannot unmarshal (bool|number|string|object|array) into")
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "number": (int, float),
+    "string": (str,),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
+def _exact(found: FieldError, obj: Any) -> FieldError:
+    """The first value of the wrong type: Go names the struct's field, neither an item of a list nor a key of a map."""
+    unfit = _UNMARSHAL.search(found.message)
+    if unfit is None:
+        return found
+    types = _JSON_TYPES[unfit[1]]
+    path = next(_unfit(obj, found.field.split("."), types, unfit[1] == "bool"), None)
+    return FieldError(path, f"{path}: {found.message}") if path else found
+
+
+def _unfit(value: Any, parts: Sequence[str], types: tuple[type, ...], is_bool: bool, path: str = "") -> Iterator[str]:
+    if not parts and isinstance(value, types) and isinstance(value, bool) == is_bool:
+        yield path
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unfit(item, parts, types, is_bool, f"{path}[{index}]")
+    elif isinstance(value, dict) and parts:
+        yield from _unfit(value.get(parts[0]), parts[1:], types, is_bool, f"{path}.{parts[0]}".lstrip("."))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unfit(item, parts, types, is_bool, f"{path}[{key}]")
 
 
 def _not_found(error: ApiError, planned: Planned) -> ApiError:

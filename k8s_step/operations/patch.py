@@ -8,7 +8,7 @@ from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.delivery import Look, deliver
-from k8s_step.api.fielderrors import FieldError, field_errors
+from k8s_step.api.fielderrors import FieldError, field_errors, type_advice
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import (
     AnswerLostError,
@@ -298,7 +298,7 @@ def _hint(found: FieldError) -> str | None:
     """``$patch: merge`` is documented with the others, but ``strategicpatch/patch.go`` has never taken it."""
     if "unknown patch type: merge" in found.message or "merging lists cannot" in found.message:
         return "drop $patch: merge: merging is what a strategic merge patch does anyway"
-    return None
+    return type_advice(found.message) or None
 
 
 def _of_the_patch(error: ApiError) -> FieldError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
+from k8s_step.manifests import exports, hooks
 from k8s_step.manifests.files import NoTemplates
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
@@ -21,12 +22,19 @@ from k8s_step.release.session import Run, Session
 from k8s_step.verdict import patience
 
 
-def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manifest]:
-    """All manifests, rendered and checked; their Secrets' values are masked from here on."""
+def read_manifests(
+    run: Run, *, allow_generate_name: bool = False, with_hooks: bool = False, as_exported: bool = False
+) -> list[Manifest]:
+    """All manifests, rendered and checked; their Secrets' values are masked from here on.
+
+    Helm's hooks are left out unless they are asked for, or are what the verb is about (``with_hooks``). So is what a
+    server wrote into a manifest, unless it means something to the verb (``as_exported``).
+    """
     inputs = run.inputs
     if not inputs.filename:
         hint = "give -f PATH, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
         raise InputError("nothing to do: no manifest was named", hint=hint)
+    hooks.check_events(inputs.helm_hooks)
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
     manifests = load(
         inputs.filename,
@@ -41,7 +49,23 @@ def read_manifests(run: Run, *, allow_generate_name: bool = False) -> list[Manif
     _check_annotations(manifests)
     run.redactor.spare(inputs.namespace, *names_of(manifest.object for manifest in manifests))
     run.redactor.add_values(secret_values(manifests))
-    return manifests
+    if not with_hooks:
+        manifests = _without_hooks(run, manifests)
+    return manifests if as_exported else _without_exports(run, manifests)
+
+
+def _without_hooks(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
+    kept, left_out = hooks.parted(manifests, run.inputs.helm_hooks)
+    if left_out:
+        run.journal.remark(hooks.told(left_out))
+    return kept
+
+
+def _without_exports(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
+    cleaned, line = exports.without_exports(manifests)
+    if line:
+        run.journal.remark(line)
+    return cleaned
 
 
 def _check_annotations(manifests: Sequence[Manifest]) -> None:

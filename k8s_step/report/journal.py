@@ -48,6 +48,7 @@ class Journal:
         self._server: str | None = None
         self._context: str | None = None
         self._namespace = ""
+        self._remarks: list[str] = []
 
     def begin(self) -> None:
         """Nothing has happened yet, and if the run is killed, nobody will say what has."""
@@ -76,6 +77,13 @@ class Journal:
         namespaces = len({reference.namespace for reference in references if reference.namespace})
         for output in self._outputs:
             output.loaded(len(references), files, namespaces)
+        remarks, self._remarks = self._remarks, []
+        for remark in remarks:
+            self.notice(remark)
+
+    def remark(self, message: str) -> None:
+        """Something about the manifests, told once they are counted: nothing is told before the server is named."""
+        self._remarks.append(message)
 
     def renamed(self, before: Reference, after: Reference) -> None:
         """An object of the release goes by another name than its manifest's."""

@@ -21,7 +21,7 @@ def delete(run: Run) -> ExitCode:
     if chooses:
         session = open_session(run)
         return Removal(run, session, deadline).of_groups(groups(run, session))
-    manifests = read_manifests(run) if inputs.filename else []
+    manifests = read_manifests(run, as_exported=True) if inputs.filename else []
     session = open_session(run)
     named = [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
     return Removal(run, session, deadline).of_objects([*named, *_parsed(inputs, session)])

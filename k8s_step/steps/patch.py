@@ -127,7 +127,7 @@ def _with_images(client: Client, named: Named, inputs: Inputs, options: ApplyOpt
 
 def _from_manifest(run: Run, deadline: float) -> ExitCode:
     inputs = run.inputs
-    manifests = read_manifests(run)
+    manifests = read_manifests(run, with_hooks=True)
     session = open_session(run)
     plan = _chosen(inputs, session, planned(manifests, session, inputs.namespace))
     patch_type = TYPES[inputs.patch_type or "json"]

@@ -19,7 +19,7 @@ def permissions(run: Run) -> ExitCode:
     inputs = run.inputs
     account = _service_account(inputs.service_account)
     is_run = inputs.for_command == "run"
-    manifests = read_manifests(run, allow_generate_name=is_run)
+    manifests = read_manifests(run, allow_generate_name=is_run, with_hooks=is_run)
     if is_run:
         manifests = jobs_of(manifests)
     session = open_session(run)

@@ -17,7 +17,7 @@ def replace(run: Run) -> ExitCode:
     """Replace and follow. What is not there is refused, not created."""
     inputs = run.inputs
     deadline = time.monotonic() + inputs.timeout
-    manifests = read_manifests(run)
+    manifests = read_manifests(run, as_exported=True)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])

@@ -29,7 +29,7 @@ def run(run: Run) -> ExitCode:
     """Create, follow with the logs, and clean up as asked."""
     inputs = run.inputs
     deadline = time.monotonic() + inputs.timeout
-    manifests = jobs_of(read_manifests(run, allow_generate_name=True))
+    manifests = jobs_of(read_manifests(run, allow_generate_name=True, with_hooks=True))
     name_generated(manifests)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)

@@ -28,7 +28,7 @@ def status(run: Run) -> ExitCode:
         return follow(run, session, _chosen(run, session, groups(run, session), deadline), deadline)
     if not inputs.object and not inputs.filename:
         raise InputError("no object was named", hint="KIND/NAME, KIND -l SELECTOR, or -f PATH")
-    manifests = read_manifests(run) if inputs.filename else []
+    manifests = read_manifests(run, as_exported=True) if inputs.filename else []
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
     plan = planned(manifests, session, inputs.namespace)

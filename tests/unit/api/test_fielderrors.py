@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.fielderrors import field_errors
+from k8s_step.api.fielderrors import field_errors, type_advice
 from k8s_step.errors import InvalidError
 
 UNFIT = "failed to create typed patch object (/web; apps/v1, Kind=Deployment): "
@@ -102,3 +102,33 @@ def test_a_pods_update_is_told_without_the_whole_pod() -> None:
     said = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
     cause = {"field": "spec", "message": f'{said}\n@@ -1,3 +1,3 @@\n- "Value": "s3cret"'}
     assert found("it is invalid", cause) == [("spec", f"spec: {said}")]
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        (".data.sha: expected string, got 6.063e+28", "in quotes: without them it is a number"),
+        (".data.port: expected string, got 8080", "in quotes: without them it is a number"),
+        (".data.x: expected string, got -1", "in quotes: without them it is a number"),
+        (".data.on: expected string, got true", "in quotes: yes, no, on and off"),
+        ('.data.m: expected string, got map[string]interface {}{"a":1}', "a block that begins with |"),
+        (".spec.replicas: expected numeric (int or float), got string", "without quotes"),
+        (".spec.hostNetwork: expected boolean, got true", "without quotes"),
+        ("cannot unmarshal number into Go struct field ConfigMap.data of type string", "a number to YAML"),
+        ("cannot unmarshal bool into Go struct field ConfigMap.data of type string", "booleans to YAML"),
+        ("cannot unmarshal string into Go struct field X.spec.replicas of type int32", "without quotes"),
+        ("cannot unmarshal string into Go struct field X.spec.paused of type bool", "without quotes"),
+        ("cannot convert int64 to string", "a number to YAML"),
+        ("unrecognized type: string", "6063e25 is a number to YAML, and yes is a boolean"),
+        ("spec.replicas: Invalid value: -1: must be greater than or equal to 0", ""),
+        ('unknown field "spec.replica"', ""),
+    ],
+)
+def test_a_value_of_another_type_gets_the_next_move(message: str, advice: str) -> None:
+    found = type_advice(message)
+    assert advice in found and bool(found) == bool(advice)
+
+
+def test_a_boolean_in_quotes_is_shown_without_go() -> None:
+    error = InvalidError(f"{UNFIT}.spec.hostNetwork: expected boolean, got &{{true}}", code=500)
+    assert field_errors(error)[0].message == ".spec.hostNetwork: expected boolean, got true"

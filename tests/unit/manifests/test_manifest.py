@@ -182,12 +182,12 @@ MISTAKES = {
     "apiVersion: v1\nkind: A\nmetadata: x\n": "a.yaml:3: metadata is no mapping",
     "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n  labels: x\n": "a.yaml:5: metadata.labels is no mapping",
     "apiVersion: v1\nkind: A\nmetadata:\n  annotations: 1\n  name: a\n": "a.yaml:4: metadata.annotations is no mapping",
-    "apiVersion: v1\nkind: A\nmetadata:\n  labels: {}\n": "a.yaml:3: metadata.name is missing",
     "apiVersion: v1\nkind: A\nmetadata:\n  name:\n": "a.yaml:4: metadata.name is empty",
     "apiVersion: v1\nkind: A\nmetadata:\n  name: 12\n": "a.yaml:4: metadata.name is a number, not text",
     "apiVersion: v1\nkind: A\nmetadata:\n  name: yes\n": "a.yaml:4: metadata.name is a boolean, not text",
     "apiVersion: v1\nkind: A\nmetadata: {name: a,\n  namespace: 1}\n": "a.yaml:4: metadata.namespace is a number",
-    "apiVersion: v1\nkind: A\nmetadata:\n  generateName: a-\n": "a.yaml:3: metadata.name is missing",
+    "apiVersion: v1\nkind: A\nmetadata:\n  generateName: a-\n": "a.yaml:4: metadata.generateName makes another object",
+    "apiVersion: v1\nkind: A\nmetadata:\n  labels: {}\n": "a.yaml:3: metadata.name is missing",
     "- a\n": "a.yaml:1: a manifest is a mapping, and this is a list",
     "# x\n\nhello\n": "a.yaml:3: a manifest is a mapping, and this is a text",
     "apiVersion: v1\nkind: List\nitems:\n- 1\n": "a.yaml:4: a manifest is a mapping, and this is a number",
@@ -316,6 +316,15 @@ def test_errors_about_a_secret_do_not_repeat_its_values(folder):
     message = failure("a.yaml")
     assert "hunter" not in message
     assert "plain" not in message
+
+
+def test_a_generated_name_points_to_the_verbs_that_take_it(folder):
+    text = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  generateName: migrate-\n"
+    write(folder, a_yaml=text, b_yaml=text.replace("migrate-", "''"))
+    message = failure("a.yaml")
+    assert "k8s-step create, or k8s-step run for a Job" in message and "metadata.name is missing" not in message
+    assert [one.name for one in load(["a.yaml"], values=VALUES, allow_generate_name=True)] == [""]
+    assert failure("b.yaml", allow_generate_name=True) == "b.yaml:4: metadata.generateName is empty"
 
 
 # --- files that are no templates -----------------------------------------------------------------------------------

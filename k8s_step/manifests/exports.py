@@ -1,0 +1,65 @@
+"""Manifests that were read from a cluster (``kubectl get -o yaml``): what the server wrote is taken out again.
+
+Sources: ``internal/stripmeta.go`` of k8s.io/apimachinery's managedfields, and what kubectl's and the Deployment
+controller's annotations are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from k8s_step.manifests.manifest import Manifest
+
+_SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # ``creationTimestamp: null`` is a generator's
+_METADATA = (*_SIGNS, "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
+_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
+_NAMED = 3
+
+
+def without_exports(manifests: Sequence[Manifest]) -> tuple[list[Manifest], str]:
+    """The manifests without what a server wrote into them, and one line about it, empty where nothing was exported.
+
+    A ``resourceVersion`` alone was written on purpose, and stays.
+    """
+    taken: dict[str, None] = {}
+    exported: list[Manifest] = []
+    cleaned: list[Manifest] = []
+    for one in manifests:
+        if _is_exported(one.object):
+            exported.append(one)
+            taken.update(dict.fromkeys(_written_by_server(one.object)))
+            one = replace(one, object=_cleaned(one.object))
+        cleaned.append(one)
+    return cleaned, _told(exported, list(taken))
+
+
+def _is_exported(obj: Mapping[str, Any]) -> bool:
+    return any(obj["metadata"].get(sign) for sign in _SIGNS)
+
+
+def _written_by_server(obj: Mapping[str, Any]) -> list[str]:
+    metadata = obj["metadata"]
+    annotations = metadata.get("annotations") or {}
+    found = [key for key in _METADATA if key in metadata] + [key for key in _ANNOTATIONS if key in annotations]
+    return [*found, "status"] if "status" in obj else found
+
+
+def _cleaned(obj: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in _METADATA}
+    annotations = metadata.get("annotations")
+    if annotations:
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key not in _ANNOTATIONS}
+        if not metadata["annotations"]:
+            del metadata["annotations"]
+    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+
+
+def _told(exported: Sequence[Manifest], taken: Sequence[str]) -> str:
+    if not exported:
+        return ""
+    count = "1 manifest was" if len(exported) == 1 else f"{len(exported)} manifests were"
+    places = [one.where for one in exported[:_NAMED]]
+    more = [f"{len(exported) - _NAMED} more"] if len(exported) > _NAMED else []
+    return f"{count} exported from a cluster ({', '.join([*places, *more])}): left out {', '.join(taken)}"

@@ -1,0 +1,68 @@
+"""Helm's hooks in the output of ``helm template``: objects that Helm creates at moments of its own, not with the rest.
+
+Sources: ``pkg/release/v1/hook.go`` and ``SortManifests`` of Helm. A ``crd-install`` hook of Helm 2 is a definition that
+the rest needs, so it counts as an ordinary object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k8s_step.errors import InputError
+from k8s_step.manifests.manifest import Manifest
+
+ANNOTATION = "helm.sh/hook"
+ALL = "all"
+_EVENTS = (
+    *("pre-install", "post-install", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback"),
+    *("pre-delete", "post-delete", "test", "test-success", "test-failure"),
+)
+_DEFINITION = "crd-install"
+_NAMED = 5
+
+
+def check_events(wanted: Sequence[str]) -> None:
+    """:raises InputError: a word of ``--helm-hooks`` that is no event of Helm's."""
+    for event in wanted:
+        if event.lower() not in (ALL, *_EVENTS):
+            hint = f"there are {', '.join(_EVENTS)}, and {ALL}"
+            raise InputError(f"{event!r} is no event of Helm's", where="--helm-hooks", hint=hint)
+
+
+def parted(manifests: Sequence[Manifest], wanted: Sequence[str]) -> tuple[list[Manifest], list[Manifest]]:
+    """What is part of the release, and the hooks that are left out of it because their events are not ``wanted``.
+
+    :raises InputError: nothing but such hooks.
+    """
+    events = {event.lower() for event in wanted}
+    left_out = [one for one in manifests if not _is_part(_events(one), events)]
+    if left_out and len(left_out) == len(manifests):
+        message = f"nothing but Helm hooks: {_listed(left_out)}"
+        raise InputError(message, where=left_out[0].where, hint=_ways(left_out))
+    out = {id(one) for one in left_out}
+    return [one for one in manifests if id(one) not in out], left_out
+
+
+def told(left_out: Sequence[Manifest]) -> str:
+    """One line about all that were left out."""
+    count = "1 Helm hook is" if len(left_out) == 1 else f"{len(left_out)} Helm hooks are"
+    return f"{count} left out: {_listed(left_out)}; {_ways(left_out)}"
+
+
+def _is_part(events: Sequence[str], wanted: set[str]) -> bool:
+    return not events or _DEFINITION in events or ALL in wanted or not wanted.isdisjoint(events)
+
+
+def _events(manifest: Manifest) -> list[str]:
+    text = (manifest.object["metadata"].get("annotations") or {}).get(ANNOTATION)
+    return [event.strip().lower() for event in text.split(",") if event.strip()] if isinstance(text, str) else []
+
+
+def _listed(hooks: Sequence[Manifest]) -> str:
+    named = [f"{one.kind.lower()}/{one.name} ({', '.join(_events(one))})" for one in hooks[:_NAMED]]
+    more = [f"{len(hooks) - _NAMED} more"] if len(hooks) > _NAMED else []
+    return ", ".join([*named, *more])
+
+
+def _ways(hooks: Sequence[Manifest]) -> str:
+    return f"--helm-hooks {_events(hooks[0])[0]} takes such in, like any other object"
