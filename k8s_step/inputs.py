@@ -57,6 +57,7 @@ class Inputs:
     log_format: str = "auto"
     filename: tuple[str, ...] = ()
     recursive: bool = False
+    kustomize: tuple[str, ...] = ()
     object: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     vars_file: tuple[str, ...] = ()
@@ -99,6 +100,11 @@ class Inputs:
     grace_period: int | None = None
     ignore_not_found: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names_manifests(self) -> bool:
+        """Whether manifests are given, by ``-f`` or ``-k``."""
+        return bool(self.filename or self.kustomize)
 
     def __repr__(self) -> str:
         return "Inputs(…)"  # holds credentials

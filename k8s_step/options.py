@@ -139,6 +139,14 @@ _MANIFESTS = (
         commas=True,
     ),
     Option("recursive", "look into folders within folders", "switch", False, short="R"),
+    Option(
+        "kustomize",
+        "folder with a kustomization, built by the kustomize or kubectl on PATH (repeatable)",
+        "list",
+        (),
+        short="k",
+        metavar="DIR",
+    ),
     Option("var", "a value for ${K}; K alone takes the environment's (repeatable)", "list", (), metavar="K=V"),
     Option(
         "vars-file", "file of values: YAML, JSON or K=V lines (repeatable)", "list", (), metavar="PATH", commas=True

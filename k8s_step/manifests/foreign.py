@@ -123,7 +123,7 @@ _TOOLS = frozenset(
 
 def _through_kustomize(file: str) -> str:
     folder = "FOLDER" if file == "stdin" else str(PurePath(file).parent)
-    return f"render it first: kubectl kustomize {folder} | k8s-step apply -f -"
+    return f"give -k {folder} instead, or pipe it: kubectl kustomize {folder} | k8s-step apply -f -"
 
 
 _KINDS: tuple[tuple[Callable[[Object, str], bool], str, Callable[[str], str]], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from k8s_step.manifests.documents import Document, SourceText, parse
 from k8s_step.manifests.files import NO_FILE, NoTemplates, collecting, files_found, is_rendered, source_of
 from k8s_step.manifests.foreign import foreign, template_error, unfilled, without_charts
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
+from k8s_step.manifests.pipes import name_objects, naming
 from k8s_step.manifests.templates import Template, Values
 from k8s_step.objects.secrets import values_of
 from k8s_step.redaction import SecretValue
@@ -67,8 +69,11 @@ def load(
     allow_generate_name: bool = False,
     without: Sequence[str] = (),
     literal: NoTemplates = NO_FILE,
+    built: Sequence[SourceText] = (),
 ) -> list[Manifest]:
     """The manifests of files, folders, globs and ``-``, rendered with ``values``, in the order they are written.
+
+    What is ``built`` already, by kustomize, comes after the files and is rendered as they are.
 
     The objects of a ``List`` count as manifests of their own. With ``allow_generate_name``, ``generateName`` will do.
     The files ``without`` are left out where a folder or a glob holds them; those that are ``literal`` are not rendered.
@@ -87,14 +92,17 @@ def load(
     manifests = [
         manifest for file in files for manifest in _read(file, None if literal.holds(file) else values, stdin, errors)
     ]
+    manifests += [one for source in built for one in _parsed(source, None if literal.all else values, errors)]
     mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
     errors += mistaken or _duplicates(manifests)
     if not errors and not manifests:
-        errors.append(InputError(f"no manifest in {', '.join(paths)}" if paths else "no manifest is given"))
+        named = ", ".join([*paths, *(source.file for source in built)])
+        errors.append(InputError(f"no manifest in {named}" if named else "no manifest is given"))
     if not errors:
         with collecting(errors):
             image_names.replace((manifest.object for manifest in manifests), wanted)
     if errors:
+        name_objects(errors, [(manifest.object, manifest.file, manifest.line) for manifest in manifests])
         raise InputErrors(errors)
     return manifests
 
@@ -110,21 +118,27 @@ def secret_values(manifests: Iterable[Manifest]) -> list[SecretValue]:
 def _read(file: str, values: Values | None, stdin: TextIO | None, errors: list[InputError]) -> list[Manifest]:
     with collecting(errors):
         source = source_of(file, values, stdin)
-        own: list[InputError] = []
-        manifests = list(_of_source(source, file, values, own))
-        if not own and any(_is_unfilled(manifest.object) for manifest in manifests):
-            own = [InputError("a name or an image is still to be filled in", where=source.file)]
-        helms = template_error(source.file, source.text) if own else None
-        errors += [helms] if helms else _with_jinja_named(own, source)
-        return manifests
+        return _parsed(source, None if is_rendered(file) else values, errors)
     return []
 
 
-def _of_source(source: SourceText, file: str, values: Values | None, errors: list[InputError]) -> Iterator[Manifest]:
+def _parsed(source: SourceText, values: Values | None, errors: list[InputError]) -> list[Manifest]:
+    """What the text holds; ``${NAME}`` in it is left alone where there are no ``values``."""
+    own: list[InputError] = []
+    manifests = list(_of_source(source, values, own))
+    if not own and any(_is_unfilled(manifest.object) for manifest in manifests):
+        own = [InputError("a name or an image is still to be filled in", where=source.file)]
+    helms = template_error(source.file, source.text) if own else None
+    errors += [helms] if helms else _with_jinja_named(own, source)
+    return manifests
+
+
+def _of_source(source: SourceText, values: Values | None, errors: list[InputError]) -> Iterator[Manifest]:
     with collecting(errors):
         for document in parse(source):
-            with collecting(errors):
-                yield from _expanded(document, document.build(_template(document, file, values)), errors)
+            with collecting(errors), naming(document):
+                value = document.build(None if values is None else Template(document.root, values))
+                yield from _expanded(document, value, errors)
 
 
 def _is_unfilled(obj: Mapping[str, Any]) -> bool:
@@ -137,15 +151,11 @@ def _with_jinja_named(errors: Sequence[InputError], source: SourceText) -> Seque
     """``{{ NAME }}`` without quotes is a mapping in a mapping to YAML, and a value to Jinja2."""
     lines = source.text.splitlines()
     for error in errors:
-        line = (error.where or "").rpartition(":")[2]
-        written = lines[int(line) - 1] if line.isdecimal() and int(line) <= len(lines) else ""
+        line = re.search(r":(\d+)(?:: |$)", error.where or "")
+        written = lines[int(line[1]) - 1] if line and int(line[1]) <= len(lines) else ""
         if error.hint is None and "{{" in written and not is_rendered(source.file):
             error.hint = "{{ … }} is filled in by Jinja2 in a file whose name ends in .j2"
     return errors
-
-
-def _template(document: Document, file: str, values: Values | None) -> Template | None:
-    return None if values is None or is_rendered(file) else Template(document.root, values)
 
 
 def _expanded(document: Document, value: Any, errors: list[InputError]) -> Iterator[Manifest]:

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+STDIN = "stdin"
+
+
+def is_file(name: str) -> bool:
+    """Whether the ``file`` of a reference is one, not ``stdin`` or an option such as ``-k k8s/``."""
+    return bool(name) and name != STDIN and not name.startswith("-")
+
 
 @dataclass(frozen=True)
 class Reference:

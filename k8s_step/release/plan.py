@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
@@ -13,6 +13,7 @@ from k8s_step.manifests import exports, hooks
 from k8s_step.manifests.files import NoTemplates
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
+from k8s_step.manifests.pipes import name_objects
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
@@ -20,6 +21,9 @@ from k8s_step.objects.resource import Resource
 from k8s_step.operations.plan import Planned
 from k8s_step.release.session import Run, Session
 from k8s_step.verdict import patience
+
+if TYPE_CHECKING:
+    from k8s_step.manifests.kustomize import Built
 
 
 def read_manifests(
@@ -31,11 +35,12 @@ def read_manifests(
     server wrote into a manifest, unless it means something to the verb (``as_exported``).
     """
     inputs = run.inputs
-    if not inputs.filename:
-        hint = "give -f PATH, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
+    if not inputs.names_manifests:
+        hint = "give -f PATH or -k DIR, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
         raise InputError("nothing to do: no manifest was named", hint=hint)
     hooks.check_events(inputs.helm_hooks)
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    built = _built(run)
     manifests = load(
         inputs.filename,
         values=values,
@@ -45,10 +50,15 @@ def read_manifests(
         allow_generate_name=allow_generate_name,
         without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
         literal=NoTemplates(inputs.no_template, inputs.no_template_file),
+        built=[one.source for one in built],
     )
     _check_annotations(manifests)
     run.redactor.spare(inputs.namespace, *names_of(manifest.object for manifest in manifests))
     run.redactor.add_values(secret_values(manifests))
+    for one in built:
+        run.journal.notice(f"{one.source.file}: {one.program}")
+        if one.warnings:
+            run.journal.warning(one.warnings, one.source.file)
     if not with_hooks:
         manifests = _without_hooks(run, manifests)
     return manifests if as_exported else _without_exports(run, manifests)
@@ -66,6 +76,24 @@ def _without_exports(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
     if line:
         run.journal.remark(line)
     return cleaned
+
+
+def _built(run: Run) -> list[Built]:
+    """What kustomize makes of each folder of ``-k``."""
+    if not run.inputs.kustomize:
+        return []
+    from k8s_step.manifests import kustomize
+
+    built, errors = [], []
+    for folder in run.inputs.kustomize:
+        try:
+            built.append(kustomize.build(folder, run.environ))
+        except InputError as error:
+            run.redactor.add(*kustomize.literals(folder))
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return built
 
 
 def _check_annotations(manifests: Sequence[Manifest]) -> None:
@@ -107,6 +135,7 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
                 raise
             errors.append(error)
     if errors:
+        name_objects(errors, [(manifest.object, manifest.file, manifest.line) for manifest in manifests])
         raise InputErrors(errors)
     return list(plan.values())
 

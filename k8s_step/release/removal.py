@@ -155,8 +155,9 @@ class Removal:
 def groups(run: Run, session: Session) -> list[Group]:
     """The kinds that the words name, ``pods`` or ``deploy,svc``, with the selectors. Raises :class:`InputError`."""
     inputs = run.inputs
-    if inputs.filename:
-        raise InputError("a selector chooses among a kind, not among manifests", where="--filename")
+    if inputs.names_manifests:
+        where = "--filename" if inputs.filename else "--kustomize"
+        raise InputError("a selector chooses among a kind, not among manifests", where=where)
     labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
     fields = field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
     kinds = [kind for word in inputs.object for kind in word.replace(",", " ").split()]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
 from k8s_step.report.wording import evidence, lead_of
@@ -85,7 +85,7 @@ def _named(entry: ObjectResult, places: Iterable[str]) -> Xml.Element:
     classname = f"k8s-step.{reference.namespace or 'cluster'}"
     case = Xml.Element("testcase", name=_clean(reference.title), classname=_clean(classname))
     case.set("time", f"{entry.seconds:.3f}")
-    if reference.file:
+    if is_file(reference.file):
         told = {"file": _clean(reference.file), "line": str(reference.line)}
         case.attrib.update({place: told[place] for place in places})
     return case

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from k8s_step.errors import ExitCode
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.difference import Difference
 from k8s_step.report.problem import Problem
 from k8s_step.verdict.finding import Finding
@@ -249,7 +249,7 @@ def _failure(finding: Finding) -> dict[str, Any]:
 
 def relative(file: str, root: str) -> str:
     """``file`` as seen from ``root``; as it is where it lies elsewhere or is none."""
-    if not root or not file:
+    if not root or not is_file(file):
         return file
     try:
         return Path(file).resolve().relative_to(Path(root).resolve()).as_posix()

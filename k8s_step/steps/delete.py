@@ -21,7 +21,7 @@ def delete(run: Run) -> ExitCode:
     if chooses:
         session = open_session(run)
         return Removal(run, session, deadline).of_groups(groups(run, session))
-    manifests = read_manifests(run, as_exported=True) if inputs.filename else []
+    manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
     named = [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
     return Removal(run, session, deadline).of_objects([*named, *_parsed(inputs, session)])
@@ -39,7 +39,7 @@ def _chooses(inputs: Inputs) -> bool:
 
 
 def _check_named(inputs: Inputs) -> None:
-    if not inputs.object and not inputs.filename:
+    if not inputs.object and not inputs.names_manifests:
         hint = "KIND/NAME, -f PATH, or KIND -l SELECTOR"
         raise InputError("nothing to do: what is to be deleted?", hint=hint)
     words = [part for word in inputs.object for part in word.split()]

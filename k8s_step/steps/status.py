@@ -26,9 +26,9 @@ def status(run: Run) -> ExitCode:
     if inputs.selector or inputs.field_selector:
         session = open_session(run)
         return follow(run, session, _chosen(run, session, groups(run, session), deadline), deadline)
-    if not inputs.object and not inputs.filename:
+    if not inputs.object and not inputs.names_manifests:
         raise InputError("no object was named", hint="KIND/NAME, KIND -l SELECTOR, or -f PATH")
-    manifests = read_manifests(run, as_exported=True) if inputs.filename else []
+    manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
     plan = planned(manifests, session, inputs.namespace)

@@ -1,4 +1,5 @@
-"""The linters that no Python package brings: actionlint from its Go module, Groovy and CodeNarc from Maven Central.
+"""The programs that no Python package brings: actionlint, kustomize and Helm from their Go modules, Groovy and CodeNarc
+from Maven Central.
 
 Each is pinned with its checksums, fetched once, and kept in the cache of the control plane, outside the checkout.
 """
@@ -21,7 +22,9 @@ from tests.controlplane import build
 HERE = Path(__file__).resolve().parent
 LOUD = "SKIPPED CHECKS OF THE PIPELINES"
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+OTHERS = "SKIPPED OTHER TOOLS"
 SECONDS = 240.0
+BUILD_SECONDS = 15 * 60.0  # Helm's, with a cold Go cache
 
 
 def python_tool(name: str) -> str:
@@ -33,7 +36,24 @@ def python_tool(name: str) -> str:
 
 def actionlint() -> Path:
     """The linter of GitHub's workflows, built with Go."""
-    return _kept("actionlint", [HERE / "actionlint" / "go.mod", HERE / "actionlint" / "go.sum"], _build) / "actionlint"
+    return _go_tool("actionlint", LOUD)
+
+
+def kustomize() -> Path:
+    """The program itself, not the older one inside kubectl."""
+    return _go_tool("kustomize", OTHERS)
+
+
+def helm() -> Path:
+    """Helm 3."""
+    return _go_tool("helm", OTHERS)
+
+
+def kubectl() -> Path:
+    """The one of the dev dependencies."""
+    if found := shutil.which("kubectl", path=str(Path(sys.executable).parent)):
+        return Path(found)
+    pytest.skip(f"{OTHERS}: no kubectl beside the interpreter: install the dev dependencies")
 
 
 def java(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,13 +82,20 @@ def _kept(name: str, pins: Sequence[Path], make: Callable[[Path], None]) -> Path
     return folder
 
 
-def _build(folder: Path) -> None:
+def _go_tool(name: str, loud: str) -> Path:
+    """The program that the module of this name has as its tool, built with Go."""
+    module = HERE / name
+    return _kept(name, [module / "go.mod", module / "go.sum"], lambda folder: _build(name, folder, loud)) / name
+
+
+def _build(name: str, folder: Path, loud: str) -> None:
     try:
         go = build.go(os.environ, build.cache_folder(), build.say)
     except build.UnavailableError as reason:
-        pytest.skip(f"{LOUD}: actionlint is built with Go: {reason}")
+        pytest.skip(f"{loud}: {name} is built with Go: {reason}")
     own = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
-    _run([str(go), "build", "-mod=readonly", "-trimpath", "-o", f"{folder}/", "tool"], HERE / "actionlint", own)
+    line = [str(go), "build", "-mod=readonly", "-trimpath", "-o", f"{folder}/", "tool"]
+    _run(line, HERE / name, own, loud, BUILD_SECONDS)
 
 
 def _fetch(folder: Path) -> None:
@@ -80,10 +107,12 @@ def _fetch(folder: Path) -> None:
     assert fetched == {name: digest for digest, name in (line.split() for line in lines)}, "not the pinned jars"
 
 
-def _run(line: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+def _run(
+    line: Sequence[str], folder: Path, environment: dict[str, str], loud: str = LOUD, seconds: float = SECONDS
+) -> None:
     answer = subprocess.run(
-        line, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=SECONDS
+        line, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=seconds
     )
     if answer.returncode:
         last = " ".join((answer.stdout + answer.stderr).split())[-300:]
-        pytest.skip(f"{LOUD}: {Path(line[0]).name} could not fetch a linter: {last}")
+        pytest.skip(f"{loud}: {Path(line[0]).name} could not fetch or build a program: {last}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from k8s_step.errors import ExitCode, StepError
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output
@@ -109,8 +109,8 @@ class GitHub(Folded):
     def _annotate(self, name: str, text: str, where: str, reason: str = "") -> None:
         self._has_told = self._has_told or name == "error"
         place = place_of(where)
-        is_file = place is not None and place.file != "stdin"
-        file, line = (relative(place.file, self._root), str(place.line)) if place and is_file else ("", "")
+        is_line = place is not None and is_file(place.file)
+        file, line = (relative(place.file, self._root), str(place.line)) if place and is_line else ("", "")
         about = (place.about if place else where) or "k8s-step"
         title = one_line(f"{about}: {reason}" if reason else about, _TITLE)
         self._write(command(name, printable(text)[:_LONGEST], file=file, line=line, title=title))
@@ -152,7 +152,7 @@ class StepFiles(Output):
     def _link(self, reference: Reference) -> str:
         """The manifest's line as the repository has it."""
         source, file = self._surroundings.source_url, reference.file
-        if not (source and file) or file.startswith(("/", "..")) or not reference.line:
+        if not (source and is_file(file)) or file.startswith(("/", "..")) or not reference.line:
             return ""
         return f"{source}/{quote(file)}#L{reference.line}"
 

@@ -43,6 +43,13 @@ def told(root: Xml.Element) -> list[tuple[str, str | None]]:
     ]
 
 
+def test_what_is_in_no_file_names_none() -> None:
+    result = releases.good()
+    objects = tuple(replace(one, reference=replace(one.reference, file="-k k8s/prod")) for one in result.objects)
+    root = Xml.fromstring(to_junit(replace(result, objects=objects), ("file", "line")))
+    assert [case.attrib.keys() & {"file", "line"} for case in root.findall("testcase")] == [set()] * 3
+
+
 def test_a_good_release() -> None:
     root = suite(releases.good())
     assert told(root) == [("configmap/settings", None), ("deployment.apps/web", None), ("deployment.apps/api", None)]

@@ -153,6 +153,8 @@ def test_a_cause_without_pod_names_none() -> None:
         ("k8s/web.yaml:12", {"file": "k8s/web.yaml", "line": "12", "title": "k8s-step"}),
         ("k8s/web.yaml:12:5", {"file": "k8s/web.yaml", "line": "12", "title": "k8s-step"}),
         ("stdin:3", {"title": "k8s-step"}),
+        ("stdin:3: deployment.apps/web", {"title": "deployment.apps/web"}),
+        ("-k k8s/prod:3: deployment.apps/web", {"title": "-k k8s/prod:3: deployment.apps/web"}),
         ("deployment/shop/web", {"title": "deployment/shop/web"}),
         ("https://k8s.example:6443", {"title": "https://k8s.example:6443"}),
         ("--timeout", {"title": "--timeout"}),
@@ -318,7 +320,7 @@ def test_without_a_repository_there_are_no_links(tmp_path: Path) -> None:
 def test_manifests_outside_of_the_repository_have_no_link(tmp_path: Path) -> None:
     repository = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "c0ffee"}
     result = replace(releases.good(), objects=(replace(releases.good().objects[0]),))
-    for file in ("/tmp/x.yaml", "../x.yaml", ""):
+    for file in ("/tmp/x.yaml", "../x.yaml", "", "stdin", "-k k8s/prod"):
         result.objects[0].reference = replace(SETTINGS, file=file)
         (tmp_path / "summary").unlink(missing_ok=True)
         assert "blob" not in files(tmp_path, result, **repository)[1]
