@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -127,6 +127,7 @@ def parse(source: SourceText, parser: Callable[[str], Any] = EventParser) -> lis
     :raises InputError: a syntax error, with file and line.
     """
     _refuse_control_characters(source)
+    source = _without_marks(source)
     if not source.text.lstrip().startswith(("{", "[")):
         return _parse_yaml(source, parser)
     try:
@@ -138,6 +139,17 @@ def parse(source: SourceText, parser: Callable[[str], Any] = EventParser) -> lis
             return _parse_yaml(source, parser)
         raise source.error(error.message, error.line) from None
     return [Document(source, node) for node in nodes]
+
+
+_MARK = "\ufeff"
+_MARK_AFTER_SEPARATOR = re.compile(rf"^(---(?:[ \t][^\n]*)?\r?\n){_MARK}", re.MULTILINE)
+
+
+def _without_marks(source: SourceText) -> SourceText:
+    """Without a byte order mark after a separator, where files were put together: kubectl takes it there, too."""
+    if _MARK not in source.text:
+        return source
+    return replace(source, text=_MARK_AFTER_SEPARATOR.sub(r"\1", source.text))
 
 
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -173,6 +185,10 @@ def _plain_scalars(tokens: Any) -> Iterator[tuple[int, int]]:
             token = tokens.get_token()
             if isinstance(token, yaml.ScalarToken) and token.plain:
                 yield token.start_mark.index, token.end_mark.index
+
+
+_MISPLACED_MARK = "a byte order mark in the middle of a document"
+_MARK_ADVICE = "remove it; files that are put together need a line with --- between them"
 
 
 class _Composer:
@@ -252,11 +268,19 @@ class _Composer:
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> InputError:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
+        marked = self._marked_line(line)
+        if marked:
+            return self._source.error(_MISPLACED_MARK, marked, _MARK_ADVICE)
         message = error.problem or error.context or "not YAML"
         begins = error.context_mark.line + 1 if error.context_mark else line
         if error.context and begins != line:
             message = f"{message} ({error.context} that begins in line {self._source.line(begins)})"
         return self._source.error(message, line, self._hint(begins, line, mark.column if mark else 0))
+
+    def _marked_line(self, last: int) -> int:
+        """The first line up to there that begins with a byte order mark, or 0: libyaml then counts columns wrongly."""
+        lines = self._source.text.splitlines()[:last] if _MARK in self._source.text else []
+        return next((number for number, line in enumerate(lines, 1) if line.startswith(_MARK)), 0)
 
     def _hint(self, begins: int, line: int, column: int) -> str | None:
         written = self._source.text.splitlines()[begins - 1 : line]
@@ -364,6 +388,8 @@ class _Builder:
         text, plain, tag, _ = node
         if "${" in text and self._substitute:
             return self._substitute(node)
+        if text.startswith(_MARK):
+            raise InputError(_MISPLACED_MARK, hint=_MARK_ADVICE)
         return scalars.key(text, tag) if plain or tag is not None else text
 
     def _report(self, error: ScalarError | InputError, line: int) -> None:

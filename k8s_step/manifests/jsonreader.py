@@ -15,6 +15,7 @@ from typing import NoReturn
 from k8s_step.manifests.expressions import closing
 from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+_MARK = "\ufeff"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -36,7 +37,7 @@ def read(text: str, deepest: int) -> list[Node]:
     """
     reader = _Reader(text, deepest)
     values = []
-    while reader.skip_space() < len(text):
+    while reader.skip_to_value():
         values.append(reader.value(0))
     return values
 
@@ -52,6 +53,12 @@ class _Reader:
         space = _SPACE.match(self._text, self._at)
         self._at = space.end() if space else self._at
         return self._at
+
+    def skip_to_value(self) -> bool:
+        """Whether another value follows; a byte order mark before it is skipped, as kubectl does."""
+        if self._text[self.skip_space() : self._at + 1] == _MARK:
+            self._at += 1
+        return self.skip_space() < len(self._text)
 
     def value(self, depth: int) -> Node:
         if depth > self._deepest:

@@ -211,6 +211,19 @@ null
 """
 
 
+SEPARATORS = ["---\n\ufeff", "--- # next\n\ufeff", "---\n\ufeff# next\n", "---\n\ufeff---\n", "---\r\n\ufeff"]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_byte_order_marks_of_files_put_together(kubectl, tmp_path, separator):
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}}}\n"
+    file = tmp_path / "all.yaml"
+    file.write_bytes(f"\ufeff{separator.join(one.format(name) for name in 'abc')}".encode())
+    sent = created(kubectl, file)
+    assert [one["metadata"]["name"] for one in sent] == ["a", "b", "c"]
+    assert as_text(sent) == as_text([one.object for one in load([str(file)], values=Values())])
+
+
 def test_a_stream_of_manifests(kubectl, tmp_path):
     file = tmp_path / "all.yaml"
     file.write_text(STREAM)

@@ -35,6 +35,11 @@ MEANINGS = {
     "--- # the first\na: 1\n...\n--- \t\nb: 2\n": [{"a": 1}, {"b": 2}],
     "~\n---\nnull\n--- \na: ~\n": [{"a": None}],
     "\ufeffa: 1\n": [{"a": 1}],
+    "a: 1\n---\n\ufeffb: 2\n": [{"a": 1}, {"b": 2}],
+    "a: 1\r\n--- # next\r\n\ufeffb: 2\r\nc: 3\r\n": [{"a": 1}, {"b": 2, "c": 3}],
+    "a: 1\n---\n\ufeff# next\nb: 2\n": [{"a": 1}, {"b": 2}],
+    "a: 1\n---\n\ufeff---\nb: 2\n": [{"a": 1}, {"b": 2}],
+    'a: "x\ufeffy"\nb: x\ufeffy\nc: |\n  x\n  \ufeffy\n': [{"a": "x\ufeffy", "b": "x\ufeffy", "c": "x\n\ufeffy\n"}],
     "a: 1\r\nb: |\r\n  x\r\n  y\r\n---\r\nc: 2\r\n": [{"a": 1, "b": "x\ny\n"}, {"c": 2}],
     "": [],
     "# nothing\n": [],
@@ -134,6 +139,28 @@ def test_nesting_by_aliases_is_bounded_too():
 
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
+
+MISPLACED = {
+    "before a separator": "a: 1\n\ufeff---\nb: 2\n",
+    "without a separator": "a: 1\n\ufeffb: 2\nc: 3\n",
+    "after a comment": "# a\n\ufeffb: 2\nc: 3\n",
+    "after an empty line": "\n\ufeffb: 2\nc: 3\n",
+    "a second one": "---\n\ufeff\ufeffb: 2\nc: 3\n",
+    "in a block": "a: |\n\ufeff  x\n",
+    "before a key": "a:\n  \ufeffb: 1\n",
+}
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("text", MISPLACED.values(), ids=MISPLACED)
+def test_a_byte_order_mark_elsewhere_is_named_with_its_line(text, parser):
+    told = failure(text, parser=parser)
+    assert told.startswith("k8s/web.yaml:2: a byte order mark in the middle of a document (remove it; files that")
+
+
+def test_a_byte_order_mark_before_a_json_value_is_skipped():
+    assert read('{"a": 1}\n\ufeff{"b": 2}', "x.json") == [{"a": 1}, {"b": 2}]
+
 
 JSON_MEANINGS = {
     '{"a": [1, 1.0, 1e3, -0.5, true, null, "x"]}': [{"a": [1, 1, 1000, -0.5, True, None, "x"]}],
