@@ -18,7 +18,7 @@ from k8s_step import __version__
 from k8s_step.cancellation import CANCELLATION, ignore_signals, signals_ignored
 from k8s_step.commands import COMMANDS, Command
 from k8s_step.errors import BugError, CancelledError, ExitCode, InputError, ReportedError, StepError, single
-from k8s_step.inputs import Inputs, resolve, secrets
+from k8s_step.inputs import Inputs, idle, resolve, secrets
 from k8s_step.options import RESULT_FILES, Option
 from k8s_step.redaction import Redactor
 from k8s_step.surroundings import Surroundings
@@ -179,6 +179,8 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
     journal = _journal(command.name, inputs, process, stdout)
     try:
         journal.begin()
+        for message in _idle_inputs(command, process.environ):
+            journal.remark(message, warn=True)
         code = _verdict(command, inputs, process, journal)
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # cancelled while another error was being reported
@@ -188,6 +190,16 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         _write_files(result, inputs, process)
         CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
     return code
+
+
+def _idle_inputs(command: Command, environ: Mapping[str, str]) -> list[str]:
+    """A line for each of the action's inputs that means nothing to this command."""
+    everything = [option for each in COMMANDS for option in each.all_options]
+    lines = []
+    for name in idle(command.all_options, everything, environ):
+        takers = [each.name for each in COMMANDS if any(option.name == name for option in each.all_options)]
+        lines.append(f"{command.name} ignores the input {name}, which is for {', '.join(takers)}")
+    return lines
 
 
 def _verdict(command: Command, inputs: Inputs, process: _Process, journal: Journal) -> ExitCode:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +124,20 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
         if given is not None:
             sources[option.field] = where
     return Inputs(**values, sources=sources)
+
+
+def idle(options: Iterable[Option], others: Iterable[Option], environ: Mapping[str, str]) -> list[str]:
+    """Names of the action's inputs that were given a value and that no option of the command takes.
+
+    ``others`` are the options of all commands. ``K8S_`` variables may be there for another command of the same job.
+    """
+    taken = {option.name for option in options}
+    return list(dict.fromkeys(one.name for one in others if one.name not in taken and _has(one, environ)))
+
+
+def _has(option: Option, environ: Mapping[str, str]) -> bool:
+    text = environ.get(option.all_variables[0], "").strip().lower()
+    return bool(text) and not (option.kind == "switch" and text == str(option.default).lower())
 
 
 def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -48,7 +48,7 @@ class Journal:
         self._server: str | None = None
         self._context: str | None = None
         self._namespace = ""
-        self._remarks: list[str] = []
+        self._remarks: list[tuple[Callable[[str], None], str]] = []
 
     def begin(self) -> None:
         """Nothing has happened yet, and if the run is killed, nobody will say what has."""
@@ -77,13 +77,16 @@ class Journal:
         namespaces = len({reference.namespace for reference in references if reference.namespace})
         for output in self._outputs:
             output.loaded(len(references), files, namespaces)
-        remarks, self._remarks = self._remarks, []
-        for remark in remarks:
-            self.notice(remark)
+        self._tell_remarks()
 
-    def remark(self, message: str) -> None:
-        """Something about the manifests, told once they are counted: nothing is told before the server is named."""
-        self._remarks.append(message)
+    def remark(self, message: str, *, warn: bool = False) -> None:
+        """Something about what was given, told once manifests are counted: nothing is told before the server is."""
+        self._remarks.append((self.warning if warn else self.notice, message))
+
+    def _tell_remarks(self) -> None:
+        remarks, self._remarks = self._remarks, []
+        for tell, message in remarks:
+            tell(message)
 
     def renamed(self, before: Reference, after: Reference) -> None:
         """An object of the release goes by another name than its manifest's."""
@@ -225,6 +228,7 @@ class Journal:
     def finish(self, exit_code: ExitCode) -> Result:
         """The result, told to every output."""
         self._say_what_is_spared(self._redactor.settle())
+        self._tell_remarks()
         result = self.result(exit_code)
         for output in self._outputs:
             output.finished(result)

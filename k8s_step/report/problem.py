@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from k8s_step.errors import StepError
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import Reference, is_file
 
 # ``k8s/web.yaml:12: deployment/shop/web``; neither an address nor an option such as ``--image web=shop/web:2``.
 _PLACE = re.compile(r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?", re.S)
@@ -27,6 +28,11 @@ def place_of(where: str) -> Place | None:
     return Place(found["file"], int(found["line"]), found["about"] or "") if found else None
 
 
+def is_read(file: str) -> bool:
+    """Whether there is such a file: of ``proxy.example:3128`` and ``deployment/web:2`` the first part is none."""
+    return not is_file(file) or Path(file).exists()
+
+
 @dataclass(frozen=True)
 class Problem:
     """``where`` as the log says it; ``file`` and ``line`` of what is to be mended, empty and 0 where none is known."""
@@ -42,6 +48,8 @@ class Problem:
         """An error, found on the object of ``reference`` if that is given."""
         where = error.where or ""
         place = place_of(where)
+        if place and reference is None and not is_read(place.file):
+            place = None
         file, line = place[:2] if place else (reference.file, reference.line) if reference else ("", 0)
         return cls(error.message, where, error.hint or "", file, line)
 

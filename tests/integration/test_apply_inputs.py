@@ -178,3 +178,21 @@ def test_a_variable_of_the_machine_is_taken_where_it_is_named(
     assert outcome.code == 0, outcome.text
     live = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/settings")
     assert live["data"] == {"host": "ci-1", "home": "none"}
+
+
+def test_an_input_of_another_command_is_told(step: Step, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "web.yaml", config_map(a="b"))
+    inputs = {"INPUT_FILENAME": path, "INPUT_NAMESPACE": namespace, "INPUT_REPLICAS": "3", "INPUT_RM": "false"}
+    outcome = step(env={**inputs, "GITHUB_ACTIONS": "true"})
+    assert outcome.code == 0, outcome.text
+    assert "::warning title=k8s-step::apply ignores the input replicas, which is for scale" in outcome.stderr
+    assert outcome.stderr.count("ignores the input") == 1
+
+
+def test_an_image_that_no_manifest_uses_is_annotated_without_a_file(step: Step, namespace: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "web.yaml", deployment("web"))
+    inputs = {"INPUT_FILENAME": path, "INPUT_NAMESPACE": namespace, "INPUT_IMAGE": "registry/x=registry/x:1"}
+    outcome = step(env={**inputs, "GITHUB_ACTIONS": "true"})
+    assert outcome.code == 2, outcome.text
+    (line,) = [line for line in outcome.stderr.splitlines() if line.startswith("::error")]
+    assert "file=" not in line and "line=" not in line and "registry/x" in line

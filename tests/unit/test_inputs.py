@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.inputs import Inputs, headers, resolve, secrets
-from k8s_step.options import APPLY, CONNECTION, Option
+from k8s_step.inputs import Inputs, headers, idle, resolve, secrets
+from k8s_step.options import APPLY, CONNECTION, RUN, SCALE, Option
 
 ALL = (*APPLY, *CONNECTION)
 
@@ -156,6 +156,21 @@ def test_headers_that_are_none_are_not_echoed(line: str) -> None:
     with pytest.raises(InputError) as caught:
         headers((line,))
     assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({"INPUT_REPLICAS": "3"}, ["replicas"]),
+        ({"INPUT_REPLICAS": " ", "INPUT_RM": "", "INPUT_ON-CANCEL": ""}, []),
+        ({"INPUT_RM": "false"}, []),
+        ({"INPUT_RM": "true", "INPUT_ON-CANCEL": "leave"}, ["rm", "on-cancel"]),
+        ({"INPUT_WAIT": "false", "INPUT_NAMESPACE": "shop"}, []),
+        ({"K8S_REPLICAS": "3", "INPUT_COMMAND": "apply", "INPUT_UNKNOWN": "x"}, []),
+    ],
+)
+def test_inputs_that_a_command_does_not_take(environ: dict[str, str], names: list[str]) -> None:
+    assert idle(ALL, (*RUN, *SCALE, *RUN), environ) == names
 
 
 @pytest.mark.parametrize("option", ALL, ids=lambda option: option.name)

@@ -13,7 +13,7 @@ from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output
-from k8s_step.report.problem import place_of
+from k8s_step.report.problem import is_read, place_of
 from k8s_step.report.result import Result, relative, rooted
 from k8s_step.report.summary import LIMIT, to_markdown
 from k8s_step.report.text import one_line, printable, without_commands
@@ -66,8 +66,10 @@ class GitHub(Folded):
         data: Callable[[str], None],
         surroundings: Surroundings,
         clock: Callable[[], float] = time.monotonic,
+        is_there: Callable[[str], bool] = is_read,
     ) -> None:
         super().__init__(_tamed(log), _tamed(data), clock=clock)
+        self._is_there = is_there
         self._write = log
         self._content = self.data if surroundings.is_action else data
         self._root = surroundings.workspace
@@ -109,6 +111,8 @@ class GitHub(Folded):
     def _annotate(self, name: str, text: str, where: str, reason: str = "") -> None:
         self._has_told = self._has_told or name == "error"
         place = place_of(where)
+        if place and is_file(place.file) and not self._is_there(place.file):
+            place = None
         is_line = place is not None and is_file(place.file)
         file, line = (relative(place.file, self._root), str(place.line)) if place and is_line else ("", "")
         about = (place.about if place else where) or "k8s-step"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,7 +120,9 @@ def test_an_error_is_kept_with_its_object() -> None:
     assert found.message == "k8s/shop.yaml:12: conflict"
 
 
-def test_all_errors_of_an_object_are_kept() -> None:
+def test_all_errors_of_an_object_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "values.yaml").touch()
+    monkeypatch.chdir(tmp_path)
     """Whichever way they come: one by one, or raised as one."""
     made, recorder = journal()
     made.error(StepError("ports[0].port: required", where="k8s/shop.yaml:20: deployment/shop/web"), WEB)
@@ -257,3 +260,17 @@ def test_json_lines() -> None:
     assert (told[4]["status"], told[4]["reason"], told[4]["seconds"]) == ("failed", "ErrImagePull", 1.235)
     assert told[-1]["result"] == "failed"
     assert told[-1]["failures"][0]["pod"] == PULL.pod
+
+
+def test_remarks_are_told_once_the_manifests_are_counted_or_at_the_end() -> None:
+    recorder = Recorder()
+    made = Journal("apply", [recorder])
+    made.remark("first", warn=True)
+    made.remark("hooks", warn=True)
+    assert recorder.told == []
+    made.loaded([SETTINGS])
+    made.loaded([WEB])
+    assert recorder.told == [("warning", "first"), ("warning", "hooks")]
+    made.remark("late", warn=True)
+    made.finish(ExitCode.SUCCEEDED)
+    assert recorder.told[2:] == [("warning", "late"), ("finished", "succeeded"), ("close", None)]

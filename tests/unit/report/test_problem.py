@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from k8s_step.errors import StepError
@@ -33,5 +35,16 @@ def test_what_names_no_line_is_at_its_objects() -> None:
 
 
 def test_a_file_by_another_name() -> None:
-    problem = Problem.of(StepError("m", where="/w/k8s/web.yaml:12: pod/web")).at("k8s/web.yaml")
+    problem = Problem.of(StepError("m", where="/w/k8s/web.yaml:12: pod/web"), WEB).at("k8s/web.yaml")
     assert (problem.file, str(problem)) == ("k8s/web.yaml", "k8s/web.yaml:12: pod/web: m")
+
+
+@pytest.mark.parametrize("where", ["proxy.example:3128", "deployment/web:2", "none.yaml:3"])
+def test_what_is_no_file_has_no_line(where: str) -> None:
+    assert Problem.of(StepError("m", where=where)) == Problem("m", where)
+
+
+def test_a_file_that_is_there_has_one(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").touch()
+    where = f"{tmp_path}/web.yaml:3"
+    assert Problem.of(StepError("m", where=where)) == Problem("m", where, "", f"{tmp_path}/web.yaml", 3)

@@ -29,7 +29,11 @@ class Told:
         self.log: list[str] = []
         self.data: list[str] = []
         self.output = GitHub(
-            self.log.append, self.data.append, Surroundings.of(ACTIONS if environ is None else environ), lambda: 0.0
+            self.log.append,
+            self.data.append,
+            Surroundings.of(ACTIONS if environ is None else environ),
+            lambda: 0.0,
+            lambda file: file.endswith(".yaml") or file == "stdin",
         )
 
     @property
@@ -166,6 +170,17 @@ def test_an_error_is_annotated_where_it_is(where: str | None, properties: dict[s
     error = StepError("two\nlines", where=where, hint="do this")
     told.output.error(error)
     assert told.commands == [Command("error", str(error), properties)]
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["--image web=registry.example/shop/web:2", "registry/x:1", "proxy.example:3128", "deployment/web:2", "--patch:1"],
+)
+def test_what_is_no_file_is_annotated_without_one(where: str) -> None:
+    told = Told()
+    told.output.error(StepError("no", where=where))
+    (error,) = told.named("error")
+    assert error.properties == {"title": where} and error.message == f"{where}: no"
 
 
 def test_files_are_as_the_repository_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
