@@ -293,6 +293,10 @@ class Step:
         self._secrets |= leaks.planted(line, environ, input or "", where)
         return running
 
+    def knows(self, *secrets: str) -> None:
+        """Secrets that the runs got by themselves: they are searched for as well."""
+        self._secrets |= {secret for secret in secrets if len(secret) >= leaks.SHORTEST}
+
     def timed_out(self, *args: str, after: str, **more: Any) -> Outcome:
         """A run whose time is up once it has said ``after``, however long that takes; ``more`` as for ``start``."""
         running = self.start(*args, own_clock=True, **more)

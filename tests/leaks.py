@@ -18,6 +18,7 @@ from urllib.parse import quote, quote_plus
 import yaml
 
 SHORTEST = 8  # characters; shorter ones are found in ordinary words
+_SECRET_NAMES = ("TOKEN", "PASSWORD", "SECRET", "ACCESS_KEY")
 _RESULT_FILES = ("report", "junit", "dotenv", "output-file")
 _RUNNER_FILES = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
 _MANIFESTS = ("*.yaml", "*.yml", "*.json")
@@ -25,7 +26,7 @@ _MANIFESTS = ("*.yaml", "*.yml", "*.json")
 
 def planted(arguments: Sequence[str], environ: Mapping[str, str], stdin: str, folder: Path) -> set[str]:
     """The secrets that a run is given: tokens, what is in its kubeconfig, the values of Secrets in its manifests."""
-    found = {value for name, value in environ.items() if name.endswith(("TOKEN", "PASSWORD"))}
+    found = {value for name, value in environ.items() if name.endswith(_SECRET_NAMES)}
     found.update(_given("token", arguments, environ))
     texts = [stdin, *(path.read_text(errors="replace") for path in _files(arguments, environ, folder))]
     for text in texts:

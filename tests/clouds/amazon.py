@@ -12,15 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from tests.clouds.hosts import path
+from tests.clouds.hosts import body, path
 from tests.controlplane.cluster import ROOT
-from tests.unit.loopback import Exchange
+from tests.unit.loopback import Exchange, Loopback
 
 REGION, CLUSTER, ACCOUNT = "eu-central-1", "shop", "123456789012"
 ROLE, OTHER_ROLE = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("deploy", "other"))
@@ -69,9 +70,19 @@ class Amazon:
         return {"K8S_STEP_TEST_CLOUDS": self.url}
 
     def configure(self, **settings: Any) -> None:
-        """Change ``roles``, ``describers``, ``seconds`` (the life of keys) or ``status`` (the cluster's)."""
+        """Change ``roles``, ``describers``, ``seconds`` (the life of keys), the cluster's ``status``, ``endpoint``."""
+        self._control(settings)
+
+    @property
+    def sessions(self) -> list[str]:
+        """The secrets of every session that was given."""
+        return [secret for pair in self._control({}) for secret in pair]
+
+    def _control(self, settings: Mapping[str, Any]) -> list[list[str]]:
         answer = requests.put(self.url, json=settings, headers={"Host": "control.test"}, timeout=30)
         assert answer.status_code == 200, answer.text
+        found: list[list[str]] = answer.json()
+        return found
 
     def identity(self, token: str, cluster: str = CLUSTER) -> str:
         """The ARN of whoever made the token, as EKS finds it out. Raises ValueError."""
@@ -100,6 +111,41 @@ def _checked(token: str) -> Any:
     made = datetime.strptime(said["x-amz-date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     _require(time.time() <= made.timestamp() + 900, "X-Amz-Date parameter is expired")
     return url
+
+
+@dataclass(frozen=True)
+class AccessEntry:
+    """Whom a cluster takes a role or user of IAM for."""
+
+    username: str
+    groups: tuple[str, ...] = ()
+
+
+class Authenticator(Loopback):
+    """EKS's authenticator, a context manager: answers the API server's TokenReviews with STS and its access entries.
+
+    ``tokens`` are those that it took, with their ARN; ``entries`` are by ARN.
+    """
+
+    def __init__(self, aws: Amazon, entries: Mapping[str, AccessEntry]) -> None:
+        super().__init__(self._review)
+        self.entries = dict(entries)
+        self.tokens: dict[str, str] = {}
+        self._aws = aws
+
+    def _review(self, exchange: Exchange) -> None:
+        token = str(body(exchange)["spec"]["token"])
+        try:
+            arn = self._aws.identity(token)
+            entry = self.entries.get(arn)
+            _require(entry is not None, f"ARN is not mapped: {arn}")
+        except ValueError as error:
+            exchange.reply(200, {"status": {"authenticated": False, "error": str(error)}})
+            return
+        assert entry is not None
+        self.tokens[token] = arn
+        user = {"username": entry.username, "uid": f"aws-iam-authenticator:{arn}", "groups": list(entry.groups)}
+        exchange.reply(200, {"status": {"authenticated": True, "user": user}})
 
 
 def _require(condition: bool, message: str) -> None:

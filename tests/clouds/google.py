@@ -47,6 +47,7 @@ class Google:
     may_impersonate: bool = True
     may_view: bool = True
     given: list[str] = field(default_factory=list)
+    provider: str = PROVIDER
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
 
     @property
@@ -79,7 +80,9 @@ class Google:
             exchange.reply(400, {"error": problem[0], "error_description": problem[1]})
             return
         subject = str(claims(said["subjectToken"])["sub"])
-        token = self._give(f"principal://iam.googleapis.com/{PROVIDER.partition('/providers')[0]}/subject/{subject}")
+        token = self._give(
+            f"principal://iam.googleapis.com/{self.provider.partition('/providers')[0]}/subject/{subject}"
+        )
         exchange.reply(200, {"access_token": token, "expires_in": int(self.seconds), "token_type": "Bearer"})
 
     def _wrong_exchange(self, exchange: Exchange, said: dict[str, Any]) -> tuple[str, str] | None:
@@ -88,12 +91,12 @@ class Google:
         for name, value in _EXCHANGE.items():
             if said.get(name) != value:
                 return "invalid_request", f'Invalid value for "{name}"'
-        if said.get("audience") != f"//iam.googleapis.com/{PROVIDER}":
+        if said.get("audience") != f"//iam.googleapis.com/{self.provider}":
             return "invalid_target", 'The target service indicated by the "audience" parameters is invalid.'
         found = self.verified(said.get("subjectToken", ""))
         if found is None:
             return "invalid_grant", "The ID Token's signature is invalid."
-        wanted = f"https://iam.googleapis.com/{PROVIDER}"
+        wanted = f"https://iam.googleapis.com/{self.provider}"
         if found["aud"] != wanted:
             return "invalid_grant", f"The audience in ID Token [{found['aud']}] does not match the expected audience."
         if found["exp"] < time.time():

@@ -73,16 +73,23 @@ class Guard:
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(raw)
         if host == CONTROL:
-            self.settings.update(json.loads(raw))
-            self.cluster.status = self.settings.get("status", "ACTIVE")
-            start("200 OK", [("Content-Length", "0")])
-            return []
+            return self._controlled(raw, start)
         try:
             raw = self._sts(environ, raw) if host.startswith("sts.") else self._eks(environ, raw)
         except RefusedError as refused:
             return _answer(refused, host, start)
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(raw), str(len(raw))
         return self.moto(environ, start)
+
+    def _controlled(self, raw: bytes, start: Start) -> Iterable[bytes]:
+        """A test's wish: other settings. Tells the sessions that were given."""
+        self.settings.update(json.loads(raw))
+        self.cluster.status = self.settings.get("status", "ACTIVE")
+        self.cluster.endpoint = self.settings["endpoint"]
+        given = sts_backends[ACCOUNT][PARTITION].assumed_roles
+        said = json.dumps([[role.secret_access_key, role.session_token] for role in given]).encode()
+        start("200 OK", [("Content-Length", str(len(said)))])
+        return [said]
 
     def _sts(self, environ: Environ, raw: bytes) -> bytes:
         said = dict(parse_qsl(raw.decode() or environ["QUERY_STRING"]))

@@ -19,7 +19,7 @@ from typing import IO, Any
 import requests
 import yaml
 
-from tests.controlplane import build, plays
+from tests.controlplane import build, plays, reviews
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
@@ -157,13 +157,24 @@ class Cluster:
         finally:
             self._change_trust(lambda trusted: [each for each in trusted if each not in authenticators])
 
+    @contextlib.contextmanager
+    def reviewing(self, url: str) -> Iterator[None]:
+        """Ask this URL as well who a bearer token is of that none of the issuers gave: it takes TokenReviews."""
+        path = self.folder / reviews.REVIEWERS
+        self._change(path, lambda urls: [*urls, url])
+        try:
+            yield
+        finally:
+            self._change(path, lambda urls: [each for each in urls if each != url])
+
     def _change_trust(self, change: Callable[[list[Any]], list[Any]]) -> None:
+        self._change(self.folder / "authentication.json", lambda config: {**config, "jwt": change(config["jwt"])})
+
+    def _change(self, path: Path, change: Callable[[Any], Any]) -> None:
         """Under a lock: other workers have issuers of their own. One that is gone would hold up all reloading."""
-        path = self.folder / "authentication.json"
         with build.locked(path.with_suffix(".lock"), lambda _: None):
-            config = json.loads(path.read_text())
             temporary = path.with_suffix(".new")
-            temporary.write_text(json.dumps({**config, "jwt": change(config["jwt"])}))
+            temporary.write_text(json.dumps(change(json.loads(path.read_text()))))
             temporary.replace(path)
 
     def namespace(self, name: str) -> str:

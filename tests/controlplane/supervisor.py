@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.controlplane import kubelet, plays
+from tests.controlplane import kubelet, plays, reviews
 from tests.controlplane.pki import Authority, new_key, public_key
 
 START_SECONDS = 90.0
@@ -59,7 +59,7 @@ class Supervisor:
         self.folder = folder
         self.binaries = binaries
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.etcd_port, self.peer_port, self.port, self.kubelet_port = free_ports(4)
+        self.etcd_port, self.peer_port, self.port, self.kubelet_port, self.reviews_port = free_ports(5)
         self.server = f"https://127.0.0.1:{self.port}"
         self.stopping = threading.Event()
 
@@ -82,6 +82,8 @@ class Supervisor:
 
     def _start(self) -> None:
         self._write_credentials()
+        reviews.write_config(self.reviews_port, self.folder)
+        reviews.serve(self.reviews_port, self.folder)
         self._launch("etcd", self._etcd_flags())
         self._launch("kube-apiserver", self._apiserver_flags())
         self._wait_until(self._ready, "the API server to be ready")
@@ -164,6 +166,9 @@ class Supervisor:
             "--authorization-mode=RBAC",
             f"--client-ca-file={folder}/ca.crt",
             f"--authentication-config={folder}/authentication.json",
+            f"--authentication-token-webhook-config-file={folder}/{reviews.CONFIG}",
+            "--authentication-token-webhook-version=v1",
+            "--authentication-token-webhook-cache-ttl=1s",
             f"--tls-cert-file={folder}/server.crt",
             f"--tls-private-key-file={folder}/server.key",
             "--service-account-issuer=https://kubernetes.default.svc",
