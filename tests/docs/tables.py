@@ -17,6 +17,8 @@ from k8s_step.options import CONNECTION, Option
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+"""What users read."""
 _BLOCK = "<!-- {name}: written by python -m tests.docs -->\n"
 _END = "<!-- end -->"
 

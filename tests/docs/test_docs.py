@@ -31,7 +31,7 @@ from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.advice import advice
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
-from tests.docs.tables import ACTION, ANSWERS, README, ROOT, action, answers, readme
+from tests.docs.tables import ACTION, ANSWERS, PAGES, README, ROOT, action, answers, readme
 
 _TEXT = README.read_text(encoding="utf-8")
 _CLOUDS = ROOT / "docs" / "clouds.md"
@@ -175,7 +175,7 @@ def _flags(options: Iterable[Option]) -> set[str]:
     return names | {f"--no-{option.name}" for option in options if option.negatable}
 
 
-@pytest.mark.parametrize("path", [README, _CLOUDS, *_EXAMPLES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*PAGES, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_call_what_exists(path: Path) -> None:
     commands = {command.name: command for command in COMMANDS}
     for line in _command_lines(path):
@@ -187,7 +187,7 @@ def test_examples_call_what_exists(path: Path) -> None:
         assert {word for word in words[1:] if re.match(r"--?[a-z]", word)} <= known, line
 
 
-@pytest.mark.parametrize("path", [README, _CLOUDS, *_EXAMPLES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*PAGES, *_EXAMPLES], ids=lambda path: path.name)
 def test_examples_set_only_variables_that_exist(path: Path) -> None:
     known = {variable for option in _all_options().values() for variable in option.all_variables} | {"K8S_COMMAND"}
     known |= _DOTENV
@@ -205,10 +205,10 @@ def _steps(said: Any) -> list[dict[str, Any]]:
 
 def test_github_example_names_only_inputs_that_exist() -> None:
     known = set(yaml.safe_load(ACTION.read_text(encoding="utf-8"))["inputs"])
-    examples = re.findall(r"```yaml\n(.*?)```", _TEXT + _CLOUDS.read_text(encoding="utf-8"), re.S)
-    steps = [step for example in examples for step in _steps(yaml.safe_load(example)) if "with" in step]
-    own = [step for path in _WORKFLOWS for step in _steps(yaml.safe_load(path.read_text(encoding="utf-8")))]
-    steps += [step for step in own if re.match(r"\./$|OWNER/k8s-step@", step.get("uses", ""))]
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    examples = [*re.findall(r"```yaml\n(.*?)```", pages, re.S), *(path.read_text("utf-8") for path in _WORKFLOWS)]
+    steps = [step for example in examples for step in _steps(yaml.safe_load(example))]
+    steps = [step for step in steps if re.match(r"\./$|OWNER/k8s-step@", step.get("uses", ""))]
     assert len(steps) > 4
     for step in steps:
         assert set(step["with"]) <= known
@@ -217,10 +217,10 @@ def test_github_example_names_only_inputs_that_exist() -> None:
 def test_one_version_everywhere() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {__version__}" in changelog
-    for path in (*_EXAMPLES, _CLOUDS):
+    for path in (*_EXAMPLES, *PAGES):
         named = re.findall(r"k8s-step(?::|@v)([\d.]+\d)", path.read_text(encoding="utf-8"))
         assert set(named) <= {__version__}, path
-        assert named or path.parent.name == "k8s"
+        assert named or path not in _EXAMPLES or path.parent.name == "k8s"
 
 
 def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:

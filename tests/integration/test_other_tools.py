@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import yaml
 from k8s_step.commands import COMMANDS
 from tests.artifacts import tools
 from tests.conftest import Kubectl, Outcome, Step
+from tests.controlplane.cluster import Cluster
+from tests.docs.tables import ROOT
 from tests.integration.objects import deployment, write
 from tests.integration.outcomes import actions
 
@@ -146,6 +150,44 @@ def test_what_kubectl_kustomize_prints_is_piped_in(step: Step, namespace: str, o
         outcome = step("apply", "-f", "-", "-n", namespace, input=printed, report=True, env={"TONE": "kind"})
         assert outcome.code == 0, outcome.text
         assert set(actions(outcome).values()) == {expected}
+
+
+SWITCHING = (ROOT / "docs" / "switching.md").read_text(encoding="utf-8")
+
+
+def lines_of(section: str) -> list[str]:
+    """The shell blocks of a section: the line before, the line after, and what more there is."""
+    said = SWITCHING[SWITCHING.index(f"\n## {section}\n") :].removeprefix("\n## ").partition("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", said, re.S)
+
+
+@BUILD_FIRST
+@pytest.mark.parametrize(
+    ("section", "programs"),
+    [
+        ("kubectl apply and rollout status", ("kubectl",)),
+        ("helm upgrade --wait", ("helm",)),
+        ("kustomize", ("kubectl", "kustomize")),
+    ],
+)
+def test_the_lines_of_switching_run_as_written(
+    played: Cluster, namespace: str, tmp_path: Path, overlay: Path, section: str, programs: tuple[str, ...]
+) -> None:
+    """The line before, by the tool itself; then the line after takes over, and changes nothing that matters."""
+    folders = [str(getattr(tools, name)().parent) for name in programs]
+    (tmp_path / "k8s").mkdir()
+    write(tmp_path / "k8s" / "web.yaml", deployment("web", "shop/web:1"))
+    kustomization = overlay / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("${TONE}", "kind"))
+    chart(tmp_path / "charts" / "shop")
+    path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "config")}
+    played.write_kubeconfig(tmp_path / "config", context={"namespace": namespace})
+    for line in lines_of(section):
+        script = line.replace("-n shop", f"-n {namespace}")
+        command = ["bash", "-e", "-o", "pipefail", "-c", script]
+        answer = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert answer.returncode == 0, f"{line}\n{answer.stdout}{answer.stderr}"
 
 
 # --- without a cluster ------------------------------------------------------------------------------------------------
