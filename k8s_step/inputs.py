@@ -66,6 +66,8 @@ class Inputs:
     no_template_file: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     force_conflicts: bool = False
+    adopt: tuple[str, ...] = ()
+    no_adopt: bool = False
     dry_run: bool = False
     diff: bool = False
     preflight: bool = True

@@ -187,12 +187,24 @@ _FOLLOW = (
     ),
 )
 _FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
+_ADOPT = (
+    Option(
+        "adopt",
+        "take over the fields that MANAGER has set, such as helm (repeatable); kubectl apply's are taken over anyway",
+        "list",
+        (),
+        metavar="MANAGER",
+        commas=True,
+    ),
+    Option("no-adopt", "leave kubectl apply what it has set", "switch", False),
+)
 _ROLLBACK = Option(
     "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
 )
 APPLY = (
     *_MANIFESTS,
     _FORCE,
+    *_ADOPT,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
     Option("diff", "show what changes, before anything does", "switch", False),
     Option(
@@ -205,6 +217,7 @@ _ANSWERED = Option("timeout", "the server must have answered within this time", 
 DIFF = (
     *_MANIFESTS,
     _FORCE,
+    *_ADOPT,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     _ANSWERED,
 )

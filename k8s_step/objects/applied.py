@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.resource import builtin
 
 _MISSING = object()
 
@@ -22,7 +23,8 @@ def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
     fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
     if fields is None:  # one that owns nothing has no entry: a ServiceAccount that is but a name
         return not wanted and not _has_applied(live, field_manager)
-    return _same_map(fields, wanted, _stripped(live))
+    is_typed = builtin(str(manifest.get("apiVersion")), str(manifest.get("kind"))) is not None
+    return _same_map(fields, wanted, _stripped(live), is_typed)
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
@@ -70,25 +72,40 @@ def _stripped(obj: Object) -> dict[str, Any]:
     return kept
 
 
-def _same(fields: Mapping[str, Any], wanted: Any, live: Any) -> bool:
-    """A leaf, or a map or list that is owned as a whole (``f:selector: {}``), has no fields below it."""
+def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> bool:
+    """A leaf, or a map or list that is owned as a whole (``f:selector: {}``), has no fields below it.
+
+    Where ours is something empty that is not there, the server stores it as nothing; had somebody removed it since, it
+    would no longer be ours.
+    """
     below = {key: value for key, value in fields.items() if key != "."}
+    if not below and live is _MISSING:
+        return wanted == [] or (is_typed and (wanted is None or wanted == {}))
     if not below:
-        return _equal(wanted, live)
+        return _equal(_stored(wanted), _stored(live)) if is_typed else _equal(wanted, live)
     if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and _same_map(below, wanted, live)
+        return isinstance(live, Mapping) and _same_map(below, wanted, live, is_typed)
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        return isinstance(live, Sequence) and _same_list(below, wanted, live)
+        return isinstance(live, Sequence) and _same_list(below, wanted, live, is_typed)
     return False
 
 
-def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+def _stored(value: Any) -> Any:
+    """As the server stores a built-in kind: an empty list is no list (``from: []`` of a NetworkPolicy's rule)."""
+    if isinstance(value, Mapping):
+        return {key: _stored(each) for key, each in value.items() if each is not None and each != []}
+    return [_stored(each) for each in value] if isinstance(value, list) else value
+
+
+def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any], is_typed: bool) -> bool:
+    if is_typed:  # an empty list that is merged by key is nobody's
+        wanted = {key: value for key, value in wanted.items() if value != [] or f"f:{key}" in fields or key in live}
     if {f"f:{key}" for key in wanted} != set(fields):
         return False
-    return all(_same(fields[f"f:{key}"], value, live.get(key, _MISSING)) for key, value in wanted.items())
+    return all(_same(fields[f"f:{key}"], value, live.get(key, _MISSING), is_typed) for key, value in wanted.items())
 
 
-def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any]) -> bool:
+def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any], is_typed: bool) -> bool:
     """A list that is merged by key (``k:{"name":"web"}``) or a set (``v:"x"``); same elements in the same order."""
     if len(fields) != len(wanted):
         return False
@@ -101,7 +118,7 @@ def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[
         if key is None:
             return False
         at = next((index for index, one in enumerate(live) if _has_all_keys(one, json.loads(key[2:]))), -1)
-        if at < 0 or not _same(fields[key], element, live[at]):
+        if at < 0 or not _same(fields[key], element, live[at], is_typed):
             return False
         positions.append(at)
     return _in_order(positions)

@@ -44,7 +44,9 @@ def union(*several: Fields) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for fields in several:
         for key, below in fields.items():
-            found[key] = _made(union(found[key], below), _is_in(found[key]) or _is_in(below)) if key in found else below
+            known = found.get(key)
+            is_in = known is not None and (is_member(known) or is_member(below))
+            found[key] = below if known is None else made(union(known, below), is_in)
     return found
 
 
@@ -56,9 +58,9 @@ def without(fields: Fields, other: Fields) -> dict[str, Any]:
             found[key] = below
         elif key != ".":
             rest = without({name: each for name, each in below.items() if name != "."}, other[key])
-            is_in = _is_in(below) and not _is_in(other[key])
+            is_in = is_member(below) and not is_member(other[key])
             if rest or is_in:
-                found[key] = _made(rest, is_in)
+                found[key] = made(rest, is_in)
     return found
 
 
@@ -102,12 +104,13 @@ def element(item: Any, keys: Iterable[str]) -> str | None:
     return next((key for key in keys if _names(key, item)), None)
 
 
-def _is_in(node: Fields) -> bool:
+def is_member(node: Fields) -> bool:
     """Whether the field itself is in the set; else only fields below it are."""
     return not node or "." in node
 
 
-def _made(below: Fields, is_in: bool) -> dict[str, Any]:
+def made(below: Fields, is_in: bool) -> dict[str, Any]:
+    """The node of a field that is in the set itself, or not, with the fields below it."""
     rest = {key: each for key, each in below.items() if key != "."}
     return {".": {}, **rest} if is_in and rest else rest
 
@@ -124,7 +127,7 @@ def _names(key: str, item: Any) -> bool:
 def _item(item: Any, key: str, fields: Fields, others: Fields) -> Any:
     """One list element as extracted; its keys are added where the manager owns only fields in it."""
     found = extract(item, fields, others)
-    is_named = key.startswith("k:") and not _is_in(fields)
+    is_named = key.startswith("k:") and not is_member(fields)
     return {**json.loads(key[2:]), **found} if is_named else found
 
 
@@ -142,6 +145,30 @@ def value_at(obj: Any, path: Iterable[str]) -> Any:
         if obj is MISSING:
             break
     return obj
+
+
+def child(value: Any, key: str) -> Any:
+    """What ``value``, of an object or a manifest, has under ``key``, or ``MISSING``.
+
+    A manifest's element may leave out keys that the server fills in, such as a port's protocol.
+    """
+    kind, _, name = key.partition(":")
+    if kind == "f":
+        return value.get(name, MISSING) if isinstance(value, Mapping) else MISSING
+    wanted = json.loads(name)
+    exact = _element(value, kind, wanted)
+    if kind != "k" or exact is not MISSING or not isinstance(value, list):
+        return exact
+    if any(wanted.get(name, each) != each for name, each in _DEFAULTS.items()):
+        return MISSING
+    return next((item for item in value if _fits(item, wanted)), MISSING)
+
+
+_DEFAULTS = {"protocol": "TCP"}  # of the keys of lists: a port's, of containers and of Services
+
+
+def _fits(item: Any, wanted: Mapping[str, Any]) -> bool:
+    return isinstance(item, Mapping) and all(item.get(name, each) == each for name, each in wanted.items())
 
 
 def _element(items: Any, kind: str, wanted: Any) -> Any:

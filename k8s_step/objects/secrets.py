@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from k8s_step.objects.lastapplied import LAST_APPLIED
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.redaction import MASK, SecretValue
-
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def masked(before: Object, after: Object) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,23 +7,12 @@ from dataclasses import replace
 from k8s_step.api.client import Client
 from k8s_step.api.fielderrors import FieldError, field_errors
 from k8s_step.api.request import Answer, Request
-from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InvalidError, NotFoundError, StepError
-from k8s_step.objects.applied import is_applied, without_status
+from k8s_step.errors import ApiError, ConflictError, InvalidError, StepError
+from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.operations.explanations import explain, explain_invalid
+from k8s_step.operations.adopt import apply_over, try_over
+from k8s_step.operations.explanations import adoptable, explain, explain_invalid
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
-
-
-def look(client: Client, planned: Planned, field_manager: str, deadline: float) -> Seen:
-    """Read the object as it is: one GET, which is all that an object costs that need not be written."""
-    try:
-        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
-    except NotFoundError:
-        return Seen(planned, None, is_absent=True)
-    except ForbiddenError:  # a token may be allowed to write but not to read
-        return Seen(planned, None)
-    is_current = is_applied(answer.body, planned.object, field_manager)
-    return Seen(planned, answer.body, is_current, warnings=answer.warnings)
 
 
 def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Written:
@@ -35,12 +24,25 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
     try:
-        answer = _applied(client, planned, options, deadline)
+        answer = _answered(client, seen, options, deadline)
     except InvalidError as error:
         raise explain_invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
     except ApiError as error:
-        raise explain(error, planned) from None
+        explained = explain(error, planned)
+        if options.adopt is not None:
+            explained.hint = f"{explained.hint or ''}{adoptable(error)}" or None
+        raise explained from None
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
+
+
+def _answered(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Answer:
+    def apply(options: ApplyOptions) -> Answer:
+        return _applied(client, seen.planned, options, deadline)
+
+    if seen.takeover is None:
+        return apply(options)
+    work = try_over if options.dry_run else apply_over
+    return work(client, seen, options, deadline, apply)
 
 
 def _applied(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Answer:
@@ -89,7 +91,7 @@ def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
     if answer.code == 201 or seen.is_absent:
         return "created"
     before, after = seen.live, answer.body
-    if before is None:
+    if before is None or seen.takeover:
         return "configured"
     if not options.dry_run and before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
         return "unchanged"

@@ -25,16 +25,36 @@ def _remade(error: ApiError, planned: Planned, message: str, hint: str, line: in
 
 
 def _conflict(error: ApiError, planned: Planned) -> ApiError:
-    """Name each field and who owns it. Source: ``NewConflictError`` in k8s.io/apimachinery's managedfields."""
+    """Name each field, its line and who owns it; the place is the first field's.
+
+    Source: ``NewConflictError`` in k8s.io/apimachinery's managedfields.
+    """
     conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
     if not conflicts:
         return error
+    lines = [planned.line_of(str(cause.get("field"))) for cause in conflicts]
+    several = len(set(lines)) > 1 and bool(planned.reference.file)
     owned = "; ".join(
-        f"{cause.get('field')} belongs to {str(cause.get('message', '')).removeprefix('conflict with ')}"
-        for cause in conflicts
+        f"{cause.get('field')}{f' (line {line})' if several else ''} belongs to"
+        f" {str(cause.get('message', '')).removeprefix('conflict with ')}"
+        for line, cause in sorted(zip(lines, conflicts, strict=True), key=lambda pair: pair[0])
     )
     hint = "leave these fields out of the manifest, or take them over with --force-conflicts"
-    return _remade(error, planned, owned, hint)
+    return _remade(error, planned, owned, hint, min(lines))
+
+
+def adoptable(error: ApiError) -> str:
+    """What a hint says besides of those whose fields can be taken over altogether; empty where it is no such conflict.
+
+    Who writes a subresource, as an autoscaler does, goes on doing so.
+    """
+    found = (_MANAGER.fullmatch(str(cause.get("message", ""))) for cause in error.causes)
+    names = dict.fromkeys(match[1] for match in found if match)
+    options = " ".join(f"--adopt {name}" for name in names)
+    return f"; {options} takes over all that {' and '.join(names)} set" if names else ""
+
+
+_MANAGER = re.compile(r'conflict with "([^"]+)"(?! with subresource).*')
 
 
 def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError] = ()) -> ApiError:

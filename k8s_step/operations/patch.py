@@ -27,7 +27,8 @@ from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries
 from k8s_step.objects.selection import Named
-from k8s_step.operations.apply import look, write
+from k8s_step.operations.adopt import look
+from k8s_step.operations.apply import write
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
 _RACES = 10  # times that somebody may be faster
@@ -100,7 +101,7 @@ def patch(client: Client, change: PlannedPatch, options: ApplyOptions, deadline:
     Where the object is not there, an apply patch creates it.
     """
     if change.patch_type is PatchType.APPLY:
-        return write(client, look(client, change, options.field_manager, deadline), options, deadline)
+        return write(client, look(client, change, options, deadline), options, deadline)
     return send(client, change, read(client, change, deadline), replace(options, force=False), deadline)
 
 

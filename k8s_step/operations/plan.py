@@ -10,6 +10,7 @@ from typing import Any
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
+from k8s_step.objects.takeover import Takeover
 
 UNKNOWN = "unknown"  # the action of a write whose answer was lost
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
@@ -52,6 +53,7 @@ class Seen:
     """An object before it is written. ``live`` is ``None`` where it isn't there, or where it may not be read.
 
     ``is_current``: applying it would surely change nothing, so nothing need be sent. ``is_absent``: it isn't there.
+    ``takeover``: the fields of other managers that move to ours before it is applied.
     """
 
     planned: Planned
@@ -59,6 +61,7 @@ class Seen:
     is_current: bool = False
     is_absent: bool = False
     warnings: tuple[str, ...] = ()
+    takeover: Takeover | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,17 @@ class Written:
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """How objects are applied."""
+    """How objects are applied.
+
+    ``adopt``: the managers whose fields are taken over, ``None`` where one may not name any; ``from_kubectl``: what
+    kubectl's client-side apply has set is, too.
+    """
 
     field_manager: str = "k8s-step"
     force: bool = False
     dry_run: bool = False
+    adopt: tuple[str, ...] | None = None
+    from_kubectl: bool = False
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:

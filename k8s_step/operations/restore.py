@@ -7,7 +7,7 @@ What was taken from other managers goes along, and is handed back to them afterw
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +57,15 @@ KEPT = {
 class Reversal:
     """What this run did to an object: ``before`` as it was read, ``None`` where it may not be.
 
-    ``wrote`` as it was written, ``None`` where that is not known: the answer was lost.
+    ``wrote`` as it was written, ``None`` where that is not known: the answer was lost. ``adopted``: those whose fields
+    were taken over, values that the manifest does not name too.
     """
 
     planned: Planned
     is_new: bool
     before: Object | None
     wrote: Object | None
+    adopted: tuple[Owner, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class _Restoration:
         self._own = Owner(field_manager, "Apply")
         self._deadline = deadline
         self._changed = _changed(self._before, wrote, self._own)
-        self._taken = _taken(self._before, wrote, self._own)
+        self._taken = _taken(self._before, wrote, self._own, change.adopted)
         self._scaled: Fields = {}
         self._left_revision = ""
         self._found: Object = wrote
@@ -329,12 +331,13 @@ def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:
     return [path for path in found if not any(owns(fields, path) for fields in others)]
 
 
-def _taken(before: Object, wrote: Object, own: Owner) -> dict[Owner, Fields]:
+def _taken(before: Object, wrote: Object, own: Owner, adopted: Collection[Owner]) -> dict[Owner, Fields]:
     """What this run took over from others, itself included where it had patched or scaled."""
     left, applied = sets(wrote), sets(wrote).get(own, {})
     lost = {
-        owner: common(without(fields, left.get(owner, {})), applied)
+        owner: without(fields, left.get(owner, {}))
         for owner, fields in sets(before).items()
         if owner != own and owner.subresource != "status"
     }
-    return {owner: fields for owner, fields in lost.items() if fields}
+    taken = {owner: fields if owner in adopted else common(fields, applied) for owner, fields in lost.items()}
+    return {owner: fields for owner, fields in taken.items() if fields}

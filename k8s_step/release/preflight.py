@@ -13,7 +13,8 @@ from k8s_step.errors import ApiError, InvalidError, NotFoundError
 from k8s_step.objects.body import encode
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import values_of
-from k8s_step.operations.apply import look, write
+from k8s_step.operations.adopt import look
+from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.redaction import Redactor
@@ -52,7 +53,7 @@ class Preflight:
         """Read all objects."""
 
         def read(one: Planned) -> Seen:
-            return look(self.session.client, one, self.options.field_manager, self.deadline)
+            return look(self.session.client, one, self.options, self.deadline)
 
         return run_all(self.journal, plan, read, lambda one: one, self.concurrency)
 

@@ -217,7 +217,9 @@ def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]
 
 def _change(seen: Seen, written: Written) -> Reversal:
     is_new = written.action == "created" or (written.action == UNKNOWN and seen.is_absent)
-    return Reversal(written.planned, is_new, seen.live, None if written.action == UNKNOWN else written.object)
+    adopted = tuple(seen.takeover.moved) if seen.takeover else ()
+    wrote = None if written.action == UNKNOWN else written.object
+    return Reversal(written.planned, is_new, seen.live, wrote, adopted)
 
 
 def _tell_left(run: Run, written: Sequence[Written]) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
+from k8s_step.objects.lastapplied import LAST_APPLIED
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.secrets import LAST_APPLIED, masked
+from k8s_step.objects.secrets import masked
 from k8s_step.redaction import Redactor
 from k8s_step.report.yamltext import dump
 
@@ -52,7 +53,7 @@ def difference(
         after = redactor.mask_object(masked({}, comparable(_without_allocated(merged, manifest)))[1])
         return Difference(reference, action, _added(path, dump(after).splitlines()), note)
     before, after = masked(comparable(live), comparable(merged))
-    before, after = told_apart(*_without_same_last_applied(before, after), redactor)
+    before, after = told_apart(*_without_last_applied(before, after), redactor)
     old, new = dump(before).splitlines(), dump(after).splitlines()
     names = (f"live/{path}", f"merged/{path}")
     return Difference(reference, action, tuple(unified_diff(old, new, *names, lineterm="")), note)
@@ -107,9 +108,9 @@ def _noted(before: str, after: str, shown: str) -> tuple[str, str]:
     return old, new
 
 
-def _without_same_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """kubectl's own note says nothing that the rest doesn't, unless it changes."""
-    if annotations_of(old).get(LAST_APPLIED) != annotations_of(new).get(LAST_APPLIED):
+def _without_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """kubectl's own note says nothing that the rest doesn't, unless it comes or goes."""
+    if (LAST_APPLIED in annotations_of(old)) != (LAST_APPLIED in annotations_of(new)):
         return old, new
     return _without_annotation(old), _without_annotation(new)
 

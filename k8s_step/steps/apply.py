@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
-from k8s_step.operations.plan import ApplyOptions, Seen, Written
+from k8s_step.operations.plan import Seen, Written
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.preflight import Checked, Preflight, show_differences
 from k8s_step.release.rollback import release_or_roll_back
 from k8s_step.release.send import send, tell
 from k8s_step.release.session import Run, open_session
+from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def apply(run: Run) -> ExitCode:
@@ -25,9 +26,10 @@ def apply(run: Run) -> ExitCode:
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
-    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts)
+    options = apply_options(inputs)
     preflight = Preflight(run.journal, session, options, inputs.concurrency, deadline)
     seen = preflight.look(plan)
+    tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
     if inputs.dry_run:
         for one in checked:

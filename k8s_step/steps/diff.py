@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from k8s_step.errors import ExitCode
-from k8s_step.operations.plan import ApplyOptions
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.preflight import Preflight, show_differences
 from k8s_step.release.session import Run, open_session
+from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def diff(run: Run) -> ExitCode:
@@ -18,10 +18,13 @@ def diff(run: Run) -> ExitCode:
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
-    options = ApplyOptions(inputs.field_manager, inputs.force_conflicts)
+    options = apply_options(inputs)
     preflight = Preflight(run.journal, session, options, inputs.concurrency, time.monotonic() + inputs.timeout)
     seen = preflight.look(plan)
+    tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)
     changes = show_differences(run, checked)
-    run.journal.notice(f"{changes} of {len(plan)} would change" if changes else "nothing would change")
+    is_owned_otherwise = any(one.written.action != "unchanged" for one in checked)
+    nothing = "no value would change, only who owns which field" if is_owned_otherwise else "nothing would change"
+    run.journal.notice(f"{changes} of {len(plan)} would change" if changes else nothing)
     return ExitCode.FAILED if changes and inputs.exit_code else ExitCode.SUCCEEDED

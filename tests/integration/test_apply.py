@@ -95,7 +95,9 @@ def test_a_field_of_ours_that_somebody_took_is_a_conflict(
     refused = step("apply", "-f", path, "-n", namespace, report=True)
     assert refused.code == 4, refused.text
     assert ".data.tone" in refused.stderr and '"night-shift"' in refused.stderr
-    assert "--force-conflicts" in refused.stderr and "release.yaml:1" in refused.stderr
+    assert "--force-conflicts" in refused.stderr and "--adopt night-shift takes over all" in refused.stderr
+    line = (tmp_path / "release.yaml").read_text().splitlines().index("  tone: loud") + 1
+    assert f"release.yaml:{line}: configmap/" in refused.stderr
     assert refused.report is not None and refused.report["result"] == "refused"
     assert actions(refused) == {"ConfigMap/settings": "none", "ConfigMap/other": "unchanged"}
 

@@ -311,3 +311,31 @@ def test_without_status() -> None:
     assert [each["manager"] for each in kept["metadata"]["managedFields"]] == ["k8s-step"]
     assert "time" not in kept["metadata"]["managedFields"][0]
     assert given["status"], "the answer itself is left as it is"
+
+
+RULES = {"f:spec": {"f:rules": {}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "wanted", "spec", "is_current"),
+    [
+        ("NetworkPolicy", RULES, {"rules": []}, {}, True),
+        ("NetworkPolicy", RULES, {"rules": [{}]}, {}, False),
+        ("NetworkPolicy", RULES, {"rules": ""}, {}, False),
+        ("NetworkPolicy", RULES, {"rules": [{"from": [], "to": None}]}, {"rules": [{}]}, True),
+        ("NetworkPolicy", RULES, {"rules": [{"from": {}}]}, {"rules": [{}]}, False),
+        ("NetworkPolicy", {"f:spec": {"f:a": {}}}, {"a": 1, "merged": []}, {"a": 1}, True),
+        ("NetworkPolicy", {"f:spec": {"f:a": {}}}, {"a": 1, "merged": []}, {"a": 1, "merged": [1]}, False),
+        ("Own", RULES, {"rules": [{"from": []}]}, {"rules": [{}]}, False),
+        ("Own", {"f:spec": {"f:a": {}}}, {"a": 1, "merged": []}, {"a": 1}, False),
+    ],
+)
+def test_what_the_server_stores_as_nothing_is_there(
+    kind: str, fields: Any, wanted: Any, spec: Any, is_current: bool
+) -> None:
+    """The ``ingress: []`` of a NetworkPolicy, whose generation would rise at each apply."""
+    version = "networking.k8s.io/v1"
+    entry = {"manager": "k8s-step", "operation": "Apply", "apiVersion": version, "fieldsV1": fields}
+    live = {"metadata": {"managedFields": [entry]}, "spec": spec}
+    manifest = {"apiVersion": version, "kind": kind, "metadata": {}, "spec": wanted}
+    assert is_applied(live, manifest, "k8s-step") == is_current

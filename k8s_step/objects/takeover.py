@@ -1,0 +1,289 @@
+"""Fields that move to ours from others: from kubectl's client-side apply, and from managers that the user names. Pure.
+
+Source: ``UpgradeManagedFields`` of client-go's csaupgrade and ``migrateToSSAIfNecessary`` of kubectl's apply, which
+move ``managedFields`` in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from k8s_step.objects.fieldset import (
+    MISSING,
+    Fields,
+    Owner,
+    Path,
+    child,
+    is_member,
+    made,
+    owner_of,
+    path_text,
+    union,
+    value_at,
+    without,
+)
+from k8s_step.objects.lastapplied import LAST_APPLIED, last_applied
+from k8s_step.objects.metadata import Object, annotations_of, entries
+
+_ANNOTATION: Path = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
+# The manager of the fields an object had when somebody applied it for the first time: skipnonapplied.go of
+# k8s.io/apimachinery's managedfields. Nobody knows who had set them.
+BEFORE_FIRST_APPLY = "before-first-apply"
+# Names of kubectl apply and create, now and earlier. Under the name of kubectl, old versions scaled and edited too.
+_KUBECTL = ("kubectl-client-side-apply", "kubectl", "kubectl-create", BEFORE_FIRST_APPLY)
+# As ``printManager`` of k8s.io/apimachinery's managedfields writes one; the version is that of an Update alone.
+_CONFLICT = re.compile(
+    r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"'
+    r'(?: with subresource "(?P<subresource>[^"]*)")?(?P<is_update> using )?'
+)
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """``moved``: what goes over, by its owner. ``entries``: ``managedFields`` as they shall be.
+
+    ``fields``: all that is ours then, before the manifest is applied. ``others``: all that is somebody else's.
+    """
+
+    moved: Mapping[Owner, Fields]
+    entries: Sequence[Mapping[str, Any]]
+    fields: Fields
+    others: Fields
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """The names of those whose fields are taken over, each once."""
+        return tuple(dict.fromkeys(owner.manager for owner in self.moved))
+
+    def patch(self, live: Object) -> list[dict[str, Any]]:
+        """The JSON patch that moves the fields, of the object as it was read only.
+
+        The version is replaced, not tested: the server answers 409 then where it is another.
+        """
+        version = live["metadata"]["resourceVersion"]
+        return [
+            {"op": "replace", "path": "/metadata/managedFields", "value": list(self.entries)},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+        ]
+
+    def conflicts(self, causes: Sequence[Mapping[str, Any]], field_manager: str) -> list[Mapping[str, Any]]:
+        """Those of an apply's conflicts that are left once the fields are ours."""
+        mine = {(owner, path_text(path)) for owner, fields in self.moved.items() for path in _paths(fields, ())}
+        managers = {(owner.manager, owner.operation, owner.subresource) for owner in self.moved}
+
+        def is_left(cause: Mapping[str, Any]) -> bool:
+            found = _CONFLICT.match(str(cause.get("message", "")))
+            if cause.get("reason") != "FieldManagerConflict" or found is None:
+                return False
+            key = (found["manager"], "Update" if found["is_update"] else "Apply", found["subresource"] or "")
+            if key[0] == field_manager:
+                return False
+            fields = {field for owner, field in mine if (owner.manager, owner.operation, owner.subresource) == key}
+            return key not in managers or str(cause.get("field")) not in fields
+
+        return [cause for cause in causes if is_left(cause)]
+
+    def dropped(self, manifest: Object) -> dict[str, Any]:
+        """The fields that will be ours and that the manifest no longer names: applying it removes them."""
+        return _absent(self.fields, manifest)
+
+    def left(self, obj: Object, manifest: Object) -> Any:
+        """``obj`` without what :meth:`dropped` tells, unless somebody else owns it too.
+
+        Source: ``prune`` of sigs.k8s.io/structured-merge-diff's merge/update.go.
+        """
+        return _removed(obj, self.dropped(manifest), self.others)
+
+    def applied(self, live: Object, manifest: Object) -> Any:
+        """``live`` as it will be once ``manifest`` is applied, but for the server's defaults."""
+        return _merged(self.left(live, manifest), manifest, union(self.fields, self.others))
+
+
+def takeover(
+    live: Object, field_manager: str, api_version: str, adopt: Sequence[str], *, from_kubectl: bool
+) -> Takeover | None:
+    """What ``field_manager`` takes over on ``live``, which was read in ``api_version``; ``None`` where that is nothing.
+
+    From the managers named in ``adopt`` all they have applied or updated, and with ``from_kubectl`` what kubectl's
+    client-side apply has set. Fields of subresources stay where they are.
+    """
+    found = {owner_of(entry): entry for entry in entries(live)}
+    own = Owner(field_manager, "Apply")
+    moved = {**(_from_kubectl(live, found) if from_kubectl else {}), **_named(found, adopt)}
+    moved.pop(own, None)
+    if not moved:
+        return None
+    version = _version(found, own, moved, api_version)
+    ours = union(*(_readable(found[owner], each, version, live) for owner, each in moved.items()), _fields(found, own))
+    kept = {owner: _rest(owner, entry, moved) for owner, entry in found.items() if owner != own}
+    others = [{**found[owner], "fieldsV1": fields} for owner, fields in kept.items() if fields]
+    first = found.get(own) or found[next(iter(moved))]
+    entry = {**first, "manager": own.manager, "operation": own.operation, "apiVersion": version, "fieldsV1": ours}
+    return Takeover(moved, [entry, *others], ours, union(*(fields for fields in kept.values() if fields)))
+
+
+def owns_annotation(live: Object, owner: Owner) -> bool:
+    """Whether ``owner`` has the annotation in which kubectl keeps what it applied last."""
+    return any(owner_of(entry)[:3] == owner[:3] and _has_annotation(entry) for entry in entries(live))
+
+
+# -- whose fields
+
+
+def _named(found: Mapping[Owner, Mapping[str, Any]], adopt: Sequence[str]) -> dict[Owner, Fields]:
+    return {owner: _fields(found, owner) for owner in found if owner.manager in adopt and not owner.subresource}
+
+
+def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dict[Owner, Fields]:
+    """Whole the fields of those who wrote the annotation; of kubectl's other names what the annotation tells.
+
+    ``kubectl create`` and kubectl before 1.18 left fields to names that the apply of today does not write under.
+    """
+    updates = [owner for owner in found if owner.operation == "Update" and not owner.subresource]
+    appliers = {owner.manager for owner in updates if _has_annotation(found[owner])}
+    if not appliers:
+        return {}
+    moved: dict[Owner, Fields] = {}
+    for owner in updates:
+        if owner.manager in appliers and owner.manager != BEFORE_FIRST_APPLY:
+            moved[owner] = _fields(found, owner)
+        elif owner.manager in _KUBECTL:
+            fields = _as_told(_fields(found, owner), _told(live), live)
+            moved.update({owner: fields} if fields else {})
+    return moved
+
+
+def _told(live: Object) -> Any:
+    """What kubectl applied last, with the annotation itself."""
+    told = last_applied(live)
+    metadata = told["metadata"] if isinstance(told.get("metadata"), Mapping) else {}
+    annotations = {**annotations_of({"metadata": metadata}), LAST_APPLIED: value_at(live, _ANNOTATION)}
+    return {**told, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _has_annotation(entry: Mapping[str, Any]) -> bool:
+    at: Any = entry.get("fieldsV1") or {}
+    for key in _ANNOTATION:
+        at = at.get(key)
+        if at is None:
+            return False
+    return True
+
+
+def _rest(owner: Owner, entry: Mapping[str, Any], moved: Mapping[Owner, Fields]) -> Fields:
+    """What stays with ``owner``. What nobody knows the setter of stays as it is, and is no one's."""
+    fields: Fields = entry.get("fieldsV1") or {}
+    if owner not in moved:
+        return fields
+    return {} if owner.manager == BEFORE_FIRST_APPLY else without(fields, moved[owner])
+
+
+def _fields(found: Mapping[Owner, Mapping[str, Any]], owner: Owner) -> Fields:
+    return (found.get(owner) or {}).get("fieldsV1") or {}
+
+
+def _version(
+    found: Mapping[Owner, Mapping[str, Any]], own: Owner, moved: Mapping[Owner, Fields], api_version: str
+) -> str:
+    """The version our fields are named in: the one they are named in already, the manifest's, or the first there is."""
+    if own in found:
+        return str(found[own].get("apiVersion"))
+    versions = [str(found[owner].get("apiVersion")) for owner in moved]
+    return api_version if api_version in versions else versions[0]
+
+
+def _readable(entry: Mapping[str, Any], fields: Fields, version: str, live: Object) -> Fields:
+    """Fields named in another version count where the object has them in this one too."""
+    return fields if entry.get("apiVersion") == version else _present(fields, live)
+
+
+# -- fields against values
+
+
+def _as_told(fields: Fields, told: Any, live: Any) -> dict[str, Any]:
+    """The part of ``fields`` that ``told`` names, with the values that ``live`` has."""
+    found: dict[str, Any] = {}
+    for key, below in _members(fields):
+        one, other = child(told, key), child(live, key)
+        if one is MISSING or other is MISSING:
+            continue
+        if set(below) - {"."}:
+            part = _as_told(below, one, other)
+            found.update({key: made(part, is_member(below))} if part else {})
+        elif one == other:
+            found[key] = {}
+    return found
+
+
+def _present(fields: Fields, value: Any) -> dict[str, Any]:
+    """The part of ``fields`` that ``value`` has."""
+    return without(fields, _absent(fields, value))
+
+
+def _absent(fields: Fields, value: Any) -> dict[str, Any]:
+    """The part of ``fields`` that ``value`` lacks."""
+    found: dict[str, Any] = {}
+    for key, below in _members(fields):
+        inner = child(value, key)
+        if inner is MISSING:
+            found[key] = below
+        elif part := _absent(below, inner):
+            found[key] = part
+    return found
+
+
+def _removed(value: Any, fields: Fields, others: Fields) -> Any:
+    if isinstance(value, Mapping):
+        keys = {name: f"f:{name}" for name in value}
+        pairs = {name: _less(value[name], key, fields, others) for name, key in keys.items()}
+        return {name: each for name, each in pairs.items() if each is not MISSING}
+    if isinstance(value, list):
+        names = [_key_of(item, fields) for item in value]
+        items = [_less(item, key, fields, others) for item, key in zip(value, names, strict=True)]
+        return [item for item in items if item is not MISSING]
+    return value
+
+
+def _less(value: Any, key: str | None, fields: Fields, others: Fields) -> Any:
+    """The value at ``key`` less ``fields``; ``MISSING`` where nothing of it stays."""
+    if key is None or key not in fields:
+        return value
+    if key not in others and is_member(fields[key]):
+        return MISSING
+    return _removed(value, fields[key], others.get(key, {}))
+
+
+def _merged(live: Any, wanted: Any, fields: Fields | None) -> Any:
+    """``live`` with ``wanted``: key by key, but as a whole where ``fields`` own it so."""
+    if fields is not None and not set(fields) - {"."}:
+        return wanted
+    below = fields or {}
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        return {**live, **{key: _merged(live.get(key), each, below.get(f"f:{key}")) for key, each in wanted.items()}}
+    if isinstance(live, list) and isinstance(wanted, list) and below:
+        return _merged_list(live, wanted, below)
+    return wanted
+
+
+def _merged_list(live: list[Any], wanted: list[Any], fields: Fields) -> list[Any]:
+    by_key = {key: item for item in live if (key := _key_of(item, fields)) is not None}
+    keys = [_key_of(item, fields) or "" for item in wanted]
+    items = [_merged(by_key.get(key), item, fields.get(key)) for key, item in zip(keys, wanted, strict=True)]
+    return [*items, *(item for item in live if _key_of(item, fields) not in keys)]
+
+
+def _key_of(item: Any, fields: Fields) -> str | None:
+    return next((key for key in fields if key[:2] in ("k:", "v:") and child([item], key) is not MISSING), None)
+
+
+def _members(fields: Fields) -> Iterator[tuple[str, Fields]]:
+    return ((key, below) for key, below in fields.items() if key != ".")
+
+
+def _paths(fields: Fields, path: Path) -> Iterator[Path]:
+    for key, below in _members(fields):
+        yield (*path, key)
+        yield from _paths(below, (*path, key))

@@ -1,0 +1,200 @@
+"""Takes over the fields that kubectl's client-side apply, or a manager that the user names, has set on one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from k8s_step.api.client import Client
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    StepError,
+    ThrottledError,
+)
+from k8s_step.objects import jsonpatch
+from k8s_step.objects.applied import is_applied
+from k8s_step.objects.body import PatchType, encode
+from k8s_step.objects.fieldset import Owner
+from k8s_step.objects.lastapplied import LAST_APPLIED, with_note
+from k8s_step.objects.metadata import Object, annotations_of, entries
+from k8s_step.objects.takeover import Takeover, owns_annotation, takeover
+from k8s_step.operations.plan import ApplyOptions, Planned, Seen
+
+_TRIES = 20  # a rollout's controllers write the object all the time
+_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
+Apply = Callable[[ApplyOptions], Answer]
+
+
+def look(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Seen:
+    """Read the object, compare it with the manifest, and find out whose fields of it are to be taken over.
+
+    One GET, which is all that an object costs that need not be written.
+    """
+    try:
+        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    except NotFoundError:
+        return Seen(planned, None, is_absent=True)
+    except ForbiddenError:  # a token may be allowed to write but not to read
+        return Seen(planned, None)
+    live: Object = answer.body
+    if options.from_kubectl and LAST_APPLIED in annotations_of(live) and not entries(live):
+        live = _with_entries(client, planned, live, options, deadline)
+    manager, version = options.field_manager, planned.reference.api_version
+    found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
+    planned = _with_note(planned, live, found, manager)
+    is_current = found is None and is_applied(live, planned.object, manager)
+    return Seen(planned, live, is_current, warnings=answer.warnings, takeover=found)
+
+
+def apply_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float, apply: Apply) -> Answer:
+    """Move the fields to our Apply entry, then ``apply``; where that is refused, the fields go back."""
+    seen, moved = _move(client, seen, options, deadline)
+    try:
+        return apply(options)
+    except StepError as error:
+        is_refused = isinstance(error, ApiError) and not isinstance(error, ThrottledError)
+        if moved and not (is_refused and _hand_back(client, seen, moved, options, deadline)):
+            error.may_be_done = True  # a rollback looks what is left
+        raise
+
+
+def try_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float, apply: Apply) -> Answer:
+    """What :func:`apply_over` would do, by dry runs: nothing moves.
+
+    A dry run can't build on another. So the server merges the manifest, conflicts with those who are to be taken over
+    left out; and what the manifest drops is removed by a JSON patch, which the server checks and fills in.
+    """
+    for _ in range(_TRIES):
+        if seen.takeover is None or seen.live is None:
+            return apply(options)
+        try:
+            return _tried(client, seen, seen.takeover, seen.live, options, deadline, apply)
+        except _OutrunError:
+            seen = look(client, seen.planned, options, deadline)
+    raise _restless(seen.planned)
+
+
+class _OutrunError(Exception):
+    """The object has another version than the one that was read."""
+
+
+def _move(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> tuple[Seen, Object | None]:
+    """The object before the fields moved, and after; ``None`` where nothing is left to move."""
+    for _ in range(_TRIES):
+        if seen.takeover is None or seen.live is None:
+            return seen, None
+        try:
+            return seen, _patched(client, seen, seen.takeover.patch(seen.live), options, deadline).body
+        except ConflictError:
+            seen = look(client, seen.planned, options, deadline)
+    raise _restless(seen.planned)
+
+
+def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions, deadline: float) -> bool:
+    """Whether ``managedFields`` are as they were; not where somebody else has written the object meanwhile."""
+    version = (moved.get("metadata") or {}).get("resourceVersion")
+    before = entries(seen.live or {})
+    patch = [
+        {"op": "replace", "path": "/metadata/managedFields", "value": before},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+    ]
+    try:
+        _patched(client, seen, patch, options, deadline)
+    except StepError:
+        return False
+    return True
+
+
+# -- without changing anything
+
+
+def _tried(
+    client: Client, seen: Seen, found: Takeover, live: Object, options: ApplyOptions, deadline: float, apply: Apply
+) -> Answer:
+    manifest = seen.planned.object
+    try:
+        answer = _merged(found, options, apply)
+        wanted = found.left(answer.body, manifest)
+        if wanted == answer.body:
+            return answer
+    except InvalidError as error:  # such as a variable whose value became a valueFrom: the server sees both
+        if "failed to create typed patch object" in error.message:
+            raise
+        wanted = found.applied(live, manifest)
+    patch = jsonpatch.between(_written(live), _written(wanted))
+    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
+    try:
+        return _patched(client, seen, [*patch, version], options, deadline)
+    except ConflictError:
+        raise _OutrunError from None
+
+
+def _merged(found: Takeover, options: ApplyOptions, apply: Apply) -> Answer:
+    """The server's merge, as forced where all that it conflicts with is to be taken over."""
+    try:
+        return apply(options)
+    except ConflictError as error:
+        left = found.conflicts(error.causes, options.field_manager)
+        if left or not error.causes:
+            raise _narrowed(error, left) from None
+        return apply(replace(options, force=True))
+
+
+def _narrowed(error: ConflictError, causes: list[Mapping[str, Any]]) -> ConflictError:
+    details = {**(error.status.get("details") or {}), "causes": causes or error.causes}
+    status = {**error.status, "details": details}
+    return ConflictError(error.message, code=error.code, status=status, where=error.where, hint=error.hint)
+
+
+def _written(obj: Object) -> Object:
+    """``obj`` without the fields that only the server sets."""
+    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+
+
+# -- requests
+
+
+def _patched(client: Client, seen: Seen, patch: Any, options: ApplyOptions, deadline: float) -> Answer:
+    query = replace(options, force=False).query
+    planned = seen.planned
+    request = Request("PATCH", planned.path, query, encode(patch), PatchType.JSON.value, where=planned.where)
+    return client.send(request, deadline=deadline)
+
+
+def _with_entries(client: Client, planned: Planned, live: Object, options: ApplyOptions, deadline: float) -> Object:
+    """An object of a server that kept no ``managedFields`` yet, with those that its first apply would give it.
+
+    Applying nothing, as a dry run, tells them. Source: skipnonapplied.go of k8s.io/apimachinery's managedfields.
+    """
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+    identity = {"apiVersion": planned.reference.api_version, "kind": planned.reference.kind}
+    body, query = encode({**identity, "metadata": metadata}), replace(options, dry_run=True, force=False).query
+    request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
+    try:
+        found = client.send(request, deadline=deadline).body
+    except ApiError:
+        return live
+    return {**live, "metadata": {**live["metadata"], "managedFields": entries(found)}}
+
+
+def _with_note(planned: Planned, live: Object, found: Takeover | None, manager: str) -> Planned:
+    """kubectl's note is kept up to date where it is there and ours to write, so that one can go back to kubectl."""
+    own = Owner(manager, "Apply")
+    is_ours = owns_annotation(live, own) or any(
+        owns_annotation(live, owner) for owner in (found.moved if found else ())
+    )
+    if LAST_APPLIED not in annotations_of(live) or not is_ours:
+        return planned
+    return replace(planned, object=with_note(planned.object, planned.reference.namespace))
+
+
+def _restless(planned: Planned) -> ConflictError:
+    message = "others write it faster than its fields can be taken over"
+    return ConflictError(message, code=409, where=planned.where, hint="run this again once it has settled")

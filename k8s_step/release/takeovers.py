@@ -1,0 +1,30 @@
+"""Whose fields a release takes over, by its options, and the one line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k8s_step.inputs import Inputs
+from k8s_step.operations.plan import ApplyOptions, Seen
+from k8s_step.report.journal import Journal
+
+
+def apply_options(inputs: Inputs) -> ApplyOptions:
+    """How the objects of a release are applied."""
+    return ApplyOptions(
+        inputs.field_manager,
+        inputs.force_conflicts,
+        adopt=inputs.adopt,
+        from_kubectl=not inputs.no_adopt,
+    )
+
+
+def tell_takeover(journal: Journal, seen: Sequence[Seen], *, is_tried: bool) -> None:
+    """Whose fields are taken over, and of how many objects; ``is_tried``: nothing is done."""
+    taken = [one.takeover for one in seen if one.takeover]
+    if not taken:
+        return
+    managers = ", ".join(dict.fromkeys(name for one in taken for name in one.managers))
+    count = f"{len(taken)} of {len(seen)} objects"
+    said = f"the fields of {managers} would be taken over" if is_tried else f"taking over the fields of {managers}"
+    journal.notice(f"{said}, on {count}")
