@@ -88,7 +88,7 @@ class Discovery:
             ) from None
         self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
-            hint = retired.advice(api_version, kind) or _near(kind, answer)
+            hint = retired.advice(api_version, kind) or _kubernetes_own(kind) or _near(kind, answer)
             raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=hint)
         return self._known[api_version, kind]
 
@@ -96,7 +96,8 @@ class Discovery:
         """What the server has of the same group, for the error's next move."""
         if moved := retired.advice(api_version, kind):
             return moved
-        missing = "is its CustomResourceDefinition installed?"
+        own = _kubernetes_own(kind)
+        missing = f"is its CustomResourceDefinition installed?{f' Else {own}' if own else ''}"
         group = api_version.rpartition("/")[0]
         if not group:
             return "is the apiVersion right?"
@@ -237,6 +238,12 @@ def _legacy_versions(answer: dict[str, Any]) -> list[str]:
         versions = [version["groupVersion"] for version in group.get("versions") or []]
         found += sorted(versions, key=lambda version: version != preferred)
     return found
+
+
+def _kubernetes_own(kind: str) -> str:
+    """Where Kubernetes itself has a kind of this name; empty where it has none."""
+    versions = dict.fromkeys(one.api_version for one in BUILTIN if one.kind == kind)
+    return f"Kubernetes' own {kind} is in {' and '.join(versions)}" if versions else ""
 
 
 def _near(kind: str, answer: dict[str, Any]) -> str:

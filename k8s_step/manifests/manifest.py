@@ -12,7 +12,7 @@ from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import images as image_names
 from k8s_step.manifests.documents import Document, SourceText, parse
 from k8s_step.manifests.files import NO_FILE, NoTemplates, collecting, files_found, is_rendered, source_of
-from k8s_step.manifests.foreign import foreign, template_error, unfilled, without_charts
+from k8s_step.manifests.foreign.tools import foreign, template_error, unfilled, without_charts
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.pipes import name_objects, naming
 from k8s_step.manifests.templates import Template, Values

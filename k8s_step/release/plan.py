@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
-from k8s_step.manifests import exports, hooks
 from k8s_step.manifests.files import NoTemplates
+from k8s_step.manifests.foreign import exports, hooks
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.pipes import name_objects

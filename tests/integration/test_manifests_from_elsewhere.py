@@ -180,6 +180,17 @@ def test_a_version_that_is_gone_is_bad_input_with_todays_name(step: Step, namesp
     assert f"{path}:6: " in outcome.stderr and "use apiVersion policy/v1; an empty spec.selector" in outcome.stderr
 
 
+def test_a_kind_in_the_wrong_group_is_told_where_it_is(step: Step, namespace: str, tmp_path: Path) -> None:
+    objects = [obj("v1", "Deployment", "a"), obj("app/v1", "Deployment", "b"), obj("apps/v1", "Deploymnt", "c")]
+    path = write(tmp_path / "wrong.yaml", *objects)
+    outcome = step("apply", "-f", path, "-n", namespace)
+    assert outcome.code == 2, outcome.text
+    first, second, third = (line for line in outcome.stderr.splitlines() if line.startswith("error: "))
+    assert "the server serves no kind Deployment in v1 (Kubernetes' own Deployment is in apps/v1)" in first
+    assert "installed? Else Kubernetes' own Deployment is in apps/v1" in second
+    assert "close to it: Deployment" in third
+
+
 # --- values of another type ----------------------------------------------------------------------------------------
 
 TYPES = """\

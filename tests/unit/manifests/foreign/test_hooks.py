@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.manifests.hooks import check_events, parted, told
+from k8s_step.manifests.foreign.hooks import check_events, parted, told
 from k8s_step.manifests.manifest import Manifest
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.manifests.exports import without_exports
+from k8s_step.manifests.foreign.exports import without_exports
 from k8s_step.manifests.manifest import Manifest
 
 SERVERS = {
