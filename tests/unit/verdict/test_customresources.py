@@ -107,6 +107,9 @@ def test_a_phase_in_failing_words(field: str, word: str, grace: float | None) ->
     found = judged(**{field: word})
     assert (found.state, found.reason, found.grace, found.message) == (PROGRESS, word, grace, f"it is {word}")
     assert judged(**{field: word}, message="no such zone").message == "no such zone"
+    assert [judged(**{field: word}, message=no_text).message for no_text in ("", None, 3, {"a": 1})] == [
+        f"it is {word}"
+    ] * 4
     assert judged(READY, **{field: word}).state is CURRENT, "conditions say more than a phase"
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import signal
+import sys
+
 import pytest
 
-from k8s_step.verdict.signals import exit_text, signal_of
+from k8s_step.verdict.signals import exit_text, signal_name, signal_of
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,10 @@ def test_the_signal_in_an_exit_code(code: int, signal: str, words: str) -> None:
 
 def test_what_has_not_ended_had_no_signal() -> None:
     assert signal_of(None) == ""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the numbers are Linux's")
+def test_each_name_is_linuxs_for_that_number() -> None:
+    named = {number: signal_name(number) for number in range(-1, 64) if signal_name(number)}
+    assert named == {number: signal.Signals(number).name for number in named}
+    assert {"SIGHUP", "SIGKILL", "SIGXFSZ", "SIGSYS"} <= set(named.values())
