@@ -87,6 +87,20 @@ def test_all_mistakes_are_told_at_once_each_in_its_own_line(
     assert proxy.writes == []
 
 
+def test_all_fields_that_the_server_does_not_know_are_told(step: Step, namespace: str, tmp_path: Path) -> None:
+    """An apply's own answer names but the first of them."""
+    made = deployment(spec={"replicass": 2})
+    made["spec"]["template"]["spec"]["containers"][0]["imagee"] = "shop/web:2"
+    made["spec"]["template"]["spec"]["nodeName"], made["spec"]["minReadySecs"] = "node-1", 3
+    outcome = step("apply", "-f", write(tmp_path / "web.yaml", made, config_map()), "-n", namespace)
+    assert outcome.code == 4
+    lines = (tmp_path / "web.yaml").read_text().splitlines()
+    for name in ("replicass", "imagee", "minReadySecs"):
+        number = next(at for at, line in enumerate(lines, 1) if f"{name}:" in line)
+        told = [line for line in outcome.stderr.splitlines() if f"web.yaml:{number}: " in line and name in line]
+        assert told and all("is it spelt right, and in the right place?" in line for line in told), outcome.stderr
+
+
 def test_a_conflict_is_found_before_the_first_write(
     step: Step, namespace: str, proxy: Proxy, tmp_path: Path, kubectl: Kubectl
 ) -> None:
