@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from k8s_step.options import (
     APPLY,
+    CHECK,
     CONNECTION,
     CREATE,
     DELETE,
@@ -111,6 +112,13 @@ COMMANDS = (
         (*GET, *CONNECTION),
         "k8s_step.steps.get:get",
         argument=OBJECTS,
+        prints=True,
+    ),
+    Command(
+        "check",
+        "Tell whether named components have enough ready pods; print pod metrics.",
+        (*CHECK, *CONNECTION),
+        "k8s_step.steps.check:check",
         prints=True,
     ),
     Command(

@@ -96,6 +96,9 @@ class Inputs:
     selector: str | None = None
     field_selector: str | None = None
     all_namespaces: bool = False
+    component: tuple[str, ...] = ()
+    min_ready: int = 1
+    metrics: bool = False
     limit: int = 500
     all: bool = False
     cascade: str = "background"

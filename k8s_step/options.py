@@ -291,6 +291,18 @@ GET = (
     Option("output-file", "where protobuf goes", metavar="PATH"),
     _ANSWERED,
 )
+CHECK = (
+    Option(
+        "component",
+        "a component and the labels of its pods, api=component=kube-apiserver (repeatable)",
+        "list",
+        (),
+        metavar="NAME=SELECTOR",
+    ),
+    Option("min-ready", "so many pods of each component must be ready", "number", 1),
+    Option("metrics", "print the pods' phases and restarts in Prometheus' text format", "switch", False),
+    *(option for option in GET if option.name in ("all-namespaces", "limit", "timeout")),
+)
 _PATCH = (
     Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),
     Option("patch", "the patch itself, YAML or JSON", short="p", metavar="TEXT"),

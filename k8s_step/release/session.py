@@ -13,6 +13,7 @@ from k8s_step.clouds import CloudOptions
 from k8s_step.connection.credentials import Credentials
 from k8s_step.connection.lookup import resolve
 from k8s_step.connection.settings import Connection, ConnectionOptions
+from k8s_step.errors import InputError
 from k8s_step.inputs import Inputs, headers
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
@@ -40,13 +41,21 @@ class Session:
     discovery: Discovery
     namespace: str
 
+    @property
+    def namespaces(self) -> list[str]:
+        """Those of ``-n a,b``, each once, for the verbs that read in several."""
+        return list(dict.fromkeys(name.strip() for name in self.namespace.split(",") if name.strip()))
 
-def open_session(run: Run) -> Session:
+
+def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     """Find the cluster and tell the user which one it is. Raises :class:`StepError`.
 
-    Sends nothing to it yet; a cloud is asked where its cluster is.
+    Sends nothing to it yet; a cloud is asked where its cluster is. ``many_namespaces``: ``-n`` may name several.
     """
     inputs = run.inputs
+    if "," in (inputs.namespace or "") and not many_namespaces:
+        where = inputs.sources.get("namespace", "--namespace")
+        raise InputError("this command works in one namespace", where=where, hint="get and check take several")
     extra = headers(inputs.header)
     secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"

@@ -32,7 +32,7 @@ def get(run: Run) -> ExitCode:
     run.journal.content_follows()
     labels, fields = _selectors(inputs)
     _check(inputs)
-    session = open_session(run)
+    session = open_session(run, many_namespaces=True)
     wanted = _wanted(inputs, session, labels, fields)
     form = _FORMS.get(inputs.output or "table", OBJECTS)
     reader = Reader(session.client, form, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
@@ -70,11 +70,13 @@ def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[
     words = words_of(inputs.object)
     if kinds := kinds_alone(words):
         found = dict.fromkeys(session.discovery.find(kind) for kind in kinds)
-        space = "" if inputs.all_namespaces else session.namespace
-        return [Group(one, space if one.namespaced else "", labels, fields) for one in found]
+        spaces = [""] if inputs.all_namespaces else session.namespaces
+        groups = (Group(one, space if one.namespaced else "", labels, fields) for one in found for space in spaces)
+        return list(dict.fromkeys(groups))
     kinds = kinds_alone(words[:1])
     lists = [[kind, *words[1:]] for kind in kinds] if kinds else [words]
-    return list(dict.fromkeys(one for each in lists for one in parse(each, session.discovery, session.namespace)))
+    named = (parse(each, session.discovery, space) for each in lists for space in session.namespaces)
+    return list(dict.fromkeys(one for some in named for one in some))
 
 
 # -- as it arrives
@@ -129,8 +131,15 @@ def _blocks(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> Iterat
         prefix = Reference(resource.api_version, resource.kind, "", "").title.rstrip("/") if len(resources) > 1 else ""
         if rows:
             inputs = run.inputs
-            shape = Shape(inputs.output == "wide", inputs.all_namespaces and resource.namespaced, prefix)
+            has_spaces = resource.namespaced and (inputs.all_namespaces or len(_spaces(wanted)) > 1)
+            shape = Shape(inputs.output == "wide", has_spaces, prefix)
             yield lines(own[0].columns, rows, shape)
+
+
+def _spaces(wanted: Sequence[Wanted]) -> set[str]:
+    """The namespaces that were looked into; of cluster-wide kinds none."""
+    found = (one.namespace if isinstance(one, Group) else one.reference.namespace for one in wanted)
+    return {namespace for namespace in found if namespace}
 
 
 def _row(redactor: Redactor, page: Page, row: Object) -> Object:
@@ -212,5 +221,7 @@ def _sum_up(run: Run, session: Session, wanted: Sequence[Wanted], pages: Sequenc
         run.journal.loaded(found)
     elif not has_failed:
         is_of_one = any(one.resource.namespaced for one in wanted) and not run.inputs.all_namespaces
-        place = f" in {session.namespace} namespace" if is_of_one else ""
+        spaces = session.namespaces
+        word = "namespace" if len(spaces) == 1 else "namespaces"
+        place = f" in {', '.join(spaces)} {word}" if is_of_one else ""
         run.journal.notice(f"No resources found{place}.")

@@ -1,0 +1,113 @@
+"""``check``: whether each named component has enough ready pods; pods' phases and restarts as metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from k8s_step.api.concurrency import gather
+from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
+from k8s_step.objects.metadata import Object, uid_of
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.selection import Group
+from k8s_step.operations.get import OBJECTS, Reader
+from k8s_step.release.session import Run, Session, open_session
+from k8s_step.report.metrics import exposition, of_components, of_pods
+from k8s_step.report.table import Shape, lines
+from k8s_step.verdict.components import Component, Health, causes, components, health
+from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.states import State
+
+_EVERY_POD = Component("", "")  # what --metrics alone is about
+_COLUMNS = tuple({"name": name} for name in ("component", "ready", "pods", "restarts", "status"))
+
+
+@dataclass
+class _Seen:
+    """What was found of one component, in all the namespaces that could be read."""
+
+    component: Component
+    pods: list[Object] = field(default_factory=list)
+    is_whole: bool = True
+
+    @property
+    def health(self) -> Health:
+        return health(self.pods)
+
+    @property
+    def reference(self) -> Reference:
+        """Components are no objects of the API: reports name them in the same way."""
+        return Reference("", "Component", "", self.component.name)
+
+
+def check(run: Run) -> ExitCode:
+    """Read the pods of each component once, and judge. A namespace that can't be read is told, and hides no other."""
+    inputs = run.inputs
+    run.journal.content_follows()
+    wanted = components(inputs.component, "--component")
+    if not wanted and not inputs.metrics:
+        raise InputError("nothing to check: no component was named", hint="--component NAME=SELECTOR, or --metrics")
+    session = open_session(run, many_namespaces=True)
+    seen, refused = _read(run, session, [_Seen(one) for one in wanted] or [_Seen(_EVERY_POD)])
+    if wanted:
+        _judge(run, seen)
+    run.journal.document(_metrics(seen, inputs.min_ready) if inputs.metrics else _table(seen, inputs.min_ready))
+    has_failed = wanted and not all(one.health.is_good(inputs.min_ready) for one in seen if one.is_whole)
+    codes = [*(error.exit_code for error in refused), *([ExitCode.FAILED] if has_failed else [])]
+    if refused:
+        raise ReportedError(min(codes))
+    return min(codes, default=ExitCode.SUCCEEDED)
+
+
+def _read(run: Run, session: Session, seen: list[_Seen]) -> tuple[list[_Seen], list[StepError]]:
+    """One list a component and namespace, several at once."""
+    inputs, pods = run.inputs, session.discovery.find("pods")
+    spaces = [""] if inputs.all_namespaces else session.namespaces
+    lists = [(one, Group(pods, space, one.component.selector)) for one in seen for space in spaces]
+    reader = Reader(session.client, OBJECTS, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
+    refused: list[StepError] = []
+    run.journal.loaded([one.reference for one in seen if one.component.name])
+    for (one, _), result in gather(lambda asked: reader.whole(asked[1]), lists, inputs.concurrency):
+        if isinstance(result, StepError):
+            run.journal.error(result, one.reference if one.component.name else None)
+            refused.append(result)
+            one.is_whole = False
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            one.pods += result.items
+    return seen, refused
+
+
+def _judge(run: Run, seen: Sequence[_Seen]) -> None:
+    """Tell the journal where each component stands, and why the pods of those that lack some are not ready."""
+    least = run.inputs.min_ready
+    for one in seen:
+        if not one.is_whole:
+            continue
+        found = one.health
+        state = State.CURRENT if found.is_good(least) else State.FAILED
+        reason = "" if found.is_good(least) else "NotEnoughReadyPods" if found.pods else "NoPods"
+        run.journal.progress(one.reference, Judgement(state, found.text(least), reason), 0.0)
+        if state is State.FAILED:
+            run.journal.found(causes(one.reference, one.pods) or [Finding(one.reference, reason, found.text(least))])
+
+
+def _table(seen: Sequence[_Seen], least: int) -> str:
+    rows = [{"cells": _cells(one, least)} for one in seen]
+    return "\n".join(lines(_COLUMNS, rows, Shape()))
+
+
+def _cells(one: _Seen, least: int) -> list[str | int]:
+    found = one.health
+    status = "unknown" if not one.is_whole else "ready" if found.is_good(least) else found.text(least)
+    return [one.component.name, found.ready, found.pods, found.restarts, status]
+
+
+def _metrics(seen: Sequence[_Seen], least: int) -> str:
+    """Of each pod once, though several components may name it; then of the components."""
+    pods = {uid_of(pod): pod for one in seen for pod in one.pods}
+    judged = {one.component.name: one.health for one in seen if one.component.name and one.is_whole}
+    return exposition([*of_pods(pods.values()), *(of_components(judged, least) if judged else [])])
