@@ -273,13 +273,13 @@ def _malformed(written: str, level: int) -> InputError:
 def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     """``NAME=VALUE``; ``NAME`` alone takes the environment's value."""
     name, equals, value = text.partition("=")
+    named = name if _HARMLESS.fullmatch(name) else f"entry {number}"
     if not _NAME.fullmatch(name):
-        what = f"{name!r} is no such name" if equals else f"entry {number} has no ="
+        what = f"{named} is no such name" if equals else f"{named} has no ="
         raise InputError(f"--var takes NAME=VALUE, and {what}", hint="a value of several lines goes into a --vars-file")
     if equals:
         return name, value
     if name not in environment:
-        named = name if _SHOUTED.fullmatch(name) else f"entry {number}"  # what has no = may be a part of a secret
         message = f"--var takes NAME=VALUE, and {named} has no = and is not in the environment"
         raise InputError(message, hint=f"write --var {named}=…" if named == name else None)
     if not _is_utf8(environment[name]):
@@ -287,7 +287,8 @@ def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple
     return name, environment[name]
 
 
-_SHOUTED = re.compile("[A-Z][A-Z0-9_]{0,39}")
+# What else stands before the =, or without one, may be a line of a secret.
+_HARMLESS = re.compile("[A-Z][A-Z0-9_]{0,39}|[A-Za-z]{1,20}(?:[-.][A-Za-z]{1,20}){1,4}")
 
 
 def _is_utf8(value: str) -> bool:

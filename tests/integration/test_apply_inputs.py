@@ -169,6 +169,18 @@ def test_texts_that_are_no_templates_arrive_as_they_are_written(
     assert settings["data"] == {"tone": "${TONE}"}
 
 
+def test_a_patch_that_is_no_template_is_sent_as_it_is_written(
+    step: Step, cluster: Cluster, kubectl: Kubectl, namespace: str
+) -> None:
+    kubectl("-n", namespace, "create", "cm", "settings")
+    line = ("patch", "cm/settings", "--type", "merge", "-p", "{data: {x: '${job:raw}'}}", "-n", namespace)
+    refused = step(*line)
+    assert refused.code == 2 and "--no-template" in refused.stderr, refused.text
+    assert step(*line, "--no-template").code == 0
+    live = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/settings")
+    assert live["data"] == {"x": "${job:raw}"}
+
+
 def test_a_variable_of_the_machine_is_taken_where_it_is_named(
     step: Step, cluster: Cluster, namespace: str, tmp_path: Path
 ) -> None:

@@ -131,6 +131,14 @@ def test_an_exported_manifest_is_applied_without_what_the_server_wrote(
     assert (again.code, set(actions(again).values())) == (0, {"created"}), again.text
 
 
+@pytest.mark.parametrize("verb", ["render", "diff"])
+def test_what_is_shown_of_an_export_is_what_would_be_sent(verb: str, exported: str, step: Step, namespace: str) -> None:
+    outcome = step(verb, "-f", exported, "-n", namespace)
+    assert outcome.code == 0 and EXPORTED in outcome.stderr, outcome.text
+    for written in ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation", "status:"):
+        assert written not in outcome.stdout
+
+
 def test_an_export_that_is_replaced_keeps_its_resource_version(
     exported: str, step: Step, kubectl: Kubectl, namespace: str
 ) -> None:

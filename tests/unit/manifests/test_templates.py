@@ -275,6 +275,21 @@ def test_a_name_alone_that_is_not_in_the_environment_is_named():
         Values.read(["A=b", "IMAGE_TAG"], environment={})
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("image-tag=1", "image-tag is no such name"), ("A.B", "A.B has no ="), ("ab/cd+ef==", "entry 2 is no such name")],
+)
+def test_a_name_that_is_none_is_told_unless_it_may_be_a_secret(text, told):
+    with pytest.raises(InputError) as caught:
+        Values.read(["A=b", text], environment={})
+    assert told in str(caught.value) and "ab/cd" not in str(caught.value)
+
+
+def test_an_environment_value_taken_by_name_is_utf8():
+    with pytest.raises(InputError, match="the value of BAD in the environment is not UTF-8"):
+        Values.read(["BAD"], environment={"BAD": "\udcff"})
+
+
 def test_an_entry_without_a_name_is_told_by_its_number():
     with pytest.raises(InputError, match=r"entry 2 has no = \(a value of several lines goes into a --vars-file"):
         Values.read(["A=b", "TAG 1"], environment={})
