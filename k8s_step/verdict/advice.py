@@ -22,13 +22,13 @@ def advice(reason: str, message: str = "", exit_code: int | None = None) -> Advi
     if told:
         return told[0]
     if reason in _ENDED and exit_code is not None:
-        return _BY_EXIT_CODE.get(exit_code, _FAILED)
-    return _BY_REASON.get(reason, Advice())
+        return BY_EXIT_CODE.get(exit_code, _FAILED)
+    return BY_REASON.get(reason, Advice())
 
 
 def probe_advice(kind: str, answer: str) -> Advice:
     """On a probe (readiness, liveness, startup) that does not succeed, by what it answered."""
-    own, by_answer = _BY_REASON[_PROBES[kind]], advice("Unhealthy", answer)
+    own, by_answer = BY_REASON[_PROBES[kind]], advice("Unhealthy", answer)
     return Advice(f"{own.likely}: {by_answer.likely}", by_answer.check) if any(by_answer) else own
 
 
@@ -263,7 +263,7 @@ _BY_WORDS: dict[str, Words] = {
 }
 _FAILED = Advice("the program gave up with an error of its own", "its last lines tell which")
 # Source of 126 and 127: "Exit Status for Commands" of POSIX's shell; above 128, the signal that ended the program.
-_BY_EXIT_CODE = {
+BY_EXIT_CODE = {
     0: Advice(
         "the program ended, as if its work were done; a server is to go on",
         "does the command start it in the foreground? work that ends belongs in a Job",
@@ -307,7 +307,7 @@ _ENDED = (
     "FailedIndexes",
     "PodFailurePolicy",
 )
-_BY_REASON = {
+BY_REASON = {
     "ErrImagePull": Advice("the node cannot get the image", "its name, the registry, and the node's way to it"),
     "ImageInspectError": Advice("the image on the node can't be read", "the container runtime on that node"),
     "SignatureValidationFailed": Advice(
@@ -414,11 +414,11 @@ _BY_REASON = {
     ),
 }
 _PROBES = {"readiness": "ContainersNotReady", "liveness": "LivenessProbe", "startup": "StartupProbe"}
-_BY_REASON |= {
-    "ImagePullBackOff": _BY_REASON["ErrImagePull"],
-    "RegistryUnavailable": _BY_REASON["ErrImagePull"],
-    "StartError": _BY_REASON["RunContainerError"],
-    "ContainerCannotRun": _BY_REASON["RunContainerError"],
-    "ReplicaFailure": _BY_REASON["FailedCreate"],
-    "FailedMapVolume": _BY_REASON["FailedMount"],
+BY_REASON |= {
+    "ImagePullBackOff": BY_REASON["ErrImagePull"],
+    "RegistryUnavailable": BY_REASON["ErrImagePull"],
+    "StartError": BY_REASON["RunContainerError"],
+    "ContainerCannotRun": BY_REASON["RunContainerError"],
+    "ReplicaFailure": BY_REASON["FailedCreate"],
+    "FailedMapVolume": BY_REASON["FailedMount"],
 }

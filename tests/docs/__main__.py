@@ -1,6 +1,6 @@
-"""Writes the generated parts of README.md, action.yml and docs/answers.md."""
+"""Writes the generated parts of README.md, action.yml, docs/answers.md and docs/troubleshooting.md."""
 
-from tests.docs.tables import ACTION, ANSWERS, README, action, answers, readme
+from tests.docs.tables import ACTION, ANSWERS, README, TROUBLES, action, answers, readme, troubles
 
-for path, made in ((README, readme), (ACTION, action), (ANSWERS, answers)):
+for path, made in ((README, readme), (ACTION, action), (ANSWERS, answers), (TROUBLES, troubles)):
     path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")

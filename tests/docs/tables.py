@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
 from k8s_step.connection.ailments import AILMENTS, CUT, STARTING, Ailment, Patience
 from k8s_step.options import CONNECTION, Option
+from k8s_step.verdict.advice import BY_EXIT_CODE, BY_REASON
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"
+TROUBLES = ROOT / "docs" / "troubleshooting.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 """What users read."""
 _BLOCK = "<!-- {name}: written by python -m tests.docs -->\n"
@@ -25,22 +27,33 @@ _END = "<!-- end -->"
 
 def readme(text: str) -> str:
     """README.md with every generated block made anew."""
-    for name, block in {"commands": commands(), "connection": options(CONNECTION), "options": by_command()}.items():
-        start = _BLOCK.format(name=name)
-        pattern = re.escape(start) + ".*?" + re.escape(_END)
-        assert re.search(pattern, text, re.S), f"README.md has no block {name}"
-        text = re.sub(pattern, lambda _, new=start + block + _END: new, text, flags=re.S)
-    return text
+    return _written(text, {"commands": commands(), "connection": options(CONNECTION), "options": by_command()})
 
 
 def answers(text: str) -> str:
     """docs/answers.md with its tables made anew."""
-    for name, block in {"answers": ailments(), "sources": sources()}.items():
+    return _written(text, {"answers": ailments(), "sources": sources()})
+
+
+def troubles(text: str) -> str:
+    """docs/troubleshooting.md with its table made anew."""
+    return _written(text, {"reasons": reasons()})
+
+
+def _written(text: str, blocks: Mapping[str, str]) -> str:
+    for name, block in blocks.items():
         start = _BLOCK.format(name=name)
         pattern = re.escape(start) + ".*?" + re.escape(_END)
-        assert re.search(pattern, text, re.S), f"docs/answers.md has no block {name}"
+        assert re.search(pattern, text, re.S), f"there is no block {name}"
         text = re.sub(pattern, lambda _, new=start + block + _END: new, text, flags=re.S)
     return text
+
+
+def reasons() -> str:
+    """A row a reason, by its name; then a row an exit code of a program."""
+    rows = [f"| `{reason}` | {one.likely} | {one.check} |\n" for reason, one in sorted(BY_REASON.items()) if any(one)]
+    ended = [f"| exit code {code} | {one.likely} | {one.check} |\n" for code, one in BY_EXIT_CODE.items()]
+    return "| reason | likely | check |\n|---|---|---|\n" + "".join([*rows, *ended])
 
 
 def ailments() -> str:

@@ -31,11 +31,12 @@ from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.advice import advice
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
-from tests.docs.tables import ACTION, ANSWERS, PAGES, README, ROOT, action, answers, readme
+from tests.docs.tables import ACTION, ANSWERS, PAGES, README, ROOT, TROUBLES, action, answers, readme, troubles
 
 _TEXT = README.read_text(encoding="utf-8")
 _CLOUDS = ROOT / "docs" / "clouds.md"
 _ANSWERS = ANSWERS.read_text(encoding="utf-8")
+_TROUBLES = TROUBLES.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
 _WORKFLOWS = [ROOT / "examples" / "github-workflow.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
@@ -54,6 +55,7 @@ def test_generated_blocks_are_up_to_date() -> None:
     assert readme(_TEXT) == _TEXT, "run: python -m tests.docs"
     assert action(ACTION.read_text(encoding="utf-8")) == ACTION.read_text(encoding="utf-8"), "run: python -m tests.docs"
     assert answers(_ANSWERS) == _ANSWERS, "run: python -m tests.docs"
+    assert troubles(_TROUBLES) == _TROUBLES, "run: python -m tests.docs"
 
 
 def test_every_option_has_a_field_of_inputs() -> None:
@@ -243,12 +245,29 @@ def test_the_failure_shown_is_laid_out_as_it_is_printed() -> None:
         assert line.split("rpc error")[0] in shown, line
 
 
+def _sources(*folders: Path) -> str:
+    """The code, with texts in one piece that are written in several."""
+    text = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
+    return re.sub(r'"?\n\s+f?"', "", text)
+
+
+def test_messages_of_troubleshooting_are_those_that_are_told() -> None:
+    table = _TROUBLES[_TROUBLES.index("## By message") : _TROUBLES.index("## By Kubernetes")]
+    told = [words for cell in re.findall(r"^\| (`.*?) \|", table, re.M) for words in re.findall("`(.*?)`", cell)]
+    known = _sources(ROOT / "k8s_step", ROOT / "tests" / "integration")
+    assert len(told) > 25
+    assert [part for words in told for part in words.split("…") if part.strip() not in known] == []
+
+
+def test_every_exit_code_has_its_section_of_troubleshooting() -> None:
+    titles = re.findall(r"(?m)^### (\d+)(?: and (\d+))?: ", _TROUBLES)
+    assert {int(code) for pair in titles for code in pair if code} == {int(code) for code in ExitCode}
+
+
 def test_refusals_of_clouds_are_those_that_are_told_or_played() -> None:
     text = _CLOUDS.read_text(encoding="utf-8")
     table = text[text.index("## When the cloud says no") :]
-    folders = (ROOT / "k8s_step" / "clouds", ROOT / "tests" / "clouds")
-    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py")]
-    known = re.sub(r'"?\n\s+f?"', "", "\n".join([*sources, "Unauthorized"]))
+    known = _sources(ROOT / "k8s_step" / "clouds", ROOT / "tests" / "clouds") + "Unauthorized"
     words = [part for row in re.findall(r"^\| (`.*?`) \|", table, re.M) for part in re.findall("`(.*?)`", row)]
     assert len(words) > 15
     for part in (piece.strip("[] ") for word in words for piece in re.split("…|: ", word)):

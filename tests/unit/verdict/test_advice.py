@@ -116,5 +116,5 @@ def test_no_advice_is_better_than_a_guess() -> None:
 
 
 def test_reasons_are_spelled_as_kubernetes_spells_them() -> None:
-    spelled = {*table._BY_REASON, *table._BY_WORDS, *table._ENDED} - {""}
+    spelled = {*table.BY_REASON, *table._BY_WORDS, *table._ENDED} - {""}
     assert [reason for reason in spelled if not re.fullmatch("[A-Z][A-Za-z]+", reason)] == []
