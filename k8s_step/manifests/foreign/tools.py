@@ -61,7 +61,7 @@ def _is_plain(file: Path, root: Path | None) -> bool:
 def _chart_error(root: Path) -> InputError:
     folder = str(root) if root.is_absolute() else f"./{root}"
     hint = f"render it first: helm template NAME {folder} | k8s-step apply -f -"
-    return InputError("this is a Helm chart, not manifests", where=str(root / _CHART), hint=hint)
+    return InputError("this is a Helm chart, not manifests", where=f"{root / _CHART}:1", hint=hint)
 
 
 def template_error(file: str, text: str) -> InputError | None:
@@ -116,6 +116,10 @@ def _is_tools_own(obj: Object, _: str) -> bool:
     return str(obj.get("apiVersion")).partition("/")[0] in _TOOLS
 
 
+def _is_anything(obj: Object, _: str) -> bool:
+    return not obj.keys() & {"apiVersion", "kind", "metadata"}
+
+
 _TOOLS = frozenset(
     ["skaffold", "kind.x-k8s.io", "k3d.io", "eksctl.io", "kubeadm.k8s.io", "kubelet.config.k8s.io", "audit.k8s.io"]
 )
@@ -146,6 +150,11 @@ _KINDS: tuple[tuple[Callable[[Object, str], bool], str, Callable[[str], str]], .
         lambda file: f"for a Helm chart, helm template NAME CHART -f {file}; for ${{NAME}}, --vars-file {file}",
     ),
     (_is_tools_own, "this is another tool's configuration, not a manifest", lambda _: "leave the file out of -f"),
+    (
+        _is_anything,
+        "this is no manifest: apiVersion, kind and metadata are missing",
+        lambda _: "is the file another tool's? Then leave it out",
+    ),
 )
 
 

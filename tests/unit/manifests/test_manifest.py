@@ -84,7 +84,7 @@ def test_the_same_file_is_loaded_once(folder):
 def test_stdin_is_read_once(folder):
     text = config_map("a-${TAG}") + "---\nnot: {complete: true}\n"
     message = failure("-", "-", stdin=io.StringIO(text))
-    assert message.splitlines()[0].startswith("stdin:6: apiVersion is missing")
+    assert message.splitlines()[0].startswith("stdin:6: this is no manifest: apiVersion, kind")
     assert names("-", "-", stdin=io.StringIO("\ufeff" + config_map("a-${TAG}"))) == ["a-1.2"]
 
 

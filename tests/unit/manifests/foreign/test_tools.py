@@ -60,7 +60,7 @@ def chart(folder: Path) -> Path:
 
 
 CHART = (
-    "chart/Chart.yaml: this is a Helm chart, not manifests "
+    "chart/Chart.yaml:1: this is a Helm chart, not manifests "
     "(render it first: helm template NAME ./chart | k8s-step apply -f -)"
 )
 
@@ -111,6 +111,7 @@ FOREIGN = {
     "config": (KUBECONFIG, "a kubeconfig", "say --kubeconfig config"),
     "ci.yaml": ("on: push\njobs: {}\n", "a GitHub workflow", "name the manifests' files"),
     "values-prod.yaml": ("replicas: 3\n", "this file of values is no manifest", "--vars-file values-prod.yaml"),
+    "package.json": ('{"private": true}', "apiVersion, kind and metadata are missing", "Then leave it out"),
     "skaffold.yaml": (
         "apiVersion: skaffold/v4beta11\nkind: Config\n",
         "another tool's configuration",
