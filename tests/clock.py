@@ -1,7 +1,7 @@
 """Runs the step with a clock that the test turns on, so that a deadline passes when the test says so.
 
 ``python clock.py FILE ARGUMENT…``: ``time.monotonic`` is ahead of the machine's own by one second for each byte in
-FILE, and whoever waits on a queue notices.
+FILE, and whoever waits on a queue notices; ``time.time`` by one for each byte in FILE.date.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-_machine = time.monotonic
+_machine, _machines_date = time.monotonic, time.time
 _STANDING = "standing-clock"
 _SLICE = 0.05  # seconds between two looks at the clock while a queue is empty
 
@@ -26,10 +26,20 @@ class Clock:
     def __init__(self, folder: Path, *, stands: bool = False) -> None:
         self.file = folder / (_STANDING if stands else "clock")
         self.file.touch()
+        _date_of(self.file).touch()
+
+    def turn_date(self, seconds: int) -> None:
+        """Later by the clock on the wall, by which tokens end, while no time passes."""
+        with _date_of(self.file).open("ab") as file:
+            file.write(b"." * seconds)
 
     def turn(self, seconds: int) -> None:
         with self.file.open("ab") as file:
             file.write(b"." * seconds)
+
+
+def _date_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.date")
 
 
 class _Queue(queue.SimpleQueue):  # type: ignore[type-arg]
@@ -52,6 +62,7 @@ def main() -> None:
     begun = _machine()
     runs = (lambda: begun) if file.name == _STANDING else _machine
     time.monotonic = lambda: runs() + file.stat().st_size
+    time.time = lambda: _machines_date() + _date_of(file).stat().st_size
     queue.SimpleQueue = _Queue  # type: ignore[misc]
     sys.argv = ["k8s-step", *sys.argv[2:]]
     sys.path.pop(0)  # this folder: it is no place to import from

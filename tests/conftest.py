@@ -194,6 +194,11 @@ class Running:
         assert self._clock is not None, "started without own_clock=True"
         self._clock.turn(seconds)
 
+    def tokens_age(self, seconds: int) -> None:
+        """Turn on the date of such a step: what lasts until a date is nearer to its end, and no deadline is."""
+        assert self._clock is not None, "started without own_clock=True"
+        self._clock.turn_date(seconds)
+
     def wait(self, timeout: float = 120) -> Outcome:
         """Wait for its end; one that takes longer is killed, and the test fails."""
         try:

@@ -175,7 +175,7 @@ class Client:
                 return attempt(request, credential, tries.deadline)
             except ApiError as error:
                 if error.code != 401:
-                    error.hint = error.hint or self._next_move(error.code)
+                    error.hint = error.hint or (self._next_move(403) if _lacks_rights(error) else None)
                     raise
                 if tries.has_refreshed or not self._credentials.refresh(credential):
                     error.hint = self._next_move(401) or _why_refused(credential) or error.hint
@@ -448,6 +448,11 @@ class _Transports:
 def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
     endpoint = connection.user.id_token
     return IdToken(endpoint, redactor) if endpoint else credentials_of(connection, redactor)
+
+
+def _lacks_rights(error: ApiError) -> bool:
+    """Whether an authorizer refused it; quota and admission answer 403 as well."""
+    return error.code == 403 and "User " in error.message and " cannot " in error.message
 
 
 def _why_refused(credential: Credential) -> str | None:

@@ -77,6 +77,12 @@ def describe(
     return str(server), base64.b64decode(data)
 
 
+_FORBIDDEN = (
+    "the cluster knows the role and lets it do less: kubectl create rolebinding for the username or a group of its "
+    "access entry, or give it an access policy (aws eks associate-access-policy)"
+)
+
+
 class EksToken(Renewed):
     """The bearer token of a cluster; made without a request, good for 14 minutes or as long as the keys."""
 
@@ -104,8 +110,8 @@ class EksToken(Renewed):
 
     def next_move(self, code: int) -> str | None:
         """STS says who the keys are: known to it, they lack an access entry; else it says why they are not."""
-        if code != 401:
-            return None
+        if code == 403:
+            return _FORBIDDEN
         call = Call("AWS STS", "GetCallerIdentity", "GET", self._url, {_HEADER: self._cluster.name}, hints=KEY_HINTS)
         try:
             told = self._caller.send(call).decode(errors="replace")

@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.connection.credentials import Credential, Renewed, bearer
+from k8s_step.connection.oidc import claims
 from k8s_step.errors import InputError
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -107,16 +109,36 @@ class EntraToken(Renewed):
         return Credential(bearer(token, "Entra's access token")), self._clock() + float(lasts or 300)
 
     def next_move(self, code: int) -> str | None:
-        return _NEXT_MOVES.get(code)
+        """From the token's own claims: whom the cluster was told that this is."""
+        with self._lock:
+            authorization = (self._credential.authorization if self._credential else None) or ""
+        return _next_move(code, claims(authorization.removeprefix("Bearer ")))
 
     def close(self) -> None:
         self._caller.close()
 
 
-_NEXT_MOVES = {
-    401: "Entra gave that token, so: is the cluster of the same tenant, and has it Entra ID integration?",
-    403: "the application needs a RoleBinding to its service principal's object ID, or an Azure RBAC role for AKS",
-}
+_TOLD = {"for": "aud", "in tenant": "tid"}  # claims that a cluster looks at
+
+
+def _next_move(code: int, said: Mapping[str, Any]) -> str:
+    if code == 401:
+        told = "".join(f", {word} {said[name]}" for word, name in _TOLD.items() if said.get(name))
+        return f"Entra gave that token{told}: is the cluster of the same tenant, and has it Entra ID integration?"
+    who = f"object ID {said['oid']}" if said.get("oid") else "object ID"
+    return (
+        f"the application needs a RoleBinding to its service principal's {who}, or an Azure RBAC role for AKS; "
+        f"{_groups(said)}"
+    )
+
+
+def _groups(said: Mapping[str, Any]) -> str:
+    """What a binding to a group of Entra can count on."""
+    if said.get("groups"):
+        return "the token's group claims are IDs of groups, not their names"
+    if said.get("hasgroups") or "groups" in (said.get("_claim_names") or {}):
+        return "it is in more groups than a token names, so a binding to a group may not count"
+    return "a binding to a group may not count, for the token has no group claims"
 
 
 def authority_of(text: str | None, where: str) -> str:

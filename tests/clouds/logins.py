@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,17 @@ from tests.clouds import azure, google
 from tests.clouds.amazon import SESSION, Amazon, Authenticator
 from tests.clouds.azure import Azure
 from tests.clouds.google import Google
+from tests.clouds.hosts import Hosts
 from tests.conftest import Kubectl, Step, poll
 from tests.controlplane.cluster import ROOT, Cluster, kubeconfig
-from tests.integration.issuers import Issuers
+from tests.integration.issuers import GitHubJob, Issuers
+from tests.integration.objects import config_map, deployment, service, write
 
 SUBJECT = "repo:example/shop:environment:production"
 OBJECT_ID = "99999999-aaaa-bbbb-cccc-dddddddddddd"  # of the application's service principal
 GROUP = "deployers"
 AUDIENCE = "gke"
+CLOUDS = ("eks", "gke", "aks")
 
 
 def documented(option: str) -> dict[str, str]:
@@ -107,7 +110,7 @@ class Login:
     option: str
     environ: Mapping[str, str] = field(repr=False)
     bound: str
-    given: Callable[[], list[str]] = field(repr=False)
+    given: Callable[[], Sequence[str]] = field(repr=False)
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -119,25 +122,63 @@ class Login:
         return f"K8S_{self.option.upper().replace('-', '_')}"
 
 
-def of_amazon(aws: Amazon, authenticator: Authenticator) -> Login:
-    def given() -> list[str]:
-        return [*aws.sessions, *authenticator.tokens]
+@dataclass(frozen=True)
+class World:
+    """The clouds, the issuers of ID tokens and a job of GitHub."""
 
-    return Login("eks-cluster", aws.environ, f"--group={GROUP}", given)
+    aws: Amazon
+    authenticator: Authenticator
+    gcp: Google
+    entra: Azure
+    hosts: Hosts
+    issuers: Issuers
+    job: GitHubJob
+
+    def login(self, cloud: str) -> Login:
+        """The way into this cloud."""
+        if cloud == "gke":
+            return Login("gke-cluster", self.hosts.environ, f"--user={google.ACCOUNT}", lambda: self.gcp.given)
+        if cloud == "aks":
+            return Login("aks-cluster", self.hosts.environ, f"--user={OBJECT_ID}", lambda: self.entra.given)
+        return Login("eks-cluster", self.aws.environ, f"--group={GROUP}", self._of_amazon)
+
+    def _of_amazon(self) -> list[str]:
+        return [*self.aws.sessions, *self.authenticator.tokens]
+
+    def trust_nobody(self) -> None:
+        """No cloud takes this repository's ID tokens any more."""
+        self.aws.configure(roles={})
+        self.gcp.subjects = ("repo:other/shop",)
+        self.entra.subject = "repo:other/shop"
+
+    @property
+    def secrets(self) -> list[str]:
+        """All that anybody has given so far."""
+        return [*self.job.given, *self._of_amazon(), *self.gcp.given, *self.entra.given]
+
+    def in_github(self, login: Login, **more: str | None) -> dict[str, str | None]:
+        """The environment of the action with the documented inputs."""
+        return {"KUBECONFIG": None, **self.job.environ, **login.environ, **login.inputs, **more}
+
+    def in_gitlab(self, login: Login, **changes: Any) -> dict[str, str | None]:
+        """A job of GitLab with the documented variables; ``changes`` to its ID token."""
+        variables, audience = documented_in_gitlab(login.variable)
+        said: dict[str, Any] = {"name": "gitlab", "audience": audience, "subject": SUBJECT, **changes}
+        token = self.issuers.token(**said)
+        return {"KUBECONFIG": None, "GITLAB_CI": "true", **login.environ, **variables, "K8S_ID_TOKEN": token}
 
 
-def of_google(gcp: Google, environ: Mapping[str, str]) -> Login:
-    return Login("gke-cluster", environ, f"--user={google.ACCOUNT}", lambda: gcp.given)
-
-
-def of_azure(entra: Azure, environ: Mapping[str, str]) -> Login:
-    return Login("aks-cluster", environ, f"--user={OBJECT_ID}", lambda: entra.given)
-
-
-def allow(step: Step, kubectl: Kubectl, namespace: str, path: str, login: Login) -> None:
+def allow(
+    step: Step, kubectl: Kubectl, namespace: str, path: str, login: Login, target: str = "configmaps/settings"
+) -> None:
     """The commands of docs/clouds.md: the Role for these manifests, bound to whom the cloud says the job is."""
     kubectl("apply", "-f", "-", input=step("permissions", "-f", path, "-n", namespace).stdout)
     kubectl("-n", namespace, "create", "rolebinding", "k8s-step", "--role=k8s-step", login.bound)
     who = login.bound.replace("--user=", "--as=").replace("--group=", f"--as={SESSION} --as-group=").split()
-    words = ("-n", namespace, "auth", "can-i", "patch", "configmaps/settings", *who)
+    words = ("-n", namespace, "auth", "can-i", "patch", target, *who)
     poll(lambda: kubectl(*words, check=False).returncode == 0, f"{login.bound} to be allowed")
+
+
+def release(folder: Path) -> str:
+    """Manifests of three kinds, one with a rollout to follow."""
+    return write(folder / "release.yaml", config_map(a="b"), service("web"), deployment("web", replicas=2))
