@@ -142,6 +142,41 @@ def test_what_helm_template_prints_is_piped_in(step: Step, namespace: str, tmp_p
     assert web["spec"]["template"]["spec"]["containers"][0]["image"] == "shop/web:2"
 
 
+@BUILD_FIRST
+def test_what_helm_means_for_itself_is_left_out(step: Step, namespace: str, tmp_path: Path, kubectl: Kubectl) -> None:
+    """A test, as ``helm create`` makes one, and a migration: ``helm template`` prints both among the rest."""
+    folder = chart(tmp_path / "chart")
+    (folder / "templates" / "hooks.yaml").write_text(HOOKS)
+    env = {**os.environ, "HOME": str(tmp_path), "HELM_NAMESPACE": namespace}
+    line = [tools.helm(), "template", "shop", folder, "--set", f"password={PASSWORD}"]
+    printed = subprocess.run(line, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "helm.sh/hook" in printed and "shop-test" in printed
+    for expected in ("created", "unchanged"):
+        outcome = step("apply", "-f", "-", "-n", namespace, input=printed, report=True)
+        assert outcome.code == 0 and set(actions(outcome).values()) == {expected}, outcome.text
+        assert "2 Helm hooks are left out: " in outcome.stderr and "pod/shop-test (test)" in outcome.stderr
+        assert "job/shop-migrate (pre-install, pre-upgrade)" in outcome.stderr
+    there = kubectl("-n", namespace, "get", "job,pod", "-o", "name").stdout
+    assert "shop-test" not in there and "shop-migrate" not in there
+
+
+HOOKS = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ .Release.Name }}-test
+  annotations: {helm.sh/hook: test}
+spec: {restartPolicy: Never, containers: [{name: try, image: busybox, command: [wget, web]}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-migrate
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade", helm.sh/hook-weight: "-5"}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate, image: busybox}]}}}
+"""
+
+
 def test_what_kubectl_kustomize_prints_is_piped_in(step: Step, namespace: str, overlay: Path) -> None:
     """``kubectl kustomize DIR | k8s-step apply -f -``"""
     line = [tools.kubectl(), "kustomize", overlay]

@@ -346,6 +346,13 @@ def test_a_file_that_matches_is_no_template_and_the_others_are(folder, pattern):
     assert [one.name for one in found] == ["dash", "web-1.2"]
 
 
+def test_a_star_goes_down_into_folders(folder):
+    (folder / "k8s/sub").mkdir(parents=True)
+    write(folder, k8s__sub__dash_yaml=config_map("dash", extra=UNRENDERED), web_yaml=config_map("web-${TAG}"))
+    found = load(["."], values=VALUES, recursive=True, literal=NoTemplates(globs=("k8s/*",)))
+    assert [one.name for one in found] == ["dash", "web-1.2"]
+
+
 def test_standard_input_may_be_no_template():
     text = io.StringIO(config_map("dash", extra=UNRENDERED))
     (found,) = load(["-"], values=VALUES, stdin=text, literal=NoTemplates(globs=("-",)))
