@@ -147,13 +147,16 @@ def _item(node: SequenceNode, value: list[Any], path: str) -> _Step | None:
 
 
 def _selected(items: list[Any], selector: str) -> int | None:
-    """``name="app"`` or ``containerPort=80,protocol="TCP"``: structured-merge-diff's way to name a list item."""
+    """``name="app"`` or ``containerPort=80,protocol="TCP"``: structured-merge-diff's way to name a list item.
+
+    The manifest may leave out a key that the server fills in.
+    """
     wanted = {key: text.strip('"') for key, text in _SELECTOR.findall(selector)}
     if not wanted:
         return None
     matches = (
         index
         for index, item in enumerate(items)
-        if isinstance(item, dict) and all(str(item.get(key)) == text for key, text in wanted.items())
+        if isinstance(item, dict) and all(str(item.get(key, text)) == text for key, text in wanted.items())
     )
     return next(matches, None)

@@ -82,7 +82,7 @@ def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> 
     if not below and live is _MISSING:
         return wanted == [] or (is_typed and (wanted is None or wanted == {}))
     if not below:
-        return _equal(_stored(wanted), _stored(live)) if is_typed else _equal(wanted, live)
+        return _equal(as_stored(wanted), as_stored(live)) if is_typed else _equal(wanted, live)
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and _same_map(below, wanted, live, is_typed)
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
@@ -90,11 +90,11 @@ def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> 
     return False
 
 
-def _stored(value: Any) -> Any:
+def as_stored(value: Any) -> Any:
     """As the server stores a built-in kind: an empty list is no list (``from: []`` of a NetworkPolicy's rule)."""
     if isinstance(value, Mapping):
-        return {key: _stored(each) for key, each in value.items() if each is not None and each != []}
-    return [_stored(each) for each in value] if isinstance(value, list) else value
+        return {key: as_stored(each) for key, each in value.items() if each is not None and each != []}
+    return [as_stored(each) for each in value] if isinstance(value, list) else value
 
 
 def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any], is_typed: bool) -> bool:

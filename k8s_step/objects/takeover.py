@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from k8s_step.objects.applied import as_stored
 from k8s_step.objects.fieldset import (
     MISSING,
     Fields,
@@ -34,6 +35,7 @@ _ANNOTATION: Path = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
 BEFORE_FIRST_APPLY = "before-first-apply"
 # Names of kubectl apply and create, now and earlier. Under the name of kubectl, old versions scaled and edited too.
 _KUBECTL = ("kubectl-client-side-apply", "kubectl", "kubectl-create", BEFORE_FIRST_APPLY)
+_NOTE_KEEPER = "kubectl-last-applied"
 # As ``printManager`` of k8s.io/apimachinery's managedfields writes one; the version is that of an Update alone.
 _CONFLICT = re.compile(
     r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"'
@@ -71,20 +73,17 @@ class Takeover:
 
     def conflicts(self, causes: Sequence[Mapping[str, Any]], field_manager: str) -> list[Mapping[str, Any]]:
         """Those of an apply's conflicts that are left once the fields are ours."""
-        mine = {(owner, path_text(path)) for owner, fields in self.moved.items() for path in _paths(fields, ())}
-        managers = {(owner.manager, owner.operation, owner.subresource) for owner in self.moved}
+        return [cause for cause in causes if self._is_left(cause, field_manager)]
 
-        def is_left(cause: Mapping[str, Any]) -> bool:
-            found = _CONFLICT.match(str(cause.get("message", "")))
-            if cause.get("reason") != "FieldManagerConflict" or found is None:
-                return False
-            key = (found["manager"], "Update" if found["is_update"] else "Apply", found["subresource"] or "")
-            if key[0] == field_manager:
-                return False
-            fields = {field for owner, field in mine if (owner.manager, owner.operation, owner.subresource) == key}
-            return key not in managers or str(cause.get("field")) not in fields
-
-        return [cause for cause in causes if is_left(cause)]
+    def _is_left(self, cause: Mapping[str, Any], field_manager: str) -> bool:
+        found = _CONFLICT.match(str(cause.get("message", "")))
+        if cause.get("reason") != "FieldManagerConflict" or not found or found["manager"] == field_manager:
+            return False
+        key = (found["manager"], "Update" if found["is_update"] else "Apply", found["subresource"] or "")
+        moved = [fields for owner, fields in self.moved.items() if owner[:3] == key]
+        if moved and found["manager"] == BEFORE_FIRST_APPLY:
+            return False
+        return all(str(cause.get("field")) not in map(path_text, _paths(fields, ())) for fields in moved)
 
     def dropped(self, manifest: Object) -> dict[str, Any]:
         """The fields that will be ours and that the manifest no longer names: applying it removes them."""
@@ -134,7 +133,9 @@ def owns_annotation(live: Object, owner: Owner) -> bool:
 
 
 def _named(found: Mapping[Owner, Mapping[str, Any]], adopt: Sequence[str]) -> dict[Owner, Fields]:
-    return {owner: _fields(found, owner) for owner in found if owner.manager in adopt and not owner.subresource}
+    """With ``kubectl``, whose server-side apply keeps the annotation under a name of its own, that one too."""
+    names = {*adopt, _NOTE_KEEPER} if "kubectl" in adopt else adopt
+    return {owner: _fields(found, owner) for owner in found if owner.manager in names and not owner.subresource}
 
 
 def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dict[Owner, Fields]:
@@ -152,7 +153,7 @@ def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dic
             moved[owner] = _fields(found, owner)
         elif owner.manager in _KUBECTL:
             fields = _as_told(_fields(found, owner), _told(live), live)
-            moved.update({owner: fields} if fields else {})
+            moved.update({owner: fields} if fields or owner.manager == BEFORE_FIRST_APPLY else {})
     return moved
 
 
@@ -213,7 +214,7 @@ def _as_told(fields: Fields, told: Any, live: Any) -> dict[str, Any]:
         if set(below) - {"."}:
             part = _as_told(below, one, other)
             found.update({key: made(part, is_member(below))} if part else {})
-        elif one == other:
+        elif as_stored(one) == as_stored(other):
             found[key] = {}
     return found
 

@@ -13,7 +13,19 @@ import yaml
 
 from tests.conftest import Kubectl, Outcome, Step
 from tests.faults.proxy import Proxy, on, status
-from tests.integration.objects import Object, config_map, deployment, obj, service, through, write
+from tests.integration.objects import (
+    RELEASES,
+    Object,
+    claim,
+    config_map,
+    custom,
+    definition,
+    deployment,
+    obj,
+    service,
+    through,
+    write,
+)
 from tests.integration.outcomes import actions
 from tests.integration.test_diff import changed
 from tests.integration.test_rollback import Shop, went_back
@@ -321,3 +333,136 @@ def test_others_who_write_meanwhile_are_waited_out(place: Place, proxy: Proxy) -
     outcome = place.by_step(NEW, env=through(proxy))
     assert outcome.code == 0, outcome.text
     assert place.env() == {"KEEP": "2"}
+
+
+def test_a_service_and_a_bound_claim_keep_what_the_server_gave_them(place: Place) -> None:
+    """Of objects without ``managedFields`` the first apply owns all there is, addresses and volumes too."""
+    release = [service("web"), claim("data", "immediate"), deployment()]
+    place.by_kubectl(*release)
+    place.kubectl("wait", "--for=jsonpath={.status.phase}=Bound", "pvc/data")
+    for words in ("service/web", "pvc/data"):
+        place.rewritten(lambda _: [{}], words)
+    address, volume = place.live("service/web")["spec"]["clusterIP"], place.live("pvc/data")["spec"]["volumeName"]
+    outcome = place.by_step(*release)
+    assert outcome.code == 0, outcome.text
+    assert place.live("service/web")["spec"]["clusterIP"] == address
+    assert place.live("pvc/data")["spec"]["volumeName"] == volume
+    assert set(actions(place.by_step(*release)).values()) == {"unchanged"}
+
+
+def test_from_kubectls_server_side_apply_by_name(place: Place) -> None:
+    place.by_kubectl(OLD)
+    place.by_kubectl(OLD, options=("--server-side",))
+    assert ("kubectl-last-applied", "Apply", "") in place.managers()
+    outcome = place.by_step(NEW, options=("--adopt", "kubectl"))
+    assert outcome.code == 0, outcome.text
+    assert place.env() == {"KEEP": "2"}
+    assert place.by_kubectl(NEW).strip() == "deployment.apps/web unchanged"
+
+
+def test_custom_resources_too(place: Place) -> None:
+    """Their lists are merged by keys that only the server knows; a rule refuses the old value beside the new one."""
+    group = f"{place.namespace}.example.com"
+    item = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {name: {"type": "string"} for name in ("name", "value", "from")},
+        "x-kubernetes-validations": [{"rule": "!(has(self.value) && has(self.from))"}],
+    }
+    listed = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": item}
+    spec = {"type": "object", "properties": {"parts": listed, "plain": {"type": "array", "items": {"type": "string"}}}}
+    made = definition(group, "Gadget")
+    made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = {"type": "object", "properties": {"spec": spec}}
+    place.kubectl("apply", "-f", "-", input=json.dumps(made))
+    place.kubectl("wait", "--for=condition=Established", f"crd/{made['metadata']['name']}")
+
+    def gadget(*parts: Object, plain: list[str]) -> Object:
+        return custom(group, "g", "Gadget", spec={"parts": list(parts), "plain": plain})
+
+    place.by_kubectl(gadget({"name": "a", "value": "1"}, {"name": "gone", "value": "1"}, plain=["one", "two"]))
+    wanted = gadget({"name": "a", "from": "env"}, {"name": "new"}, plain=["two"])
+    shown = place.by_step(wanted, verb="diff")
+    assert shown.code == 0 and '-    value: "1"' in shown.stdout.replace("'", '"'), shown.text
+    outcome = place.by_step(wanted)
+    assert outcome.code == 0, outcome.text
+    words = f"{made['spec']['names']['plural']}.{group}/g"
+    assert place.live(words)["spec"] == wanted["spec"]
+    place.kubectl("delete", f"crd/{made['metadata']['name']}", "--wait=false")
+
+
+# -- public sets
+
+
+def _namespaced(path: Path) -> list[Object]:
+    found = [one for one in yaml.safe_load_all(path.read_text()) if one]
+    kept = [one for one in found if not one["kind"].startswith(("Cluster", "Namespace", "Validating", "IngressClass"))]
+    for one in kept:
+        one["metadata"].pop("namespace", None)
+        for subject in one.get("subjects") or []:
+            subject.pop("namespace", None)
+    return [one for one in kept if one["kind"] not in ("Job", "RoleBinding")]
+
+
+def _changed(one: Object) -> Object:
+    """Another image; a variable and a probe fewer, and one that becomes a reference."""
+    made = copy.deepcopy(one)
+    for container in (made.get("spec") or {}).get("template", {}).get("spec", {}).get("containers", []):
+        container["image"] = f"{container['image'].partition('@')[0].rpartition(':')[0]}:changed"
+        container.pop("livenessProbe", None)
+        for variable in container.get("env", [])[:1]:
+            if "value" in variable:
+                del variable["value"]
+                variable["valueFrom"] = {"fieldRef": {"fieldPath": "metadata.name"}}
+    return made
+
+
+SETS = [*RELEASES, pytest.param(_SHARED / "ingress-nginx-kind.yaml", id="ingress-nginx")]
+
+
+@pytest.mark.parametrize("path", SETS)
+@pytest.mark.parametrize("manager", ["kubectl", "helm"])
+def test_a_public_set_moves_over(place: Place, path: Path, manager: str) -> None:
+    if not path.exists():
+        pytest.skip("the manifests that several projects share are not beside this checkout")
+    release = _namespaced(path)
+    options: tuple[str, ...] = ("--no-wait", "--no-template")
+    if manager == "kubectl":
+        place.by_kubectl(*release)
+    else:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": release})
+        place.kubectl("create", "--field-manager=helm", "-f", "-", input=text)
+        options = (*options, "--adopt", "helm")
+    changed_set = [_changed(one) for one in release]
+    shown = place.by_step(*changed_set, verb="diff", options=options[1:])
+    assert shown.code == 0, shown.text
+    first = place.by_step(*changed_set, options=options)
+    assert first.code == 0, first.text
+    assert f"taking over the fields of {'helm' if manager == 'helm' else CSA}" in first.stderr
+    live = [place.live(f"{one['kind']}/{one['metadata']['name']}") for one in changed_set]
+    probes = [one for obj in live for one in _containers(obj) if "livenessProbe" in one]
+    assert not probes
+    assert {one["image"].rpartition(":")[2] for obj in live for one in _containers(obj)} == {"changed"}
+    again = place.by_step(*changed_set, options=options)
+    assert (again.code, set(actions(again).values())) == (0, {"unchanged"}), again.text
+    back = place.by_step(*release, options=options)
+    assert back.code == 0, back.text
+
+
+def _containers(one: Object) -> list[Object]:
+    return list((one.get("spec") or {}).get("template", {}).get("spec", {}).get("containers", []))
+
+
+def test_a_namespace_that_kubectl_has_kept_until_now(place: Place) -> None:
+    """An old annotation; scaled and given another image by hand, with which the manifest has caught up."""
+    first = with_env(deployment(image="shop/web:1"), KEEP="1", OLD_FLAG="1")
+    place.by_kubectl(first, config_map(a="1", gone="1"), service("web"))
+    place.kubectl("scale", "deployment/web", "--replicas=3")
+    place.kubectl("set", "image", "deployment/web", "app=shop/web:2")
+    release = (with_env(deployment(image="shop/web:2", replicas=None), KEEP="2"), config_map(a="2"), service("web"))
+    outcome = place.by_step(*release)
+    assert outcome.code == 0, outcome.text
+    assert (place.env(), place.live()["spec"]["replicas"]) == ({"KEEP": "2"}, 3)
+    assert place.live("cm/settings")["data"] == {"a": "2"}
+    assert set(actions(place.by_step(*release)).values()) == {"unchanged"}
+    refused = place.by_step(with_env(deployment(image="shop/web:2", replicas=2), KEEP="2"))
+    assert refused.code == 4 and '"kubectl" with subresource "scale"' in refused.stderr, refused.text

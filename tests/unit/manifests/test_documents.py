@@ -273,6 +273,7 @@ LINES = {
     "spec.template.spec.containers[7].name": 15,
     '.spec.template.spec.containers[name="side"].image': 22,
     '.spec.template.spec.containers[name="app"].ports[containerPort=80,protocol="UDP"].protocol': 21,
+    '.spec.template.spec.containers[name="app"].ports[containerPort=80,protocol="TCP"].containerPort': 19,
     '.spec.template.spec.containers[name="gone"].image': 15,
     "spec.replicas": 9,
     "nowhere": 2,

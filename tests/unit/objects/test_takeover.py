@@ -128,6 +128,11 @@ def test_the_annotation_that_cannot_be_read_tells_nothing() -> None:
     assert after(obj)[OURS] == NOTED
 
 
+def test_who_kept_kubectls_annotation_for_its_server_side_apply_goes_with_it() -> None:
+    obj = live(entry("kubectl", REPLICAS, "Apply"), entry("kubectl-last-applied", NOTED, "Apply"))
+    assert after(obj, "kubectl") == {OURS: CSA}
+
+
 # -- conflicts
 
 
@@ -152,6 +157,11 @@ MINE = conflict('"kubectl-client-side-apply" using apps/v1 at 2026-11-26T10:00:0
 def test_only_conflicts_with_others_are_left(cause: dict[str, str], is_left: bool) -> None:
     found = taken(live(entry("kubectl-client-side-apply", CSA)))
     assert found.conflicts([MINE, cause], "k8s-step") == ([cause] if is_left else [])
+
+
+def test_what_is_nobodys_then_is_no_conflict() -> None:
+    found = taken(live(entry("before-first-apply", {**CSA, "f:spec": {"f:replicas": {}, "f:paused": {}}})))
+    assert not found.conflicts([conflict('"before-first-apply" using apps/v1', ".spec.paused")], "k8s-step")
 
 
 # -- what goes
