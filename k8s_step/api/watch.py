@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.api.client import Client, LineStream
+from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
+from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.shapes import misshapen
 
@@ -105,19 +107,15 @@ class Watch:
 
     def _list(self) -> Event:
         path = self.scope.resource.path(self.scope.namespace)
-        body = self.client.send(Request("GET", path, self.scope.query, where=self.scope.text)).body
-        metadata, items = body.get("metadata") or {}, body.get("items") or []
-        if not isinstance(metadata, dict) or not isinstance(items, list):
-            raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own")
-        listed = Event("LISTED", {}, tuple(self._whole(item) for item in items))
-        self.resource_version = str(metadata.get("resourceVersion") or "0")
+        request = Request("GET", path, self.scope.query, where=self.scope.text)
+        found = Pager(self.client, of_one_moment=True).whole(request)
+        listed = Event("LISTED", {}, tuple(self._whole(item) for item in found.items))
+        self.resource_version = found.version
         return listed
 
-    def _whole(self, item: Any) -> dict[str, Any]:
-        """The items of a list carry neither apiVersion nor kind."""
-        resource = self.scope.resource
-        made = {"apiVersion": resource.api_version, "kind": resource.kind, **(item if isinstance(item, dict) else {})}
-        if trouble := misshapen(made) if isinstance(item, dict) else "an item is no object":
+    def _whole(self, item: Object) -> MutableObject:
+        made = completed(item, self.scope.resource.api_version, self.scope.resource.kind)
+        if trouble := misshapen(made):
             raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own: {trouble}")
         return made
 
@@ -142,7 +140,7 @@ class Watch:
         kind, obj = _parsed(line, self.scope)
         if kind == "ERROR":
             raise _error(obj, self.scope)
-        self.resource_version = str((obj.get("metadata") or {}).get("resourceVersion") or self.resource_version)
+        self.resource_version = str(metadata_of(obj).get("resourceVersion") or self.resource_version)
         self._failures = 0
         if kind != "BOOKMARK":
             yield Event(kind, obj)

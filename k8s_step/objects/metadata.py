@@ -9,21 +9,32 @@ Object = Mapping[str, Any]  # as the server returned it, or as a manifest says i
 MutableObject = dict[str, Any]  # one that is being made or changed here
 
 
+def metadata_of(obj: Object) -> Mapping[str, Any]:
+    """``metadata``; empty where there is none."""
+    metadata = obj.get("metadata")
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
 def annotations_of(obj: Object) -> Mapping[str, Any]:
-    annotations = (obj.get("metadata") or {}).get("annotations")
+    annotations = metadata_of(obj).get("annotations")
     return annotations if isinstance(annotations, Mapping) else {}
 
 
 def version_of(obj: Object) -> int:
     """resourceVersions of one resource are ordered integers: KEP-5504, "Comparable Resource Version"."""
-    text = str((obj.get("metadata") or {}).get("resourceVersion") or "0")
+    text = str(metadata_of(obj).get("resourceVersion") or "0")
     return int(text) if text.isdigit() else 0
 
 
 def uid_of(obj: Object) -> str:
-    return str((obj.get("metadata") or {}).get("uid", ""))
+    return str(metadata_of(obj).get("uid", ""))
 
 
 def entries(obj: Object) -> list[Mapping[str, Any]]:
     """``metadata.managedFields``."""
-    return list((obj.get("metadata") or {}).get("managedFields") or [])
+    return list(metadata_of(obj).get("managedFields") or [])
+
+
+def completed(item: Object, api_version: str, kind: str) -> MutableObject:
+    """An item of a list as the object would come alone: the items of a list carry neither apiVersion nor kind."""
+    return {**item, "apiVersion": api_version, "kind": kind}

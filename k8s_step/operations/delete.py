@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, ignore
 from k8s_step.api.delivery import deliver
+from k8s_step.api.pages import Pager
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
 from k8s_step.objects.body import encode
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, completed, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group, Named
 from k8s_step.verdict.target import Target
-
-_PAGE = 500  # objects a request lists
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,10 @@ def delete_read(client: Client, target: Target, options: DeleteOptions, deadline
     return _deleted(target, answer)
 
 
-def members(client: Client, group: Group, deadline: float) -> list[Target]:
-    """The objects of a group, read page by page."""
-    found: list[Target] = []
-    rest = ""
-    while True:
-        query = (*group.query, ("limit", str(_PAGE)), *((("continue", rest),) if rest else ()))
-        body = client.send(Request("GET", group.path, query, where=group.text), deadline=deadline).body
-        found += [_target(group, item) for item in body.get("items") or ()]
-        rest = str((body.get("metadata") or {}).get("continue") or "")
-        if not rest:
-            return found
+def members(client: Client, group: Group, deadline: float, notice: Callable[[str], None] = ignore) -> list[Target]:
+    """The objects of a group; ``notice`` is told where they are those of two moments."""
+    request = Request("GET", group.path, group.query, where=group.text)
+    return [_target(group, item) for item in Pager(client, deadline, notice=notice).whole(request).items]
 
 
 def delete_group(
@@ -131,7 +123,7 @@ def where_of(reference: Reference) -> str:
 
 def is_terminating(obj: Mapping[str, Any]) -> bool:
     """Whether the server has been asked to delete it, and waits for its grace period or its finalizers."""
-    return bool((obj.get("metadata") or {}).get("deletionTimestamp"))
+    return bool(metadata_of(obj).get("deletionTimestamp"))
 
 
 def _delete_unread(client: Client, named: Named, options: DeleteOptions, deadline: float) -> Deleted:
@@ -162,8 +154,7 @@ def _deleted(target: Target, answer: Answer) -> Deleted:
 
 
 def _target(group: Group, item: Object) -> Target:
-    """The items of a list carry neither apiVersion nor kind."""
-    obj = {"apiVersion": group.resource.api_version, "kind": group.resource.kind, **item}
+    obj = completed(item, group.resource.api_version, group.resource.kind)
     return Target(Reference.to(obj), group.resource, obj)
 
 

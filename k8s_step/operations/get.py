@@ -1,7 +1,4 @@
-"""Reads objects by name or by kind: page by page, as objects, as tables or as names alone.
-
-Source of the paging: the API conventions' "Retrieving large results sets in chunks".
-"""
+"""Reads objects by name or by kind: page by page, as objects, as tables or as names alone."""
 
 from __future__ import annotations
 
@@ -10,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.api.client import Client
+from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
-from k8s_step.errors import ApiError, GoneError, UnreachableError
-from k8s_step.objects.metadata import Object
+from k8s_step.errors import ApiError, UnreachableError
+from k8s_step.objects.metadata import Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.selection import Group, Named
 
@@ -23,7 +21,6 @@ _NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
 _NAME = f"{_JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {_JSON}"
 _PROTOBUF = "application/vnd.kubernetes.protobuf"
 _METADATA = ("includeObject", "Metadata")  # of each row: its namespace is no column, its uid tells it apart
-_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -108,41 +105,18 @@ class Reader:
             yield Page(page.resource, new, page.columns)
 
     def _listed(self, group: Group) -> Iterator[Page]:
-        rest, restarts, starts_over, read = "", 0, False, 0
-        while True:
-            try:
-                body = self._asked(group, rest)
-            except GoneError as error:
-                if not rest or restarts == _RESTARTS:
-                    raise
-                rest, restarts = self._after_gone(group, error), restarts + 1
-                starts_over = not rest
-                read = read if rest else 0
-                continue
-            page = self._page(group.resource, body, starts_over=starts_over)
-            yield page
-            starts_over, read = False, read + len(page.items)
-            metadata = body.get("metadata") or {}
-            rest = str(metadata.get("continue") or "")
-            if not rest:
-                return
-            self._tell(group, read, metadata.get("remainingItemCount"))
-
-    def _asked(self, group: Group, rest: str) -> Object:
-        query = (*group.query, *self.form.query, ("limit", str(self.limit)), *((("continue", rest),) if rest else ()))
+        query = (*group.query, *self.form.query)
         request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text)
-        return self.client.send(request, deadline=self.deadline).body
+        read = 0
+        for part in Pager(self.client, self.deadline, self.limit, self.notice).pages(request):
+            page = self._page(group.resource, part.body, starts_over=part.starts_over)
+            yield page
+            read = (0 if part.starts_over else read) + len(page.items)
+            self._tell(group, read, part.remaining)
 
-    def _after_gone(self, group: Group, error: GoneError) -> str:
-        """The token to go on with; empty to start over. A Status of 410 offers one for the rest as it is now."""
-        rest = str((error.status.get("metadata") or {}).get("continue") or "")
-        way = "the rest is read as it is now, so the list is of two moments" if rest else "starting over"
-        self.notice(f"{group.text}: the list grew too old for the server while it was read; {way}")
-        return rest
-
-    def _tell(self, group: Group, read: int, remaining: Any) -> None:
+    def _tell(self, group: Group, read: int, remaining: int | None) -> None:
         """Once for a list: after its first page. With a selector the server doesn't count what remains."""
-        if read == self.limit and isinstance(remaining, int):
+        if read == self.limit and remaining is not None:
             self.notice(f"{group.text}: {read} read, {remaining} to go")
 
     def _page(self, resource: Resource, body: Object, *, is_list: bool = True, starts_over: bool = False) -> Page:
@@ -164,20 +138,20 @@ def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Reque
 
 def uid(item: Object) -> str:
     """Of an object, or of the object that a row is about."""
-    metadata = (item.get("object") or item).get("metadata") or {}
+    metadata = metadata_of(item.get("object") or item)
     return str(metadata.get("uid") or f"{metadata.get('namespace')}/{metadata.get('name')}")
 
 
 def name(item: Object) -> tuple[str, str]:
     """Namespace and name of an object, or of the object that a row is about."""
-    metadata = (item.get("object") or item).get("metadata") or {}
+    metadata = metadata_of(item.get("object") or item)
     return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
 def _completed(resource: Resource, item: Object) -> Object:
-    """As the object would come alone, without who owns which field: a list's items don't repeat their kind."""
-    metadata = {key: value for key, value in (item.get("metadata") or {}).items() if key != "managedFields"}
-    return {**item, "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+    """As the object would come alone, without who owns which field."""
+    metadata = {key: value for key, value in metadata_of(item).items() if key != "managedFields"}
+    return {**completed(item, resource.api_version, resource.kind), "metadata": metadata}
 
 
 def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -185,7 +159,7 @@ def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[dict[st
     columns = [{"name": "Name", "format": "name"}, {"name": "Created At"}]
     rows = []
     for obj in objects:
-        metadata = obj.get("metadata") or {}
+        metadata = metadata_of(obj)
         cells = [metadata.get("name"), metadata.get("creationTimestamp")]
         rows.append({"cells": cells, "object": {"metadata": metadata}})
     return columns, rows

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.api.client import Client
+from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import InputError
 from k8s_step.manifests.images import containers
@@ -58,7 +59,7 @@ def revisions(client: Client, planned: Planned, live: Object, deadline: float) -
     resource, read = _KEPT[planned.reference.kind]
     query = (("labelSelector", _selector(live)),)
     request = Request("GET", resource.path(planned.reference.namespace), query, where=planned.where)
-    items = client.send(request, deadline=deadline).body.get("items") or []
+    items = Pager(client, deadline).whole(request).items
     own = [item for item in items if controller_of(item).get("uid") == live["metadata"]["uid"]]
     found = (read(item, live) for item in own)
     return sorted((one for one in found if one.number), key=lambda revision: revision.number)

@@ -54,7 +54,7 @@ class Removal:
 
     def of_groups(self, groups: Sequence[Group]) -> ExitCode:
         """Delete what selectors choose, a collection at a time."""
-        found = [(group, members(self._client, group, self._deadline)) for group in groups]
+        found = [(group, members(self._client, group, self._deadline, self._journal.notice)) for group in groups]
         targets = [target for _, members_of in found for target in members_of]
         if not targets:
             self._journal.notice(f"nothing to delete: no {', no '.join(group.text for group in groups)}")

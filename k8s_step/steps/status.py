@@ -45,7 +45,7 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float
     """The objects there are of each. Raises :class:`NotFoundError` for none: nobody wants a verdict on nothing."""
     targets: list[Target] = []
     for group in wanted:
-        found = members(session.client, group, deadline)
+        found = members(session.client, group, deadline, run.journal.notice)
         if not found and len(wanted) > 1:
             run.journal.notice(f"there are no {group.text}")
         targets += found

@@ -6,6 +6,7 @@ is sent with the admin's certificate, as ``kubectl proxy`` does.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import http.server
@@ -160,6 +161,30 @@ def forbid(message: str = "is forbidden: User cannot do this") -> Action:
 def gone() -> Action:
     """410 as the answer."""
     return status(410, "Expired", "too old resource version: 1 (2)")
+
+
+def expired(*, goes_on: bool) -> Action:
+    """410 in the middle of a list as the API server says it; ``goes_on``: with a token for the rest as it is now."""
+
+    def action(exchange: Exchange) -> None:
+        metadata = {}
+        if goes_on:
+            token = exchange.record.query["continue"]
+            held = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            again = base64.urlsafe_b64encode(json.dumps({**held, "rv": -1}).encode()).decode().rstrip("=")
+            metadata = {"continue": again}
+        status = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": metadata,
+            "status": "Failure",
+            "message": "The provided continue parameter is too old to display a consistent list result.",
+            "reason": "Expired",
+            "code": 410,
+        }
+        exchange.answer(410, json.dumps(status).encode(), {"Content-Type": "application/json"})
+
+    return action
 
 
 def gone_event(after: int = 0) -> Action:

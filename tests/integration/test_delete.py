@@ -242,13 +242,59 @@ def test_one_by_one_where_a_collection_cannot_be_deleted(
     assert names(kubectl, namespace) == {"plain"}
 
 
-def test_more_than_a_page(step: Step, kubectl: Kubectl, namespace: str) -> None:
+def more_than_a_page(step: Step, namespace: str) -> None:
     items = [{**config_map(f"m{n}"), "metadata": {"name": f"m{n}", "labels": {"many": "1"}}} for n in range(520)]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     made = step("create", "-f", "-", "-n", namespace, input=listed)
     assert made.code == 0, made.text[-500:]
+
+
+def test_more_than_a_page(step: Step, kubectl: Kubectl, namespace: str) -> None:
+    more_than_a_page(step, namespace)
     outcome = step("delete", "cm", "-l", "many", "-n", namespace, report=True)
     assert (outcome.code, len(actions(outcome))) == (0, 520), outcome.text[-500:]
+    assert names(kubectl, namespace) == set()
+
+
+def forgotten(owned: Cluster, namespace: str) -> faults.Action:
+    """The page is asked for once the server has forgotten the version that the list is of."""
+
+    def action(exchange: Exchange) -> None:
+        owned.create(f"/api/v1/namespaces/{namespace}/configmaps", config_map("since"))
+        owned.compact()
+        asked = exchange.record
+        poll(lambda: owned.request("GET", asked.path, **asked.query).code == 410, "the server to forget")
+        exchange.forward()
+
+    return action
+
+
+@pytest.mark.parametrize("verb", ["status", "delete"])
+def test_a_list_that_the_server_forgets(
+    verb: str, step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, owned: Cluster
+) -> None:
+    """The list of ``status -l`` and ``delete -l``: each object once."""
+    more_than_a_page(step, namespace)
+    proxy.rule(lambda request: "continue" in request.query, forgotten(owned, namespace), 1)
+    outcome = step(verb, "cm", "-l", "many", "-n", namespace, env=through(proxy), report=True)
+    asked = [(one.code, "continue" in one.query) for one in proxy.requests if one.query.get("limit") == "500"]
+    assert asked[:3] == [(200, False), (410, True), (200, True)]
+    assert "the rest is read as it is now" in outcome.stderr
+    assert (outcome.code, len(statuses(outcome))) == (0, 520), outcome.text[-500:]
+    assert len(names(kubectl, namespace) - {"since"}) == (520 if verb == "status" else 0)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_list_that_grows_too_old(goes_on: bool, step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy) -> None:
+    """Whether the server offers the rest as it is now, or the list starts over."""
+    more_than_a_page(step, namespace)
+    for verb in ("status", "delete"):
+        begun = len(proxy.requests)
+        proxy.rule(lambda request: "continue" in request.query, faults.expired(goes_on=goes_on), 1)
+        outcome = step(verb, "cm", "-l", "many", "-n", namespace, env=through(proxy), report=True)
+        assert (outcome.code, len(statuses(outcome))) == (0, 520), outcome.text[-500:]
+        asked = [one for one in proxy.requests[begun:] if one.query.get("limit") == "500"]
+        assert [(one.code, "continue" in one.query) for one in asked][:3] == [(200, False), (410, True), (200, goes_on)]
     assert names(kubectl, namespace) == set()
 
 

@@ -15,7 +15,7 @@ import yaml
 from tests.conftest import Kubectl, Outcome, Step, poll
 from tests.controlplane.cluster import Cluster
 from tests.faults import proxy as faults
-from tests.faults.proxy import Action, Exchange, Proxy, on
+from tests.faults.proxy import Proxy, on
 from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through
 
 MAPS = {
@@ -245,34 +245,11 @@ def test_500_at_a_time(step: Step, proxy: Proxy, furnished: str) -> None:
     assert lists(proxy) == [{"limit": "500", "includeObject": "Metadata"}]
 
 
-def expired(*, goes_on: bool) -> Action:
-    """410 as the API server says it; ``goes_on``: with its token for the rest as it is now (``rv`` -1)."""
-
-    def action(exchange: Exchange) -> None:
-        metadata = {}
-        if goes_on:
-            token = exchange.record.query["continue"]
-            held = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            again = base64.urlsafe_b64encode(json.dumps({**held, "rv": -1}).encode()).decode().rstrip("=")
-            metadata = {"continue": again}
-        status = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": metadata,
-            "status": "Failure",
-            "message": "The provided continue parameter is too old to display a consistent list result.",
-            "reason": "Expired",
-            "code": 410,
-        }
-        exchange.answer(410, json.dumps(status).encode(), {"Content-Type": "application/json"})
-
-    return action
-
-
 @pytest.mark.parametrize("form", ["table", "name", "jsonl", "json"])
 @pytest.mark.parametrize("goes_on", [True, False])
 def test_a_list_that_grows_too_old(goes_on: bool, form: str, step: Step, proxy: Proxy, furnished: str) -> None:
-    proxy.rule(lambda request: len(lists(proxy)) == 3 and "continue" in request.query, expired(goes_on=goes_on), 1)
+    too_old = faults.expired(goes_on=goes_on)
+    proxy.rule(lambda request: len(lists(proxy)) == 3 and "continue" in request.query, too_old, 1)
     words = ("get", "cm", "-n", furnished, "-o", form)
     outcome = step(*words, "--limit", "2", env=through(proxy))
     assert outcome.code == 0, outcome.text
@@ -283,7 +260,7 @@ def test_a_list_that_grows_too_old(goes_on: bool, form: str, step: Step, proxy: 
 
 
 def test_a_list_that_is_always_too_old(step: Step, proxy: Proxy, furnished: str) -> None:
-    proxy.rule(lambda request: "continue" in request.query, expired(goes_on=False), None)
+    proxy.rule(lambda request: "continue" in request.query, faults.expired(goes_on=False), None)
     outcome = step("get", "cm", "-n", furnished, "--limit", "2", env=through(proxy))
     assert outcome.code == 4
     assert "too old" in outcome.stderr
