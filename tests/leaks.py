@@ -128,6 +128,15 @@ def _of_users(config: Mapping[str, Any]) -> Iterator[str]:
         user = entry.get("user") or {}
         yield from (user[key] for key in ("token", "password") if isinstance(user.get(key), str))
         yield from _decoded(user.get("client-key-data") or "")
+        yield from _of_plugin(user.get("exec") or {})
+
+
+def _of_plugin(plugin: Mapping[str, Any]) -> Iterator[str]:
+    """Secrets in the arguments and the environment of a credential plugin."""
+    for each in plugin.get("env") or []:
+        if str(each.get("name")).endswith(_SECRET_NAMES):
+            yield str(each.get("value"))
+    yield from (after for before, after in pairwise(plugin.get("args") or []) if before.endswith("-secret"))
 
 
 def _decoded(value: str) -> Iterator[str]:

@@ -118,14 +118,14 @@ def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Sou
     chain = _Chain(login, caller, clock)
     found = _environment(caller)
     if found is not None:
-        return chain.on_top(found, None if login.is_ambient else login.role)
+        return chain.on_top(found, None if login.is_ambient else login.role, login.then)
     role = login.role or login.then
     token = identity.find(caller, login.id_token, AUDIENCE, environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
     if role and token:
-        return chain.on_top(chain.by_identity(role, token), login.then if login.role else None)
+        return chain.on_top(chain.by_identity(role, token), login.then if login.then != role else None)
     if environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        return chain.on_top(_Source("the container's role", chain.of_container), login.role)
-    return chain.on_top(_Source("the machine's role", chain.of_machine), login.role)
+        return chain.on_top(_Source("the container's role", chain.of_container), login.role, login.then)
+    return chain.on_top(_Source("the machine's role", chain.of_machine), login.role, login.then)
 
 
 def _environment(caller: Caller) -> _Source | None:
@@ -150,9 +150,9 @@ class _Chain:
     caller: Caller
     clock: Callable[[], float]
 
-    def on_top(self, source: _Source, role: str | None) -> _Source:
-        """``source``, or the roles that are assumed with its keys."""
-        for each in dict.fromkeys(filter(None, (role, self.login.then))):
+    def on_top(self, source: _Source, *roles: str | None) -> _Source:
+        """``source``, or the roles that are assumed with its keys, one with those of the other."""
+        for each in dict.fromkeys(filter(None, roles)):
             source = self._assuming(each, source)
         return source
 
