@@ -1,4 +1,4 @@
-"""The result of a run as data, and as the JSON that the README documents."""
+"""The result of a run as data, and as the JSON that docs/result-file.md documents."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The problems that a pod's own status shows, and how long each may last before it is fatal.
 
-The table is the README's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/kubelet/images/types.go``,
+The table is docs/verdict.md's. Reasons keep Kubernetes' spelling: kubelet's ``pkg/kubelet/images/types.go``,
 ``pkg/kubelet/container/sync_result.go`` and ``pkg/kubelet/kuberuntime/kuberuntime_manager.go``.
 """
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.artifacts import gitlab, jenkins, tools
-from tests.docs.tables import ACTION, README, ROOT
+from tests.docs.tables import ACTION, PAGES, ROOT
 
 EXAMPLES = ROOT / "examples"
 WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLES / "github-workflow.yml"]
@@ -46,8 +46,9 @@ def test_schemas(schema: str) -> None:
     passes(tools.python_tool("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *SCHEMAS[schema])
 
 
-def test_schema_of_the_readmes_gitlab_job() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+def test_schema_of_the_gitlab_jobs_in_the_docs() -> None:
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    blocks = re.findall(r"```yaml\n(.*?)```", pages, re.S)
     jobs = [block for block in blocks if "  script:" in block]
     assert jobs
     for job in jobs:

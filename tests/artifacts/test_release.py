@@ -132,6 +132,8 @@ def test_a_version_is_released_once(repository: Repository) -> None:
 
 
 def test_pypis_page_links_to_files_of_the_release(repository: Repository) -> None:
+    with (repository.work / "README.md").open("a", encoding="utf-8") as page:
+        page.write("![a picture](docs/summary.png)\n")
     repository.commit("1.2.3")
     repository.release()
     links = re.findall(r"\]\(([^)]+)\)", repository.described)

@@ -1,4 +1,4 @@
-"""What README.md and action.yml say of the options, made from the one table the command line is made from.
+"""What docs/options.md and action.yml say of the options, made from the one table the command line is made from.
 
 ``python -m tests.docs`` writes it into both files; the tests hold them to it.
 """
@@ -18,15 +18,15 @@ from k8s_step.verdict.advice import BY_EXIT_CODE, BY_REASON
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"
-TROUBLES = ROOT / "docs" / "troubleshooting.md"
+OPTIONS, TROUBLES = ROOT / "docs" / "options.md", ROOT / "docs" / "troubleshooting.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 """What users read."""
 _BLOCK = "<!-- {name}: written by python -m tests.docs -->\n"
 _END = "<!-- end -->"
 
 
-def readme(text: str) -> str:
-    """README.md with every generated block made anew."""
+def options_page(text: str) -> str:
+    """docs/options.md with every generated block made anew."""
     return _written(text, {"commands": commands(), "connection": options(CONNECTION), "options": by_command()})
 
 

@@ -1,4 +1,4 @@
-"""README, action.yml, examples and ``--help`` say the same as the code."""
+"""README, docs, action.yml, examples and ``--help`` say the same as the code."""
 
 from __future__ import annotations
 
@@ -31,10 +31,24 @@ from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.advice import advice
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
-from tests.docs.tables import ACTION, ANSWERS, PAGES, README, ROOT, TROUBLES, action, answers, readme, troubles
+from tests.docs.tables import (
+    ACTION,
+    ANSWERS,
+    OPTIONS,
+    PAGES,
+    README,
+    ROOT,
+    TROUBLES,
+    action,
+    answers,
+    options_page,
+    troubles,
+)
 
 _TEXT = README.read_text(encoding="utf-8")
+_OPTIONS = OPTIONS.read_text(encoding="utf-8")
 _CLOUDS = ROOT / "docs" / "clouds.md"
+_PAGES = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
 _ANSWERS = ANSWERS.read_text(encoding="utf-8")
 _TROUBLES = TROUBLES.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
@@ -52,7 +66,7 @@ def _help(*arguments: str) -> str:
 
 
 def test_generated_blocks_are_up_to_date() -> None:
-    assert readme(_TEXT) == _TEXT, "run: python -m tests.docs"
+    assert options_page(_OPTIONS) == _OPTIONS, "run: python -m tests.docs"
     assert action(ACTION.read_text(encoding="utf-8")) == ACTION.read_text(encoding="utf-8"), "run: python -m tests.docs"
     assert answers(_ANSWERS) == _ANSWERS, "run: python -m tests.docs"
     assert troubles(_TROUBLES) == _TROUBLES, "run: python -m tests.docs"
@@ -97,11 +111,11 @@ def test_action_outputs_are_those_the_step_writes() -> None:
     listed, _, killed = said["result"]["description"].partition("; ")
     assert set(RESULTS.values()) == set(re.findall(r"\w+", listed)) - {"or"}
     assert killed.startswith(UNFINISHED)
-    assert all(f"`{name}`" in _TEXT for name in said)
+    assert all(f"`{name}`" in _PAGES["github.md"] for name in said)
 
 
-def test_dotenv_variables_are_all_in_the_readme() -> None:
-    assert all(f"`{name}`" in _TEXT for name in _DOTENV)
+def test_dotenv_variables_are_all_told() -> None:
+    assert all(f"`{name}`" in _PAGES["gitlab.md"] for name in _DOTENV)
 
 
 def test_action_tells_defaults_and_sets_none() -> None:
@@ -120,7 +134,7 @@ def test_action_tells_defaults_and_sets_none() -> None:
 
 
 def test_exit_codes_are_all_in_the_readme() -> None:
-    said = _TEXT[_TEXT.index("### Exit codes") : _TEXT.index("## Commands")]
+    said = _TEXT[_TEXT.index("## Exit codes") :]
     codes = {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", said, re.M) for number in row.split(",")}
     assert codes | {6} == {int(code) for code in ExitCode}
 
@@ -133,8 +147,8 @@ def test_the_words_about_answers_are_true() -> None:
     assert "(docs/answers.md)" in _TEXT
 
 
-def test_result_file_is_as_the_readme_shows() -> None:
-    shown = json.loads(re.search(r"```json\n(.*?)```", _TEXT, re.S)[1])
+def test_result_file_is_as_it_is_shown() -> None:
+    shown = json.loads(re.search(r"```json\n(.*?)```", _PAGES["result-file.md"], re.S)[1])
     reference = Reference("v1", "Pod", "shop", "web", "k8s/web.yaml", 12)
     result = Result(
         "apply",
@@ -152,13 +166,13 @@ def test_result_file_is_as_the_readme_shows() -> None:
     assert set(shown["failures"][0]) == set(written["failures"][0])
 
 
-def test_result_words_are_in_the_readme() -> None:
-    said = _TEXT[_TEXT.index("## The result file") :]
+def test_result_words_are_all_told() -> None:
+    said = _PAGES["result-file.md"]
     assert all(word in said for code, word in RESULTS.items() if code is not ExitCode.ROLLED_BACK)
 
 
-def test_graces_are_as_the_readme_says() -> None:
-    rows = dict(re.findall(r"^\| (.*?) \| (after \d+ s|at the second restart|at once) \|$", _TEXT, re.M))
+def test_graces_are_as_they_are_told() -> None:
+    rows = dict(re.findall(r"^\| (.*?) \| (after \d+ s|at the second restart|at once) \|$", _PAGES["verdict.md"], re.M))
     graces = dict(rows)
     assert next(g for w, g in graces.items() if w.startswith("other `ErrImagePull`")) == f"after {IMAGE_GRACE:g} s"
     assert next(g for w, g in graces.items() if "CreateContainerError" in w) == f"after {CONTAINER_GRACE:g} s"

@@ -1,4 +1,4 @@
-"""Identity without a stored secret: tokens of GitHub and GitLab, taken by the API server as the README sets it up."""
+"""Identity without a stored secret: tokens of GitHub and GitLab, taken by the API server as docs/oidc.md sets it up."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ OF_OWNER = {"repository_owner": "example"}
 URLS = {"https://token.actions.githubusercontent.com": "github", "https://gitlab.example.com": "gitlab"}
 
 
-def of_readme(issuers: Issuers) -> list[dict[str, Any]]:
-    """The README's authentication configuration, with these issuers in place of the real ones."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+def as_told(issuers: Issuers) -> list[dict[str, Any]]:
+    """The page's authentication configuration, with these issuers in place of the real ones."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "oidc.md").read_text(), re.M | re.S)
     (text,) = [block for block in blocks if "kind: AuthenticationConfiguration" in block]
     found: list[dict[str, Any]] = yaml.safe_load(text)["jwt"]
     for one in found:
@@ -38,7 +38,7 @@ def of_readme(issuers: Issuers) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def issuers(owned: Cluster) -> Iterator[Issuers]:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    with Issuers() as made, owned.trusting(*of_readme(made)):
+    with Issuers() as made, owned.trusting(*as_told(made)):
 
         def is_known() -> bool:
             token = made.token("github", AUDIENCE, "probe", **OF_OWNER)
@@ -56,7 +56,7 @@ def job(issuers: Issuers) -> Iterator[GitHubJob]:
 
 
 def allow(step: Step, kubectl: Kubectl, namespace: str, path: str, target: str = "configmaps/settings") -> None:
-    """The README's commands: the Role for these manifests, given to the subjects of the two jobs."""
+    """The page's commands: the Role for these manifests, given to the subjects of the two jobs."""
     role = step("permissions", "-f", path, "-n", namespace)
     kubectl("apply", "-f", "-", input=role.stdout)
     users = {"k8s-step": f"github:{REPOSITORY}", "k8s-step-gitlab": f"gitlab:{BRANCH}"}
