@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.clouds.identity import Identity
+from k8s_step.clouds.profiles import Profile, Profiles
 from k8s_step.clouds.sigv4 import Keys, Scope, signed_headers
 from k8s_step.errors import InputError, StepError, UnauthorizedError, UnreachableError
 
@@ -44,7 +45,8 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 class AwsLogin:
     """Who to be: ``role`` by an ID token, or assumed with other keys; ``then`` is assumed on top of all.
 
-    ``is_ambient``: the role is of ``AWS_ROLE_ARN``, which as with the SDKs does not count beside keys.
+    ``is_ambient``: the role is of ``AWS_ROLE_ARN``, which as with the SDKs does not count beside keys. ``profiles`` are
+    those of the shared files.
     """
 
     region: str
@@ -52,15 +54,23 @@ class AwsLogin:
     is_ambient: bool = False
     then: str | None = None
     session: str = "k8s-step"
+    profiles: Profiles | None = None
     id_token: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, cloud: CloudOptions, environ: Mapping[str, str], region: str, then: str | None = None) -> AwsLogin:
+    def of(
+        cls,
+        cloud: CloudOptions,
+        environ: Mapping[str, str],
+        region: str,
+        then: str | None = None,
+        profiles: Profiles | None = None,
+    ) -> AwsLogin:
         """What the options and the environment say."""
         is_ambient = cloud.aws_role_origin in ("", _ROLE)
         role = cloud.aws_role_arn or environ.get(_ROLE, "").strip() or None
         session = environ.get("AWS_ROLE_SESSION_NAME", "").strip() or "k8s-step"
-        return cls(region, role, is_ambient, then, session, cloud.id_token)
+        return cls(region, role, is_ambient, then, session, profiles, cloud.id_token)
 
 
 @dataclass(frozen=True)
@@ -113,19 +123,28 @@ class KeyChain:
 
 
 def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Source:
-    """The first source that is there."""
-    environ = caller.environ
+    """The first source that is there. A profile that is named counts before ID tokens, the default one after them."""
     chain = _Chain(login, caller, clock)
-    found = _environment(caller)
+    found = _given(login, chain)
     if found is not None:
         return chain.on_top(found, None if login.is_ambient else login.role, login.then)
     role = login.role or login.then
-    token = identity.find(caller, login.id_token, AUDIENCE, environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    token = identity.find(caller, login.id_token, AUDIENCE, caller.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
     if role and token:
         return chain.on_top(chain.by_identity(role, token), login.then if login.then != role else None)
-    if environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        return chain.on_top(_Source("the container's role", chain.of_container), login.role, login.then)
-    return chain.on_top(_Source("the machine's role", chain.of_machine), login.role, login.then)
+    default = login.profiles.default if login.profiles else None
+    last = chain.of_profile(default) if default else chain.of_surroundings()
+    return chain.on_top(last, login.role, login.then)
+
+
+def _given(login: AwsLogin, chain: _Chain) -> _Source | None:
+    """The keys of the environment, or of the profile that is named: by an argument of a command even before them."""
+    profiles = login.profiles
+    by_argument = profiles is not None and profiles.origin == "--profile"
+    found = None if by_argument else _environment(chain.caller)
+    if found is None and profiles is not None and profiles.is_named:
+        return chain.of_profile(profiles.named(profiles.chosen, profiles.origin))
+    return found
 
 
 def _environment(caller: Caller) -> _Source | None:
@@ -156,18 +175,71 @@ class _Chain:
             source = self._assuming(each, source)
         return source
 
-    def by_identity(self, role: str, token: Identity) -> _Source:
+    def of_surroundings(self) -> _Source:
+        """The keys that a container or machine has of its own."""
+        environ = self.caller.environ
+        if environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+            return _Source("the container's role", self.of_container)
+        return _Source("the machine's role", self.of_machine)
+
+    def of_profile(self, profile: Profile, seen: tuple[str, ...] = ()) -> _Source:
+        """A profile's own keys, or its role by a token file or with the keys of another profile or of the surroundings.
+
+        Raises :class:`InputError`.
+        """
+        profile.check(self.caller.where)
+        role, path = profile.get("role_arn"), profile.get("web_identity_token_file")
+        if role is None or profile.name in seen:  # a role's source may be its own profile's keys
+            return self._keys_of(profile)
+        session = profile.get("role_session_name") or self.login.session
+        if path:
+            token = Identity(f"the token in {path}", lambda: identity.read(path, self.caller))
+            return self.by_identity(role, token, session)
+        more = {"ExternalId": profile.get("external_id"), "DurationSeconds": profile.get("duration_seconds")}
+        given = {name: value for name, value in more.items() if value}
+        return self._assuming(role, self._source_of(profile, (*seen, profile.name)), session, given)
+
+    def _source_of(self, profile: Profile, seen: tuple[str, ...]) -> _Source:
+        """With whose keys a profile's role is assumed."""
+        other, kind = profile.get("source_profile"), profile.get("credential_source")
+        if other and self.login.profiles:
+            if other in seen and other != profile.name:
+                raise self._wrong(profile, f"its source_profile {other} leads back to it")
+            return self.of_profile(self.login.profiles.named(other, f"the profile {profile.name}"), seen)
+        if kind == "Environment":
+            found = _environment(self.caller)
+            if found is None:
+                raise self._wrong(profile, "its credential_source is Environment, and AWS_ACCESS_KEY_ID is not set")
+            return found
+        if kind in ("Ec2InstanceMetadata", "EcsContainer"):
+            return self.of_surroundings()
+        raise self._wrong(profile, "its role_arn needs a source_profile, a credential_source or a token file")
+
+    def _keys_of(self, profile: Profile) -> _Source:
+        key_id, secret = profile.get("aws_access_key_id"), profile.get("aws_secret_access_key")
+        if not key_id or not secret:
+            raise self._wrong(profile, "it holds no aws_access_key_id with aws_secret_access_key")
+        keys = Keys(key_id, secret, profile.get("aws_session_token"))
+        self.caller.redactor.add(secret, keys.token)
+        return _Source(f"the keys of the profile {profile.name}", lambda: keys)
+
+    def _wrong(self, profile: Profile, message: str) -> InputError:
+        return InputError(f"the AWS profile {profile.name}: {message}", where=self.caller.where)
+
+    def by_identity(self, role: str, token: Identity, session: str | None = None) -> _Source:
         def obtain() -> Keys:
             value = token.token()
-            form = {"RoleArn": role, "RoleSessionName": self.login.session, "WebIdentityToken": value}
+            form = {"RoleArn": role, "RoleSessionName": session or self.login.session, "WebIdentityToken": value}
             form["DurationSeconds"] = str(_SESSION_SECONDS)
             return self._of_sts("AssumeRoleWithWebIdentity", form, _identity_hints(role, value))
 
         return _Source(f"{role} by {token.origin}", obtain)
 
-    def _assuming(self, role: str, source: _Source) -> _Source:
+    def _assuming(
+        self, role: str, source: _Source, session: str | None = None, more: Mapping[str, str] | None = None
+    ) -> _Source:
         def obtain() -> Keys:
-            form = {"RoleArn": role, "RoleSessionName": self.login.session}
+            form = {"RoleArn": role, "RoleSessionName": session or self.login.session, **(more or {})}
             hints = {
                 "AccessDenied": f"may {source.origin} assume it, by their policy and by the trust policy of {role}?"
             }
@@ -249,9 +321,9 @@ class _Chain:
         role = self.login.role or self.login.then
         token = identity.missing(self.caller) if role else "no role is named: --aws-role-arn"
         return InputError(
-            "no credentials for AWS. Looked at AWS_ACCESS_KEY_ID: not set; AWS_WEB_IDENTITY_TOKEN_FILE and the CI's "
-            f"ID token: {token}; AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI: not set; the machine's "
-            f"metadata service: {machine}",
+            "no credentials for AWS. Looked at AWS_ACCESS_KEY_ID and AWS_PROFILE: not set; AWS_WEB_IDENTITY_TOKEN_FILE "
+            f"and the CI's ID token: {token}; the default profile: none; AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and "
+            f"_FULL_URI: not set; the machine's metadata service: {machine}",
             where=self.caller.where,
         )
 

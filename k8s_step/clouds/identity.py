@@ -27,7 +27,7 @@ class Identity:
 def find(caller: Caller, given: str | None, audience: str, path: str | None) -> Identity | None:
     """The job's ID token for ``audience``: of the file at ``path``, as ``given``, or GitHub's; ``None`` without one."""
     if path:
-        return Identity(f"the token in {path}", lambda: _read(path, caller))
+        return Identity(f"the token in {path}", lambda: read(path, caller))
     if given and given.strip():
         caller.redactor.add(given)
         return Identity("the CI's ID token", given.strip)
@@ -67,7 +67,8 @@ def _of_github(caller: Caller, audience: str) -> Callable[[], str]:
     return ask
 
 
-def _read(path: str, caller: Caller) -> str:
+def read(path: str, caller: Caller) -> str:
+    """The token in a file. Raises :class:`InputError`."""
     try:
         token = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

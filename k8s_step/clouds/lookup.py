@@ -12,6 +12,7 @@ from k8s_step.clouds.eks import EksCluster, EksToken
 from k8s_step.clouds.entra import AKS_SERVER, EntraLogin, EntraToken
 from k8s_step.clouds.gke import Place
 from k8s_step.clouds.google import GoogleLogin, GoogleToken
+from k8s_step.clouds.profiles import Profiles
 from k8s_step.connection.credentials import Credentials
 from k8s_step.connection.lookup import resolve
 from k8s_step.connection.settings import Connection, ConnectionOptions
@@ -56,8 +57,9 @@ def without_plugin(connection: Connection, cloud: CloudOptions, environ: Mapping
 
 
 def _eks(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way:
-    cluster = EksCluster.of(cloud.eks_cluster or "", cloud.aws_region, caller.where)
-    keys = KeyChain(AwsLogin.of(cloud, caller.environ, cluster.region), caller)
+    profiles = Profiles.of(caller.environ, caller.where)
+    cluster = EksCluster.of(cloud.eks_cluster or "", cloud.aws_region or profiles.region, caller.where)
+    keys = KeyChain(AwsLogin.of(cloud, caller.environ, cluster.region, profiles=profiles), caller)
     place = None if options.server else Place(*eks.describe(cluster, keys, caller))
     origin = f"--eks-cluster {cluster.name} in {cluster.region}, as {keys.origin}"
     return _connection(options, place, origin, caller), EksToken(cluster, keys, caller)

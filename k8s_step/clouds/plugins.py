@@ -17,6 +17,7 @@ from k8s_step.clouds.calls import Caller
 from k8s_step.clouds.eks import EksCluster, EksToken, region_of
 from k8s_step.clouds.entra import AUTHORITIES, EntraLogin, EntraToken, authority_of
 from k8s_step.clouds.google import GoogleLogin, GoogleToken
+from k8s_step.clouds.profiles import Profiles
 from k8s_step.connection.credentials import Renewed
 from k8s_step.connection.settings import Connection, ExecPlugin
 from k8s_step.errors import InputError
@@ -87,16 +88,15 @@ def _parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
 def _aws(asked: _Asked, caller: Caller) -> Renewed:
     """``aws eks get-token`` and ``aws-iam-authenticator token``."""
     flags, environ = asked.flags, asked.environ
-    if "--profile" in flags:
-        hint = "give the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or install the program"
-        raise asked.refused("--profile: the step reads no profiles", hint)
+    profiles = Profiles.of(environ, asked.where, flags.get("--profile"))
     name = flags.get("--cluster-name") or flags.get("--cluster-id")
     if not name:
         raise asked.refused("no cluster is named: --cluster-name")
     region = flags.get("--region") or region_of(asked.server) or environ.get("AWS_REGION")
-    cluster = EksCluster.of(name, region or environ.get("AWS_DEFAULT_REGION") or asked.cloud.aws_region, asked.where)
+    region = region or environ.get("AWS_DEFAULT_REGION") or asked.cloud.aws_region or profiles.region
+    cluster = EksCluster.of(name, region, asked.where)
     then = flags.get("--role-arn") or flags.get("--role")
-    login = AwsLogin.of(asked.cloud, environ, cluster.region, then)
+    login = AwsLogin.of(asked.cloud, environ, cluster.region, then, profiles)
     session = flags.get("--session-name")
     keys = KeyChain(replace(login, session=session) if session else login, caller)
     return EksToken(cluster, keys, caller)

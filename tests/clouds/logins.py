@@ -124,7 +124,7 @@ class Login:
 
 @dataclass(frozen=True)
 class World:
-    """The clouds, the issuers of ID tokens and a job of GitHub."""
+    """The clouds, the issuers of ID tokens and a job of GitHub; ``given`` are further secrets that a test gave."""
 
     aws: Amazon
     authenticator: Authenticator
@@ -133,6 +133,7 @@ class World:
     hosts: Hosts
     issuers: Issuers
     job: GitHubJob
+    given: list[str] = field(default_factory=list, repr=False)
 
     def login(self, cloud: str) -> Login:
         """The way into this cloud."""
@@ -154,7 +155,7 @@ class World:
     @property
     def secrets(self) -> list[str]:
         """All that anybody has given so far."""
-        return [*self.job.given, *self._of_amazon(), *self.gcp.given, *self.entra.given]
+        return [*self.given, *self.job.given, *self._of_amazon(), *self.gcp.given, *self.entra.given]
 
     def in_github(self, login: Login, **more: str | None) -> dict[str, str | None]:
         """The environment of the action with the documented inputs."""

@@ -103,6 +103,22 @@ def nothing(world: World, _: Path) -> Environ:
     return {}
 
 
+def by_profile(world: World, folder: Path) -> Environ:
+    """As a Jenkins agent has it: keys in one file, a role that they may be in the other."""
+    home = folder / "agent" / ".aws"
+    home.mkdir(parents=True)
+    keys = {name.lower(): value for name, value in world.aws.keys.items()}
+    (home / "credentials").write_text("[base]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
+    (home / "config").write_text(f"[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n")
+    world.given += keys.values()
+    return {"HOME": str(home.parent)}
+
+
+def named_profile(_: World) -> Mapping[str, str]:
+    """What ``aws eks update-kubeconfig --profile prod`` writes."""
+    return {"AWS_PROFILE": "prod"}
+
+
 def own_keys(world: World) -> Mapping[str, str]:
     return world.aws.keys
 
@@ -112,6 +128,10 @@ CASES = {
     "aws-role": Case("eks", "aws", (*UPDATE_KUBECONFIG, "--role-arn", ROLE), by_keys, "aws eks get-token"),
     "aws-role-by-job": Case("eks", "aws", (*UPDATE_KUBECONFIG, "--role-arn", ROLE), by_job, "aws eks get-token"),
     "aws-own-environment": Case("eks", "aws", UPDATE_KUBECONFIG, nothing, "aws eks get-token", own_keys),
+    "aws-profile": Case("eks", "aws", UPDATE_KUBECONFIG, by_profile, "aws eks get-token", named_profile),
+    "aws-profile-argument": Case(
+        "eks", "aws", (*UPDATE_KUBECONFIG, "--profile", "prod"), by_profile, "aws eks get-token"
+    ),
     "authenticator": Case(
         "eks",
         "aws-iam-authenticator",

@@ -36,7 +36,9 @@ def way(
 ) -> Any:
     plugin = ExecPlugin("client.authentication.k8s.io/v1beta1", command, args, env, where="kubeconfig x: user y")
     found = Connection(ADDRESS, "kubeconfig x (context z)", user=User(exec_plugin=plugin))
-    return without_plugin(found, cloud or CloudOptions(), {"PATH": "", **(environ or {})}, redactor or Redactor())
+    return without_plugin(
+        found, cloud or CloudOptions(), {"PATH": "", "HOME": "/nowhere", **(environ or {})}, redactor or Redactor()
+    )
 
 
 def url_of(token: Any) -> dict[str, str]:
@@ -146,7 +148,11 @@ class TestKubelogin:
 @pytest.mark.parametrize(
     ("command", "args", "told"),
     [
-        ("aws", ["eks", "get-token", "--cluster-name", "shop", "--profile", "prod"], "the step reads no profiles"),
+        (
+            "aws",
+            ["eks", "get-token", "--cluster-name", "shop", "--profile", "prod"],
+            "names the AWS profile prod, which",
+        ),
         ("aws", ["eks", "get-token"], "no cluster is named: --cluster-name"),
         ("kubelogin", ["get-token", "--server-id", SERVER, "--login", "ropc"], "--login ropc"),
         ("kubelogin", ["get-token", "--login", "spn"], "no application is named: --server-id"),
