@@ -80,6 +80,7 @@ class Inputs:
     role_name: str = "k8s-step"
     service_account: str | None = None
     wait: bool = True
+    no_wait_for: tuple[str, ...] = ()
     timeout: float = 600.0
     fail_fast: bool = True
     fail_after: Patience | None = None

@@ -172,8 +172,17 @@ _MANIFESTS = (
         "image", "use REF wherever the image NAME is named (repeatable)", "list", (), metavar="NAME=REF", commas=True
     ),
 )
+_NO_WAIT_FOR = Option(
+    "no-wait-for",
+    "write these, and do not follow them: a Service on a cluster without load balancers (repeatable)",
+    "list",
+    (),
+    metavar="KIND[/NAME]",
+    commas=True,
+)
 _FOLLOW = (
     Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
+    _NO_WAIT_FOR,
     Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
     Option(
         "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True
@@ -258,7 +267,7 @@ RUN = (
         choices=("delete", "leave"),
     ),
     _DRY_RUN,
-    *_FOLLOW[1:],
+    *_FOLLOW[2:],
 )
 DELETE = (
     *(option for option in _MANIFESTS if option.name != "image"),

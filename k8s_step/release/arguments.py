@@ -50,6 +50,14 @@ def names_object(word: str) -> bool:
     return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
 
 
+def kind_and_name(word: str) -> tuple[str, str]:
+    """``KIND/NAME`` or a kind alone, whose name is empty. Raises :class:`InputError`."""
+    if not names_object(word):
+        return word, ""
+    kind, _, name = word.rpartition("/")
+    return kind, _checked(name, word)
+
+
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """Kind, name and the word they come from, for messages."""
     if not words:

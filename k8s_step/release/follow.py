@@ -9,6 +9,7 @@ from typing import Any
 
 from k8s_step.errors import CancelledError, ExitCode
 from k8s_step.operations.plan import Written
+from k8s_step.release import exemptions
 from k8s_step.release.session import Run, Session
 from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.rollout.rollout import Limits, Rollout
@@ -28,6 +29,8 @@ def follow(
 ) -> ExitCode:
     """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
     inputs, left = run.inputs, max(deadline - time.monotonic(), 0.0)
+    if inputs.wait:
+        targets = exemptions.followed(run, session, targets)
     limits = Limits(
         left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
     )

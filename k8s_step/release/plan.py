@@ -102,6 +102,7 @@ def _check_annotations(manifests: Sequence[Manifest]) -> None:
     readers: dict[str, Callable[[Mapping[str, Any]], object]] = {
         patience.TIMEOUT: patience.own_timeout,
         patience.FAIL_AFTER: patience.own_patience,
+        patience.WAIT: patience.is_waited_for,
         UNTOUCHED: check_annotation,
     }
     for manifest, name in product(manifests, readers):

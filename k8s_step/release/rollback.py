@@ -22,6 +22,7 @@ from k8s_step.errors import (
 from k8s_step.objects.secrets import values_of
 from k8s_step.operations.plan import UNKNOWN, Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
+from k8s_step.release import exemptions
 from k8s_step.release.phases import in_phases
 from k8s_step.release.session import Run, Session
 from k8s_step.report.result import NOT_BACK
@@ -76,6 +77,7 @@ class Rollback:
     """The rollback of one run. It has a timeout of its own, as long as the release's."""
 
     def __init__(self, run: Run, session: Session, changes: Sequence[Reversal]) -> None:
+        self._run, self._session = run, session
         self._inputs = run.inputs
         self._journal = run.journal
         self._client = session.client
@@ -123,7 +125,7 @@ class Rollback:
 
     def _follow(self) -> None:
         """Follow the restored objects, each to its own verdict even where another one fails."""
-        targets = self._targets("restored")
+        targets = exemptions.followed(self._run, self._session, self._targets("restored"), silent=True)
         rollout = self._rollout(targets)
         if count := rollout.look():
             self._journal.following(count, self._left)

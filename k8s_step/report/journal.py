@@ -143,6 +143,10 @@ class Journal:
         for output in self._outputs:
             output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)
 
+    def unfollowed(self, reference: Reference, reason: str) -> None:
+        """An object that is not followed, by an option or an annotation; whoever says so tells it for all of them."""
+        self._entry(reference).unfollowed = reason
+
     def gone(self, reference: Reference, seconds: float) -> None:
         """An object that was to be deleted is there no more."""
         entry = self._entry(reference)

@@ -71,6 +71,9 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result, places: 
         reason, message = findings[0].reason, findings[0].message
         text = "\n".join(part for part in (text, _errors(entry)) if part)
         _add(case, "failure", reason, ": ".join(part for part in (reason, message) if part), text)
+    elif entry.unfollowed:
+        done = f"{entry.done}, " if entry.action != "none" else ""
+        _add(case, "skipped", "unfollowed", f"{done}{entry.told}", _placed(f"{done}{entry.told}", entry.reference))
     elif result.exit_code is not ExitCode.SUCCEEDED and entry.status != State.CURRENT and not entry.is_gone:
         _add_verdict(case, entry, result, text)
     if entry.rolled_back:

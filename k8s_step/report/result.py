@@ -40,6 +40,7 @@ class ObjectResult:
     ``judged``: whether the object told where it stands. ``note``: what is to be said of it although it is current.
     ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back. ``errors``: all
     that was refused or found wrong. ``is_tried``: of a dry run, so ``action`` is what would have been done.
+    ``unfollowed``: the option or annotation by which it was written and not followed.
     """
 
     reference: Reference
@@ -54,6 +55,7 @@ class ObjectResult:
     rollback_message: str = ""
     errors: tuple[Problem, ...] = ()
     is_tried: bool = False
+    unfollowed: str = ""
 
     @property
     def done(self) -> str:
@@ -61,9 +63,21 @@ class ObjectResult:
         return f"would be {self.action}" if self.is_tried and self.action not in QUIET else self.action
 
     @property
+    def told(self) -> str:
+        """What there is to say of it: why it is not current, what is to be noted although it is, or not followed."""
+        if self.unfollowed:
+            return f"not followed: {self.unfollowed}"
+        return self.note if self.status == State.CURRENT else ": ".join(filter(None, (self.reason, self.message)))
+
+    @property
     def is_gone(self) -> bool:
         """Whether it went because it was to go."""
         return self.status == State.NOT_FOUND and self.action in ("deleted", "pruned")
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to tell of it: it is as it was, and well."""
+        return self.action in QUIET and self.status in ("", State.CURRENT) and not (self.told or self.rolled_back)
 
     @property
     def is_unfinished(self) -> bool:
@@ -206,6 +220,7 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "action": entry.action,
         "status": entry.status,
         "judged": entry.judged and bool(entry.status),
+        "not_followed": entry.unfollowed or None,
         "message": entry.message,
         "errors": [_problem(problem) for problem in entry.errors],
         "seconds": round(entry.seconds, 3),

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
-from k8s_step.report.result import NOT_BACK, QUIET, ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
-from k8s_step.report.wording import duration, lead_of, summary, unjudged
+from k8s_step.report.wording import duration, lead_of, parted, standing_of, summary, unjudged
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
 _NOTE = 200  # bytes kept free for the note that something was left out
-_LONG = 25  # objects from which on those that nothing happened to are folded; errors that are listed
+_ERRORS = 25  # that are listed
 _BLOCK = 8  # lines of an error from which on it is set as a block
 _ROWS = 500  # rows of a table
 _CELL = 300  # characters of a message in a table
@@ -92,11 +92,11 @@ def _place(result: Result) -> str:
 def _errors(errors: Sequence[str]) -> str:
     """A list; what has many lines, such as a traceback, as it is."""
     points = []
-    for error in errors[:_LONG]:
+    for error in errors[:_ERRORS]:
         lines = error[:_TEXT].splitlines()
         text = "<br>".join(prose(line, _TEXT) for line in lines)
         points.append(f"\n{_fenced(lines)}" if len(lines) > _BLOCK else f"- {text}\n")
-    more = [f"- and {len(errors) - _LONG} more\n"] if len(errors) > _LONG else []
+    more = [f"- and {len(errors) - _ERRORS} more\n"] if len(errors) > _ERRORS else []
     return "".join([*points, *more])
 
 
@@ -105,8 +105,7 @@ def _errors(errors: Sequence[str]) -> str:
 
 def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
     """One table, what failed first; where there are many a second one, folded, of those that nothing happened to."""
-    quiet = [entry for entry in objects if _is_quiet(entry)] if len(objects) > _LONG else []
-    told = [entry for entry in objects if not quiet or not _is_quiet(entry)]
+    told, quiet = parted(objects)
     told.sort(key=lambda entry: not (entry.is_bad or entry.rolled_back in NOT_BACK))
     if not any(entry.status or entry.action != "none" or entry.message for entry in objects):
         return  # what was only read or printed
@@ -114,11 +113,7 @@ def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
     if told:
         yield _table(told, with_namespace, link)
     if quiet:
-        yield _folded(f"{len(quiet)} objects current and unchanged", _table(quiet, with_namespace, link))
-
-
-def _is_quiet(entry: ObjectResult) -> bool:
-    return entry.action in QUIET and entry.status in ("", State.CURRENT) and not entry.message
+        yield _folded(f"{len(quiet)} objects {standing_of(quiet)}", _table(quiet, with_namespace, link))
 
 
 def _table(entries: Sequence[ObjectResult], with_namespace: bool, link: Link) -> str:
@@ -135,14 +130,13 @@ _HEAD = ("namespace", "object", "action", "status", "time", "message", "rollback
 
 def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, ...]:
     reference = entry.reference
-    told = ": ".join(part for part in (entry.reason, entry.message) if part)
     return (
         _code(reference.namespace) if with_namespace else "",
         _linked(_code(reference.title), link(reference)),
         entry.done,
         _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip()),
         _unbroken(duration(entry.seconds)) if entry.status and entry.seconds >= 0.05 else "",
-        prose(entry.note if entry.status == State.CURRENT else told, _CELL),
+        prose(entry.told, _CELL),
         ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from k8s_step.errors import ExitCode
@@ -18,6 +18,7 @@ MESSAGE = 240  # characters of a message in a progress line
 _EVENT = 480  # characters of an event
 _CELL = 100  # characters of a message in the table
 NAMED = 5  # objects named in one go
+_FEW = 25  # objects up to which each has a row, whatever became of it
 
 
 class Style(Protocol):
@@ -109,17 +110,38 @@ def barred(text: str, indent: int = 2) -> str:
     return f"\n{' ' * indent}| ".join(_lines(text))
 
 
-def table(objects: tuple[ObjectResult, ...], with_namespace: bool = False) -> str:
-    """OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current, padded; ROLLBACK where there was one."""
+def parted(objects: Sequence[ObjectResult]) -> tuple[list[ObjectResult], list[ObjectResult]]:
+    """Of many objects, those that there is something to tell of, and the others; of a few, all of them."""
+    if len(objects) <= _FEW:
+        return list(objects), []
+    return [one for one in objects if not one.is_quiet], [one for one in objects if one.is_quiet]
+
+
+def standing_of(quiet: Iterable[ObjectResult]) -> str:
+    """``current and unchanged``: what is so of all that nothing else is to be told of."""
+    words = {State.CURRENT if entry.status else "" for entry in quiet}, {entry.action for entry in quiet}
+    return " and ".join(str(word) for each in words if len(each) == 1 for word in each - {"", "none"}) or "as before"
+
+
+def table(objects: Sequence[ObjectResult], with_namespace: bool = False) -> str:
+    """OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current, padded; ROLLBACK where there was one.
+
+    Of many objects, those that nothing happened to are counted on the last line.
+    """
+    told, quiet = parted(objects)
+    rows = [_rows(told, with_namespace)] if told else []
+    rows += [f"{len(quiet)} {'more' if told else 'objects'} {standing_of(quiet)}"] if quiet else []
+    return "\n".join(rows)
+
+
+def _rows(objects: Sequence[ObjectResult], with_namespace: bool) -> str:
     with_rollback = any(entry.rolled_back for entry in objects)
     head = (*_HEAD[:5], "ROLLBACK", *_HEAD[5:]) if with_rollback else _HEAD
     rows: list[tuple[str, ...]] = [head if with_namespace else head[1:]]
     for entry in objects:
         row = [entry.reference.namespace, entry.reference.title, entry.done, entry.status or "-", _seconds(entry)]
         row += [entry.rolled_back or "-"] if with_rollback else []
-        told = ": ".join(part for part in (entry.reason, entry.message) if part)
-        message = one_line(entry.note if entry.status == State.CURRENT else told, _CELL)
-        rows.append((*(row if with_namespace else row[1:]), message))
+        rows.append((*(row if with_namespace else row[1:]), one_line(entry.told, _CELL)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -134,6 +156,8 @@ def _seconds(entry: ObjectResult) -> str:
 def summary(result: Result) -> str:
     """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
     parts = _counted(entry.done for entry in result.objects if entry.action != "none")
+    unfollowed = sum(bool(entry.unfollowed) for entry in result.objects)
+    parts = "; ".join(filter(None, (parts, f"{unfollowed} not followed" if unfollowed else "")))
     backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
     parts = f"{parts}; rollback: {backs}" if backs else parts
     parts = parts or (f"{len(result.differences)} would change" if result.differences else "")

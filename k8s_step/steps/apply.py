@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
 from k8s_step.operations.plan import Seen, Written
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.preflight import Checked, Preflight, show_differences
@@ -25,7 +26,7 @@ def apply(run: Run) -> ExitCode:
     manifests = read_manifests(run)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
+    announce(run, session, [one.reference for one in plan])
     options = apply_options(inputs)
     preflight = Preflight(run.journal, session, options, inputs.concurrency, deadline)
     seen = preflight.look(plan)

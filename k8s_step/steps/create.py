@@ -8,6 +8,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.operations.create import create as create_one
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.send import write_in_phases
@@ -22,7 +23,7 @@ def create(run: Run) -> ExitCode:
     name_generated(manifests)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
+    announce(run, session, [one.reference for one in plan])
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:

@@ -25,6 +25,7 @@ from k8s_step.operations.patch import patch as patch_one
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.arguments import parse
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.send import write_in_phases
@@ -58,7 +59,7 @@ def patch(run: Run) -> ExitCode:
 def _done(run: Run, session: Session, plan: Planned, write: Callable[[Planned], Written], deadline: float) -> ExitCode:
     """Write, tell, and follow what can be followed."""
     inputs = run.inputs
-    run.journal.loaded([plan.reference])
+    announce(run, session, [plan.reference])
     written = write_in_phases(run.journal, session, [plan], write, 1, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run or inputs.subresource:
         return ExitCode.SUCCEEDED

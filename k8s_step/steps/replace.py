@@ -7,6 +7,7 @@ import time
 from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.operations.replace import GuardedPut
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.send import write_in_phases
@@ -20,7 +21,7 @@ def replace(run: Run) -> ExitCode:
     manifests = read_manifests(run, as_exported=True)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
+    announce(run, session, [one.reference for one in plan])
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:

@@ -13,6 +13,7 @@ from k8s_step.objects.body import PatchType
 from k8s_step.operations.patch import PlannedPatch, send
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.release.arguments import of_kinds, parse
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.send import write_in_phases
 from k8s_step.release.session import Run, open_session
@@ -27,7 +28,7 @@ def restart(run: Run) -> ExitCode:
     deadline = time.monotonic() + inputs.timeout
     session = open_session(run)
     named = of_kinds(_KINDS, parse(inputs.object, session.discovery, session.namespace), "restarted")
-    run.journal.loaded([one.reference for one in named])
+    announce(run, session, [one.reference for one in named])
     patch = Patch(PatchType.MERGE, _restarted(datetime.now(UTC)))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 

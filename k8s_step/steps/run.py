@@ -107,6 +107,7 @@ class _Started:
         if not self._run.inputs.dry_run:
             target = target_of(written)
             target.must_complete = True
+            target.is_wanted = True
             self._targets.append(target)
 
     def _clean_up(self) -> None:

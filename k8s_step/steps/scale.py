@@ -16,6 +16,7 @@ from k8s_step.objects.selection import Named
 from k8s_step.operations.patch import PlannedPatch, read, replicas_of, send
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.release.arguments import parse
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.send import write_in_phases
 from k8s_step.release.session import Run, open_session
@@ -29,7 +30,7 @@ def scale(run: Run) -> ExitCode:
         raise InputError("how many replicas?", where="--replicas", hint="say --replicas N")
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace)
-    run.journal.loaded([one.reference for one in named])
+    announce(run, session, [one.reference for one in named])
     by_key = {one.reference.key: one for one in named}
 
     def write(one: Planned) -> Written:

@@ -11,10 +11,12 @@ from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, 
 from k8s_step.objects.selection import Group, Named
 from k8s_step.operations.delete import members
 from k8s_step.release.arguments import parse
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.removal import groups
 from k8s_step.release.session import Run, Session, open_session
+from k8s_step.verdict.patience import is_waited_for
 from k8s_step.verdict.readiness import is_paused
 from k8s_step.verdict.target import Target
 
@@ -30,14 +32,18 @@ def status(run: Run) -> ExitCode:
         raise InputError("no object was named", hint="KIND/NAME, KIND -l SELECTOR, or -f PATH")
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
-    named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
+    by_name = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
     plan = planned(manifests, session, inputs.namespace)
-    named += [Named(one.resource, one.reference) for one in plan]
-    run.journal.loaded([one.reference for one in named])
+    named = [*by_name, *(Named(one.resource, one.reference) for one in plan)]
+    announce(run, session, [one.reference for one in named])
     targets = _read(run, session, named, deadline)
     paused = {one.reference.key for one in plan if is_paused(one.object)}
+    # What is asked for by name is to have its verdict; a manifest may say more than the object that it made.
+    wanted = {one.reference.key: False for one in plan if not is_waited_for(one.object)}
+    wanted |= {one.reference.key: True for one in by_name}
     for target in targets:
         target.paused = target.reference.key in paused
+        target.is_wanted = wanted.get(target.reference.key)
     return follow(run, session, targets, deadline)
 
 
@@ -54,7 +60,7 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float
         raise NotFoundError(nothing, code=404, hint="is it the right selector, and the right namespace (-n)?")
     for target in targets:
         target.changed = False
-    run.journal.loaded([target.reference for target in targets])
+    announce(run, session, [target.reference for target in targets])
     return targets
 
 

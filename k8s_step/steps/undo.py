@@ -14,6 +14,7 @@ from k8s_step.operations.history import KINDS, chosen, revisions
 from k8s_step.operations.patch import PlannedPatch, read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.release.arguments import of_kinds, parse
+from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.send import write_in_phases
 from k8s_step.release.session import Run, open_session
@@ -25,7 +26,7 @@ def undo(run: Run) -> ExitCode:
     deadline = time.monotonic() + inputs.timeout
     session = open_session(run)
     named = of_kinds(KINDS, parse(inputs.object, session.discovery, session.namespace), "taken back")
-    run.journal.loaded([one.reference for one in named])
+    announce(run, session, [one.reference for one in named])
     by_key = {one.reference.key: one for one in named}
     notes: list[str] = []
 

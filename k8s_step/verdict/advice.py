@@ -239,7 +239,8 @@ _WAITING: Words = (
         "waiting for a load balancer address",
         Advice(
             "nothing in the cluster has given the Service an address",
-            "does the cluster have a load balancer controller (the cloud's, MetalLB)? its log",
+            "does the cluster have a load balancer controller (the cloud's, MetalLB)? its log; if it is to have none: "
+            '--no-wait-for service, or the annotation k8s-step/wait: "false"',
         ),
     ),
     (

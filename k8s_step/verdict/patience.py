@@ -11,9 +11,11 @@ from typing import Any
 
 from k8s_step.errors import InputError
 from k8s_step.objects import times
+from k8s_step.objects.metadata import annotations_of
 
 TIMEOUT = "k8s-step/timeout"
 FAIL_AFTER = "k8s-step/fail-after"
+WAIT = "k8s-step/wait"
 CRASH = "CrashLoopBackOff"
 _PULL = "ErrImagePull"
 # ImagePullBackOff takes turns with each of these: they are one problem, and one entry.
@@ -109,6 +111,15 @@ def own_timeout(obj: Mapping[str, Any]) -> float | None:
     """Seconds, as the object's annotation says; ``None`` where it has none. Raises :class:`InputError`."""
     text = _annotation(obj, TIMEOUT)
     return times.parse(text, TIMEOUT) if text else None
+
+
+def is_waited_for(obj: Mapping[str, Any]) -> bool:
+    """Whether the object is followed to its verdict, as its annotation says. Raises :class:`InputError`."""
+    value = annotations_of(obj).get(WAIT, "true")
+    if value not in ("true", "false"):
+        hint = "put it in quotes" if isinstance(value, bool) else None
+        raise InputError('the value is neither "true" nor "false"', where=WAIT, hint=hint)
+    return bool(value == "true")
 
 
 def _annotation(obj: Mapping[str, Any], name: str) -> str:

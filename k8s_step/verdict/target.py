@@ -19,8 +19,9 @@ class Target:
     """One object that is followed, from the server's own answer to its write.
 
     ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``paused``: its manifest
-    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``allowance``:
-    the seconds it is given, ``ends``: the time at which it must be current.
+    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``is_wanted``:
+    whether the user asks for its verdict, ``None`` where its annotation is to say so. ``allowance``: the seconds it is
+    given, ``ends``: the time at which it must be current.
     """
 
     reference: Reference
@@ -31,6 +32,7 @@ class Target:
     must_complete: bool = False
     paused: bool = False
     wrote: Object | None = None
+    is_wanted: bool | None = None
     patience: Patience = USUAL
     allowance: float = math.inf
     ends: float = math.inf

@@ -235,3 +235,15 @@ def test_markup_is_text() -> None:
     error = root.find("testcase/error")
     assert error is not None
     assert error.attrib["message"] == '</testcase> & "]]>" <x>'
+
+
+@pytest.mark.parametrize("code", [ExitCode.SUCCEEDED, ExitCode.FAILED])
+@pytest.mark.parametrize(("action", "done"), [("configured", "configured, "), ("none", "")])
+def test_what_is_not_followed_is_skipped(action: str, done: str, code: ExitCode) -> None:
+    entry = ObjectResult(WEB, action, unfollowed="--no-wait-for deploy")
+    root = suite(replace(releases.result(code, entry, ObjectResult(API, "created", "failed")), exit_code=code))
+    assert told(root)[0] == ("deployment.apps/web", "skipped")
+    skipped = root.find("testcase/skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == f"{done}not followed: --no-wait-for deploy"
+    assert skipped.text == f"{done}not followed: --no-wait-for deploy (k8s/shop.yaml:12)"

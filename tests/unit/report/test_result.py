@@ -21,6 +21,7 @@ OBJECT = {
     "action": "configured",
     "status": "failed",
     "judged": True,
+    "not_followed": None,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
     "errors": [],
     "seconds": 3.1,

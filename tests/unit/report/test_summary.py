@@ -188,7 +188,9 @@ def test_namespaces_are_told_apart() -> None:
 
 
 def many(count: int, **more: str) -> Result:
-    quiet = [ObjectResult(replace(WEB, name=f"w{n}"), "unchanged", "current") for n in range(count)]
+    quiet = [
+        ObjectResult(replace(WEB, name=f"w{n}"), "unchanged", "current", "3 of 3 pods ready") for n in range(count)
+    ]
     return releases.result(ExitCode.SUCCEEDED, ObjectResult(API, "created", "current"), *quiet)
 
 
@@ -196,6 +198,14 @@ def test_of_many_objects_those_that_changed_come_first_and_the_rest_is_folded() 
     page = to_markdown(many(30))
     first, _, folded = page.partition("<details><summary>30 objects current and unchanged</summary>")
     assert len(rows(first)) == 2 and len(rows(folded)) == 31
+
+
+def test_what_is_not_followed_is_told() -> None:
+    page = to_markdown(
+        releases.result(ExitCode.SUCCEEDED, ObjectResult(WEB, "created", unfollowed="--no-wait-for deploy"))
+    )
+    assert "not followed: --no-wait-for deploy" in html.unescape(page)
+    assert "1 not followed" in html.unescape(page)
 
 
 def test_a_table_ends_somewhere() -> None:

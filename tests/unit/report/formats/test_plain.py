@@ -82,6 +82,47 @@ failed: deployment.apps/web (ErrImagePull), deployment.apps/api (CrashLoopBackOf
 3 objects (1 unchanged, 1 configured, 1 created) in 12.3 s"""
 
 
+def test_what_is_not_followed_is_told() -> None:
+    why = "--no-wait-for deploy"
+    found = releases.result(
+        ExitCode.SUCCEEDED, ObjectResult(WEB, "configured", unfollowed=why), ObjectResult(API, "created", "current")
+    )
+    row = table(found.objects).splitlines()[1]
+    assert row.split(maxsplit=4)[1:] == ["configured", "-", "-", f"not followed: {why}"]
+    assert "2 objects (1 configured, 1 created; 1 not followed)" in summary(found)
+
+
+def _unchanged(count: int, action: str = "unchanged", status: str = "current") -> list[ObjectResult]:
+    return [ObjectResult(replace(WEB, name=f"w{at}"), action, status, "3 of 3 pods ready") for at in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "last"),
+    [
+        ([*_unchanged(24), ObjectResult(API, "created", "current")], "deployment.apps/api  created    current  -"),
+        ([*_unchanged(25), ObjectResult(API, "created", "current")], "25 more current and unchanged"),
+        (_unchanged(131), "131 objects current and unchanged"),
+        (_unchanged(131, "none"), "131 objects current"),
+        ([*_unchanged(2, "none"), *_unchanged(131)], "133 objects current"),
+    ],
+)
+def test_of_many_objects_those_that_nothing_happened_to_are_counted(objects: list[ObjectResult], last: str) -> None:
+    told = table(objects).splitlines()
+    assert told[-1] == last
+    assert len(told) in (1, 3, 26)
+
+
+def test_what_there_is_something_to_tell_of_has_its_row_among_many() -> None:
+    odd = [
+        replace(_unchanged(1)[0], note="paused, as its manifest says"),
+        replace(_unchanged(1)[0], status="in progress"),
+        replace(_unchanged(1)[0], rolled_back="kept"),
+        replace(_unchanged(1, status="")[0], unfollowed="--no-wait-for deploy"),
+    ]
+    told = table([*_unchanged(30), *odd]).splitlines()
+    assert len(told) == 1 + len(odd) + 1 and told[-1] == "30 more current and unchanged"
+
+
 def test_a_failed_release() -> None:
     told = finished(releases.failed())
     assert told.data == [FAILED_TABLE]

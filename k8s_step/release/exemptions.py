@@ -1,0 +1,96 @@
+"""The objects that are written and not followed: by ``--no-wait-for``, or by their annotation ``k8s-step/wait``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.release.arguments import kind_and_name
+from k8s_step.release.session import Run, Session
+from k8s_step.report.wording import NAMED
+from k8s_step.verdict import patience
+from k8s_step.verdict.target import Target
+
+_OPTION = "--no-wait-for"
+_ANNOTATED = f'{patience.WAIT}: "false"'
+
+
+@dataclass(frozen=True)
+class _Exemption:
+    """One word of ``--no-wait-for``; without a name, all objects of the kind are meant."""
+
+    word: str
+    resource: Resource
+    name: str
+
+    def fits(self, reference: Reference) -> bool:
+        """Whether the object is meant, in whatever version of its API it is written."""
+        is_kind = (reference.key[0], reference.kind) == (self.resource.group, self.resource.kind)
+        return is_kind and self.name in ("", reference.name)
+
+
+def announce(run: Run, session: Session, references: Sequence[Reference]) -> None:
+    """Tell what the run is about, and which words of ``--no-wait-for`` fit nothing in it.
+
+    Raises :class:`InputErrors` for a kind that the server does not serve.
+    """
+    idle = [one.word for one in _asked(run, session) if not any(map(one.fits, references))]
+    run.journal.loaded(references)
+    for word in idle:
+        run.journal.notice(f"{_OPTION} {word}: nothing in this run is meant by it")
+
+
+def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: bool = False) -> list[Target]:
+    """The targets that are to be followed; the others are told, and why, unless ``silent``."""
+    asked = _asked(run, session)
+    kept = []
+    left: dict[str, list[Reference]] = defaultdict(list)
+    for target in targets:
+        reason = _reason(run, target, asked)
+        if reason:
+            left[reason].append(target.reference)
+        else:
+            kept.append(target)
+    for reason, references in {} if silent else left.items():
+        _tell(run, references, reason)
+    return kept
+
+
+def _reason(run: Run, target: Target, asked: Sequence[_Exemption]) -> str:
+    """The option's word, or the annotation, by which the target is not followed; empty where it is."""
+    word = next((one.word for one in asked if one.fits(target.reference)), None)
+    if word:
+        return f"{_OPTION} {word}"
+    is_wanted = target.is_wanted
+    if is_wanted is None:
+        try:
+            is_wanted = patience.is_waited_for(target.object)
+        except InputError as error:
+            run.journal.notice(f"{target.reference}: ignored: {error}")
+    return _ANNOTATED if is_wanted is False else ""
+
+
+def _tell(run: Run, references: Sequence[Reference], reason: str) -> None:
+    for reference in references:
+        run.journal.unfollowed(reference, reason)
+    more = f" and {len(references) - NAMED} more" if len(references) > NAMED else ""
+    names = ", ".join(reference.title for reference in references[:NAMED])
+    run.journal.notice(f"not followed ({reason}): {names}{more}")
+
+
+def _asked(run: Run, session: Session) -> list[_Exemption]:
+    errors, found = [], []
+    for word in run.inputs.no_wait_for:
+        try:
+            kind, name = kind_and_name(word)
+            found.append(_Exemption(word, session.discovery.find(kind), name))
+        except InputError as error:
+            error.where = f"{_OPTION} {error.where or word}"
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return found
