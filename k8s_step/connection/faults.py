@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,6 +55,10 @@ _CERTIFICATE_PROBLEMS = {
 def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fault:
     """The :class:`Fault` with a plain reason for ``error``, found in the layers of exceptions that wrap the cause."""
     links = list(_chain(error))
+    # Of PySocks, which is an extra, so that its types are not known here. What a proxy has refused was not sent.
+    by_socks = [str(getattr(link, "msg", "")) for link in links if type(link).__module__ == "socks"]
+    if told := _told_by_socks(by_socks):
+        return Fault(f"the proxy {without_password(connection.proxy_url)}: {told[0]}", told[1], sent=False)
     for kind, explain in _EXPLANATIONS:
         link = next((link for link in links if isinstance(link, kind)), None)
         if link is not None:
@@ -62,9 +67,30 @@ def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fa
     else:
         fault = Fault("the connection failed")
     sent = fault.sent and not any(isinstance(link, _NOT_SENT) for link in links)
-    proxied = any(isinstance(link, ProxyError) for link in links)
+    proxied = bool(by_socks) or any(isinstance(link, ProxyError) for link in links)
     reason = f"the proxy {without_password(connection.proxy_url)}: {fault.reason}" if proxied else fault.reason
     return Fault(reason, fault.hint, sent=sent, lasting=fault.lasting, silent=fault.silent)
+
+
+def _told_by_socks(messages: Iterable[str]) -> tuple[str, str] | None:
+    """What a SOCKS proxy said, and a hint; ``None`` where it was not reached, which an exception inside explains.
+
+    Source: PySocks 1.7, whose messages hold the code of the reply (RFC 1928) and its meaning.
+    """
+    for said in messages:
+        if reply := re.search(r"0x0[1-8]: (.+)", said):
+            return f"it answered: {reply[1].lower()}", "may it, and can it, reach the server?"
+        for words, told in _BY_SOCKS:
+            if words in said:
+                return told
+    return None
+
+
+_BY_SOCKS = (
+    ("authentication", ("it wants a user and a password, or others", "give them in the proxy's URL")),
+    ("invalid data", ("it does not speak SOCKS5", "is it an http proxy?")),
+    ("closed unexpectedly", ("it closed the connection", "is it a SOCKS5 proxy?")),
+)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -324,7 +324,7 @@ class _Adapter(HTTPAdapter):
             raise InputError(
                 "a SOCKS proxy needs PySocks, which is not installed",
                 where=without_password(proxy),
-                hint="pip install PySocks, or use an http proxy",
+                hint="pip install 'k8s-step[socks]' (the image holds it), or use an http proxy",
             ) from None
 
 

@@ -38,6 +38,7 @@ from tests.conftest import Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.controlplane.pki import Authority
 from tests.faults.proxy import Proxy
+from tests.socks5 import Socks5
 from tests.unit.api.test_client import tunnel
 from tests.unit.loopback import Loopback
 
@@ -250,6 +251,16 @@ class TestTls:
         cluster = {"tls-server-name": "localhost"}
         client = connect(kubeconfig=str(owned.write_kubeconfig(tmp_path / "config", cluster=cluster)))
         assert "system:masters" in groups(client)
+
+    def test_a_socks_proxy(self, owned: Cluster, step: Step, namespace: str, tmp_path: Path) -> None:
+        with Socks5(int(owned.server.rpartition(":")[2])) as proxy:
+            cluster = {"proxy-url": proxy.url, "server": "https://api.invalid:6443", "tls-server-name": "127.0.0.1"}
+            path = owned.write_kubeconfig(tmp_path / "config", cluster=cluster)
+            manifest = tmp_path / "settings.yaml"
+            manifest.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}")
+            outcome = step("apply", "-f", str(manifest), "-n", namespace, env={"KUBECONFIG": str(path)})
+        assert outcome.code == 0, outcome.text
+        assert set(proxy.asked) == {("api.invalid", 6443)}
 
     def test_proxy_url(self, owned: Cluster, connect: Connect, tmp_path: Path) -> None:
         with Loopback(tunnel(int(owned.server.rpartition(":")[2]))) as proxy:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives import serialization
 
 from k8s_step.api.client import Client
@@ -41,6 +42,7 @@ from k8s_step.errors import (
 from k8s_step.redaction import Redactor
 from tests.conftest import poll
 from tests.controlplane.pki import Authority
+from tests.socks5 import Socks5
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn, server_tls
 
 SECRET = "s3cr3t-t0ken-value"
@@ -884,8 +886,62 @@ class TestProxies:
             monkeypatch.setenv(name, "http://127.0.0.1:1")
         assert bench.client(bench.server(ok).url).send(GET).code == 200
 
-    def test_socks_without_pysocks(self, bench: Bench) -> None:
-        with pytest.raises(InputError, match="pip install PySocks"):
+    def test_a_socks_proxy_looks_names_up_by_itself(self, bench: Bench, authority: Authority) -> None:
+        server = bench.server(ok, tls=server_tls(authority, ["api.invalid"]))
+        for scheme in ("socks5", "socks5h"):
+            proxy = bench.stack.enter_context(Socks5(server.port, login=("me", "proxy-password")))
+            redactor = Redactor()
+            client = bench.client(
+                "https://api.invalid:6443", ca=authority.certificate, user=User(token=SECRET),
+                proxy_url=proxy.url.replace("socks5:", f"{scheme}:"), redactor=redactor,
+            )  # fmt: skip
+            assert client.send(GET).code == 200
+            assert client.send(GET).code == 200
+            assert proxy.asked == [("api.invalid", 6443)]
+            assert redactor.mask("proxy-password") == "***"
+
+    def test_plain_http_by_socks(self, bench: Bench) -> None:
+        server = bench.server(ok)
+        proxy = bench.stack.enter_context(Socks5(server.port))
+        assert bench.client("http://127.0.0.1:8001", proxy_url=proxy.url).send(GET).code == 200
+        assert server.exchanges[0].target == "/api/v1/pods"
+        assert proxy.asked == [("127.0.0.1", 8001)]
+
+    @pytest.mark.parametrize(
+        ("reply", "words"),
+        [(1, "general SOCKS server failure"), (2, "connection not allowed by ruleset"), (4, "host unreachable")],
+    )
+    def test_a_socks_proxy_that_refuses(self, bench: Bench, reply: int, words: str) -> None:
+        proxy = bench.stack.enter_context(Socks5(1, reply))
+        error = failed(bench.client("https://api.invalid", proxy_url=proxy.url))
+        assert error.exit_code == 5
+        assert f"the proxy {proxy.url}: it answered: {words.lower()} (may it, and can it, reach the server?)" in str(
+            error
+        )
+
+    def test_a_socks_proxy_that_wants_a_password(self, bench: Bench) -> None:
+        proxy = bench.stack.enter_context(Socks5(1, login=("me", "proxy-password")))
+        plain = proxy.url.replace("me:proxy-password@", "")
+        for url in (plain, plain.replace("://", f"://me:{SECRET}@")):
+            error = failed(bench.client("https://api.invalid", proxy_url=url))
+            assert f"the proxy {plain}: it wants a user and a password, or others" in str(error)
+        assert proxy.asked == []
+
+    def test_what_is_no_socks_proxy(self, bench: Bench) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            in_background(lambda: [listener.accept()[0].sendall(b"SSH-2.0-OpenSSH\r\n") for _ in range(9)])
+            url = f"socks5://127.0.0.1:{listener.getsockname()[1]}"
+            assert f"the proxy {url}: it does not speak SOCKS5" in str(
+                failed(bench.client("https://api.invalid", proxy_url=url))
+            )
+        assert f"the proxy {url}: connection refused" in str(failed(bench.client("https://api.invalid", proxy_url=url)))
+
+    def test_socks_without_pysocks(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        def missing(*_: Any, **__: Any) -> None:
+            raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+        monkeypatch.setattr("requests.adapters.SOCKSProxyManager", missing)  # as requests has it without PySocks
+        with pytest.raises(InputError, match=r"pip install 'k8s-step\[socks\]'"):
             bench.client("https://api.invalid", proxy_url="socks5://127.0.0.1:1").send(GET)
 
 
