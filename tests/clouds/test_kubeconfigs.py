@@ -110,7 +110,7 @@ def by_profile(world: World, folder: Path) -> Environ:
     keys = {name.lower(): value for name, value in world.aws.keys.items()}
     (home / "credentials").write_text("[base]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items()))
     (home / "config").write_text(f"[profile prod]\nrole_arn = {ROLE}\nsource_profile = base\n")
-    world.given += keys.values()
+    world.given.append(keys["aws_secret_access_key"])
     return {"HOME": str(home.parent)}
 
 
