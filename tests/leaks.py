@@ -30,7 +30,7 @@ def planted(arguments: Sequence[str], environ: Mapping[str, str], stdin: str, fo
     found.update(_given("token", arguments, environ))
     texts = [stdin, *(path.read_text(errors="replace") for path in _files(arguments, environ, folder))]
     for text in texts:
-        found.update(_in_text(text))
+        found.update(in_text(text))
     return {value for value in found if len(value) >= SHORTEST}
 
 
@@ -92,7 +92,8 @@ def _files(arguments: Sequence[str], environ: Mapping[str, str], folder: Path) -
             yield from (found for pattern in _MANIFESTS for found in path.rglob(pattern))
 
 
-def _in_text(text: str) -> Iterator[str]:
+def in_text(text: str) -> Iterator[str]:
+    """The secrets in manifests or a kubeconfig."""
     if "Secret" not in text and "users" not in text:
         return
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import random
 import re
 import threading
@@ -59,7 +60,10 @@ class Call:
 
 
 class Caller:
-    """Sends calls, each host over a connection of its own, for one option (``where``); thread-safe."""
+    """Sends calls, each host over a connection of its own, for one option (``where``); thread-safe.
+
+    ``deadline`` is the run's, by ``clock``. What is obtained after it serves the rollback, and has its own patience.
+    """
 
     def __init__(
         self,
@@ -67,12 +71,15 @@ class Caller:
         redactor: Redactor,
         where: str,
         *,
+        deadline: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.environ = environ
         self.redactor = redactor
         self.where = where
         self._lock = threading.Lock()
+        self._deadline, self._clock = deadline, clock
         self._transports: dict[str, Transport] = {}
         self._closers: list[Callable[[], None]] = []
         self._stopped = threading.Event()
@@ -80,10 +87,10 @@ class Caller:
 
     def send(self, call: Call) -> bytes:
         """The body of a success. Raises :class:`UnauthorizedError` or :class:`UnreachableError`."""
-        tries = Tries(True, time.monotonic() + _PATIENCE, time.monotonic, random.random)
+        tries = Tries(True, self.end(_PATIENCE), self._clock, random.random)
         while True:
             try:
-                return self._answer(call)
+                return self._answer(call, self.end(call.timeout) - self._clock())
             except Trouble as trouble:
                 tries.note(trouble)
                 pause = tries.pause(has_answered=False) if call.patient else None
@@ -93,12 +100,26 @@ class Caller:
                 self._sleep(pause)
                 self._check_open()
 
+    def end(self, patience: float) -> float:
+        """By when something must be done that may take ``patience`` seconds."""
+        now = self._clock()
+        return min(now + patience, self._deadline if self._deadline > now else math.inf)
+
     def ask(self, call: Call) -> dict[str, Any]:
         """The same, of an answer that is a JSON object."""
         body = parsed(self.send(call))
         if body is None:
             raise self.misanswered(call)
         return body
+
+    def checked_server(self, server: str) -> str:
+        """An API server that the cloud named. Raises :class:`InputError` where no token may go there."""
+        url = urlsplit(server)
+        is_played = self._played() is not None
+        if not is_played and (url.scheme != "https" or not url.hostname or is_loopback(url.hostname)):
+            shown = f"{url.scheme}://{url.hostname}"
+            raise InputError(f"the cloud calls {shown} the cluster's server, which gets no token", where=self.where)
+        return server
 
     def misanswered(self, call: Call) -> UnreachableError:
         """The error for a success that does not hold what it must."""
@@ -118,11 +139,11 @@ class Caller:
         for closer in self._closers:
             closer()
 
-    def _answer(self, call: Call) -> bytes:
+    def _answer(self, call: Call, timeout: float) -> bytes:
         parts = urlsplit(call.url)
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
-            reply = self._transport(parts).open(call.method, target, _headers(call, parts), call.body, call.timeout)
+            reply = self._transport(parts).open(call.method, target, _headers(call, parts), call.body, timeout)
             raw = reply.read()
         except Fault as fault:
             raise Trouble(self._unreachable(call, fault.reason), lasting=fault.lasting) from None
@@ -158,8 +179,8 @@ class Caller:
     def _server(self, url: SplitResult) -> tuple[str, str | None]:
         """Where the call goes, and by which proxy."""
         host, server = url.hostname or "", f"{url.scheme}://{url.netloc}"
-        played = self.environ.get(TEST_VARIABLE, "")
-        if played and is_loopback(urlsplit(played).hostname or ""):
+        played = self._played()
+        if played is not None:
             return (server if is_loopback(host) else played), None
         if host in _PLAIN_HOSTS and url.scheme == "http":
             return server, None
@@ -167,6 +188,11 @@ class Caller:
             shown = f"{url.scheme}://{host}"
             raise InputError(f"{shown} is no https URL of a cloud's service, and gets no secret", where=self.where)
         return server, checked_environment_proxy(server, self.environ)
+
+    def _played(self) -> str | None:
+        """Who plays the clouds, in tests."""
+        url = self.environ.get(TEST_VARIABLE, "")
+        return url if url and is_loopback(urlsplit(url).hostname or "") else None
 
     def _check_open(self) -> None:
         if self._stopped.is_set():

@@ -1,4 +1,4 @@
-"""Microsoft Entra's access tokens for an application: with the CI's ID token, a federated token file or a secret.
+"""Microsoft Entra's access tokens for an application: with the CI's ID token, a token file, a secret, or as a machine.
 
 Source: the client credentials flow of Microsoft's identity platform; Azure/kubelogin for names and their order.
 """
@@ -15,7 +15,7 @@ from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.connection.credentials import Credential, Renewed, bearer
 from k8s_step.connection.oidc import claims
-from k8s_step.errors import InputError
+from k8s_step.errors import InputError, UnauthorizedError, UnreachableError
 
 AUDIENCE = "api://AzureADTokenExchange"
 AUTHORITY = "login.microsoftonline.com"
@@ -32,13 +32,21 @@ _MANAGERS = {
     "login.partner.microsoftonline.cn": "management.chinacloudapi.cn",
     "login.microsoftonline.us": "management.usgovcloudapi.net",
 }
+_MACHINE = "http://169.254.169.254/metadata/identity/oauth2/token"
+_MACHINE_VERSION = "2018-02-01"
+_MACHINE_PATIENCE = 2.0  # seconds: elsewhere nobody answers there at all
+_UNSAID = 300.0  # seconds that a token lasts whose end is not told
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 @dataclass(frozen=True)
 class EntraLogin:
-    """Which application of which tenant, and how it proves itself: the first of secret, file and ID token."""
+    """Which application of which tenant, and how it proves itself: the first of secret, file and ID token.
+
+    ``is_machine``: the managed identity of the machine is asked for, and no proof is looked at; ``identity_id`` is its
+    resource ID. Where there is no proof at all, that identity is the last to be tried.
+    """
 
     client_id: str | None
     tenant_id: str | None
@@ -46,6 +54,8 @@ class EntraLogin:
     token_file: str | None = None
     id_token: str | None = field(default=None, repr=False)
     authority: str = AUTHORITY
+    is_machine: bool = False
+    identity_id: str | None = None
 
     @classmethod
     def of(cls, cloud: CloudOptions, environ: Mapping[str, str], where: str) -> EntraLogin:
@@ -73,6 +83,18 @@ class _Proof:
     form: Callable[[], Mapping[str, str]] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class _Grant:
+    """How a token is asked for: ``call`` makes the request, anew each time; ``origin`` is for the log.
+
+    ``lacking`` is what is said, with the reason, where the last way of all leads nowhere.
+    """
+
+    origin: str
+    call: Callable[[], Call] = field(repr=False)
+    lacking: str = ""
+
+
 class EntraToken(Renewed):
     """An access token for one resource. ``origin`` says in the log whose it is."""
 
@@ -80,33 +102,24 @@ class EntraToken(Renewed):
         self, login: EntraLogin, resource: str, caller: Caller, clock: Callable[[], float] = time.time
     ) -> None:
         super().__init__(clock)
-        client_id, tenant_id = (_required(name, login, caller) for name in ("client_id", "tenant_id"))
-        proof = _proof(login, caller)
-        self._caller, self._proof, self._resource = caller, proof, resource
-        self._client_id = client_id
-        self._url = f"https://{login.authority}/{quote(tenant_id, safe='')}/oauth2/v2.0/token"
-        self.origin = f"application {client_id} by {proof.origin}"
+        self._caller = caller
+        self._grant = _grant(login, resource, caller)
+        self.origin = self._grant.origin
 
     def obtain(self) -> tuple[Credential, float]:
-        proof = self._proof.form()
-        scope = f"{self._resource}/.default"
-        form = {"grant_type": "client_credentials", "client_id": self._client_id, "scope": scope, **proof}
-        hints = _hints(self._client_id, proof.get("client_assertion"))
-        call = Call(
-            "Microsoft Entra",
-            f"a token for {self._resource}",
-            "POST",
-            self._url,
-            _FORM,
-            urlencode(form).encode(),
-            hints,
-        )
-        found = self._caller.ask(call)
-        token, lasts = found.get("access_token"), found.get("expires_in")
+        call = self._grant.call()
+        try:
+            found = self._caller.ask(call)
+        except (UnauthorizedError, UnreachableError) as error:
+            if not self._grant.lacking:
+                raise
+            message = f"{self._grant.lacking}; the machine's managed identity: {error.message}"
+            raise InputError(message, where=self._caller.where) from None
+        token = found.get("access_token")
         if not isinstance(token, str) or not token:
             raise self._caller.misanswered(call)
         self._caller.redactor.add(token)
-        return Credential(bearer(token, "Entra's access token")), self._clock() + float(lasts or 300)
+        return Credential(bearer(token, "Entra's access token")), self._clock() + _seconds(found.get("expires_in"))
 
     def next_move(self, code: int) -> str | None:
         """From the token's own claims: whom the cluster was told that this is."""
@@ -159,15 +172,63 @@ def _required(name: str, login: EntraLogin, caller: Caller) -> str:
     return value.strip()
 
 
-def _proof(login: EntraLogin, caller: Caller) -> _Proof:
+def _grant(login: EntraLogin, resource: str, caller: Caller) -> _Grant:
+    proof = None if login.is_machine else _proof(login, caller)
+    if proof is None:
+        return _by_machine(login, resource, caller)
+    client_id, tenant_id = (_required(name, login, caller) for name in ("client_id", "tenant_id"))
+    url = f"https://{login.authority}/{quote(tenant_id, safe='')}/oauth2/v2.0/token"
+
+    def call() -> Call:
+        said = proof.form()
+        scope = f"{resource}/.default"
+        form = {"grant_type": "client_credentials", "client_id": client_id, "scope": scope, **said}
+        hints = _hints(client_id, said.get("client_assertion"))
+        return Call("Microsoft Entra", f"a token for {resource}", "POST", url, _FORM, urlencode(form).encode(), hints)
+
+    return _Grant(f"application {client_id} by {proof.origin}", call)
+
+
+def _by_machine(login: EntraLogin, resource: str, caller: Caller) -> _Grant:
+    """The managed identity of a virtual machine: its only one, or the one that is named."""
+    named = {"client_id": login.client_id, "msi_res_id": login.identity_id}
+    query = {
+        "api-version": _MACHINE_VERSION,
+        "resource": resource,
+        **{key: text for key, text in named.items() if text},
+    }
+    whose = next((f" {text}" for text in named.values() if text), "")
+    call = Call(
+        "the machine's metadata service",
+        "a token of its managed identity",
+        "GET",
+        f"{_MACHINE}?{urlencode(query)}",
+        {"Metadata": "true"},
+        hints={"*": f"has the machine the managed identity{whose}?"},
+        timeout=_MACHINE_PATIENCE,
+        patient=login.is_machine,
+    )
+    absent = "AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set"
+    lacking = "" if login.is_machine else f"{absent}; {identity.missing(caller)}"
+    return _Grant(f"the machine's managed identity{whose}", lambda: call, lacking)
+
+
+def _seconds(lasts: Any) -> float:
+    """How long a token lasts: a number, from metadata services as text."""
+    try:
+        return float(lasts)
+    except (TypeError, ValueError):
+        return _UNSAID
+
+
+def _proof(login: EntraLogin, caller: Caller) -> _Proof | None:
     secret = login.secret
     if secret:
         caller.redactor.add(secret)
         return _Proof("its secret", lambda: {"client_secret": secret})
     token = identity.find(caller, login.id_token, AUDIENCE, login.token_file)
     if token is None:
-        message = f"AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set, and {identity.missing(caller)}"
-        raise InputError(message, where=caller.where)
+        return None
     return _Proof(token.origin, lambda: {"client_assertion_type": _ASSERTION, "client_assertion": token.token()})
 
 

@@ -56,7 +56,7 @@ def described(token: str) -> str:
 
 def _of_github(caller: Caller, audience: str) -> Callable[[], str]:
     with _said_of(caller.where):
-        source = IdToken(github(audience, caller.environ), caller.redactor)
+        source = IdToken(github(audience, caller.environ), caller.redactor, end=caller.end)
     caller.close_with(source.close)
 
     def ask() -> str:

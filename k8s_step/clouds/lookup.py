@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -22,9 +23,16 @@ from k8s_step.redaction import Redactor
 Way = tuple[Connection, Credentials | None]
 
 
-def to_cluster(cloud: CloudOptions, options: ConnectionOptions, environ: Mapping[str, str], redactor: Redactor) -> Way:
+def to_cluster(
+    cloud: CloudOptions,
+    options: ConnectionOptions,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    deadline: float = math.inf,
+) -> Way:
     """The way to the cluster that ``cloud`` names: asks the cloud where it is, unless a server is given.
 
+    ``deadline`` (``time.monotonic``) is the run's.
     Credentials are ``None`` where the connection itself holds them. Raises :class:`StepError`.
     """
     clusters = {
@@ -39,16 +47,23 @@ def to_cluster(cloud: CloudOptions, options: ConnectionOptions, environ: Mapping
         hint = "give one of them; a K8S_ variable counts as well"
         raise InputError(f"{' and '.join([*named, *others])} contradict each other", hint=hint)
     (option,) = named
-    return _CLOUDS[option](cloud, replace(options, login=option), Caller(environ, redactor, option))
+    return _CLOUDS[option](cloud, replace(options, login=option), Caller(environ, redactor, option, deadline=deadline))
 
 
-def without_plugin(connection: Connection, cloud: CloudOptions, environ: Mapping[str, str], redactor: Redactor) -> Way:
+def without_plugin(
+    connection: Connection,
+    cloud: CloudOptions,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    deadline: float = math.inf,
+) -> Way:
     """A kubeconfig's way; where it names a cloud's plug-in that is not there, the step does what that would do."""
     user = connection.user
     plugin = user.exec_plugin
     if plugin is None or user.token or user.token_file or user.username or user.client_certificate:
         return connection, None
-    found = plugins.in_place_of(plugin, connection, cloud, environ, redactor)
+    caller = Caller({**environ, **dict(plugin.env)}, redactor, plugin.where, deadline=deadline)
+    found = plugins.in_place_of(plugin, connection, cloud, caller)
     if found is None:
         return connection, None
     program, credentials = found
@@ -83,7 +98,7 @@ def _aks(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way
     text = aks.kubeconfig(resource, login.manager, admin=cloud.aks_admin, token=manager, caller=caller)
     found = resolve(replace(options, login=None, kubeconfig=text), caller.environ)
     origin = f"--aks-cluster {resource.rpartition('/')[2]}, as {manager.origin}"
-    found = replace(found, origin=origin, context=None)
+    found = replace(found, server=caller.checked_server(found.server), origin=origin, context=None)
     plugin = found.user.exec_plugin
     if plugin is None:  # an admin, or a cluster without Entra ID: the kubeconfig holds a certificate
         return found, None
@@ -97,7 +112,7 @@ def _connection(options: ConnectionOptions, place: Place | None, origin: str, ca
         origin = f"{options.server_origin}, {origin}"
     else:
         ca = None if options.insecure_skip_tls_verify or place.ca is None else place.ca.decode("ascii", "replace")
-        options = replace(options, server=place.server, ca=options.ca or ca)
+        options = replace(options, server=caller.checked_server(place.server), ca=options.ca or ca)
     return resolve(replace(options, server_origin=origin), caller.environ)
 
 

@@ -21,13 +21,12 @@ from k8s_step.clouds.profiles import Profiles
 from k8s_step.connection.credentials import Renewed
 from k8s_step.connection.settings import Connection, ExecPlugin
 from k8s_step.errors import InputError
-from k8s_step.redaction import Redactor
 
 _SHORT = {"-i": "--cluster-id", "-r": "--role", "-s": "--session-name", "-l": "--login", "-t": "--tenant-id"}
 _SHORT |= {"-e": "--environment"}
 _SWITCHES = {"--legacy", "--pop-enabled", "--use-azurerm-env-vars", "--use_application_default_credentials", "--cache"}
 _SWITCHES |= {"--token-only", "--forward-session-name", "--debug", "--no-verify-ssl", "--disable-instance-discovery"}
-_OWN_APPLICATION = ("spn", "workloadidentity")  # the others name an application that people log in with
+_OWN_APPLICATION = ("spn", "workloadidentity", "msi")  # the others name an application that people log in with
 _NOT_DONE = ("ropc", "azurepipelines")
 
 
@@ -47,10 +46,13 @@ class _Asked:
 
 
 def in_place_of(
-    plugin: ExecPlugin, connection: Connection, cloud: CloudOptions, environ: Mapping[str, str], redactor: Redactor
+    plugin: ExecPlugin, connection: Connection, cloud: CloudOptions, caller: Caller
 ) -> tuple[str, Renewed] | None:
-    """The program, and what gives the tokens in its place; ``None`` where it is there, or none that we know."""
-    environ = {**environ, **dict(plugin.env)}
+    """The program, and what gives the tokens in its place; ``None`` where it is there, or none that we know.
+
+    ``caller`` has the plug-in's environment.
+    """
+    environ = caller.environ
     if shutil.which(plugin.command, path=environ.get("PATH")) is not None:
         return None
     words, flags = _parsed(plugin.args)
@@ -58,8 +60,7 @@ def in_place_of(
     make = _PROGRAMS.get(program)
     if make is None or "--oidc-issuer-url" in flags:  # another program is called kubelogin as well
         return None
-    asked = _Asked(words, flags, environ, cloud, connection.server, plugin.where)
-    return program, make(asked, Caller(environ, redactor, plugin.where))
+    return program, make(_Asked(words, flags, environ, cloud, connection.server, plugin.where), caller)
 
 
 def server_id(plugin: ExecPlugin) -> str | None:
@@ -139,6 +140,8 @@ def _entra_login(asked: _Asked, method: str) -> EntraLogin:
         token_file=environ.get("AZURE_FEDERATED_TOKEN_FILE") or own.get("--federated-token-file"),
         id_token=asked.cloud.id_token,
         authority=authority_of(authority, asked.where),
+        is_machine=method == "msi",
+        identity_id=flags.get("--identity-resource-id"),
     )
 
 

@@ -27,7 +27,10 @@ _HINTS = {
 
 
 class IdToken(Renewed):
-    """A bearer token from ``endpoint``; the token and the endpoint's request token are masked by ``redactor``."""
+    """A bearer token from ``endpoint``; the token and the endpoint's request token are masked by ``redactor``.
+
+    ``end`` says by when (``time.monotonic``) something must be done that may take so many seconds.
+    """
 
     def __init__(
         self,
@@ -36,8 +39,10 @@ class IdToken(Renewed):
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] | None = None,
+        end: Callable[[float], float] = lambda patience: time.monotonic() + patience,
     ) -> None:
         super().__init__(clock)
+        self._end = end
         url = urlsplit(endpoint.url)
         redactor.add(endpoint.request_token, urlsplit(endpoint.proxy_url or "").password)
         server = f"{url.scheme}://{url.netloc}"
@@ -57,7 +62,7 @@ class IdToken(Renewed):
 
         Raises :class:`UnauthorizedError` or :class:`UnreachableError`.
         """
-        tries = Tries(True, time.monotonic() + _PATIENCE, time.monotonic, random.random)
+        tries = Tries(True, self._end(_PATIENCE), time.monotonic, random.random)
         while True:
             try:
                 token = self._asked()
@@ -79,7 +84,7 @@ class IdToken(Renewed):
 
     def _asked(self) -> str:
         try:
-            reply = self._transport.open("GET", self._target, self._headers, None, _TRY)
+            reply = self._transport.open("GET", self._target, self._headers, None, self._end(_TRY) - time.monotonic())
             raw = reply.read()
         except Fault as fault:
             raise Trouble(self._unreachable(fault.reason), lasting=fault.lasting) from None

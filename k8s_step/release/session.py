@@ -60,7 +60,8 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     run.redactor.add(*secret, *words)
-    connection, credentials = _way(run)
+    deadline = time.monotonic() + inputs.timeout
+    connection, credentials = _way(run, deadline)
     namespace = connection.namespace or "default"
     client = Client(
         connection,
@@ -74,22 +75,22 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     run.journal.connected(connection.server, connection.origin, namespace, connection.context)
     for warning in connection.warnings:
         run.journal.warning(warning)
-    return Session(client, Discovery(client, time.monotonic() + inputs.timeout), namespace)
+    return Session(client, Discovery(client, deadline), namespace)
 
 
-def _way(run: Run) -> tuple[Connection, Credentials | None]:
+def _way(run: Run, deadline: float) -> tuple[Connection, Credentials | None]:
     """The connection, and what gives its credentials where that is a cloud's login."""
     options, cloud = _options(run.inputs), _cloud(run.inputs)
     if cloud.names_cluster:
         from k8s_step.clouds.lookup import to_cluster
 
-        return to_cluster(cloud, options, run.environ, run.redactor)
+        return to_cluster(cloud, options, run.environ, run.redactor, deadline)
     connection = resolve(options, run.environ)
     if connection.user.exec_plugin is None:
         return connection, None
     from k8s_step.clouds.lookup import without_plugin
 
-    return without_plugin(connection, cloud, run.environ, run.redactor)
+    return without_plugin(connection, cloud, run.environ, run.redactor, deadline)
 
 
 def _cloud(inputs: Inputs) -> CloudOptions:

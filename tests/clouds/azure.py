@@ -38,11 +38,16 @@ class Azure:
     admin_kubeconfig: str | None = None
     may_list: bool = True
     seconds: float = 3600
+    identities: tuple[str, ...] = ()
     given: list[str] = field(default_factory=list)
 
     @property
     def hosts(self) -> dict[str, Handler]:
-        return {"login.microsoftonline.com": self.login, "management.azure.com": self.manage}
+        return {
+            "login.microsoftonline.com": self.login,
+            "management.azure.com": self.manage,
+            "169.254.169.254": self.metadata,
+        }
 
     def login(self, exchange: Exchange) -> None:
         said = form(exchange)
@@ -94,6 +99,22 @@ class Azure:
         if found["exp"] < time.time():
             return "invalid_client", 700024, "Client assertion is not within its valid time range."
         return None
+
+    def metadata(self, exchange: Exchange) -> None:
+        """The metadata service of a virtual machine with the identities that are named, one of them by itself."""
+        said = query(exchange)
+        whose = said.get("client_id") or said.get("msi_res_id")
+        if path(exchange) != "/metadata/identity/oauth2/token" or said.get("api-version") != "2018-02-01":
+            exchange.reply(404, b"")
+        elif exchange.header("Metadata") != "true" or "resource" not in said:
+            text = "Required metadata header not specified"
+            exchange.reply(400, {"error": "invalid_request", "error_description": text})
+        elif whose not in self.identities and (whose or not self.identities):
+            exchange.reply(400, {"error": "invalid_request", "error_description": "Identity not found"})
+        else:
+            self.given.append(self.token(said["resource"], self.seconds))
+            lasts = str(int(self.seconds))
+            exchange.reply(200, {"access_token": self.given[-1], "expires_in": lasts, "token_type": "Bearer"})
 
     def manage(self, exchange: Exchange) -> None:
         token = (exchange.header("Authorization") or "").removeprefix("Bearer ")

@@ -62,6 +62,27 @@ def test_not_for_ever_and_not_where_told_so() -> None:
         assert len(hosts.exchanges) == before + 1
 
 
+def test_the_runs_deadline_bounds_it_and_what_comes_after_it_has_its_own_patience() -> None:
+    """A rollback needs tokens once the run's time is up."""
+    now = 100.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    with Hosts({HOST: replying(429)}) as hosts:
+        asking = Caller(hosts.environ, Redactor(), "--x-cluster", deadline=101, clock=lambda: now, sleep=sleep)
+        assert (asking.end(0.5), asking.end(10), asking.end(30)) == (100.5, 101, 101)
+        with pytest.raises(UnreachableError):
+            asking.ask(call())
+        assert 100 < now < 101
+        now = 102.0
+        assert asking.end(30) == 132
+        with pytest.raises(UnreachableError):
+            asking.ask(call())
+        assert now > 112
+
+
 def test_closing_ends_it() -> None:
     with Hosts({HOST: replying(500)}) as hosts:
         asking = caller(hosts)
@@ -146,3 +167,21 @@ def test_no_secret_goes_in_clear_or_to_this_machine(url: str, environ: dict[str,
     with pytest.raises(InputError) as caught:
         Caller(environ, Redactor(), "--x-cluster").send(call(url))
     assert "is no https URL of a cloud's service" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "server", ["http://192.0.2.1", "https://127.0.0.1:6443", "https://localhost", "192.0.2.1:6443"]
+)
+def test_no_token_goes_in_clear_or_to_this_machine(server: str) -> None:
+    """Wherever the cloud says that the cluster is."""
+    for environ in ({}, {"K8S_STEP_TEST_CLOUDS": "http://collector.example.com"}):
+        with pytest.raises(InputError) as caught:
+            Caller(environ, Redactor(), "--x-cluster").checked_server(server)
+        assert "gets no token" in str(caught.value)
+    with Hosts({}) as hosts:
+        assert caller(hosts).checked_server(server) == server
+
+
+def test_a_cluster_in_a_private_network_is_one() -> None:
+    for server in ("https://10.0.0.2", "https://gke-1.europe-west1.gke.goog"):
+        assert Caller({}, Redactor(), "--x-cluster").checked_server(server) == server

@@ -21,6 +21,7 @@ from tests.unit.clouds.conftest import CA, CERTIFICATE_KUBECONFIG, SUBJECT
 
 AKS = CloudOptions(aks_cluster=CLUSTER, azure_client_id=CLIENT, azure_tenant_id=TENANT)
 ADDRESS = "https://main.hcp.westeurope.azmk8s.io:443"
+OF_SECRET = {"AZURE_CLIENT_SECRET": SECRET}
 AUDIENCE = "api://AzureADTokenExchange"
 
 
@@ -135,10 +136,8 @@ def test_a_wrong_secret_and_a_missing_role(hosts: Hosts, entra: Azure) -> None:
     ("cloud", "environ", "told"),
     [
         (CloudOptions(aks_cluster="main"), {}, "no resource ID of an AKS cluster"),
-        (CloudOptions(aks_cluster=CLUSTER), {}, "--azure-client-id is not given, nor AZURE_CLIENT_ID"),
-        (CloudOptions(aks_cluster=CLUSTER, azure_client_id=CLIENT), {}, "nor AZURE_TENANT_ID"),
-        (AKS, {"GITHUB_ACTIONS": "true"}, "permissions: id-token: write"),
-        (AKS, {}, "AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set"),
+        (CloudOptions(aks_cluster=CLUSTER), OF_SECRET, "--azure-client-id is not given, nor AZURE_CLIENT_ID"),
+        (CloudOptions(aks_cluster=CLUSTER, azure_client_id=CLIENT), OF_SECRET, "nor AZURE_TENANT_ID"),
         (AKS, {"AZURE_FEDERATED_TOKEN_FILE": "/nowhere"}, "the token file /nowhere is not there"),
         (AKS, {"AZURE_AUTHORITY_HOST": "http://login.example"}, "no https URL"),
     ],
@@ -146,6 +145,42 @@ def test_a_wrong_secret_and_a_missing_role(hosts: Hosts, entra: Azure) -> None:
 def test_what_is_missing_is_said(hosts: Hosts, cloud: CloudOptions, environ: dict[str, str], told: str) -> None:
     error = refused(hosts, cloud, environ)
     assert isinstance(error, InputError) and told in str(error) and not hosts.exchanges
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [({}, "in GitLab name one K8S_ID_TOKEN"), ({"GITHUB_ACTIONS": "true"}, "permissions: id-token: write")],
+)
+def test_nothing_anywhere_is_a_list_of_places(hosts: Hosts, environ: dict[str, str], told: str) -> None:
+    error = refused(hosts, AKS, environ)
+    assert isinstance(error, InputError)
+    places = (
+        "AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set",
+        told,
+        "the machine's managed identity: ",
+    )
+    assert all(words in str(error) for words in (*places, "invalid_request: Identity not found")), str(error)
+
+
+class TestMachine:
+    def test_it_comes_last(self, hosts: Hosts, entra: Azure, redactor: Redactor) -> None:
+        entra.identities = (CLIENT,)
+        connection, token = way(hosts, AKS, {}, redactor)
+        assert connection.origin == f"--aks-cluster main, as the machine's managed identity {CLIENT}"
+        assert token.current().authorization == f"Bearer {entra.given[1]}"
+        assert [claims(given)["aud"] for given in entra.given] == ["https://management.azure.com", SERVER]
+        assert redactor.mask(entra.given[1]) == "***"
+        assert not hosts.asked("login.microsoftonline.com")
+
+    def test_it_is_not_asked_where_there_is_another_way(self, hosts: Hosts, entra: Azure) -> None:
+        entra.identities = (CLIENT,)
+        way(hosts, AKS, OF_SECRET)[1].current()
+        assert not hosts.asked("169.254.169.254")
+
+    def test_its_only_one(self, hosts: Hosts, entra: Azure) -> None:
+        entra.identities = ("of the system",)
+        connection, _ = way(hosts, CloudOptions(aks_cluster=CLUSTER), {})
+        assert connection.origin == "--aks-cluster main, as the machine's managed identity"
 
 
 @pytest.mark.parametrize("text", ["https://login.microsoftonline.us/", "login.microsoftonline.us"])

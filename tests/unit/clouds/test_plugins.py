@@ -14,7 +14,7 @@ from k8s_step.clouds import CloudOptions
 from k8s_step.clouds.lookup import without_plugin
 from k8s_step.connection.oidc import claims
 from k8s_step.connection.settings import Connection, ExecPlugin, User
-from k8s_step.errors import InputError
+from k8s_step.errors import InputError, UnauthorizedError
 from k8s_step.redaction import Redactor
 from tests.clouds.azure import CLIENT, SECRET, SERVER, TENANT, Azure
 from tests.clouds.google import Google
@@ -138,6 +138,24 @@ class TestKubelogin:
         environ = {**hosts.environ, "ARM_CLIENT_ID": CLIENT, "ARM_CLIENT_SECRET": SECRET, "ARM_TENANT_ID": TENANT}
         args = ("get-token", "--server-id", SERVER, "--login", "spn", "--use-azurerm-env-vars")
         assert way("kubelogin", *args, environ=environ)[1].current().authorization == f"Bearer {entra.given[0]}"
+
+    @pytest.mark.parametrize(
+        "named", [(), ("--client-id", "a-client"), ("--identity-resource-id", "/subscriptions/a-resource")]
+    )
+    def test_a_machine(self, named: tuple[str, ...], hosts: Hosts, entra: Azure, job: GitHubJob) -> None:
+        """Asked for: the job's other ways do not count."""
+        entra.identities = ("a-client", "/subscriptions/a-resource")
+        args = ("get-token", "--server-id", SERVER, "--login", "msi", *named)
+        _, token = way("kubelogin", *args, environ={**hosts.environ, **job.environ})
+        assert token.current().authorization == f"Bearer {entra.given[0]}" and not job.given
+
+    def test_a_machine_without_it(self, hosts: Hosts) -> None:
+        args = ("get-token", "--server-id", SERVER, "--login", "msi", "--client-id", "a-client")
+        with pytest.raises(UnauthorizedError) as caught:
+            way("kubelogin", *args, environ=hosts.environ)[1].current()
+        assert "invalid_request: Identity not found (has the machine the managed identity a-client?)" in str(
+            caught.value
+        )
 
     def test_legacy_tokens(self, hosts: Hosts, entra: Azure) -> None:
         args = (*self.WORDS, "--login", "spn", "--client-id", CLIENT, "--client-secret", SECRET, "--legacy")
