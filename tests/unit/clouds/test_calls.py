@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -185,3 +188,17 @@ def test_no_token_goes_in_clear_or_to_this_machine(server: str) -> None:
 def test_a_cluster_in_a_private_network_is_one() -> None:
     for server in ("https://10.0.0.2", "https://gke-1.europe-west1.gke.goog"):
         assert Caller({}, Redactor(), "--x-cluster").checked_server(server) == server
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_a_secret_within_another_is_masked_whichever_is_known_first(order: tuple[int, ...]) -> None:
+    """A token of EKS holds a URL, that holds the session's token and a signature."""
+    session, signature = "FQoGZXIvYXdzEBYa+/session==", "0123456789abcdef" * 4
+    url = (
+        f"https://sts.eu-central-1.amazonaws.com/?X-Amz-Security-Token={quote(session, '')}&X-Amz-Signature={signature}"
+    )
+    token = f"k8s-aws-v1.{base64.urlsafe_b64encode(url.encode()).decode().rstrip('=')}"
+    redactor = Redactor()
+    for each in order:
+        redactor.add((session, signature, url, token)[each])
+    assert redactor.mask(f"a {token} b {url} c {session} d {signature}") == "a *** b *** c *** d ***"
