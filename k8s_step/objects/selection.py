@@ -1,4 +1,4 @@
-"""Which objects a request is about: one by its name, or those that selectors choose."""
+"""Which objects a request is about: those of a kind that selectors choose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from k8s_step.errors import InputError
-from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 
 
@@ -92,14 +91,3 @@ def _check_key(key: str, part: str, where: str) -> None:
     if not _KEY.fullmatch(key):
         problem = f"{key!r} is no label's key" if key else "a label's key is missing"
         raise InputError(f"{problem}, in {part!r}", where=where, hint=_FORMS)
-
-
-class Named(NamedTuple):
-    """One object that was named, and the kind in its URL."""
-
-    resource: Resource
-    reference: Reference
-
-    def path(self, subresource: str | None = None) -> str:
-        """The URL path of the object, or of its subresource."""
-        return self.resource.path(self.reference.namespace or None, self.reference.name, subresource)

@@ -72,7 +72,7 @@ def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadl
     if not any("not declared in schema" in one.message for one in field_errors(error)):
         return []
     query = (("dryRun", "All"), ("fieldValidation", "Strict"))
-    path = planned.resource.path(planned.reference.namespace or None)
+    path = planned.address.collection
     try:
         client.send(Request("POST", path, query, encode(planned.object), "application/json"), deadline=deadline)
     except InvalidError as more:

@@ -38,10 +38,10 @@ def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] =
 
 def create(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Written:
     """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the way out."""
-    reference = planned.reference
-    path = planned.resource.path(reference.namespace or None)
     body, kind = encode(planned.object), planned.content_type
-    request = Request("POST", path, options.query, body, kind, retry=options.dry_run, where=planned.where)
+    request = Request(
+        "POST", planned.address.collection, options.query, body, kind, retry=options.dry_run, where=planned.where
+    )
     started = time.monotonic()
 
     def look() -> Answer | None:

@@ -11,10 +11,11 @@ from k8s_step.api.delivery import deliver
 from k8s_step.api.pages import Pager
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from k8s_step.objects.address import Address
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, completed, metadata_of
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.selection import Group, Named
+from k8s_step.objects.selection import Group
 from k8s_step.verdict.target import Target
 
 
@@ -50,13 +51,13 @@ class Deleted:
     is_gone: bool
 
 
-def delete(client: Client, named: Named, options: DeleteOptions, deadline: float) -> Deleted:
+def delete(client: Client, named: Address, options: DeleteOptions, deadline: float) -> Deleted:
     """Read the object and delete it, unless it has become another one since: so it may be repeated safely.
 
     Raises :class:`NotFoundError` where it isn't there from the first.
     """
     try:
-        live = client.send(Request("GET", named.path(), where=where_of(named.reference)), deadline=deadline).body
+        live = client.send(Request("GET", named.path, where=named.where), deadline=deadline).body
     except NotFoundError as error:
         raise _missing(error, named) from None
     except ForbiddenError:  # a token may be allowed to delete but not to read
@@ -66,9 +67,8 @@ def delete(client: Client, named: Named, options: DeleteOptions, deadline: float
 
 def delete_read(client: Client, target: Target, options: DeleteOptions, deadline: float) -> Deleted:
     """Delete an object that was read, and no other of its name."""
-    named = Named(target.resource, target.reference)
     try:
-        answer = client.send(_request(named, options, target.uid), deadline=deadline)
+        answer = client.send(_request(target.address, options, target.uid), deadline=deadline)
     except NotFoundError:  # somebody was faster, or the answer to our first try was lost
         return Deleted(target, is_gone=True)
     except ConflictError as error:
@@ -116,17 +116,12 @@ def delete_group(
     return True
 
 
-def where_of(reference: Reference) -> str:
-    """``k8s/web.yaml:12: deployment/shop/web``."""
-    return f"{reference.where}: {reference}" if reference.file else str(reference)
-
-
 def is_terminating(obj: Mapping[str, Any]) -> bool:
     """Whether the server has been asked to delete it, and waits for its grace period or its finalizers."""
     return bool(metadata_of(obj).get("deletionTimestamp"))
 
 
-def _delete_unread(client: Client, named: Named, options: DeleteOptions, deadline: float) -> Deleted:
+def _delete_unread(client: Client, named: Address, options: DeleteOptions, deadline: float) -> Deleted:
     """Without its uid a repeated DELETE could hit a successor: it is sent once."""
     target = Target(named.reference, named.resource, {"metadata": {"name": named.reference.name}})
     try:
@@ -135,11 +130,9 @@ def _delete_unread(client: Client, named: Named, options: DeleteOptions, deadlin
         raise _missing(error, named) from None
 
 
-def _request(named: Named, options: DeleteOptions, uid: str = "") -> Request:
+def _request(named: Address, options: DeleteOptions, uid: str = "") -> Request:
     body = options.body(uid)
-    return Request(
-        "DELETE", named.path(), (), body, "application/json", retry=bool(uid), where=where_of(named.reference)
-    )
+    return Request("DELETE", named.path, (), body, "application/json", retry=bool(uid), where=named.where)
 
 
 def _deleted(target: Target, answer: Answer) -> Deleted:
@@ -158,8 +151,6 @@ def _target(group: Group, item: Object) -> Target:
     return Target(Reference.to(obj), group.resource, obj)
 
 
-def _missing(error: NotFoundError, named: Named) -> ApiError:
+def _missing(error: NotFoundError, named: Address) -> ApiError:
     hint = "--ignore-not-found takes that as deleted"
-    return NotFoundError(
-        "it is not there", code=error.code, status=error.status, where=where_of(named.reference), hint=hint
-    )
+    return NotFoundError("it is not there", code=error.code, status=error.status, where=named.where, hint=hint)

@@ -12,9 +12,9 @@ from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object
-from k8s_step.operations.explanations import explain as explained_apply
-from k8s_step.operations.patch import PlannedPatch, explain_patch, send
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.explanations import explain, explain_missing
+from k8s_step.operations.patch import send
+from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 
 _TRIES = 5
 # Dry-run as a manager that owns nothing: with our own name the server would remove fields that the manifest dropped,
@@ -44,9 +44,9 @@ class Drift:
     def change(self, patch_type: PatchType) -> PlannedPatch:
         """The patch as a change of the object, with the manifest's lines."""
         planned, body = self.planned, self.patch(patch_type)
-        is_object = isinstance(body, dict)
-        named = (planned.reference, planned.resource, body if is_object else {}, planned.line_of)
-        return PlannedPatch(*named, patch_type, body, line_of_operation=lambda _: planned.reference.line)
+        asked = body if isinstance(body, dict) else {}
+        line = planned.reference.line
+        return PlannedPatch(planned.address, asked, planned.line_of, patch_type, body, line_of_operation=lambda _: line)
 
 
 def measure(client: Client, planned: Planned, deadline: float) -> Drift:
@@ -86,8 +86,7 @@ def _read(client: Client, planned: Planned, deadline: float) -> Object:
     try:
         return client.send(Request("GET", planned.path, where=planned.where), deadline=deadline).body
     except NotFoundError as error:
-        asked = PlannedPatch(planned.reference, planned.resource, planned.object, planned.line_of)
-        raise explain_patch(error, asked) from None
+        raise explain_missing(error, planned) from None
 
 
 def _merged(client: Client, planned: Planned, deadline: float) -> Object:
@@ -97,7 +96,7 @@ def _merged(client: Client, planned: Planned, deadline: float) -> Object:
     try:
         return client.send(request, deadline=deadline).body
     except ApiError as error:
-        raise explained_apply(error, planned) from None
+        raise explain(error, planned) from None
 
 
 def _written(obj: Mapping[str, Any]) -> Object:

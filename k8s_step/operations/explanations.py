@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from k8s_step.api.fielderrors import FieldError, field_errors, type_advice
-from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError
-from k8s_step.operations.plan import Planned
+from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError, UnsupportedMediaTypeError
+from k8s_step.objects.address import Addressed
+from k8s_step.objects.body import PatchType
+from k8s_step.operations.plan import Planned, PlannedPatch
 
 
 def explain(error: ApiError, planned: Planned) -> ApiError:
@@ -18,10 +20,10 @@ def explain(error: ApiError, planned: Planned) -> ApiError:
     return rule(error, planned) if rule is not None else error
 
 
-def _remade(error: ApiError, planned: Planned, message: str, hint: str, line: int | None = None) -> ApiError:
-    reference = planned.reference
-    place = f"{reference.file}:{line or reference.line}: {reference}" if reference.file else str(reference)
-    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint or error.hint)
+def remade(error: ApiError, one: Addressed, message: str, hint: str | None = None, line: int = 0) -> ApiError:
+    """The refusal in other words, at the manifest's own line or at that of a field."""
+    where = one.address.at(line or one.reference.line)
+    return type(error)(message, code=error.code, status=error.status, where=where, hint=hint or error.hint)
 
 
 def _conflict(error: ApiError, planned: Planned) -> ApiError:
@@ -40,7 +42,7 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
         for line, cause in sorted(zip(lines, conflicts, strict=True), key=lambda pair: pair[0])
     )
     hint = "leave these fields out of the manifest, or take them over with --force-conflicts"
-    return _remade(error, planned, owned, hint, min(lines))
+    return remade(error, planned, owned, hint, min(lines))
 
 
 def adoptable(error: ApiError) -> str:
@@ -63,7 +65,7 @@ def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError
     found = [one for one in found if one.field] or found
     known = {_place(one, planned) for one in found}
     found += [one for one in more if _place(one, planned) not in known]
-    errors = [_remade(error, planned, one.message, _hint(one, planned), planned.line_of(one.field)) for one in found]
+    errors = [remade(error, planned, one.message, _hint(one, planned), planned.line_of(one.field)) for one in found]
     return errors[0] if len(errors) == 1 else ApiErrors(errors)
 
 
@@ -151,18 +153,81 @@ def _unfit(value: Any, parts: Sequence[str], types: tuple[type, ...], is_bool: b
 def _not_found(error: ApiError, planned: Planned) -> ApiError:
     if f'namespaces "{planned.reference.namespace}" not found' in error.message:
         hint = "create it first, put a Namespace manifest into the release, or name another with -n"
-        return _remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
+        return remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
     role = planned.object.get("roleRef")
     if isinstance(role, Mapping) and (error.status.get("details") or {}).get("name") == role.get("name"):
-        return _remade(error, planned, f"there is no {role.get('kind')} {role.get('name')} to bind", "create it first")
+        return remade(error, planned, f"there is no {role.get('kind')} {role.get('name')} to bind", "create it first")
     if (error.status.get("details") or {}).get("name"):
-        return _remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
+        return remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
     message = f"the server does not serve {planned.resource.full_name} in {planned.resource.api_version}"
-    return _remade(error, planned, message, "is its CRD installed, and in this version?")
+    return remade(error, planned, message, "is its CRD installed, and in this version?")
 
 
 _EXPLAINED: dict[type[ApiError], Callable[[ApiError, Planned], ApiError]] = {
     ConflictError: _conflict,
     InvalidError: explain_invalid,
     NotFoundError: _not_found,
+}
+
+
+# -- of a patch
+
+
+def explain_patch(error: ApiError, change: PlannedPatch) -> ApiError:
+    """The server's refusal with the patch's line and the next move."""
+    rule = _OF_A_PATCH.get(type(error))
+    return rule(error, change) if rule is not None else error
+
+
+def explain_missing(error: ApiError, asked: Addressed) -> ApiError:
+    """What isn't there: the object, its subresource or its kind."""
+    address, kind = asked.address, asked.reference.kind
+    if (error.status.get("details") or {}).get("name"):
+        return remade(error, address, "it is not there", "apply and create make it; -n names another namespace")
+    if address.subresource:
+        return remade(error, address, f"a {kind} has no subresource {address.subresource}")
+    return remade(error, address, f"the server does not serve {address.resource.full_name}", "is its CRD installed?")
+
+
+def explain_unfit(error: ApiError, change: PlannedPatch) -> ApiError:
+    """Each field that a patch gets wrong, in its own line."""
+    found = [one for one in field_errors(error) if one.field not in ("", "patch")] or [_of_the_patch(error)]
+    errors = [remade(error, change, one.message, _hint_of_a_patch(one), change.line_of(one.field)) for one in found]
+    return errors[0] if len(errors) == 1 else ApiErrors(errors)
+
+
+def _unsupported(error: ApiError, change: PlannedPatch) -> ApiError:
+    """Custom resources, and what aggregated API servers serve: no schema with merge keys is known of them."""
+    if change.patch_type is not PatchType.STRATEGIC:
+        return remade(error, change, error.message, "try another --type")
+    message = f"a {change.reference.kind} takes no strategic merge patch, as all custom resources"
+    return remade(error, change, message, "use --type merge, which replaces lists whole, or --type apply")
+
+
+def _of_another_version(error: ApiError, change: PlannedPatch) -> ApiError:
+    version = (change.object.get("metadata") or {}).get("resourceVersion")
+    if not version:
+        return remade(error, change, error.message)
+    message = f"it has changed since resourceVersion {version}"
+    line = change.line_of("metadata.resourceVersion")
+    return remade(error, change, message, "read it again, or leave resourceVersion out of the patch", line)
+
+
+def _hint_of_a_patch(found: FieldError) -> str | None:
+    """``$patch: merge`` is documented with the others, but ``strategicpatch/patch.go`` has never taken it."""
+    if "unknown patch type: merge" in found.message or "merging lists cannot" in found.message:
+        return "drop $patch: merge: merging is what a strategic merge patch does anyway"
+    return type_advice(found.message) or None
+
+
+def _of_the_patch(error: ApiError) -> FieldError:
+    """The server repeats the whole patch, or the whole object, before it says what is wrong with it."""
+    found = error.message.rpartition('": ')[2]
+    return FieldError("", f"the patch does not fit the object: {found}")
+
+
+_OF_A_PATCH: dict[type[ApiError], Callable[[ApiError, PlannedPatch], ApiError]] = {
+    NotFoundError: explain_missing,
+    UnsupportedMediaTypeError: _unsupported,
+    ConflictError: _of_another_version,
 }

@@ -10,11 +10,12 @@ from k8s_step.api.client import Client
 from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, UnreachableError
+from k8s_step.objects.address import Address
 from k8s_step.objects.metadata import Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.selection import Group, Named
+from k8s_step.objects.selection import Group
 
-Wanted = Group | Named
+Wanted = Group | Address
 _JSON = "application/json"
 _TABLE = f"{_JSON};as=Table;v=v1;g=meta.k8s.io, {_JSON}"
 _NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
@@ -69,9 +70,9 @@ class Reader:
 
     def pages(self, wanted: Wanted) -> Iterator[Page]:
         """What there is of ``wanted``, as it arrives. Raises the :class:`ApiError` family."""
-        if isinstance(wanted, Named):
+        if isinstance(wanted, Address):
             query = self.form.query
-            request = Request("GET", wanted.path(), query, accept=self.form.of_one, where=str(wanted.reference))
+            request = Request("GET", wanted.path, query, accept=self.form.of_one, where=str(wanted.reference))
             yield self._page(wanted.resource, self.client.send(request, deadline=self.deadline).body, is_list=False)
             return
         yield from self._listed(wanted)
@@ -131,8 +132,8 @@ class Reader:
 
 
 def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Request:
-    if isinstance(wanted, Named):
-        return Request("GET", wanted.path(), accept=accept, where=str(wanted.reference))
+    if isinstance(wanted, Address):
+        return Request("GET", wanted.path, accept=accept, where=str(wanted.reference))
     return Request("GET", wanted.path, (*wanted.query, *more), accept=accept, where=wanted.text)
 
 

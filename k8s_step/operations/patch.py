@@ -2,97 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.delivery import Look, deliver
-from k8s_step.api.fielderrors import FieldError, field_errors, type_advice
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
-    ApiErrors,
     ConflictError,
     ForbiddenError,
-    InputError,
     InvalidError,
     NotFoundError,
-    UnsupportedMediaTypeError,
 )
-from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects import jsonpatch
+from k8s_step.objects.address import Addressed
 from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries
-from k8s_step.objects.selection import Named
 from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
+from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 
 _RACES = 10  # times that somebody may be faster
-
-
-def _no_line(_: Any) -> int:
-    return 0
-
-
-@dataclass(frozen=True)
-class PlannedPatch(Planned):
-    """One patch of one object, or of its ``subresource``."""
-
-    patch_type: PatchType = PatchType.STRATEGIC
-    body: Any = field(default=None, repr=False)
-    subresource: str | None = None
-    line_of_operation: Callable[[int | None], int] = _no_line
-
-    @classmethod
-    def of(cls, named: Named, patch: Patch, subresource: str | None = None) -> PlannedPatch:
-        """``patch`` for the object that was named."""
-        reference = replace(named.reference, file=patch.file, line=patch.line)
-        body = patch.body
-        if patch.type is PatchType.APPLY:
-            body = _identified(body, named, patch, subresource)
-        is_object = isinstance(body, dict)
-        return cls(
-            reference,
-            named.resource,
-            body if is_object else {},
-            patch.line_of,
-            patch.type,
-            body,
-            subresource,
-            patch.line_of_operation,
-        )
-
-    @property
-    def path(self) -> str:
-        """The URL path of what is patched."""
-        return self.resource.path(self.reference.namespace or None, self.reference.name, self.subresource)
-
-    @property
-    def may_be_repeated(self) -> bool:
-        """Whether sending it twice does no more than sending it once."""
-        if self.patch_type is PatchType.JSON:
-            return False
-        return not (self.object.get("metadata") or {}).get("resourceVersion")
-
-
-def _identified(body: Object, named: Named, patch: Patch, subresource: str | None) -> Object:
-    """An apply body says which object it is; what it leaves out is known from KIND/NAME."""
-    api_version, kind = named.reference.api_version, named.reference.kind
-    if subresource == "scale":
-        api_version, kind = "autoscaling/v1", "Scale"
-    metadata = {"name": named.reference.name, **(body.get("metadata") or {})}
-    wanted = {"apiVersion": api_version, "kind": kind, **body, "metadata": metadata}
-    told = {"kind": (wanted["kind"], kind), "metadata.name": (metadata["name"], named.reference.name)}
-    for path, (written, expected) in told.items():
-        if written != expected:
-            message = f"{path} is {written}, but {named.reference} is to be patched"
-            where = f"{patch.file}:{patch.line_of(path)}"
-            raise InputError(message, where=where, hint="drop it, or name the other object")
-    return wanted
 
 
 def patch(client: Client, change: PlannedPatch, options: ApplyOptions, deadline: float) -> Written:
@@ -105,14 +40,15 @@ def patch(client: Client, change: PlannedPatch, options: ApplyOptions, deadline:
     return send(client, change, read(client, change, deadline), replace(options, force=False), deadline)
 
 
-def read(client: Client, change: PlannedPatch, deadline: float) -> Object | None:
+def read(client: Client, asked: Addressed, deadline: float) -> Object | None:
     """What is to be patched, as it is; ``None`` where this token may patch but not read."""
+    address = asked.address
     try:
-        return client.send(Request("GET", change.path, where=change.where), deadline=deadline).body
+        return client.send(Request("GET", address.path, where=address.where), deadline=deadline).body
     except ForbiddenError:
         return None
-    except ApiError as error:
-        raise explain_patch(error, change) from None
+    except NotFoundError as error:
+        raise explain_missing(error, address) from None
 
 
 def send(
@@ -183,7 +119,7 @@ def _action(change: PlannedPatch, before: Object | None, after: Object, options:
 
 
 def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager: str) -> bool:
-    if change.subresource is None:
+    if not change.address.subresource:
         return without_status(before, field_manager) == without_status(after, field_manager)
     return _bare(before) == _bare(after)
 
@@ -234,55 +170,10 @@ def _entries(obj: Object, field_manager: str) -> list[Any]:
 
 def _spec(change: PlannedPatch, obj: Object) -> Object:
     bare = _bare(obj)
-    return bare if change.subresource else {key: value for key, value in bare.items() if key != "status"}
+    return bare if change.address.subresource else {key: value for key, value in bare.items() if key != "status"}
 
 
 # -- what the server refuses
-
-
-def explain_patch(error: ApiError, change: PlannedPatch) -> ApiError:
-    """The server's refusal with the patch's line and the next move."""
-    rule = _EXPLAINED.get(type(error))
-    return rule(error, change) if rule is not None else error
-
-
-def _remade(error: ApiError, change: PlannedPatch, message: str, hint: str | None = None, line: int = 0) -> ApiError:
-    reference = change.reference
-    place = f"{reference.file}:{line or reference.line}: {reference}" if reference.file else str(reference)
-    return type(error)(message, code=error.code, status=error.status, where=place, hint=hint or error.hint)
-
-
-def _not_found(error: ApiError, change: PlannedPatch) -> ApiError:
-    kind = change.reference.kind
-    if (error.status.get("details") or {}).get("name"):
-        return _remade(error, change, "it is not there", "apply and create make it; -n names another namespace")
-    if change.subresource:
-        return _remade(error, change, f"a {kind} has no subresource {change.subresource}")
-    return _remade(error, change, f"the server does not serve {change.resource.full_name}", "is its CRD installed?")
-
-
-def _unsupported(error: ApiError, change: PlannedPatch) -> ApiError:
-    """Custom resources, and what aggregated API servers serve: no schema with merge keys is known of them."""
-    if change.patch_type is not PatchType.STRATEGIC:
-        return _remade(error, change, error.message, "try another --type")
-    message = f"a {change.reference.kind} takes no strategic merge patch, as all custom resources"
-    return _remade(error, change, message, "use --type merge, which replaces lists whole, or --type apply")
-
-
-def _conflict(error: ApiError, change: PlannedPatch) -> ApiError:
-    version = (change.object.get("metadata") or {}).get("resourceVersion")
-    if not version:
-        return _remade(error, change, error.message)
-    message = f"it has changed since resourceVersion {version}"
-    line = change.line_of("metadata.resourceVersion")
-    return _remade(error, change, message, "read it again, or leave resourceVersion out of the patch", line)
-
-
-_EXPLAINED: dict[type[ApiError], Callable[[ApiError, PlannedPatch], ApiError]] = {
-    NotFoundError: _not_found,
-    UnsupportedMediaTypeError: _unsupported,
-    ConflictError: _conflict,
-}
 
 
 def _unfit(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
@@ -290,22 +181,7 @@ def _unfit(client: Client, error: ApiError, change: PlannedPatch, deadline: floa
     nor why, so it is found out from the object as it is."""
     if change.patch_type is PatchType.JSON and not error.causes:
         return _failed_operation(client, error, change, deadline)
-    found = [one for one in field_errors(error) if one.field not in ("", "patch")] or [_of_the_patch(error)]
-    errors = [_remade(error, change, one.message, _hint(one), change.line_of(one.field)) for one in found]
-    return errors[0] if len(errors) == 1 else ApiErrors(errors)
-
-
-def _hint(found: FieldError) -> str | None:
-    """``$patch: merge`` is documented with the others, but ``strategicpatch/patch.go`` has never taken it."""
-    if "unknown patch type: merge" in found.message or "merging lists cannot" in found.message:
-        return "drop $patch: merge: merging is what a strategic merge patch does anyway"
-    return type_advice(found.message) or None
-
-
-def _of_the_patch(error: ApiError) -> FieldError:
-    """The server repeats the whole patch, or the whole object, before it says what is wrong with it."""
-    found = error.message.rpartition('": ')[2]
-    return FieldError("", f"the patch does not fit the object: {found}")
+    return explain_unfit(error, change)
 
 
 def _failed_operation(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
@@ -315,9 +191,9 @@ def _failed_operation(client: Client, error: ApiError, change: PlannedPatch, dea
     if failed is None:
         message = "the JSON patch could not be done, and nothing was changed"
         hint = "it fits the object as it is now: run this again" if live else "one of its operations does not fit"
-        return _remade(error, change, message, hint)
+        return remade(error, change, message, hint)
     line = change.line_of_operation(failed.index)
-    return _remade(error, change, f"{failed.message}; nothing was changed", line=line)
+    return remade(error, change, f"{failed.message}; nothing was changed", line=line)
 
 
 def replicas_of(scale: Mapping[str, Any]) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from k8s_step.errors import InputError
+from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects.address import Address
+from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -16,20 +20,40 @@ UNKNOWN = "unknown"  # the action of a write whose answer was lost
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 
 
+def _no_line(_: Any) -> int:
+    return 0
+
+
 @dataclass(frozen=True)
 class Planned:
-    """One object to be written. ``line_of`` tells the manifest's line of a field path."""
+    """One object to be written. ``line_of`` tells the manifest's line of a field path.
 
-    reference: Reference
-    resource: Resource
-    object: Mapping[str, Any]
-    line_of: Callable[[str], int]
+    ``object`` is what is asked of it: empty where that is worked out from the object as it is found.
+    """
+
+    address: Address
+    object: Mapping[str, Any] = field(default_factory=dict)
+    line_of: Callable[[str], int] = _no_line
+
+    @property
+    def reference(self) -> Reference:
+        """Which object it is."""
+        return self.address.reference
+
+    @property
+    def resource(self) -> Resource:
+        """What it is sent to."""
+        return self.address.resource
+
+    @property
+    def path(self) -> str:
+        """The URL path of what is written."""
+        return self.address.path
 
     @property
     def where(self) -> str:
         """``k8s/web.yaml:12: deployment/shop/web``."""
-        reference = self.reference
-        return f"{reference.where}: {reference}" if reference.where else str(reference)
+        return self.address.where
 
     @property
     def content_type(self) -> str:
@@ -42,10 +66,45 @@ class Planned:
         line = self.line_of(path[1]) if path else self.reference.line
         return f"{self.reference.file}:{line}" if self.reference.file else str(self.reference)
 
+
+@dataclass(frozen=True)
+class PlannedPatch(Planned):
+    """One patch of one object, or of its subresource."""
+
+    patch_type: PatchType = PatchType.STRATEGIC
+    body: Any = field(default=None, repr=False)
+    line_of_operation: Callable[[int | None], int] = _no_line
+
+    @classmethod
+    def of(cls, named: Address, patch: Patch) -> PlannedPatch:
+        """``patch`` for what was named."""
+        body = _identified(patch.body, named, patch) if patch.type is PatchType.APPLY else patch.body
+        asked = body if isinstance(body, dict) else {}
+        address = replace(named, reference=replace(named.reference, file=patch.file, line=patch.line))
+        return cls(address, asked, patch.line_of, patch.type, body, patch.line_of_operation)
+
     @property
-    def path(self) -> str:
-        """The URL path of the object."""
-        return self.resource.path(self.reference.namespace or None, self.reference.name)
+    def may_be_repeated(self) -> bool:
+        """Whether sending it twice does no more than sending it once."""
+        if self.patch_type is PatchType.JSON:
+            return False
+        return not (self.object.get("metadata") or {}).get("resourceVersion")
+
+
+def _identified(body: Object, named: Address, patch: Patch) -> Object:
+    """An apply body says which object it is; what it leaves out is known from KIND/NAME."""
+    api_version, kind = named.reference.api_version, named.reference.kind
+    if named.subresource == "scale":
+        api_version, kind = "autoscaling/v1", "Scale"
+    metadata = {"name": named.reference.name, **(body.get("metadata") or {})}
+    wanted = {"apiVersion": api_version, "kind": kind, **body, "metadata": metadata}
+    told = {"kind": (wanted["kind"], kind), "metadata.name": (metadata["name"], named.reference.name)}
+    for path, (written, expected) in told.items():
+        if written != expected:
+            message = f"{path} is {written}, but {named.reference} is to be patched"
+            where = f"{patch.file}:{patch.line_of(path)}"
+            raise InputError(message, where=where, hint="drop it, or name the other object")
+    return wanted
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.selection import Named
 
 # ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
 _KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
 _FORMS = "name it as KIND/NAME, such as deployment/web"
 
 
-def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Named]:
+def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Address]:
     """The objects named by ``KIND/NAME`` words or by ``KIND NAME…``, each once, in the order given.
 
     Asks the server only for kinds that are not built in. Raises :class:`InputErrors` with every word that is wrong.
     """
     errors: list[InputError] = []
-    found: dict[Named, None] = {}
+    found: dict[Address, None] = {}
     for kind, name, word in _pairs([part for written in words for part in written.split()]):
         try:
             found[_named(discovery.find(kind), _checked(name, word), namespace)] = None
@@ -92,12 +92,12 @@ def _checked(name: str, word: str) -> str:
     return name
 
 
-def _named(resource: Resource, name: str, namespace: str) -> Named:
+def _named(resource: Resource, name: str, namespace: str) -> Address:
     where = namespace if resource.namespaced else ""
-    return Named(resource, Reference(resource.api_version, resource.kind, where, name))
+    return Address(resource, Reference(resource.api_version, resource.kind, where, name))
 
 
-def of_kinds(kinds: Sequence[str], named: Sequence[Named], done: str) -> Sequence[Named]:
+def of_kinds(kinds: Sequence[str], named: Sequence[Address], done: str) -> Sequence[Address]:
     """``named``, all of them workloads of these kinds. Raises :class:`InputErrors` for what can't be ``done``."""
     errors = [
         InputError(f"a {one.reference.kind} can't be {done}", where=str(one.reference), hint=f"{', '.join(kinds)} can")

@@ -96,7 +96,8 @@ def _objections(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def _named(planned: Planned, name: str) -> Planned:
     metadata = {**planned.object["metadata"], "name": name}
     obj = {**planned.object, "metadata": metadata}
-    return replace(planned, object=obj, reference=replace(planned.reference, name=name))
+    address = replace(planned.address, reference=replace(planned.reference, name=name))
+    return replace(planned, object=obj, address=address)
 
 
 def _with_ending(name: str, ending: str) -> str:

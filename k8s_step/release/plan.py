@@ -15,6 +15,7 @@ from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.pipes import name_objects
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
+from k8s_step.objects.address import Address
 from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -148,7 +149,7 @@ def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: s
         raise InputError(message, where=manifest.where, hint="drop one of the two")
     where = (own or namespace) if resource.namespaced else ""
     reference = Reference(manifest.api_version, manifest.kind, where, manifest.name, manifest.file, manifest.line)
-    return Planned(reference, resource, manifest.object, manifest.line_of)
+    return Planned(Address(resource, reference), manifest.object, manifest.line_of)
 
 
 def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:

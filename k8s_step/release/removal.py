@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from k8s_step.api.concurrency import gather_writes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError, StoppedError
-from k8s_step.objects.selection import Group, Named, field_selector, label_selector
-from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_group, delete_read, members, where_of
+from k8s_step.objects.address import Address, Addressed
+from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_group, delete_read, members
 from k8s_step.operations.plan import UNKNOWN
 from k8s_step.release.arguments import names_object
 from k8s_step.release.batch import explained_stop, tell_unsent
@@ -19,6 +21,8 @@ from k8s_step.rollout.termination import Termination, finding, held
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+
+Item = TypeVar("Item", bound=Addressed)
 
 
 class Removal:
@@ -33,9 +37,9 @@ class Removal:
         self._deadline = deadline
         self._options = DeleteOptions(inputs.cascade, inputs.grace_period, inputs.dry_run)
         self._missing = 0
-        self._unsent: dict[tuple[str, ...], Named] = {}
+        self._unsent: dict[tuple[str, ...], Address] = {}
 
-    def of_objects(self, named: Sequence[Named]) -> ExitCode:
+    def of_objects(self, named: Sequence[Address]) -> ExitCode:
         """Delete objects, what others need last: a custom resource is gone before the workload that cleans up after it.
 
         What is not there is told, and does not keep the rest from being deleted.
@@ -63,8 +67,11 @@ class Removal:
         self._finish([deleted for group, members_of in found for deleted in self._group(group, members_of)])
         return ExitCode.SUCCEEDED
 
-    def _delete(self, one: Named) -> Deleted:
+    def _delete(self, one: Address) -> Deleted:
         return delete(self._client, one, self._options, self._deadline)
+
+    def _delete_read(self, one: Target) -> Deleted:
+        return delete_read(self._client, one, self._options, self._deadline)
 
     def _group(self, group: Group, found: list[Target]) -> list[Deleted]:
         if not found:
@@ -72,13 +79,7 @@ class Removal:
         if self._collection(group, found):
             return [Deleted(target, is_gone=False) for target in found]
         self._journal.notice(f"{group.text} can't be deleted as a collection here: deleting one by one")
-        named = [Named(target.resource, target.reference) for target in found]
-        read = {target.reference.key: target for target in found}
-
-        def work(one: Named) -> Deleted:
-            return delete_read(self._client, read[one.reference.key], self._options, self._deadline)
-
-        return self._each(named, work)
+        return self._each(found, self._delete_read)
 
     def _collection(self, group: Group, found: list[Target]) -> bool:
         """Delete the group by one request; ``False`` where this kind, or this token, can't."""
@@ -98,18 +99,18 @@ class Removal:
                 raise result
         return is_done
 
-    def _each(self, named: Sequence[Named], work: Callable[[Named], Deleted]) -> list[Deleted]:
+    def _each(self, items: Sequence[Item], work: Callable[[Item], Deleted]) -> list[Deleted]:
         """Delete several at once; what was refused is told, and ends the run with this phase."""
         deleted: list[Deleted] = []
         refused: list[StepError] = []
-        for one, result in gather_writes(work, named, self._inputs.concurrency):
+        for one, result in gather_writes(work, items, self._inputs.concurrency):
             self._unsent.pop(one.reference.key, None)
             if isinstance(result, NotFoundError):
                 self._not_there(one, result)
             elif isinstance(result, StepError):
                 if result.may_be_done and not self._inputs.dry_run:
                     self._journal.acted(one.reference, UNKNOWN)
-                self._journal.error(explained_stop(result, where_of(one.reference)), one.reference)
+                self._journal.error(explained_stop(result, one.address.where), one.reference)
                 refused.append(result)
             elif isinstance(result, Exception):
                 raise result
@@ -120,7 +121,7 @@ class Removal:
             raise ReportedError(min(error.exit_code for error in refused))
         return deleted
 
-    def _not_there(self, one: Named, error: NotFoundError) -> None:
+    def _not_there(self, one: Addressed, error: NotFoundError) -> None:
         if self._inputs.ignore_not_found:
             self._journal.gone(one.reference, 0.0)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from k8s_step.api.concurrency import gather_writes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
@@ -20,6 +21,7 @@ from k8s_step.rollout.rollout import Limits, Rollout
 from k8s_step.verdict.states import State
 
 _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
+Item = TypeVar("Item", bound=Planned)
 
 
 def send(
@@ -62,8 +64,8 @@ def send(
 def write_in_phases(
     journal: Journal,
     session: Session,
-    plan: Sequence[Planned],
-    write: Callable[[Planned], Written],
+    plan: Sequence[Item],
+    write: Callable[[Item], Written],
     concurrency: int,
     deadline: float,
     *,
@@ -82,7 +84,7 @@ def write_in_phases(
     phases = in_phases((one.reference.kind, one) for one in plan)
     unsent = {one.reference.key: one for one in plan}
 
-    def work(one: Planned) -> Written:
+    def work(one: Item) -> Written:
         return _write_one(one, write, plan, dry_run)
 
     try:
@@ -102,9 +104,9 @@ def write_in_phases(
 
 def _tell_phase(
     journal: Journal,
-    results: Iterator[tuple[Planned, Written | Exception]],
+    results: Iterator[tuple[Item, Written | Exception]],
     written: list[Written],
-    unsent: dict[tuple[str, str, str, str], Planned],
+    unsent: dict[tuple[str, str, str, str], Item],
     *,
     dry_run: bool,
 ) -> None:
@@ -129,7 +131,7 @@ def _tell_phase(
     raise_reported(journal, errors)
 
 
-def _write_one(one: Planned, write: Callable[[Planned], Written], plan: Sequence[Planned], dry_run: bool) -> Written:
+def _write_one(one: Item, write: Callable[[Item], Written], plan: Sequence[Planned], dry_run: bool) -> Written:
     try:
         return write(one)
     except NotFoundError as error:

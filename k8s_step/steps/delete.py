@@ -6,7 +6,7 @@ import time
 
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
-from k8s_step.objects.selection import Named
+from k8s_step.objects.address import Address
 from k8s_step.release.arguments import parse
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.removal import Removal, groups
@@ -23,7 +23,7 @@ def delete(run: Run) -> ExitCode:
         return Removal(run, session, deadline).of_groups(groups(run, session))
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
-    named = [Named(one.resource, one.reference) for one in planned(manifests, session, inputs.namespace)]
+    named = [one.address for one in planned(manifests, session, inputs.namespace)]
     return Removal(run, session, deadline).of_objects([*named, *_parsed(inputs, session)])
 
 
@@ -48,5 +48,5 @@ def _check_named(inputs: Inputs) -> None:
         raise InputError("this names a kind and no object", where=words[0], hint=hint)
 
 
-def _parsed(inputs: Inputs, session: Session) -> list[Named]:
+def _parsed(inputs: Inputs, session: Session) -> list[Address]:
     return parse(inputs.object, session.discovery, session.namespace) if inputs.object else []

@@ -6,7 +6,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, ForbiddenError, InputError
@@ -15,14 +16,14 @@ from k8s_step.manifests import images
 from k8s_step.manifests.patchfile import TYPES, Patch, secrets_of
 from k8s_step.manifests.patchfile import read as read_patch
 from k8s_step.manifests.templates import Values
+from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.resource import builtin
 from k8s_step.objects.secrets import masked, values_of
-from k8s_step.objects.selection import Named
 from k8s_step.operations import drift
-from k8s_step.operations.patch import PlannedPatch, read, send
 from k8s_step.operations.patch import patch as patch_one
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.patch import read, send
+from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
@@ -30,6 +31,8 @@ from k8s_step.release.follow import follow, target_of
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.send import write_in_phases
 from k8s_step.release.session import Run, Session, open_session
+
+Item = TypeVar("Item", bound=Planned)
 
 
 def patch(run: Run) -> ExitCode:
@@ -45,18 +48,21 @@ def patch(run: Run) -> ExitCode:
     if given is not None and named.reference.kind == "Secret":
         run.redactor.spare(named.reference.name, named.reference.namespace)
         run.redactor.add_values(secrets_of(given))
-    change = PlannedPatch.of(named, given or Patch(PatchType.STRATEGIC, {}), inputs.subresource)
+    named = replace(named, subresource=inputs.subresource or "")
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
-    def write(_: Planned) -> Written:
-        if given is None:
-            return _with_images(session.client, named, inputs, options, deadline)
-        return patch_one(session.client, change, options, deadline)
+    def write_images(one: Planned) -> Written:
+        return _with_images(session.client, one.address, inputs, options, deadline)
 
-    return _done(run, session, change, write, deadline)
+    def write_patch(one: PlannedPatch) -> Written:
+        return patch_one(session.client, one, options, deadline)
+
+    if given is None:
+        return _done(run, session, Planned(named), write_images, deadline)
+    return _done(run, session, PlannedPatch.of(named, given), write_patch, deadline)
 
 
-def _done(run: Run, session: Session, plan: Planned, write: Callable[[Planned], Written], deadline: float) -> ExitCode:
+def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Written], deadline: float) -> ExitCode:
     """Write, tell, and follow what can be followed."""
     inputs = run.inputs
     announce(run, session, [plan.reference])
@@ -98,20 +104,20 @@ def _read(run: Run) -> Patch:
     return read_patch(TYPES[inputs.patch_type or "strategic"], file, inputs.patch, values, sys.stdin)
 
 
-def _named(inputs: Inputs, session: Session) -> Named:
+def _named(inputs: Inputs, session: Session) -> Address:
     named = parse(inputs.object, session.discovery, session.namespace)
     if len(named) != 1:
         raise InputError(f"{len(named)} objects are named, and one is patched", where=" ".join(inputs.object))
     return named[0]
 
 
-def _with_images(client: Client, named: Named, inputs: Inputs, options: ApplyOptions, deadline: float) -> Written:
+def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyOptions, deadline: float) -> Written:
     """Container by container; one that is not there would be added by the patch, so the object is read first."""
     reference = named.reference
     if builtin(reference.api_version, reference.kind) is None:
         hint = "custom resources take no strategic merge patch: use --type json with -p"
         raise InputError("--image knows the containers of built-in kinds only", where=str(reference), hint=hint)
-    live = read(client, PlannedPatch.of(named, Patch(PatchType.STRATEGIC, {})), deadline)
+    live = read(client, named, deadline)
     if live is None:
         message = "this token may not read it, so its containers are not known"
         raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")

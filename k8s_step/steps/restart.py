@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from k8s_step.errors import ExitCode
 from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects.body import PatchType
-from k8s_step.operations.patch import PlannedPatch, send
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.patch import send
+from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 from k8s_step.release.arguments import of_kinds, parse
 from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
@@ -32,11 +31,10 @@ def restart(run: Run) -> ExitCode:
     patch = Patch(PatchType.MERGE, _restarted(datetime.now(UTC)))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
-    def write(one: Planned) -> Written:
-        assert isinstance(one, PlannedPatch)
+    def write(one: PlannedPatch) -> Written:
         return _said_if_paused(send(session.client, one, None, options, deadline))
 
-    plan: Sequence[Planned] = [PlannedPatch.of(one, patch) for one in named]
+    plan = [PlannedPatch.of(one, patch) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED

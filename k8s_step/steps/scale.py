@@ -10,11 +10,11 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ConflictError, ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.manifests.patchfile import Patch
+from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
-from k8s_step.objects.selection import Named
-from k8s_step.operations.patch import PlannedPatch, read, replicas_of, send
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.patch import read, replicas_of, send
+from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
@@ -31,26 +31,25 @@ def scale(run: Run) -> ExitCode:
     session = open_session(run)
     named = parse(inputs.object, session.discovery, session.namespace)
     announce(run, session, [one.reference for one in named])
-    by_key = {one.reference.key: one for one in named}
 
     def write(one: Planned) -> Written:
-        return _scaled(session.client, by_key[one.reference.key], inputs, deadline)
+        return _scaled(session.client, one.address, inputs, deadline)
 
-    plan = [PlannedPatch.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    plan = [Planned(one) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
     return follow(run, session, [target_of(_whole(session.client, one, deadline)) for one in written], deadline)
 
 
-def _scaled(client: Client, named: Named, inputs: Inputs, deadline: float) -> Written:
+def _scaled(client: Client, named: Address, inputs: Inputs, deadline: float) -> Written:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
-    before = read(client, _change(named, inputs, {}), deadline)
+    before = read(client, replace(named, subresource="scale"), deadline)
     _check_current(named, before, inputs.current_replicas)
-    written = Written(_change(named, inputs, {}), "unchanged", {})
+    written = Written(Planned(named), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
         written = send(client, _change(named, inputs, before or {}), before, options, deadline)
-    return replace(written, planned=PlannedPatch.of(named, Patch(PatchType.MERGE, {})))
+    return replace(written, planned=Planned(named))
 
 
 def _whole(client: Client, written: Written, deadline: float) -> Written:
@@ -63,19 +62,20 @@ def _whole(client: Client, written: Written, deadline: float) -> Written:
     return replace(written, object=answer.body)
 
 
-def _change(named: Named, inputs: Inputs, before: Object) -> PlannedPatch:
+def _change(named: Address, inputs: Inputs, before: Object) -> PlannedPatch:
     """With ``--current-replicas``, the server itself makes sure that it is still so."""
+    scale_of = replace(named, subresource="scale")
     if inputs.current_replicas is None:
-        return PlannedPatch.of(named, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}), "scale")
+        return PlannedPatch.of(scale_of, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}))
     held = (before.get("spec") or {}).get("replicas")
     operations = [
         {"op": "test", "path": "/spec/replicas", "value": held},
         {"op": "add", "path": "/spec/replicas", "value": inputs.replicas},
     ]
-    return PlannedPatch.of(named, Patch(PatchType.JSON, operations), "scale")
+    return PlannedPatch.of(scale_of, Patch(PatchType.JSON, operations))
 
 
-def _check_current(named: Named, before: Object | None, expected: int | None) -> None:
+def _check_current(named: Address, before: Object | None, expected: int | None) -> None:
     if expected is None or before is None or replicas_of(before) == expected:
         return
     message = f"it has {replicas_of(before)} replicas, not {expected}; nothing was changed"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
-from k8s_step.objects.selection import Group, Named
+from k8s_step.objects.address import Address
+from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import members
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
@@ -34,7 +35,7 @@ def status(run: Run) -> ExitCode:
     session = open_session(run)
     by_name = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
     plan = planned(manifests, session, inputs.namespace)
-    named = [*by_name, *(Named(one.resource, one.reference) for one in plan)]
+    named = [*by_name, *(one.address for one in plan)]
     announce(run, session, [one.reference for one in named])
     targets = _read(run, session, named, deadline)
     paused = {one.reference.key for one in plan if is_paused(one.object)}
@@ -64,12 +65,12 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float
     return targets
 
 
-def _read(run: Run, session: Session, named: Sequence[Named], deadline: float) -> list[Target]:
+def _read(run: Run, session: Session, named: Sequence[Address], deadline: float) -> list[Target]:
     """Each object as it is; what can't be read is told, all of it, before the run ends."""
     targets, errors = [], []
 
-    def get(one: Named) -> Target:
-        request = Request("GET", one.path(), where=str(one.reference))
+    def get(one: Address) -> Target:
+        request = Request("GET", one.path, where=str(one.reference))
         answer = session.client.send(request, deadline=deadline)
         return Target(one.reference, one.resource, answer.body, changed=False)
 

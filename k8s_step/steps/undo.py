@@ -8,11 +8,9 @@ from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.manifests.patchfile import Patch
-from k8s_step.objects.body import PatchType
-from k8s_step.objects.selection import Named
 from k8s_step.operations.history import KINDS, chosen, revisions
-from k8s_step.operations.patch import PlannedPatch, read, send
-from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.operations.patch import read, send
+from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 from k8s_step.release.arguments import of_kinds, parse
 from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow, target_of
@@ -27,13 +25,12 @@ def undo(run: Run) -> ExitCode:
     session = open_session(run)
     named = of_kinds(KINDS, parse(inputs.object, session.discovery, session.namespace), "taken back")
     announce(run, session, [one.reference for one in named])
-    by_key = {one.reference.key: one for one in named}
     notes: list[str] = []
 
     def write(one: Planned) -> Written:
-        return _restored(session.client, by_key[one.reference.key], inputs, notes, deadline)
+        return _restored(session.client, one, inputs, notes, deadline)
 
-    plan = [PlannedPatch.of(one, Patch(PatchType.MERGE, {})) for one in named]
+    plan = [Planned(one) for one in named]
     written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
     for note in notes:
         run.journal.notice(note)
@@ -42,8 +39,7 @@ def undo(run: Run) -> ExitCode:
     return follow(run, session, [target_of(one) for one in written], deadline)
 
 
-def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], deadline: float) -> Written:
-    whole = PlannedPatch.of(named, Patch(PatchType.MERGE, {}))
+def _restored(client: Client, whole: Planned, inputs: Inputs, notes: list[str], deadline: float) -> Written:
     live = read(client, whole, deadline)
     if live is None:
         hint = "allow get on it, and list on replicasets and controllerrevisions"
@@ -52,10 +48,10 @@ def _restored(client: Client, named: Named, inputs: Inputs, notes: list[str], de
         raise InputError("it is paused, so no revision can be rolled out", where=whole.where, hint="resume it first")
     revision = chosen(revisions(client, whole, live, deadline), inputs.to_revision, whole.where)
     if revision.is_current(live):
-        notes.append(f"{named.reference}: it already is as in revision {revision.title}")
+        notes.append(f"{whole.reference}: it already is as in revision {revision.title}")
         return Written(whole, "unchanged", live)
     goes = "would go back" if inputs.dry_run else "back"
-    notes.append(f"{named.reference}: {goes} to revision {revision.title}")
-    change = PlannedPatch.of(named, Patch(revision.patch_type, revision.body))
+    notes.append(f"{whole.reference}: {goes} to revision {revision.title}")
+    change = PlannedPatch.of(whole.address, Patch(revision.patch_type, revision.body))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
     return send(client, change, live, options, deadline)

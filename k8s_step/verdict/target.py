@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from k8s_step.objects.address import Address
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -40,6 +41,11 @@ class Target:
     judgement: Judgement | None = None
     seconds: float = 0.0
     marks: Marks = field(default_factory=lambda: Marks(0.0))
+
+    @property
+    def address(self) -> Address:
+        """Where it is in the API."""
+        return Address(self.resource, self.reference)
 
     @property
     def uid(self) -> str:

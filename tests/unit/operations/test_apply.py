@@ -8,10 +8,10 @@ import pytest
 
 from k8s_step.api.fielderrors import FieldError
 from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError
+from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, required
-from k8s_step.operations.explanations import explain
-from k8s_step.operations.patch import _hint
+from k8s_step.operations.explanations import _hint_of_a_patch, explain
 from k8s_step.operations.plan import Planned
 
 TYPED = "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): "
@@ -23,7 +23,7 @@ LINES = {"": 10, "spec.replicass": 14, "data[password]": 12, "spec.template": 15
 def planned(kind: str = "Deployment", api_version: str = "apps/v1", **fields: Any) -> Planned:
     reference = Reference(api_version, kind, "shop", "web", "k8s/web.yaml", 10)
     made = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "web"}, **fields}
-    return Planned(reference, resource(api_version, kind), made, lambda path: LINES.get(path.lstrip("."), 10))
+    return Planned(Address(resource(api_version, kind), reference), made, lambda path: LINES.get(path.lstrip("."), 10))
 
 
 def resource(api_version: str, kind: str) -> Resource:
@@ -181,4 +181,4 @@ def test_another_conflict_is_left_as_it_is() -> None:
     ],
 )
 def test_a_directive_that_the_server_has_never_taken(message: str, is_told: bool) -> None:
-    assert (_hint(FieldError("", message)) is not None) is is_told
+    assert (_hint_of_a_patch(FieldError("", message)) is not None) is is_told

@@ -9,6 +9,7 @@ import pytest
 
 from k8s_step.errors import InvalidError, single
 from k8s_step.manifests.documents import SourceText, parse
+from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.operations.explanations import explain
@@ -36,7 +37,8 @@ def planned() -> Planned:
     (document,) = parse(SourceText("web.yaml", TEXT))
     obj: Mapping[str, Any] = document.build()
     reference = Reference("v1", "Pod", "shop", "web", "web.yaml", 1)
-    return Planned(reference, Resource("", "v1", "Pod", "pods", True), obj, lambda path: document.line_of(obj, path))
+    address = Address(Resource("", "v1", "Pod", "pods", True), reference)
+    return Planned(address, obj, lambda path: document.line_of(obj, path))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,9 +78,9 @@ def test_all_wrong_words_are_told_at_once() -> None:
 def test_paths() -> None:
     kinds: Any = Kinds()
     (one,) = parse(["deploy/web"], kinds, "shop")
-    assert one.path("scale") == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+    assert replace(one, subresource="scale").path == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
     (node,) = parse(["node/n1"], kinds, "shop")
-    assert node.path() == "/api/v1/nodes/n1"
+    assert node.path == "/api/v1/nodes/n1"
 
 
 def test_of_kinds_tells_those_that_are_not() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, builtin
 from k8s_step.operations.plan import Planned
@@ -19,7 +20,7 @@ def planned(api_version: str, kind: str, name: str = "web", namespace: str = "sh
     resource = builtin(api_version, kind) or Resource(group, version, kind, f"{kind.lower()}s", True)
     place = namespace if resource.namespaced else ""
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
-    return Planned(Reference(api_version, kind, place, name), resource, manifest, lambda _: 1)
+    return Planned(Address(resource, Reference(api_version, kind, place, name)), manifest, lambda _: 1)
 
 
 def told(*plan: Planned) -> dict[str, set[str]]:

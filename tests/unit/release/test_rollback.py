@@ -19,6 +19,7 @@ from k8s_step.errors import (
     UnreachableError,
 )
 from k8s_step.inputs import Inputs
+from k8s_step.objects.address import Address
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.redaction import Redactor
@@ -51,7 +52,7 @@ def came_to(release: Any, action: str = "unchanged", server: object = None) -> t
     journal = Journal("apply", [Plain(lines.append, lines.append)])
     run = Run(Inputs(), {}, journal, Redactor())
     client: Any = server or _NoServer()
-    planned = Planned(SETTINGS, required("v1", "ConfigMap"), {}, lambda _: 1)
+    planned = Planned(Address(required("v1", "ConfigMap"), SETTINGS), {}, lambda _: 1)
     written = [Written(planned, action, {"metadata": {}})]
     code = release_or_roll_back(run, Session(client, Discovery(client), "shop"), [Seen(planned, {})], written, release)
     return code, "\n".join(lines)
@@ -100,7 +101,7 @@ def test_without_a_server_it_is_said_what_stays(release: Any) -> None:
 def test_a_cancelled_release_is_left_and_so_said() -> None:
     lines: list[str] = []
     journal = Journal("apply", [Plain(lines.append, lines.append)])
-    planned = Planned(SETTINGS, required("v1", "ConfigMap"), {}, lambda _: 1)
+    planned = Planned(Address(required("v1", "ConfigMap"), SETTINGS), {}, lambda _: 1)
     written = [Written(planned, "created", {})]
     client: Any = _NoServer()
     run = Run(Inputs(), {}, journal, Redactor())
