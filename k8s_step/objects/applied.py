@@ -27,10 +27,15 @@ def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
     return _same_map(fields, wanted, _stripped(live), is_typed)
 
 
+_COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")  # by controllers
+
+
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
     """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
     metadata = dict(obj.get("metadata") or {})
     metadata.pop("resourceVersion", None)
+    if metadata.get("annotations"):
+        metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key not in _COUNTED}
     own = [entry for entry in entries(obj) if entry.get("manager") == field_manager]
     metadata["managedFields"] = [{key: value for key, value in entry.items() if key != "time"} for entry in own]
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
@@ -91,10 +96,18 @@ def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> 
 
 
 def as_stored(value: Any) -> Any:
-    """As the server stores a built-in kind: an empty list is no list (``from: []`` of a NetworkPolicy's rule)."""
+    """As the server stores a built-in kind: an empty list is no list (``from: []`` of a NetworkPolicy's rule).
+
+    References to the pod's own fields, which are owned as a whole, get their defaults.
+    """
     if isinstance(value, Mapping):
-        return {key: as_stored(each) for key, each in value.items() if each is not None and each != []}
+        filled = {name: each for known, (name, each) in _REFERENCES.items() if known in value}
+        return {key: as_stored(each) for key, each in {**filled, **value}.items() if each is not None and each != []}
     return [as_stored(each) for each in value] if isinstance(value, list) else value
+
+
+# Source: ``SetDefaults_ObjectFieldSelector`` and the divisor of a ``ResourceFieldSelector`` in k8s.io/api's core/v1.
+_REFERENCES = {"fieldPath": ("apiVersion", "v1"), "resource": ("divisor", "0")}
 
 
 def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any], is_typed: bool) -> bool:

@@ -225,12 +225,15 @@ def _present(fields: Fields, value: Any) -> dict[str, Any]:
 
 
 def _absent(fields: Fields, value: Any) -> dict[str, Any]:
-    """The part of ``fields`` that ``value`` lacks."""
+    """The part of ``fields`` that ``value`` lacks; what it lacks by name it lacks as a whole.
+
+    Source: ``EnsureNamedFieldsAreMembers`` of sigs.k8s.io/structured-merge-diff's fieldpath/set.go.
+    """
     found: dict[str, Any] = {}
     for key, below in _members(fields):
         inner = child(value, key)
         if inner is MISSING:
-            found[key] = below
+            found[key] = {".": {}, **below} if key.startswith("f:") else below
         elif part := _absent(below, inner):
             found[key] = part
     return found
@@ -252,9 +255,12 @@ def _less(value: Any, key: str | None, fields: Fields, others: Fields) -> Any:
     """The value at ``key`` less ``fields``; ``MISSING`` where nothing of it stays."""
     if key is None or key not in fields:
         return value
-    if key not in others and is_member(fields[key]):
+    theirs = others.get(key)
+    is_theirs = theirs is not None and (key.startswith("f:") or is_member(theirs))
+    if is_member(fields[key]) and not is_theirs:
         return MISSING
-    return _removed(value, fields[key], others.get(key, {}))
+    rest = _removed(value, fields[key], theirs or {})
+    return rest if rest or rest == value else MISSING  # an emptied map or list is none: typed/remove.go, there
 
 
 def _merged(live: Any, wanted: Any, fields: Fields | None) -> Any:
@@ -270,10 +276,24 @@ def _merged(live: Any, wanted: Any, fields: Fields | None) -> Any:
 
 
 def _merged_list(live: list[Any], wanted: list[Any], fields: Fields) -> list[Any]:
+    """In the order of ``wanted``; what ``live`` alone has stays behind the item that it follows.
+
+    Source: ``visitListItems`` of sigs.k8s.io/structured-merge-diff's typed/merge.go.
+    """
     by_key = {key: item for item in live if (key := _key_of(item, fields)) is not None}
     keys = [_key_of(item, fields) or "" for item in wanted]
-    items = [_merged(by_key.get(key), item, fields.get(key)) for key, item in zip(keys, wanted, strict=True)]
-    return [*items, *(item for item in live if _key_of(item, fields) not in keys)]
+    coming = [(key, _merged(by_key.get(key), item, fields.get(key))) for key, item in zip(keys, wanted, strict=True)]
+    found: list[Any] = []
+    for item in live:
+        key = _key_of(item, fields)
+        shared = next((each for each, _ in coming if each in by_key), None)
+        if key not in keys:
+            found.append(item)
+        elif key == shared:
+            end = [each for each, _ in coming].index(key) + 1
+            found += [each for _, each in coming[:end]]
+            coming = coming[end:]
+    return [*found, *(each for _, each in coming)]
 
 
 def _key_of(item: Any, fields: Fields) -> str | None:

@@ -67,8 +67,8 @@ def apply_over(client: Client, seen: Seen, options: ApplyOptions, deadline: floa
 def try_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float, apply: Apply) -> Answer:
     """What :func:`apply_over` would do, by dry runs: nothing moves.
 
-    A dry run can't build on another. So the server merges the manifest, conflicts with those who are to be taken over
-    left out; and what the manifest drops is removed by a JSON patch, which the server checks and fills in.
+    A dry run can't build on another. So the server tells the conflicts with all others first; and where the manifest
+    drops anything, a JSON patch makes the object that will be, which the server checks and fills in.
     """
     for _ in range(_TRIES):
         if seen.takeover is None or seen.live is None:
@@ -120,13 +120,12 @@ def _tried(
     manifest = seen.planned.object
     try:
         answer = _merged(found, options, apply)
-        wanted = found.left(answer.body, manifest)
-        if wanted == answer.body:
+        if found.left(answer.body, manifest) == answer.body:
             return answer
     except InvalidError as error:  # such as a variable whose value became a valueFrom: the server sees both
         if "failed to create typed patch object" in error.message:
             raise
-        wanted = found.applied(live, manifest)
+    wanted = found.applied(live, manifest)  # not of the answer: it holds what was drawn for what goes, node ports say
     patch = jsonpatch.between(_written(live), _written(wanted))
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
     try:

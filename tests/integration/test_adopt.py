@@ -215,6 +215,22 @@ def test_ports_may_change_their_keys(place: Place) -> None:
     assert [one["port"] for one in place.live("service/web")["spec"]["ports"]] == [8080]
 
 
+def test_a_service_may_lose_its_node_ports(place: Place) -> None:
+    """A dry run that still has the type would draw others for new ports, which the type without them refuses."""
+
+    def made(*ports: int, **spec: Any) -> Object:
+        named = [{"name": f"p{port}", "port": port} for port in ports]
+        return obj("v1", "Service", "web", spec={"selector": {"app": "web"}, "ports": named, **spec})
+
+    place.by_kubectl(made(80, 81, type="NodePort"))
+    wanted = made(81, 82)
+    tried = place.by_step(wanted, options=("--dry-run",))
+    assert tried.code == 0, tried.text
+    outcome = place.by_step(wanted)
+    assert outcome.code == 0, outcome.text
+    assert place.live("service/web")["spec"]["type"] == "ClusterIP"
+
+
 # -- and back
 
 

@@ -188,6 +188,14 @@ def test_what_the_manifest_drops_goes_unless_somebody_else_owns_it_too() -> None
     assert left["spec"] == obj["spec"]
 
 
+def test_an_item_goes_whole_unless_it_is_somebody_elses_too() -> None:
+    """As a container of which ``kubectl set env`` owns a variable alone; an emptied map goes with its last field."""
+    csa = entry("kubectl-client-side-apply", {**NOTED, **owning(KEEP)})
+    theirs = entry("kubectl-set", container(**{"f:env": {OLD: {".": {}, "f:name": {}, "f:value": {}}}}))
+    obj = {**live(csa, theirs), **variables("KEEP", "OLD")}
+    assert "spec" not in taken(obj).left(obj, {"spec": {"containers": []}})
+
+
 def test_a_list_is_merged_by_the_keys_that_the_fields_tell() -> None:
     csa = entry("kubectl-client-side-apply", {**NOTED, **owning(KEEP, OLD)})
     obj = {**live(csa), **variables("KEEP", "OLD", "THEIRS")}
