@@ -4,6 +4,7 @@ Only ``cli`` turns an exception into an exit status. The family, with exit codes
 
     StepError                            1    an expected error: one clear line, no traceback
     ├── InputError                       2    a bad option, template, manifest or kubeconfig
+    │   ├── MissingFileError                  a file that is not there
     │   └── InputErrors                       several of them
     ├── UnreachableError                 5    no answer from the API server, or no whole one
     │   ├── TimedOutError                3    the server is there; --timeout ended first
@@ -73,6 +74,14 @@ class InputError(StepError):
     """A bad option, template, manifest or kubeconfig. No write has been sent to the server."""
 
     exit_code = ExitCode.INVALID
+
+
+class MissingFileError(InputError):
+    """A file that an option, a variable or another file names is not there; ``path`` is where it was looked for."""
+
+    def __init__(self, message: str, *, path: str, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.path = path
 
 
 class InputErrors(InputError):  # noqa: N818 - several, hence the plural

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from k8s_step.errors import MissingFileError, StepError
+
 
 class System(StrEnum):
     """The CI system that reads what the step writes. Jenkins reads nothing that other systems would not."""
@@ -19,6 +21,7 @@ class System(StrEnum):
 
 
 # The folder of the checkout, as GitHub, GitLab and Jenkins name it.
+_ACTION_WORKSPACE = "/github/workspace"
 _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
 
 
@@ -41,6 +44,25 @@ class Surroundings:
     summary_file: str = ""
     has_colours: bool = False
     no_colour: bool = False
+
+    def explained(self, error: StepError) -> StepError:
+        """``error``; where it misses a file that is out of sight here, with that as its hint."""
+        if isinstance(error, MissingFileError):
+            error.hint = self._why_out_of_sight(error.path) or error.hint
+        return error
+
+    def _why_out_of_sight(self, path: str) -> str:
+        """Why a file that the step does not find may be on the runner all the same; empty where nothing hides it.
+
+        Source: ContainerActionHandler.cs of actions/runner, which mounts the workspace and files of its own.
+        """
+        is_within = not path.startswith(("/", "~")) or path.startswith(f"{_ACTION_WORKSPACE}/")
+        if not self.is_action or self.workspace != _ACTION_WORKSPACE or is_within:
+            return ""
+        return (
+            f"a container action sees the workspace alone, as {_ACTION_WORKSPACE}, and no other folder of the runner: "
+            "write the file there, or give its content, which the inputs kubeconfig, ca and token take"
+        )
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Surroundings:

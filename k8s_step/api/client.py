@@ -41,6 +41,7 @@ from k8s_step.connection.oidc import why_refused
 from k8s_step.connection.proxies import is_loopback
 from k8s_step.connection.retries import Tries, Trouble
 from k8s_step.connection.settings import Connection
+from k8s_step.connection.tokens import looks_like
 from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
 from k8s_step.errors import (
     AnswerLostError,
@@ -174,6 +175,9 @@ class Client:
             try:
                 return attempt(request, credential, tries.deadline)
             except ApiError as error:
+                if self.connection.nobody and _wants_to_know_who(error):
+                    error.hint = self.connection.nobody
+                    raise
                 if error.code != 401:
                     error.hint = error.hint or (self._next_move(403) if _lacks_rights(error) else None)
                     raise
@@ -455,9 +459,14 @@ def _lacks_rights(error: ApiError) -> bool:
     return error.code == 403 and "User " in error.message and " cannot " in error.message
 
 
+def _wants_to_know_who(error: ApiError) -> bool:
+    """Whether a request without credentials was refused for that."""
+    return error.code == 401 or (_lacks_rights(error) and '"system:anonymous"' in error.message)
+
+
 def _why_refused(credential: Credential) -> str | None:
     kind, _, token = (credential.authorization or "").partition(" ")
-    return why_refused(token, time.time()) if kind == "Bearer" else None
+    return (why_refused(token, time.time()) or looks_like(token)) if kind == "Bearer" else None
 
 
 def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]], redactor: Redactor) -> HTTPHeaderDict:

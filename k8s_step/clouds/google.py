@@ -23,7 +23,7 @@ from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.aws import seconds
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.connection.credentials import Credential, Renewed, bearer
-from k8s_step.errors import InputError, UnauthorizedError, UnreachableError
+from k8s_step.errors import InputError, MissingFileError, UnauthorizedError, UnreachableError
 
 FILE_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
@@ -272,9 +272,11 @@ def _provider(text: str, caller: Caller) -> str:
 def _json_file(path: str, caller: Caller) -> dict[str, Any]:
     try:
         found = json.loads(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        hint = "docker run has to mount it"
+        raise MissingFileError(f"{path}: {error.strerror}", path=path, where=FILE_VARIABLE, hint=hint) from None
     except OSError as error:
-        hint = "docker run has to mount it" if isinstance(error, FileNotFoundError) else None
-        raise InputError(f"{path}: {error.strerror}", where=FILE_VARIABLE, hint=hint) from None
+        raise InputError(f"{path}: {error.strerror}", where=FILE_VARIABLE) from None
     except ValueError:
         found = None
     if not isinstance(found, dict):

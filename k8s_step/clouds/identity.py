@@ -10,7 +10,7 @@ from pathlib import Path
 from k8s_step.clouds.calls import Caller
 from k8s_step.connection.idtoken import IdToken
 from k8s_step.connection.oidc import REQUEST_TOKEN, URL, claims, github
-from k8s_step.errors import InputError, StepError
+from k8s_step.errors import InputError, MissingFileError, StepError
 
 VARIABLE = "K8S_ID_TOKEN"
 _LONGEST = 200  # characters of a claim that is shown
@@ -73,8 +73,10 @@ def read(path: str, caller: Caller) -> str:
         token = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         token = ""
+    if not Path(path).exists():
+        raise MissingFileError(f"the token file {path} is not there", path=path, where=caller.where)
     if not token:
-        raise InputError(f"the token file {path} is not there, empty or not to be read", where=caller.where)
+        raise InputError(f"the token file {path} is empty or not to be read", where=caller.where)
     caller.redactor.add(token)
     return token
 

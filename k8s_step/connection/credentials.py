@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from k8s_step.connection.settings import Connection, ExecPlugin, User
-from k8s_step.errors import InputError, StepError
+from k8s_step.connection.tokens import looks_like
+from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.redaction import Redactor
 
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -87,13 +88,14 @@ def bearer(token: str, where: str) -> str:
     if not token:
         raise InputError("the token is empty", where=where)
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise InputError("the token holds blanks, line breaks or other characters no token has", where=where)
+        message = "the token holds blanks, line breaks or other characters no token has"
+        raise InputError(message, where=where, hint=looks_like(token))
     return f"Bearer {token}"
 
 
 def _authorization(user: User) -> str | None:
     if user.token:
-        return bearer(user.token, "the token")
+        return bearer(user.token, user.token_origin)
     if user.username or user.password:
         pair = f"{user.username or ''}:{user.password or ''}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
@@ -169,8 +171,11 @@ class TokenFile:
     def _without_file(self) -> Credential:
         if self._fallback:
             return Credential(self._fallback, self._certificate)
-        problem = "is empty" if self._path.is_file() else "is not there or cannot be read"
-        raise InputError(f"the token file {problem}", where=str(self._path))
+        where = str(self._path)
+        if not self._path.exists():
+            raise MissingFileError("the token file is not there", path=where, where=where)
+        problem = "is empty" if self._path.is_file() else "cannot be read"
+        raise InputError(f"the token file {problem}", where=where)
 
 
 class CertificateFiles:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from k8s_step.errors import InputError
+from k8s_step.connection.pasted import MASKED, UNREPLACED, is_masked, is_unreplaced
+from k8s_step.errors import InputError, MissingFileError
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,14 @@ class Entry:
             return None
         try:
             return path.read_bytes()
+        except FileNotFoundError as error:
+            raise MissingFileError(f"{key} {path}: {error.strerror}", path=str(path), where=self.where) from None
         except OSError as error:
             raise InputError(f"{key} {path}: {error.strerror}", where=self.where) from None
+
+    def name_of(self, key: str) -> str:
+        """What to call that which :meth:`data_or_file` reads: ``<key>-data``, or ``<key>`` with its path."""
+        return f"{key}-data" if self.text(f"{key}-data") is not None else f"{key} {self.path(key) or ''}".strip()
 
     def extension(self, name: str) -> Any:
         """The content of the extension called ``name``, or ``None``."""
@@ -116,9 +124,10 @@ def read_source(path: Path, shown: str) -> KubeconfigText:
     except UnicodeDecodeError:
         raise InputError("is not text", where=name) from None
     except OSError as error:
-        # A truncated text or base64 is taken for a path here: it may be secret, so it is not shown.
-        safe = name if len(shown) < 256 and "\n" not in shown else "the kubeconfig"
-        raise InputError(error.strerror or "cannot be read", where=safe) from None
+        message = error.strerror or "cannot be read"
+        if isinstance(error, FileNotFoundError):
+            raise MissingFileError(message, path=str(path), where=name) from None
+        raise InputError(message, where=name) from None
     return KubeconfigText(name, path.parent, _parsed(text, name))
 
 
@@ -146,6 +155,44 @@ def base64_text(value: str) -> str | None:
         return base64.b64decode("".join(value.split()), validate=True).decode()
     except (ValueError, UnicodeDecodeError):
         return None
+
+
+def kubeconfig_text(value: str, source: str) -> str | None:
+    """The kubeconfig's text that ``value`` is, or is base64 of; ``None`` where it is paths.
+
+    Raises :class:`InputError`, which quotes nothing of it, where it is neither: ``source`` is the option or variable.
+    """
+    once = base64_text(value)
+    for text in (value, once):
+        if text and _is_kubeconfig(text):
+            return text
+    if once and _is_kubeconfig(base64_text(once) or ""):
+        hint = "encode it once, or give the text itself"
+        raise InputError("it is base64 of base64 of a kubeconfig", where=source, hint=hint)
+    wrong = next((told for is_so, told in _NO_PATHS if is_so(value, once)), None)
+    if wrong:
+        raise InputError(wrong, where=source, hint="a kubeconfig's text, base64 of it, or paths belong there")
+    return None
+
+
+def _is_kubeconfig(text: str) -> bool:
+    return ("\n" in text or "{" in text) and ("clusters" in text or "apiVersion" in text)
+
+
+def _is_too_long(value: str) -> bool:
+    return any(len(part) > _LONGEST_NAME for part in re.split(r"[/:]", value))
+
+
+_LONGEST_NAME = 255  # bytes of a file name, on every system
+_FIELD = re.compile(r"\b(?:apiVersion|clusters|contexts):(?:\s|\\n)")
+_NO_PATHS: tuple[tuple[Callable[[str, str | None], object], str], ...] = (
+    (lambda value, _: is_masked(value), f"it {MASKED}"),
+    (lambda value, _: is_unreplaced(value), f"it {UNREPLACED}"),
+    (lambda value, _: _FIELD.search(value), "it is a kubeconfig whose line breaks were lost"),
+    (lambda _, once: _FIELD.search(once or ""), "it is base64 of a kubeconfig whose line breaks were lost"),
+    (lambda value, once: once and _is_too_long(value), "it is base64, but of no kubeconfig"),
+    (lambda value, _: "\n" in value or _is_too_long(value), "it is no kubeconfig, no base64 of one, and no path"),
+)
 
 
 def _section(sources: Sequence[KubeconfigText], kind: str) -> dict[str, Entry]:

@@ -7,19 +7,19 @@ Pure but for reading the files that the options and the environment name. Source
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from k8s_step.connection.kubeconfig import Entry, Kubeconfig, base64_text, merged, read_source, text_source
+from k8s_step.connection.certificates import read_ca
+from k8s_step.connection.kubeconfig import Entry, Kubeconfig, kubeconfig_text, merged, read_source, text_source
 from k8s_step.connection.oidc import github
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback, is_proxy
 from k8s_step.connection.settings import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
-from k8s_step.errors import InputError
+from k8s_step.connection.tokens import none_given
+from k8s_step.errors import InputError, MissingFileError
 
-_LONGEST_NAME = 255  # bytes of a file name, on every system
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 IN_CLUSTER_NAMES = {
     "kubernetes",
@@ -45,7 +45,8 @@ def resolve(
     places = _Places(options, environ, home or _home(environ), service_account)
     found = _to_server(places, options.server) if options.server else _first_found(places)
     found = replace(_overridden(found, options), user=_given_user(options, environ) or found.user)
-    return _checked(_with_proxy(_without_plain_secrets(found, options), environ))
+    found = _checked(_with_proxy(_without_plain_secrets(found, options), environ))
+    return replace(found, nobody="" if options.login else _nobody(found, environ))
 
 
 def _home(environ: Mapping[str, str]) -> Path:
@@ -122,9 +123,21 @@ def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
         return _from_option(places, options.kubeconfig)
     if places.named_files and (options.context or not options.has_identity):
         return _from_variable(places)
+    if places.named_files:
+        return _namespace_only(places)
     if options.context:
         return merged([read_source(places.home_file, places.shown(places.home_file))])
     return None
+
+
+def _namespace_only(places: _Places) -> Kubeconfig | None:
+    """``KUBECONFIG`` beside a server and a token: its context counts where it names a namespace, and no cluster."""
+    try:
+        described = _from_variable(places)
+    except InputError:
+        return None
+    context = described.contexts.get(described.current_context or "")
+    return described if context and not (context.text("cluster") or context.text("user")) else None
 
 
 def _first_found(places: _Places) -> Connection:
@@ -158,7 +171,7 @@ def _why_not_mounted(places: _Places) -> str:
 
 def _from_option(places: _Places, value: str) -> Kubeconfig:
     """``--kubeconfig`` or ``K8S_KUBECONFIG``: text, its base64, or paths."""
-    text = _kubeconfig_text(value)
+    text = kubeconfig_text(value, places.options.source("kubeconfig"))
     if text is not None:
         return merged([text_source(text, "the kubeconfig text")])
     return merged([read_source(path, places.shown(path)) for path in _paths(value, places.home)])
@@ -174,14 +187,17 @@ def _from_variable(places: _Places) -> Kubeconfig:
     there = [path for path in paths if _is_file(path)]
     if not there:
         names = ", ".join(places.shown(path) for path in paths)
-        raise InputError(f"KUBECONFIG names {names}, which is not there", hint="unset KUBECONFIG or mend the path")
+        message, hint = f"KUBECONFIG names {names}, which is not there", "unset KUBECONFIG or mend the path"
+        raise MissingFileError(message, path=str(paths[0]) if paths else "", hint=hint)
     return merged([read_source(path, places.shown(path)) for path in there])
 
 
 def _is_text(value: str) -> bool:
     """Whether these are no paths: several lines, a kubeconfig, or a word (a token?) that is too long for a name."""
-    is_too_long = any(len(part) > _LONGEST_NAME for part in re.split(r"[/:]", value))
-    return "\n" in value.strip() or is_too_long or _kubeconfig_text(value) is not None
+    try:
+        return "\n" in value.strip() or kubeconfig_text(value, "KUBECONFIG") is not None
+    except InputError:
+        return True
 
 
 def _is_file(path: Path) -> bool:
@@ -196,20 +212,13 @@ def _paths(value: str, home: Path) -> list[Path]:
     return [home / name[2:] if name.startswith("~/") else Path(name) for name in names]
 
 
-def _kubeconfig_text(value: str) -> str | None:
-    for text in (value, base64_text(value)):
-        if text and ("\n" in text or "{" in text) and ("clusters" in text or "apiVersion" in text):
-            return text
-    return None
-
-
 def _from_kubeconfig(config: Kubeconfig, options: ConnectionOptions) -> Connection:
     context_name = options.context or config.current_context
     if not context_name:
         raise InputError("no current-context is set", where=config.name, hint=_choices("context", config.contexts))
     context = _named(config, "context", config.contexts, context_name)
     place = f"{config.name}: context {context_name}"
-    cluster = _named(config, "cluster", config.clusters, context.text("cluster"), place)
+    cluster = _cluster(config, context, options, place)
     user = _user(config, context, cluster, options, place)
     return Connection(
         server=_server(cluster, options),
@@ -217,6 +226,7 @@ def _from_kubeconfig(config: Kubeconfig, options: ConnectionOptions) -> Connecti
         context=context_name,
         namespace=context.text("namespace"),
         ca=None if options.ca else cluster.data_or_file("certificate-authority"),
+        ca_origin=cluster.name_of("certificate-authority"),
         insecure=cluster.flag("insecure-skip-tls-verify"),
         tls_server_name=cluster.text("tls-server-name"),
         proxy_url=_proxy_url(cluster),
@@ -249,11 +259,22 @@ def _choices(kind: str, entries: Mapping[str, Entry]) -> str:
 
 
 def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: ConnectionOptions, place: str) -> Entry:
-    """The context's user; a missing entry is no error where a token is given instead."""
+    """The context's user. As with kubectl, one who names none, or a file that has none at all, is anonymous.
+
+    A missing entry is no error where a token is given instead. Among others a missing one is a slip of the pen.
+    """
     name = context.text("user")
-    if options.has_identity and name not in config.users:
+    if name not in config.users and (options.has_identity or not name or not config.users):
         return Entry({}, cluster.source, f"{place}: no user")
     return _named(config, "user", config.users, name, place)
+
+
+def _cluster(config: Kubeconfig, context: Entry, options: ConnectionOptions, place: str) -> Entry:
+    """The context's cluster; a context may name none, and a namespace alone, where the server is given."""
+    name = context.text("cluster")
+    if options.server and name not in config.clusters:
+        return Entry({}, context.source, f"{place}: no cluster")
+    return _named(config, "cluster", config.clusters, name, place)
 
 
 def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
@@ -272,6 +293,7 @@ def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
     token_file = user.path("tokenFile")
     return User(
         token=_stripped(user.text("token")),
+        token_origin=user.where,
         token_file=str(token_file) if token_file else None,
         username=user.text("username"),
         password=user.text("password"),
@@ -337,6 +359,7 @@ def _mounted(places: _Places, server: str) -> Connection:
         origin="the mounted service account",
         namespace=namespace.read_text().strip() or None if namespace.is_file() else None,
         ca=ca.read_bytes() if ca.is_file() else None,
+        ca_origin=str(ca),
         user=User(token_file=str(folder / "token")),
     )
 
@@ -355,7 +378,8 @@ def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User 
     if options.oidc_audience:
         return User(id_token=github(options.oidc_audience, environ))
     if options.token or options.token_file:
-        return User(token=_stripped(options.token), token_file=options.token_file)
+        origin = options.source("token")
+        return User(token=_stripped(options.token), token_origin=origin, token_file=options.token_file)
     return User() if options.login else None
 
 
@@ -363,7 +387,8 @@ def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
     """``found`` with its settings overridden by the options."""
     changes: dict[str, object] = {}
     if options.ca:
-        changes |= {"ca": _ca(options.ca), "insecure": False}
+        ca, origin = read_ca(options.ca, options.source("ca"))
+        changes |= {"ca": ca, "ca_origin": origin, "insecure": False}
     if options.insecure_skip_tls_verify:
         changes |= {"ca": None, "insecure": True}
     if options.namespace:
@@ -371,22 +396,6 @@ def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
     if options.impersonate_user or options.impersonate_groups:
         changes["impersonation"] = Impersonation(options.impersonate_user or "", options.impersonate_groups)
     return replace(found, **changes)  # type: ignore[arg-type]
-
-
-def _ca(value: str) -> bytes:
-    """``--ca``: PEM text, its base64, or the path of a file that holds it."""
-    begin = "-----BEGIN CERTIFICATE-----"
-    for text in (value, base64_text(value)):
-        if text and begin in text:
-            return text.encode()
-    shown = f" {value}" if "/" in value and len(value) < 256 and "\n" not in value else ""
-    try:
-        pem = Path(value).read_bytes()
-    except (OSError, ValueError):
-        raise InputError(f"--ca{shown} is no PEM text, no base64 of it and no file that can be read") from None
-    if begin.encode() not in pem:
-        raise InputError(f"--ca{shown} holds no PEM certificate")
-    return pem
 
 
 def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -> Connection:
@@ -398,7 +407,7 @@ def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -
     if url.scheme != "http":
         return connection
     if not options.has_identity:
-        return replace(connection, user=User())
+        return replace(connection, user=User(), is_bare=connection.user != User())
     if is_loopback(url.hostname or ""):
         return connection
     warning = f"the token goes to {connection.server} unencrypted: anyone on the way can read it; use https://"
@@ -436,6 +445,18 @@ def _server_url(text: str, where: str) -> str:
     if url.username or url.password or url.query or url.fragment:
         raise InputError("the server URL must hold no user, query or fragment", where=where, hint="use --token")
     return f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")
+
+
+def _nobody(found: Connection, environ: Mapping[str, str]) -> str:
+    """What to say where a server wants to know who asks, and no credential was given; empty where one was."""
+    if found.user != User():
+        return ""
+    if found.is_bare:
+        return "over http:// a kubeconfig's user is not sent, as with kubectl: use https://, or give a token"
+    return none_given(environ, _CREDENTIALS)
+
+
+_CREDENTIALS = ("INPUT_TOKEN", "K8S_TOKEN", "INPUT_TOKEN-FILE", "K8S_TOKEN_FILE", "INPUT_KUBECONFIG", "K8S_KUBECONFIG")
 
 
 def _checked(connection: Connection) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,8 @@ class ConnectionOptions:
 
     ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
     variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names the setting that
-    gave the server. ``login`` is the option that names a cloud's cluster, whose login is the credential.
+    gave the server; ``sources`` has the flag or variable of the others. ``login`` is the option that names a cloud's
+    cluster, whose login is the credential.
     """
 
     server: str | None = None
@@ -27,7 +29,12 @@ class ConnectionOptions:
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
     server_origin: str = "--server or K8S_API"
+    sources: Mapping[str, str] = field(default_factory=dict)
     login: str | None = None
+
+    def source(self, name: str) -> str:
+        """The flag or variable that gave a setting."""
+        return self.sources.get(name) or f"--{name.replace('_', '-')}"
 
     @property
     def has_identity(self) -> bool:
@@ -67,6 +74,7 @@ class User:
     """
 
     token: str | None = field(default=None, repr=False)
+    token_origin: str = field(default="the token", compare=False)
     token_file: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
@@ -99,7 +107,9 @@ class Connection:
     """Everything the client needs to reach one cluster.
 
     ``origin`` is the setting that named the cluster, for the log's first line. ``proxy_url`` is final: the kubeconfig's
-    ``proxy-url`` or the environment's proxy. ``warnings`` are for the log.
+    ``proxy-url`` or the environment's proxy. ``ca_origin`` names the file or setting of the CA. ``warnings`` are for
+    the log. ``nobody``: what to say where the server wants to know who asks, since no credential was given; empty where
+    one was. ``is_bare``: the kubeconfig's user is left out, since the server speaks plain HTTP.
     """
 
     server: str
@@ -107,6 +117,7 @@ class Connection:
     context: str | None = None
     namespace: str | None = None
     ca: bytes | None = field(default=None, repr=False)
+    ca_origin: str = ""
     insecure: bool = False
     tls_server_name: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
@@ -114,3 +125,5 @@ class Connection:
     user: User = field(default_factory=User, repr=False)
     impersonation: Impersonation = field(default_factory=Impersonation)
     warnings: tuple[str, ...] = ()
+    nobody: str = ""
+    is_bare: bool = False

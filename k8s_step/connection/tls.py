@@ -39,7 +39,8 @@ def _trust(context: ssl.SSLContext, connection: Connection) -> None:
     try:
         context.load_verify_locations(cadata=(connection.ca or b"").decode("ascii", "replace"))
     except (ssl.SSLError, ValueError):
-        raise InputError("the certificate authority holds no PEM certificate", where=connection.origin) from None
+        message = f"{connection.ca_origin or 'the certificate authority'} holds no PEM certificate that can be read"
+        raise InputError(message, where=connection.origin) from None
 
 
 def _trust_system(context: ssl.SSLContext) -> None:

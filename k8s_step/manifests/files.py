@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import TextIO
 
-from k8s_step.errors import InputError, InputErrors
+from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.documents import SourceText, decode
 from k8s_step.manifests.templates import Values
 
@@ -65,14 +65,14 @@ def _files(path: str, recursive: bool) -> list[str]:
     if glob.has_magic(path):
         return _matches(path, recursive)
     hint = None if Path(path).is_absolute() else f"the working directory is {Path.cwd()}"
-    raise InputError("there is no such file or folder", where=path, hint=hint)
+    raise MissingFileError("there is no such file or folder", path=path, where=path, hint=hint)
 
 
 def _matches(pattern: str, recursive: bool) -> list[str]:
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
     files = [file for match in matches for file in _files(match, recursive)]
     if not files:
-        raise InputError("no file matches the pattern", where=pattern)
+        raise MissingFileError("no file matches the pattern", path=pattern, where=pattern)
     return files
 
 

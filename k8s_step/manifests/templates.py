@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from k8s_step.errors import InputError, InputErrors
+from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.ambient import is_ambient
 from k8s_step.manifests.documents import SourceText, decode, parse
 from k8s_step.manifests.expressions import ExpressionError, closing
@@ -300,6 +300,8 @@ def _is_utf8(value: str) -> bool:
 def _read_file(file: str) -> dict[str, str]:
     try:
         text = decode(Path(file).read_bytes(), file)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"the vars file cannot be read: {error.strerror}", path=file, where=file) from None
     except OSError as error:
         raise InputError(f"the vars file cannot be read: {error.strerror}", where=file) from None
     source = SourceText(file, text)

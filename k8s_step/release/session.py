@@ -125,4 +125,5 @@ def _options(inputs: Inputs) -> ConnectionOptions:
         impersonate_user=inputs.impersonate_user,
         impersonate_groups=inputs.impersonate_groups,
         server_origin=inputs.sources.get("server", ""),
+        sources=inputs.sources,
     )

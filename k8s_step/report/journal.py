@@ -14,6 +14,7 @@ from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import UNKNOWN, ObjectResult, Result, timestamp, unfinished
+from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
@@ -29,8 +30,15 @@ class Journal:
     """
 
     def __init__(
-        self, command: str, outputs: Sequence[Output], redactor: Redactor | None = None, *, is_dry_run: bool = False
+        self,
+        command: str,
+        outputs: Sequence[Output],
+        redactor: Redactor | None = None,
+        *,
+        is_dry_run: bool = False,
+        surroundings: Surroundings | None = None,
     ) -> None:
+        self._surroundings = surroundings or Surroundings()
         self._redactor = redactor or Redactor()
         self._mask = self._redactor.mask_all
         self._command = command
@@ -189,7 +197,7 @@ class Journal:
 
         What befell others ``alike`` is counted in the same line, and kept for each of them.
         """
-        for each in single(error):
+        for each in map(self._surroundings.explained, single(error)):
             self._keep(each, reference)
             more = f", and so for {len(alike)} more" if alike else ""
             told = StepError(f"{each.message}{more}", where=each.where, hint=each.hint)

@@ -362,7 +362,7 @@ class TestDiscovery:
         assert discovery.find("flowschemas").namespaced is False
         assert discovery.find("componentstatuses").api_version == "v1"
         assert discovery.resource("flowcontrol.apiserver.k8s.io/v1", "FlowSchema").plural == "flowschemas"
-        with pytest.raises(InputError, match="it serves apps/v1"):
+        with pytest.raises(InputError, match="use apiVersion apps/v1"):
             discovery.resource("apps/v1beta1", "Deployment")
         with pytest.raises(InputError, match="flowschema"):
             discovery.find("flowshemas")
@@ -432,6 +432,95 @@ class TestTheCommand:
         assert outcome.code == 4
         assert "Unauthorized" in outcome.text
         assert "wrong-token-value" not in outcome.text
+
+    @pytest.mark.parametrize(
+        ("token", "words"),
+        [
+            ("'abc.def.ghi'", "the token is in quotes"),
+            ("***", "the token is made of asterisks"),
+            ("$KUBE_TOKEN", "the token is the name of a variable"),
+            ("/no/such/token-file", "the token looks like a path"),
+            (base64.b64encode(b"abcdef.0123456789abcdef").decode(), "the token looks like base64 of a token"),
+        ],
+    )
+    def test_what_is_no_token(
+        self, token: str, words: str, owned: Cluster, namespace: str, ca: str, step: Step
+    ) -> None:
+        outcome = self.apply(step, namespace, "--server", owned.server, "--ca", ca, env={"K8S_TOKEN": token})
+        assert outcome.code == 4
+        assert f"Unauthorized ({words}" in outcome.text
+        assert token == "***" or token not in outcome.text
+
+    def test_a_token_with_blanks(self, owned: Cluster, namespace: str, ca: str, step: Step) -> None:
+        outcome = self.apply(step, namespace, "--server", owned.server, "--ca", ca, env={"K8S_TOKEN": "Bearer abc.def"})
+        assert outcome.code == 2
+        (line,) = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+        assert line.startswith("error: K8S_TOKEN: the token holds blanks") and "the word Bearer" in line
+
+    @pytest.mark.parametrize(
+        ("env", "words"),
+        [
+            ({"K8S_TOKEN": ""}, "no token was given: K8S_TOKEN is empty; a secret is empty where its name is misspelt"),
+            ({}, "no token was given: neither --token nor K8S_TOKEN"),
+        ],
+    )
+    def test_no_token(
+        self, env: dict[str, str], words: str, owned: Cluster, namespace: str, ca: str, step: Step
+    ) -> None:
+        outcome = self.apply(step, namespace, "--server", owned.server, "--ca", ca, env=env)
+        assert outcome.code == 4
+        assert '"system:anonymous" cannot' in outcome.text and words in outcome.text
+
+    def test_a_context_without_a_user_is_anonymous(
+        self, owned: Cluster, proxy: Proxy, namespace: str, step: Step, tmp_path: Path
+    ) -> None:
+        """As kubectl is, for whom ``kubectl proxy`` speaks; straight to the server nobody may do anything."""
+        config = yaml.safe_load(owned.kubeconfig.read_text())
+        path = tmp_path / "config"
+        for users in ([], None):
+            config["users"] = users
+            config["contexts"][0]["context"]["user"] = ""
+            path.write_text(yaml.safe_dump(config))
+            outcome = self.apply(step, namespace, env={"KUBECONFIG": str(path)})
+            assert outcome.code == 4
+            assert "no token was given" in outcome.text
+        config["clusters"][0]["cluster"] = {"server": proxy.url}
+        path.write_text(yaml.safe_dump(config))
+        outcome = self.apply(step, namespace, env={"KUBECONFIG": str(path)})
+        assert outcome.code == 0, outcome.text
+
+    def test_a_kubeconfig_that_a_container_action_does_not_see(self, namespace: str, step: Step) -> None:
+        action = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace", "INPUT_WAIT": "true"}
+        for env in (
+            {"KUBECONFIG": "/home/runner/work/_temp/config"},
+            {"INPUT_KUBECONFIG": "/home/runner/.kube/config"},
+        ):
+            outcome = self.apply(step, namespace, env={**action, **env})
+            assert outcome.code == 2
+            assert "a container action sees the workspace alone, as /github/workspace" in outcome.text
+
+    def test_a_ca_whose_line_breaks_were_lost(self, owned: Cluster, namespace: str, ca: str, step: Step) -> None:
+        pem = Path(ca).read_text()
+        token = owned.token(namespace, rules=[{**READ, "verbs": ["get", "create", "patch"]}])
+        for spoilt in (pem.replace("\n", " "), pem.replace("\n", "\\n")):
+            env = {"K8S_API": owned.server, "K8S_TOKEN": token, "K8S_CA": spoilt}
+            assert self.apply(step, namespace, env=env).code == 0
+
+    def test_a_ca_that_cannot_be_read_is_named(
+        self, owned: Cluster, namespace: str, step: Step, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "ca.crt"
+        path.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+        env = {"K8S_API": owned.server, "K8S_TOKEN": "abc", "K8S_CA": str(path)}
+        outcome = self.apply(step, namespace, env=env)
+        assert outcome.code == 2
+        assert f"K8S_CA {path} holds no PEM certificate that can be read" in outcome.text
+        config = yaml.safe_load(owned.kubeconfig.read_text())
+        config["clusters"][0]["cluster"] = {"server": owned.server, "certificate-authority": str(path)}
+        (tmp_path / "config").write_text(yaml.safe_dump(config))
+        outcome = self.apply(step, namespace, env={"KUBECONFIG": str(tmp_path / "config")})
+        assert outcome.code == 2
+        assert f"certificate-authority {path} holds no PEM certificate that can be read" in outcome.text
 
     def test_nobody_there(self, owned: Cluster, namespace: str, step: Step) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

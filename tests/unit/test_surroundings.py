@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from k8s_step.errors import MissingFileError, StepError
 from k8s_step.surroundings import Surroundings, System
 
 
@@ -37,3 +38,28 @@ def test_where_the_repository_shows_a_file() -> None:
 )
 def test_colours(environ: dict[str, str], has_colours: bool) -> None:
     assert Surroundings.of(environ).has_colours is has_colours
+
+
+_ACTION = {"GITHUB_ACTIONS": "true", "INPUT_FILENAME": "k8s/", "GITHUB_WORKSPACE": "/github/workspace"}
+
+
+@pytest.mark.parametrize("path", ["/home/runner/work/_temp/kubeconfig", "/github/home/.kube/config", "~/.kube/config"])
+def test_what_a_container_action_does_not_see(path: str) -> None:
+    error = MissingFileError("it is not there", path=path, hint="mend the path")
+    told = Surroundings.of(_ACTION).explained(error)
+    assert "a container action sees the workspace alone, as /github/workspace" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("environ", "path"),
+    [
+        (_ACTION, "/github/workspace/kubeconfig"),
+        (_ACTION, "kubeconfig"),
+        ({**_ACTION, "GITHUB_WORKSPACE": "/home/runner/work/shop/shop"}, "/home/runner/.kube/config"),
+        ({"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/shop"}, "/root/.kube/config"),
+    ],
+)
+def test_elsewhere_a_missing_file_is_missing(environ: dict[str, str], path: str) -> None:
+    error = MissingFileError("it is not there", path=path, hint="mend the path")
+    assert Surroundings.of(environ).explained(error).hint == "mend the path"
+    assert Surroundings.of(_ACTION).explained(StepError("other")).hint is None

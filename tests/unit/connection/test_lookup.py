@@ -7,7 +7,7 @@ import json
 import pwd
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -176,6 +176,69 @@ class TestServerOption:
         machine.refused(server=server)
 
 
+class TestAnonymous:
+    """As kubectl is where a context names no user, or the file has none."""
+
+    @pytest.mark.parametrize("changes", [{"user": ""}, {"user": None}])
+    def test_a_context_without_a_user(self, machine: Machine, changes: dict[str, Any]) -> None:
+        machine.write(".kube/config", config(context=changes))
+        found = machine.resolve()
+        assert (found.server, found.user) == ("https://one:6443", User())
+        assert "no token was given" in found.nobody
+
+    @pytest.mark.parametrize("users", [None, []])
+    def test_a_file_without_users(self, machine: Machine, users: object) -> None:
+        machine.write(".kube/config", {**config(), "users": users})
+        assert machine.resolve().user == User()
+
+    def test_a_user_missing_among_others_is_a_slip(self, machine: Machine) -> None:
+        machine.write(".kube/config", config(context={"user": "other"}))
+        assert "there is no user 'other'" in machine.refused()
+
+    def test_who_is_known_is_not_nobody(self, machine: Machine) -> None:
+        machine.write(".kube/config", config())
+        assert machine.resolve().nobody == ""
+        assert machine.resolve(server="https://x", token=SECRET).nobody == ""
+        assert machine.resolve(server="https://x", login="--eks-cluster").nobody == ""
+
+    def test_which_variables_were_empty(self, machine: Machine) -> None:
+        machine.environ |= {"K8S_TOKEN": "", "INPUT_TOKEN": " "}
+        assert "INPUT_TOKEN and K8S_TOKEN are empty" in machine.resolve(server="https://x").nobody
+
+    def test_a_user_who_is_not_sent_over_http(self, machine: Machine) -> None:
+        machine.write(".kube/config", config(server="http://10.0.0.1:8001"))
+        assert machine.resolve().nobody.startswith("over http://")
+
+
+class TestNamespaceOnly:
+    """A context that names a namespace alone, beside a server and a token, as with kubectl."""
+
+    CONFIG: ClassVar[dict[str, Any]] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "contexts": [{"name": "shop", "context": {"namespace": "shop"}}],
+        "current-context": "shop",
+    }
+
+    @pytest.mark.parametrize("how", ["option", "variable", "context"])
+    def test_with_server_and_token(self, machine: Machine, how: str) -> None:
+        path = str(machine.write("config", self.CONFIG))
+        options = {"kubeconfig": path} if how == "option" else {}
+        if how != "option":
+            machine.environ["KUBECONFIG"] = path
+        if how == "context":
+            options["context"] = "shop"
+        found = machine.resolve(server="https://flag", token=SECRET, **options)
+        assert (found.server, found.namespace, found.user.token) == ("https://flag", "shop", SECRET)
+
+    def test_without_a_server_is_refused(self, machine: Machine) -> None:
+        assert "names no cluster" in machine.refused(kubeconfig=str(machine.write("config", self.CONFIG)))
+
+    def test_a_whole_context_in_the_variable_stays_out(self, machine: Machine) -> None:
+        machine.environ["KUBECONFIG"] = str(machine.write("config", config(context={"namespace": "other"})))
+        assert machine.resolve(server="https://flag", token=SECRET).namespace is None
+
+
 class TestPlainHttp:
     def test_a_kubeconfigs_user_is_not_sent(self, machine: Machine) -> None:
         path = machine.write("config", config(server="http://127.0.0.1:8001"))
@@ -312,6 +375,27 @@ class TestFiles:
             for value in (text, encoded(text), "\n".join(encoded(text)[i : i + 60] for i in range(0, 900, 60))):
                 found = machine.resolve(kubeconfig=value)
                 assert (found.server, found.origin) == ("https://one:6443", "the kubeconfig text (context one)")
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            (encoded(encoded(yaml.safe_dump(config()))), "it is base64 of base64 of a kubeconfig"),
+            (yaml.safe_dump(config()).replace("\n", " "), "it is a kubeconfig whose line breaks were lost"),
+            (yaml.safe_dump(config()).replace("\n", "\\n"), "it is a kubeconfig whose line breaks were lost"),
+            (encoded(yaml.safe_dump(config()).replace("\n", " ")), "it is base64 of a kubeconfig whose line breaks"),
+            (encoded("x" * 500), "it is base64, but of no kubeconfig"),
+            (encoded(yaml.safe_dump(config()))[:-3], "it is no kubeconfig, no base64 of one, and no path"),
+            ("x" * 5000, "it is no kubeconfig, no base64 of one, and no path"),
+            ("one\ntwo", "it is no kubeconfig, no base64 of one, and no path"),
+            ("***", "it is made of asterisks"),
+            ("$KUBE_CONFIG", "it is the name of a variable"),
+            ("${{ secrets.KUBE_CONFIG }}", "it is the name of a variable"),
+        ],
+    )
+    def test_what_is_no_kubeconfig_is_named(self, machine: Machine, value: str, words: str) -> None:
+        said = machine.refused(kubeconfig=value, sources={"kubeconfig": "K8S_KUBECONFIG"})
+        assert said.startswith(f"K8S_KUBECONFIG: {words}")
+        assert value not in said
 
     def test_a_tilde_is_home(self, machine: Machine) -> None:
         machine.write("own", config())
