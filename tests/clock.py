@@ -1,7 +1,8 @@
 """Runs the step with a clock that the test turns on, so that a deadline passes when the test says so.
 
 ``python clock.py FILE ARGUMENT…``: ``time.monotonic`` is ahead of the machine's own by one second for each byte in
-FILE, and whoever waits on a queue notices; ``time.time`` by one for each byte in FILE.date.
+FILE, and whoever waits on a queue notices. Where there is a FILE.date, ``time.time`` stands but for one second for each
+byte in it.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ _SLICE = 0.05  # seconds between two looks at the clock while a queue is empty
 class Clock:
     """The test's end of it: ``turn(60)`` makes a minute pass for the step that runs with ``file``.
 
-    ``stands``: no time passes but what the test turns on.
+    ``stands``: no time passes but what the test turns on. ``date_stands``: the same of the date.
     """
 
-    def __init__(self, folder: Path, *, stands: bool = False) -> None:
+    def __init__(self, folder: Path, *, stands: bool = False, date_stands: bool = False) -> None:
         self.file = folder / (_STANDING if stands else "clock")
         self.file.touch()
-        _date_of(self.file).touch()
+        if date_stands:
+            _date_of(self.file).touch()
 
     def turn_date(self, seconds: int) -> None:
-        """Later by the clock on the wall, by which tokens end, while no time passes."""
+        """A later date, by which tokens end, while no time passes."""
+        assert _date_of(self.file).exists(), "the date does not stand"
         with _date_of(self.file).open("ab") as file:
             file.write(b"." * seconds)
 
@@ -62,7 +65,9 @@ def main() -> None:
     begun = _machine()
     runs = (lambda: begun) if file.name == _STANDING else _machine
     time.monotonic = lambda: runs() + file.stat().st_size
-    time.time = lambda: _machines_date() + _date_of(file).stat().st_size
+    date, today = _date_of(file), _machines_date()
+    if date.exists():
+        time.time = lambda: today + date.stat().st_size
     queue.SimpleQueue = _Queue  # type: ignore[misc]
     sys.argv = ["k8s-step", *sys.argv[2:]]
     sys.path.pop(0)  # this folder: it is no place to import from

@@ -195,8 +195,8 @@ class Running:
         self._clock.turn(seconds)
 
     def tokens_age(self, seconds: int) -> None:
-        """Turn on the date of such a step: what lasts until a date is nearer to its end, and no deadline is."""
-        assert self._clock is not None, "started without own_clock=True"
+        """Turn on the date of a step that was started with one of its own: no deadline is any nearer."""
+        assert self._clock is not None, "started without date_stands=True"
         self._clock.turn_date(seconds)
 
     def wait(self, timeout: float = 120) -> Outcome:
@@ -264,17 +264,19 @@ class Step:
         report: bool = False,
         own_clock: bool = False,
         clock_stands: bool = False,
+        date_stands: bool = False,
     ) -> Running:
         """The same in the background; whatever still runs when the test ends is killed.
 
         ``own_clock``: time passes for it when the test says so (``Running.time_passes``), besides the machine's own;
-        with ``clock_stands`` only then.
+        with ``clock_stands`` only then. ``date_stands``: the date changes when the test says so (``tokens_age``).
         """
         folder = self._folder / f"step-{len(self._runs) + 1}"
         folder.mkdir()
         (folder / "stdin").write_text(input or "")
         path = folder / "report.json" if report else None
-        own = clock.Clock(folder, stands=clock_stands) if own_clock or clock_stands else None
+        is_own = own_clock or clock_stands or date_stands
+        own = clock.Clock(folder, stands=clock_stands, date_stands=date_stands) if is_own else None
         program = (clock.__file__, str(own.file)) if own else self._program
         line = [sys.executable, *program, *args, *(("--report", str(path)) if path else ())]
         environ = self._environment(env or {})

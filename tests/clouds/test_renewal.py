@@ -26,11 +26,11 @@ def used(proxy: Proxy, *, watches: bool = False) -> list[str]:
 def following(
     step: Step, kubectl: Kubectl, namespace: str, folder: Path, login: Login, world: World, proxy: Proxy
 ) -> Running:
-    """A run that waits for the address of a Service, with a clock of its own."""
+    """A run that waits for the address of a Service, with a date of its own."""
     path = write(folder / "release.yaml", service("web", "LoadBalancer", no_address="true"))
     allow(step, kubectl, namespace, path, login, "services/web")
     environ = world.in_github(login, K8S_SERVER=proxy.url, K8S_NAMESPACE=namespace)
-    run = step.start("apply", "-f", path, env=environ, report=True, own_clock=True)
+    run = step.start("apply", "-f", path, env=environ, report=True, date_stands=True)
     poll(lambda: used(proxy, watches=True) or run.process.poll() is not None, "the first watch")
     return run
 
