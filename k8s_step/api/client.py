@@ -7,6 +7,8 @@ with ``retry=False`` is not repeated once the server may have acted on it.
 from __future__ import annotations
 
 import contextlib
+import copy
+import math
 import random
 import re
 import threading
@@ -77,7 +79,11 @@ class Client:
     ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
     reached and when it is back. ``headers`` go with every request. ``credentials`` are used instead of those of the
     connection's user.
+
+    ``deadline`` (``time.monotonic``) ends all requests; it is set by :meth:`until`.
     """
+
+    deadline: float | None = None
 
     def __init__(
         self,
@@ -106,8 +112,22 @@ class Client:
         self._outages = Outages(connection.server, notice, clock)
         self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
 
-    def send(self, request: Request, *, deadline: float | None = None, tries: Tries | None = None) -> Answer:
-        """Send ``request`` and read the whole answer, trying again until ``deadline`` (``time.monotonic``).
+    def until(self, deadline: float | None) -> Client:
+        """The same client, whose requests end at ``deadline`` (``time.monotonic``); ``None`` for no deadline.
+
+        It shares the connections, the limiter and the credentials: closing one closes the other.
+        """
+        view = copy.copy(self)
+        view.deadline = deadline
+        return view
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the deadline, 0.0 once it is over; infinite without one."""
+        return math.inf if self.deadline is None else max(self.deadline - self._clock(), 0.0)
+
+    def send(self, request: Request, *, tries: Tries | None = None) -> Answer:
+        """Send ``request`` and read the whole answer, trying again until the deadline.
 
         ``tries`` are those of :meth:`trying`, where the caller goes on after what may not be repeated blindly.
         Raises the :class:`ApiError` family when the server refuses, :class:`ThrottledError` when it is ill,
@@ -116,17 +136,15 @@ class Client:
         """
         if tries is not None:
             return self._persist(request, tries, self._exchange)
-        with self.trying(deadline, repeatable=request.retry) as own:
+        with self.trying(repeatable=request.retry) as own:
             return self._persist(request, own, self._exchange)
 
-    def stream(
-        self, request: Request, *, idle_timeout: float | None = None, deadline: float | None = None
-    ) -> LineStream:
+    def stream(self, request: Request, *, idle_timeout: float | None = None) -> LineStream:
         """Open a long answer, such as a watch or a log; errors as with :meth:`send`.
 
-        ``idle_timeout`` is the longest silence in seconds; ``deadline`` counts for the opening only.
+        ``idle_timeout`` is the longest silence in seconds; the deadline counts for the opening only.
         """
-        with self.trying(deadline, repeatable=request.retry) as tries:
+        with self.trying(repeatable=request.retry) as tries:
             reply = self._persist(request, tries, self._open_stream)
         return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
 
@@ -138,9 +156,9 @@ class Client:
         self._transports.close()
 
     @contextlib.contextmanager
-    def trying(self, deadline: float | None, *, repeatable: bool = False) -> Iterator[Tries]:
+    def trying(self, *, repeatable: bool = False) -> Iterator[Tries]:
         """The tries of one request, as a context; notices about trouble are given once, not once a try."""
-        tries = Tries(repeatable, deadline, self._clock, self._dice)
+        tries = Tries(repeatable, self.deadline, self._clock, self._dice)
         is_well = False
         try:
             yield tries

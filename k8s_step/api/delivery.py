@@ -13,14 +13,14 @@ from k8s_step.errors import ApiError, StepError, ThrottledError, TimedOutError, 
 Look = Callable[[], Answer | None]
 
 
-def deliver(client: Client, request: Request, look: Look, deadline: float | None) -> Answer:
+def deliver(client: Client, request: Request, look: Look) -> Answer:
     """Send ``request``, whose ``retry`` is False, until it is done once or refused.
 
     ``look`` reads the server's state after a lost answer or a 5xx: what was done, as an answer; ``None`` where nothing
     was done, so that it may be sent again; or it raises where nobody can tell. Raises as :meth:`Client.send` does, or
     what was lost where time is up before more is known.
     """
-    with client.trying(deadline) as tries:
+    with client.trying() as tries:
         return _delivered(client, request, look, tries)
 
 

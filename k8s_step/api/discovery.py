@@ -25,14 +25,10 @@ _VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
 
 
 class Discovery:
-    """What one server serves, asked at most once for each group version; thread-safe.
+    """What one server serves, asked at most once for each group version; thread-safe."""
 
-    ``deadline`` (``time.monotonic``) ends requests that are given none of their own.
-    """
-
-    def __init__(self, client: Client, deadline: float | None = None) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._deadline = deadline
         self._known: dict[tuple[str, str], Resource] = {}  # by apiVersion and kind
         self._own: list[Resource] = []
         self._words: dict[_Wanted, Resource] = {}
@@ -45,7 +41,7 @@ class Discovery:
         self._known[resource.api_version, resource.kind] = resource
         self._own.append(resource)
 
-    def resource(self, api_version: str, kind: str, *, deadline: float | None = None) -> Resource:
+    def resource(self, api_version: str, kind: str) -> Resource:
         """The resource of a manifest's apiVersion and kind.
 
         Raises :class:`InputError` with what the server serves instead where it does not serve this kind.
@@ -57,7 +53,7 @@ class Discovery:
             lock = self._locks[api_version]
         with lock:
             known = self._known.get((api_version, kind))
-            return known or self._asked(api_version, kind, deadline)
+            return known or self._asked(api_version, kind)
 
     def find(self, word: str) -> Resource:
         """The resource that ``word`` names, as kubectl reads it.
@@ -76,15 +72,14 @@ class Discovery:
             self._words[wanted] = found
         return found
 
-    def _asked(self, api_version: str, kind: str, deadline: float | None) -> Resource:
+    def _asked(self, api_version: str, kind: str) -> Resource:
         what = f"{api_version} {kind}"
-        deadline = self._deadline if deadline is None else deadline
         request = Request("GET", _path(api_version), where=what)
         try:
-            answer = self._client.send(request, deadline=deadline).body
+            answer = self._client.send(request).body
         except NotFoundError:
             raise InputError(
-                f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, kind, deadline)
+                f"the server does not serve {api_version}", where=what, hint=self._versions(api_version, kind)
             ) from None
         self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
@@ -92,7 +87,7 @@ class Discovery:
             raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=hint)
         return self._known[api_version, kind]
 
-    def _versions(self, api_version: str, kind: str, deadline: float | None) -> str:
+    def _versions(self, api_version: str, kind: str) -> str:
         """What the server has of the same group, for the error's next move."""
         if moved := retired.advice(api_version, kind):
             return moved
@@ -102,7 +97,7 @@ class Discovery:
         if not group:
             return "is the apiVersion right?"
         try:
-            answer = self._client.send(Request("GET", f"/apis/{group}"), deadline=deadline).body
+            answer = self._client.send(Request("GET", f"/apis/{group}")).body
         except ApiError:
             return missing
         served = [str(version.get("groupVersion")) for version in answer.get("versions") or []]
@@ -118,14 +113,14 @@ class Discovery:
             return [resource for root in ("/api", "/apis") for resource in self._below(root)]
 
     def _below(self, root: str) -> Iterator[Resource]:
-        answer = self._client.send(Request("GET", root, accept=_AGGREGATED), deadline=self._deadline).body
+        answer = self._client.send(Request("GET", root, accept=_AGGREGATED)).body
         if answer.get("kind") == "APIGroupDiscoveryList":
             yield from self._aggregated(answer)
             return
         for api_version in _legacy_versions(answer):
             try:
                 request = Request("GET", _path(api_version))
-                yield from _listed(self._client.send(request, deadline=self._deadline).body)
+                yield from _listed(self._client.send(request).body)
             except ApiError:  # an aggregated API whose server is down must not hide the others
                 self._stale.append(api_version)
 
@@ -144,7 +139,7 @@ class Discovery:
             group, _, version = api_version.rpartition("/")
             if group == wanted.group and wanted.version in (None, version):
                 request = Request("GET", _path(api_version), where=word)
-                self._client.send(request, deadline=self._deadline)
+                self._client.send(request)
 
     def _no_such(self, word: str, wanted: _Wanted, everything: list[Resource]) -> InputError:
         names = {name for resource in everything for name in _names(resource)}

@@ -56,7 +56,7 @@ class WholeList(NamedTuple):
 
 @dataclass(frozen=True)
 class Pager:
-    """Lists ``limit`` objects at a time, until ``deadline`` (``time.monotonic``).
+    """Lists ``limit`` objects at a time, until the client's deadline.
 
     A list that takes longer than the server keeps old versions (410) goes on with the rest as it is now, where the
     server offers that, or starts over; ``notice`` is told which. ``of_one_moment``: the list always starts over, and
@@ -64,7 +64,6 @@ class Pager:
     """
 
     client: Client
-    deadline: float | None = None
     limit: int = PAGE
     notice: Callable[[str], None] = ignore
     of_one_moment: bool = False
@@ -77,7 +76,7 @@ class Pager:
         token, limit, restarts, starts_over = "", self.limit, 0, False
         while True:
             try:
-                body = self.client.send(_of_page(request, token, limit), deadline=self.deadline).body
+                body = self.client.send(_of_page(request, token, limit)).body
             except GoneError as error:
                 if not token or restarts == _RESTARTS:
                     raise

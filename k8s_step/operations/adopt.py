@@ -31,20 +31,20 @@ _SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimes
 Apply = Callable[[ApplyOptions], Answer]
 
 
-def look(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Seen:
+def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
     """Read the object, compare it with the manifest, and find out whose fields of it are to be taken over.
 
     One GET, which is all that an object costs that need not be written.
     """
     try:
-        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+        answer = client.send(Request("GET", planned.path, where=planned.where))
     except NotFoundError:
         return Seen(planned, None, is_absent=True)
     except ForbiddenError:  # a token may be allowed to write but not to read
         return Seen(planned, None)
     live: Object = answer.body
     if options.from_kubectl and LAST_APPLIED in annotations_of(live) and not entries(live):
-        live = _with_entries(client, planned, live, options, deadline)
+        live = _with_entries(client, planned, live, options)
     manager, version = options.field_manager, planned.reference.api_version
     found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
     planned = _with_note(planned, live, found, manager)
@@ -52,19 +52,19 @@ def look(client: Client, planned: Planned, options: ApplyOptions, deadline: floa
     return Seen(planned, live, is_current, warnings=answer.warnings, takeover=found)
 
 
-def apply_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float, apply: Apply) -> Answer:
+def apply_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:
     """Move the fields to our Apply entry, then ``apply``; where that is refused, the fields go back."""
-    seen, moved = _move(client, seen, options, deadline)
+    seen, moved = _move(client, seen, options)
     try:
         return apply(options)
     except StepError as error:
         is_refused = isinstance(error, ApiError) and not isinstance(error, ThrottledError)
-        if moved and not (is_refused and _hand_back(client, seen, moved, options, deadline)):
+        if moved and not (is_refused and _hand_back(client, seen, moved, options)):
             error.may_be_done = True  # a rollback looks what is left
         raise
 
 
-def try_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float, apply: Apply) -> Answer:
+def try_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:
     """What :func:`apply_over` would do, by dry runs: nothing moves.
 
     A dry run can't build on another. So the server tells the conflicts with all others first; and where the manifest
@@ -74,9 +74,9 @@ def try_over(client: Client, seen: Seen, options: ApplyOptions, deadline: float,
         if seen.takeover is None or seen.live is None:
             return apply(options)
         try:
-            return _tried(client, seen, seen.takeover, seen.live, options, deadline, apply)
+            return _tried(client, seen, seen.takeover, seen.live, options, apply)
         except _OutrunError:
-            seen = look(client, seen.planned, options, deadline)
+            seen = look(client, seen.planned, options)
     raise _restless(seen.planned)
 
 
@@ -84,19 +84,19 @@ class _OutrunError(Exception):
     """The object has another version than the one that was read."""
 
 
-def _move(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> tuple[Seen, Object | None]:
+def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Object | None]:
     """The object before the fields moved, and after; ``None`` where nothing is left to move."""
     for _ in range(_TRIES):
         if seen.takeover is None or seen.live is None:
             return seen, None
         try:
-            return seen, _patched(client, seen, seen.takeover.patch(seen.live), options, deadline).body
+            return seen, _patched(client, seen, seen.takeover.patch(seen.live), options).body
         except ConflictError:
-            seen = look(client, seen.planned, options, deadline)
+            seen = look(client, seen.planned, options)
     raise _restless(seen.planned)
 
 
-def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions, deadline: float) -> bool:
+def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions) -> bool:
     """Whether ``managedFields`` are as they were; not where somebody else has written the object meanwhile."""
     version = (moved.get("metadata") or {}).get("resourceVersion")
     before = entries(seen.live or {})
@@ -105,7 +105,7 @@ def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions,
         {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
     ]
     try:
-        _patched(client, seen, patch, options, deadline)
+        _patched(client, seen, patch, options)
     except StepError:
         return False
     return True
@@ -114,9 +114,7 @@ def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions,
 # -- without changing anything
 
 
-def _tried(
-    client: Client, seen: Seen, found: Takeover, live: Object, options: ApplyOptions, deadline: float, apply: Apply
-) -> Answer:
+def _tried(client: Client, seen: Seen, found: Takeover, live: Object, options: ApplyOptions, apply: Apply) -> Answer:
     manifest = seen.planned.object
     try:
         answer = _merged(found, options, apply)
@@ -129,7 +127,7 @@ def _tried(
     patch = jsonpatch.between(_written(live), _written(wanted))
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
     try:
-        return _patched(client, seen, [*patch, version], options, deadline)
+        return _patched(client, seen, [*patch, version], options)
     except ConflictError:
         raise _OutrunError from None
 
@@ -160,14 +158,14 @@ def _written(obj: Object) -> Object:
 # -- requests
 
 
-def _patched(client: Client, seen: Seen, patch: Any, options: ApplyOptions, deadline: float) -> Answer:
+def _patched(client: Client, seen: Seen, patch: Any, options: ApplyOptions) -> Answer:
     query = replace(options, force=False).query
     planned = seen.planned
     request = Request("PATCH", planned.path, query, encode(patch), PatchType.JSON.value, where=planned.where)
-    return client.send(request, deadline=deadline)
+    return client.send(request)
 
 
-def _with_entries(client: Client, planned: Planned, live: Object, options: ApplyOptions, deadline: float) -> Object:
+def _with_entries(client: Client, planned: Planned, live: Object, options: ApplyOptions) -> Object:
     """An object of a server that kept no ``managedFields`` yet, with those that its first apply would give it.
 
     Applying nothing, as a dry run, tells them. Source: skipnonapplied.go of k8s.io/apimachinery's managedfields.
@@ -177,7 +175,7 @@ def _with_entries(client: Client, planned: Planned, live: Object, options: Apply
     body, query = encode({**identity, "metadata": metadata}), replace(options, dry_run=True, force=False).query
     request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
     try:
-        found = client.send(request, deadline=deadline).body
+        found = client.send(request).body
     except ApiError:
         return live
     return {**live, "metadata": {**live["metadata"], "managedFields": entries(found)}}

@@ -15,7 +15,7 @@ from k8s_step.operations.explanations import adoptable, explain, explain_invalid
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 
 
-def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Written:
+def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     """Apply the manifest unless that would surely change nothing, and compare.
 
     Raises :class:`ApiError` with file, line, kind and name, and the way out.
@@ -24,9 +24,9 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
     try:
-        answer = _answered(client, seen, options, deadline)
+        answer = _answered(client, seen, options)
     except InvalidError as error:
-        raise explain_invalid(error, planned, _unknown_fields(client, planned, error, deadline)) from None
+        raise explain_invalid(error, planned, _unknown_fields(client, planned, error)) from None
     except ApiError as error:
         explained = explain(error, planned)
         if options.adopt is not None:
@@ -35,24 +35,24 @@ def write(client: Client, seen: Seen, options: ApplyOptions, deadline: float) ->
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
 
 
-def _answered(client: Client, seen: Seen, options: ApplyOptions, deadline: float) -> Answer:
+def _answered(client: Client, seen: Seen, options: ApplyOptions) -> Answer:
     def apply(options: ApplyOptions) -> Answer:
-        return _applied(client, seen.planned, options, deadline)
+        return _applied(client, seen.planned, options)
 
     if seen.takeover is None:
         return apply(options)
     work = try_over if options.dry_run else apply_over
-    return work(client, seen, options, deadline, apply)
+    return work(client, seen, options, apply)
 
 
-def _applied(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Answer:
+def _applied(client: Client, planned: Planned, options: ApplyOptions) -> Answer:
     """A field that this very manager wrote by a patch, a restart or a scaling is no conflict: it is taken over."""
     try:
-        return client.send(_request(planned, options), deadline=deadline)
+        return client.send(_request(planned, options))
     except ConflictError as error:
         if not _is_with(options.field_manager, error):
             raise
-        return client.send(_request(planned, replace(options, force=True)), deadline=deadline)
+        return client.send(_request(planned, replace(options, force=True)))
 
 
 def _request(planned: Planned, options: ApplyOptions) -> Request:
@@ -67,14 +67,14 @@ def _is_with(field_manager: str, error: ConflictError) -> bool:
     return bool(conflicts) and all(str(cause.get("message", "")).startswith(own) for cause in conflicts)
 
 
-def _unknown_fields(client: Client, planned: Planned, error: InvalidError, deadline: float) -> list[FieldError]:
+def _unknown_fields(client: Client, planned: Planned, error: InvalidError) -> list[FieldError]:
     """All fields the server doesn't know: of an apply it tells some, of a creation (tried out, not done) all."""
     if not any("not declared in schema" in one.message for one in field_errors(error)):
         return []
     query = (("dryRun", "All"), ("fieldValidation", "Strict"))
     path = planned.address.collection
     try:
-        client.send(Request("POST", path, query, encode(planned.object), "application/json"), deadline=deadline)
+        client.send(Request("POST", path, query, encode(planned.object), "application/json"))
     except InvalidError as more:
         return [one for one in field_errors(more) if one.message.startswith("unknown field")]
     except StepError:

@@ -36,7 +36,7 @@ def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] =
             metadata["name"] = prefix + "".join(choose(_LETTERS) for _ in range(5))
 
 
-def create(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> Written:
+def create(client: Client, planned: Planned, options: ApplyOptions) -> Written:
     """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the way out."""
     body, kind = encode(planned.object), planned.content_type
     request = Request(
@@ -45,13 +45,10 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     started = time.monotonic()
 
     def look() -> Answer | None:
-        return find_created(client, planned, options.field_manager, started, deadline)
+        return find_created(client, planned, options.field_manager, started)
 
     try:
-        if options.dry_run:
-            answer = client.send(request, deadline=deadline)
-        else:
-            answer = deliver(client, request, look, deadline)
+        answer = client.send(request) if options.dry_run else deliver(client, request, look)
     except ConflictError as error:
         raise _taken(error, planned) from None
     except ApiError as error:
@@ -59,14 +56,14 @@ def create(client: Client, planned: Planned, options: ApplyOptions, deadline: fl
     return Written(planned, "created", answer.body, answer.warnings)
 
 
-def find_created(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Answer | None:
+def find_created(client: Client, planned: Planned, manager: str, started: float) -> Answer | None:
     """The object, where it was this run that created it; ``None`` where it isn't there.
 
     ``started`` is when its creation was begun, by ``time.monotonic``. Raises :class:`ConflictError` where it is
     somebody else's, :class:`AnswerLostError` where this token may not look.
     """
     try:
-        answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+        answer = client.send(Request("GET", planned.path, where=planned.where))
     except NotFoundError:
         return None
     except ForbiddenError:

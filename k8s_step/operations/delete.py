@@ -51,24 +51,24 @@ class Deleted:
     is_gone: bool
 
 
-def delete(client: Client, named: Address, options: DeleteOptions, deadline: float) -> Deleted:
+def delete(client: Client, named: Address, options: DeleteOptions) -> Deleted:
     """Read the object and delete it, unless it has become another one since: so it may be repeated safely.
 
     Raises :class:`NotFoundError` where it isn't there from the first.
     """
     try:
-        live = client.send(Request("GET", named.path, where=named.where), deadline=deadline).body
+        live = client.send(Request("GET", named.path, where=named.where)).body
     except NotFoundError as error:
         raise _missing(error, named) from None
     except ForbiddenError:  # a token may be allowed to delete but not to read
-        return _delete_unread(client, named, options, deadline)
-    return delete_read(client, Target(named.reference, named.resource, live), options, deadline)
+        return _delete_unread(client, named, options)
+    return delete_read(client, Target(named.reference, named.resource, live), options)
 
 
-def delete_read(client: Client, target: Target, options: DeleteOptions, deadline: float) -> Deleted:
+def delete_read(client: Client, target: Target, options: DeleteOptions) -> Deleted:
     """Delete an object that was read, and no other of its name."""
     try:
-        answer = client.send(_request(target.address, options, target.uid), deadline=deadline)
+        answer = client.send(_request(target.address, options, target.uid))
     except NotFoundError:  # somebody was faster, or the answer to our first try was lost
         return Deleted(target, is_gone=True)
     except ConflictError as error:
@@ -78,15 +78,13 @@ def delete_read(client: Client, target: Target, options: DeleteOptions, deadline
     return _deleted(target, answer)
 
 
-def members(client: Client, group: Group, deadline: float, notice: Callable[[str], None] = ignore) -> list[Target]:
+def members(client: Client, group: Group, notice: Callable[[str], None] = ignore) -> list[Target]:
     """The objects of a group; ``notice`` is told where they are those of two moments."""
     request = Request("GET", group.path, group.query, where=group.text)
-    return [_target(group, item) for item in Pager(client, deadline, notice=notice).whole(request).items]
+    return [_target(group, item) for item in Pager(client, notice=notice).whole(request).items]
 
 
-def delete_group(
-    client: Client, group: Group, found: Sequence[Target], options: DeleteOptions, deadline: float
-) -> bool:
+def delete_group(client: Client, group: Group, found: Sequence[Target], options: DeleteOptions) -> bool:
     """Delete a collection in one request; ``False`` where this kind, or this token, can't.
 
     After a lost answer it is repeated only while some of ``found`` are not yet being deleted.
@@ -102,11 +100,11 @@ def delete_group(
     )
 
     def look() -> Answer | None:
-        left = {target.uid for target in members(client, group, deadline) if not is_terminating(target.object)}
+        left = {target.uid for target in members(client, group) if not is_terminating(target.object)}
         return None if left & {target.uid for target in found} else Answer(200, {}, b"")
 
     try:
-        deliver(client, request, look, deadline)
+        deliver(client, request, look)
     except ForbiddenError:
         return False
     except ApiError as error:
@@ -121,11 +119,11 @@ def is_terminating(obj: Mapping[str, Any]) -> bool:
     return bool(metadata_of(obj).get("deletionTimestamp"))
 
 
-def _delete_unread(client: Client, named: Address, options: DeleteOptions, deadline: float) -> Deleted:
+def _delete_unread(client: Client, named: Address, options: DeleteOptions) -> Deleted:
     """Without its uid a repeated DELETE could hit a successor: it is sent once."""
     target = Target(named.reference, named.resource, {"metadata": {"name": named.reference.name}})
     try:
-        return _deleted(target, client.send(_request(named, options), deadline=deadline))
+        return _deleted(target, client.send(_request(named, options)))
     except NotFoundError as error:
         raise _missing(error, named) from None
 

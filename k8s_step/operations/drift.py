@@ -49,18 +49,18 @@ class Drift:
         return PlannedPatch(planned.address, asked, planned.line_of, patch_type, body, line_of_operation=lambda _: line)
 
 
-def measure(client: Client, planned: Planned, deadline: float) -> Drift:
+def measure(client: Client, planned: Planned) -> Drift:
     """Read the object, and dry-run the manifest on the server, which knows the merge keys of lists."""
     live: Object = {}
     for _ in range(_TRIES):
-        live = _read(client, planned, deadline)
-        wanted = _merged(client, planned, deadline)
+        live = _read(client, planned)
+        wanted = _merged(client, planned)
         if wanted["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
             return Drift(planned, live, wanted)
     raise _restless(planned)
 
 
-def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOptions, deadline: float) -> Written:
+def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOptions) -> Written:
     """Send the patch. After a conflict with another writer, measure again and send the same patch with a new guard.
 
     Raises :class:`ConflictError` where the drift measured again differs from the drift that was shown.
@@ -73,28 +73,28 @@ def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOpt
         if _unguarded(change) != shown:
             raise _restless(drift.planned)
         try:
-            return send(client, change, drift.live, options, deadline)
+            return send(client, change, drift.live, options)
         except (ConflictError, InvalidError) as error:
-            again = measure(client, drift.planned, deadline)
+            again = measure(client, drift.planned)
             if _version(again) == _version(drift):
                 raise error from None  # the conflict is not about the guard
             drift = again
     raise _restless(drift.planned)
 
 
-def _read(client: Client, planned: Planned, deadline: float) -> Object:
+def _read(client: Client, planned: Planned) -> Object:
     try:
-        return client.send(Request("GET", planned.path, where=planned.where), deadline=deadline).body
+        return client.send(Request("GET", planned.path, where=planned.where)).body
     except NotFoundError as error:
         raise explain_missing(error, planned) from None
 
 
-def _merged(client: Client, planned: Planned, deadline: float) -> Object:
+def _merged(client: Client, planned: Planned) -> Object:
     query = ApplyOptions(_ONLOOKER, force=True, dry_run=True).query
     body = encode(_written(planned.object))
     request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
     try:
-        return client.send(request, deadline=deadline).body
+        return client.send(request).body
     except ApiError as error:
         raise explain(error, planned) from None
 

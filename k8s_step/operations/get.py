@@ -65,7 +65,6 @@ class Reader:
     client: Client
     form: Form
     limit: int
-    deadline: float
     notice: Callable[[str], None]
 
     def pages(self, wanted: Wanted) -> Iterator[Page]:
@@ -73,17 +72,17 @@ class Reader:
         if isinstance(wanted, Address):
             query = self.form.query
             request = Request("GET", wanted.path, query, accept=self.form.of_one, where=str(wanted.reference))
-            yield self._page(wanted.resource, self.client.send(request, deadline=self.deadline).body, is_list=False)
+            yield self._page(wanted.resource, self.client.send(request).body, is_list=False)
             return
         yield from self._listed(wanted)
 
     def raw(self, wanted: Wanted) -> bytes:
         """The server's answer in one piece, as protobuf."""
         try:
-            return self.client.send(_plain_request(wanted, _PROTOBUF), deadline=self.deadline).raw
+            return self.client.send(_plain_request(wanted, _PROTOBUF)).raw
         except (ApiError, UnreachableError):
             # The refusal may be protobuf as well: asked again for JSON, the server says what it has against it.
-            self.client.send(_plain_request(wanted, _JSON, ("limit", "1")), deadline=self.deadline)
+            self.client.send(_plain_request(wanted, _JSON, ("limit", "1")))
             where = _plain_request(wanted, _JSON).where
             hint = "custom resources have none; -o json"
             raise ApiError("the server gives no protobuf of this", code=406, where=where, hint=hint) from None
@@ -109,7 +108,7 @@ class Reader:
         query = (*group.query, *self.form.query)
         request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text)
         read = 0
-        for part in Pager(self.client, self.deadline, self.limit, self.notice).pages(request):
+        for part in Pager(self.client, self.limit, self.notice).pages(request):
             page = self._page(group.resource, part.body, starts_over=part.starts_over)
             yield page
             read = (0 if part.starts_over else read) + len(page.items)

@@ -54,12 +54,12 @@ class Revision:
         return same_template(live, self.template)
 
 
-def revisions(client: Client, planned: Planned, live: Object, deadline: float) -> list[Revision]:
+def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
     """What the cluster keeps of the workload's history, oldest first; the last one is the present."""
     resource, read = _KEPT[planned.reference.kind]
     query = (("labelSelector", _selector(live)),)
     request = Request("GET", resource.path(planned.reference.namespace), query, where=planned.where)
-    items = Pager(client, deadline).whole(request).items
+    items = Pager(client).whole(request).items
     own = [item for item in items if controller_of(item).get("uid") == live["metadata"]["uid"]]
     found = (read(item, live) for item in own)
     return sorted((one for one in found if one.number), key=lambda revision: revision.number)

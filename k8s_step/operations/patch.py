@@ -30,38 +30,36 @@ from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 _RACES = 10  # times that somebody may be faster
 
 
-def patch(client: Client, change: PlannedPatch, options: ApplyOptions, deadline: float) -> Written:
+def patch(client: Client, change: PlannedPatch, options: ApplyOptions) -> Written:
     """Read the object, patch it, and compare. Raises :class:`ApiError` with file, line, kind and name, and the way out.
 
     Where the object is not there, an apply patch creates it.
     """
     if change.patch_type is PatchType.APPLY:
-        return write(client, look(client, change, options, deadline), options, deadline)
-    return send(client, change, read(client, change, deadline), replace(options, force=False), deadline)
+        return write(client, look(client, change, options), options)
+    return send(client, change, read(client, change), replace(options, force=False))
 
 
-def read(client: Client, asked: Addressed, deadline: float) -> Object | None:
+def read(client: Client, asked: Addressed) -> Object | None:
     """What is to be patched, as it is; ``None`` where this token may patch but not read."""
     address = asked.address
     try:
-        return client.send(Request("GET", address.path, where=address.where), deadline=deadline).body
+        return client.send(Request("GET", address.path, where=address.where)).body
     except ForbiddenError:
         return None
     except NotFoundError as error:
         raise explain_missing(error, address) from None
 
 
-def send(
-    client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float
-) -> Written:
+def send(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions) -> Written:
     """Patch without reading first. ``before`` is the object as it was, where the caller knows it."""
     try:
         if change.may_be_repeated or options.dry_run:
-            answer = client.send(_request(change, change.body, options, retry=True), deadline=deadline)
+            answer = client.send(_request(change, change.body, options, retry=True))
         else:
-            answer, before = _once(client, change, before, options, deadline)
+            answer, before = _once(client, change, before, options)
     except InvalidError as error:
-        raise _unfit(client, error, change, deadline) from None
+        raise _unfit(client, error, change) from None
     except ApiError as error:
         raise explain_patch(error, change) from None
     return Written(change, _action(change, before, answer.body, options), answer.body, answer.warnings)
@@ -73,7 +71,7 @@ def _request(change: PlannedPatch, body: Any, options: ApplyOptions, *, retry: b
 
 
 def _once(
-    client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float
+    client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions
 ) -> tuple[Answer, Object | None]:
     """Send what must not be done twice; the answer, and the object as it was before.
 
@@ -83,9 +81,9 @@ def _once(
     for _ in range(_RACES):
         request = _request(change, _guarded(change, before), options, retry=False)
         try:
-            return deliver(client, request, _look(client, change, before, options, deadline), deadline), before
+            return deliver(client, request, _look(client, change, before, options)), before
         except InvalidError:
-            now = read(client, change, deadline) if before is not None else None
+            now = read(client, change) if before is not None else None
             if now is None or not _is_outrun(change, before or {}, now):
                 raise
             before = now
@@ -138,11 +136,11 @@ def _version(obj: Object) -> str:
 # -- an answer that was lost
 
 
-def _look(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions, deadline: float) -> Look:
+def _look(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions) -> Look:
     """Whether the patch was done although its answer was lost: it must not be done twice."""
 
     def found() -> Answer | None:
-        now = client.send(Request("GET", change.path, where=change.where), deadline=deadline)
+        now = client.send(Request("GET", change.path, where=change.where))
         if before is not None and _was_done(change, before, now.body, options.field_manager):
             return now
         if before is not None and _is_same(change, before, now.body, options.field_manager):
@@ -176,16 +174,16 @@ def _spec(change: PlannedPatch, obj: Object) -> Object:
 # -- what the server refuses
 
 
-def _unfit(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
+def _unfit(client: Client, error: ApiError, change: PlannedPatch) -> ApiError:
     """Each field that is wrong; of a JSON patch that could not be done, the operation: the server tells neither which
     nor why, so it is found out from the object as it is."""
     if change.patch_type is PatchType.JSON and not error.causes:
-        return _failed_operation(client, error, change, deadline)
+        return _failed_operation(client, error, change)
     return explain_unfit(error, change)
 
 
-def _failed_operation(client: Client, error: ApiError, change: PlannedPatch, deadline: float) -> ApiError:
-    live = read(client, change, deadline)
+def _failed_operation(client: Client, error: ApiError, change: PlannedPatch) -> ApiError:
+    live = read(client, change)
     is_secret = change.reference.kind == "Secret"
     failed = jsonpatch.failing(change.body, live, show_values=not is_secret) if live is not None else None
     if failed is None:

@@ -29,11 +29,10 @@ _IMMUTABLE = ("immutable", "may not change", "forbidden: updates to")
 class GuardedPut:
     """The PUT of one manifest, guarded by the ``resourceVersion`` it names or else by the one just read."""
 
-    def __init__(self, client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> None:
+    def __init__(self, client: Client, planned: Planned, options: ApplyOptions) -> None:
         self._client = client
         self._planned = planned
         self._options = options
-        self._deadline = deadline
         self._pinned = str(planned.object["metadata"].get("resourceVersion") or "")
 
     def make(self, retries: int = 0) -> Written:
@@ -57,9 +56,9 @@ class GuardedPut:
     def _put(self, version: str, before: Object | None) -> Written:
         request = self._request(version)
         if self._options.dry_run:
-            answer = self._client.send(request, deadline=self._deadline)
+            answer = self._client.send(request)
         else:
-            answer = deliver(self._client, request, lambda: self._look(version), self._deadline)
+            answer = deliver(self._client, request, lambda: self._look(version))
         action = "unchanged" if _version(answer.body) == version else "replaced"
         if self._options.dry_run and before is not None:
             action = "unchanged" if _content(before) == _content(answer.body) else "replaced"
@@ -82,13 +81,13 @@ class GuardedPut:
             raise AnswerLostError(message, where=self._planned.where, hint="allow get") from None
         if _version(live.body) == version:
             return None
-        wanted = self._client.send(self._request(_version(live.body), dry_run=True), deadline=self._deadline)
+        wanted = self._client.send(self._request(_version(live.body), dry_run=True))
         if _content(wanted.body) == _content(live.body):
             return live
         raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
 
     def _get(self) -> Answer:
-        return self._client.send(Request("GET", self._planned.path, where=self._planned.where), deadline=self._deadline)
+        return self._client.send(Request("GET", self._planned.path, where=self._planned.where))
 
     def _read(self) -> Object:
         try:
@@ -142,7 +141,7 @@ class GuardedPut:
         )
         path = self._planned.resource.path(reference.namespace or None)
         try:
-            items = self._client.send(Request("GET", path, query), deadline=self._deadline).body.get("items")
+            items = self._client.send(Request("GET", path, query)).body.get("items")
         except ApiError:
             return None
         return dict(items[0], metadata={**items[0]["metadata"], "resourceVersion": self._pinned}) if items else None

@@ -84,11 +84,11 @@ class _SupersededError(Exception):
     """Somebody else has written the object since this run did."""
 
 
-def restore(client: Client, change: Reversal, field_manager: str, deadline: float) -> Outcome:
+def restore(client: Client, change: Reversal, field_manager: str) -> Outcome:
     """Restore an object, or delete it where this run made it."""
     try:
-        wrote = change.wrote or _looked_up(client, change, field_manager, deadline)
-        return _Restoration(client, change, wrote, field_manager, deadline).make() if wrote else Outcome("")
+        wrote = change.wrote or _looked_up(client, change, field_manager)
+        return _Restoration(client, change, wrote, field_manager).make() if wrote else Outcome("")
     except _SupersededError as newer:
         return Outcome("skipped", str(newer))
     except StoppedError:
@@ -97,10 +97,10 @@ def restore(client: Client, change: Reversal, field_manager: str, deadline: floa
         return Outcome("failed", error.message)
 
 
-def _looked_up(client: Client, change: Reversal, field_manager: str, deadline: float) -> Object | None:
+def _looked_up(client: Client, change: Reversal, field_manager: str) -> Object | None:
     """What a write whose answer was lost has made; ``None`` where it has not been done."""
     try:
-        now = client.send(Request("GET", change.planned.path, where=change.planned.where), deadline=deadline).body
+        now = client.send(Request("GET", change.planned.path, where=change.planned.where)).body
     except NotFoundError:
         return None
     own, before = Owner(field_manager, "Apply"), change.before or {}
@@ -111,7 +111,7 @@ def _looked_up(client: Client, change: Reversal, field_manager: str, deadline: f
 class _Restoration:
     """One object's way back."""
 
-    def __init__(self, client: Client, change: Reversal, wrote: Object, field_manager: str, deadline: float) -> None:
+    def __init__(self, client: Client, change: Reversal, wrote: Object, field_manager: str) -> None:
         self._client = client
         self._planned = change.planned
         self._wrote = wrote
@@ -119,7 +119,6 @@ class _Restoration:
         self._change = change
         self._manager = field_manager
         self._own = Owner(field_manager, "Apply")
-        self._deadline = deadline
         self._changed = _changed(self._before, wrote, self._own)
         self._taken = _taken(self._before, wrote, self._own, change.adopted)
         self._scaled: Fields = {}
@@ -144,7 +143,7 @@ class _Restoration:
         if others:
             raise _SupersededError(f"{', '.join(sorted(others))} made it at the same time")
         options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
-        deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options, self._deadline)
+        deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options)
         is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with what was
         changes_text = "the claims of its pods are kept" if (now.get("spec") or {}).get("volumeClaimTemplates") else ""
         return Outcome("deleted", changes_text, None if is_gone else deleted.target)
@@ -231,9 +230,9 @@ class _Restoration:
         namespace = self._planned.reference.namespace
         group = Group(_PODS, namespace, f"controller-revision-hash={self._left_revision}")
         try:
-            stuck = [pod for pod in members(self._client, group, self._deadline) if _is_stuck(pod.object, after)]
+            stuck = [pod for pod in members(self._client, group) if _is_stuck(pod.object, after)]
             for pod in stuck:
-                delete_read(self._client, pod, DeleteOptions(), self._deadline)
+                delete_read(self._client, pod, DeleteOptions())
         except ApiError as error:
             return f"a pod of the revision that failed may hold it up: {error.message}"
         names = ", ".join(pod.reference.name for pod in stuck)
@@ -241,7 +240,7 @@ class _Restoration:
 
     def _await_observed(self, now: Object) -> None:
         """A controller that has not yet seen the restored template would make the same broken pod again."""
-        ends = min(self._deadline, time.monotonic() + _OBSERVING)
+        ends = time.monotonic() + min(self._client.time_left, _OBSERVING)
         while _observed(now) < now["metadata"].get("generation", 0) and time.monotonic() < ends:
             time.sleep(_POLL)
             now = self._read() or now
@@ -278,7 +277,7 @@ class _Restoration:
         """``None`` where it is gone, or another one bears its name."""
         try:
             request = Request("GET", self._planned.path, where=self._planned.where)
-            now = self._client.send(request, deadline=self._deadline).body
+            now = self._client.send(request).body
         except NotFoundError:
             return None
         except ForbiddenError:
@@ -306,7 +305,7 @@ class _Restoration:
         query = (("fieldManager", self._manager),)
         where = self._planned.where
         request = Request("PATCH", self._planned.path, query, encode(body), kind.value, where=where)
-        return self._client.send(request, deadline=self._deadline).body
+        return self._client.send(request).body
 
     def _restless(self) -> ApiError:
         return ConflictError("others write it faster than it can be put back", code=409, where=self._planned.where)

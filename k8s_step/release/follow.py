@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,18 +23,17 @@ def follow(
     run: Run,
     session: Session,
     targets: list[Target],
-    deadline: float,
     on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
 ) -> ExitCode:
     """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
-    inputs, left = run.inputs, max(deadline - time.monotonic(), 0.0)
+    inputs, left = run.inputs, session.client.time_left
     if inputs.wait:
         targets = exemptions.followed(run, session, targets)
     limits = Limits(
         left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
     )
     manager = inputs.field_manager
-    rollout = Rollout(session.client, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
+    rollout = Rollout(session.open_ended, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
     if not inputs.wait:
         rollout.look()
         return ExitCode.SUCCEEDED
@@ -62,7 +60,7 @@ def _tell_evidence(
     findings: Sequence[Finding] = ()
     undone = {target.reference.key for target in unfinished}
     try:
-        for known in diagnose(session.client, [*bad, *unfinished], limit):
+        for known in diagnose(session.open_ended, [*bad, *unfinished], limit):
             findings = [replace(one, unfinished=one.reference.key in undone) for one in known]
     finally:
         run.journal.found(findings)

@@ -34,7 +34,6 @@ def create_job(
     client: Client,
     planned: Planned,
     options: ApplyOptions,
-    deadline: float,
     choose: Callable[[str], str] = secrets.choice,
 ) -> Written:
     """Create the Job under its own name or, where that is taken by an earlier run, under a fresh one.
@@ -43,7 +42,7 @@ def create_job(
     """
     for name in names(planned.object, choose):
         try:
-            return create(client, _named(planned, name), options, deadline)
+            return create(client, _named(planned, name), options)
         except ConflictError as error:
             if error.reason != "AlreadyExists":
                 raise
@@ -61,19 +60,19 @@ def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterato
         yield _with_ending(own, "".join(choose(_LETTERS) for _ in range(5)))
 
 
-def find_job(client: Client, planned: Planned, manager: str, started: float, deadline: float) -> Written | None:
+def find_job(client: Client, planned: Planned, manager: str, started: float) -> Written | None:
     """The Job whose creation was not answered, where this run has made it, and under its own name."""
     try:
-        found = find_created(client, planned, manager, started, deadline)
+        found = find_created(client, planned, manager, started)
     except StepError:  # somebody else's, or nobody can tell
         return None
     return Written(planned, "created", found.body) if found is not None else None
 
 
-def delete_job(client: Client, target: Target, deadline: float) -> StepError | None:
+def delete_job(client: Client, target: Target) -> StepError | None:
     """Delete the Job and its pods, and no other Job of its name; the error where that failed."""
     try:
-        delete_read(client, target, DeleteOptions(), deadline)
+        delete_read(client, target, DeleteOptions())
     except StepError as error:
         return error
     return None

@@ -26,15 +26,15 @@ _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 
-def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int, deadline: float) -> list[Permission]:
+def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int) -> list[Permission]:
     """The permissions among ``wanted`` that the server would refuse, in their order.
 
     A rules review may be incomplete with authorizers other than RBAC: each permission it lacks is reviewed by itself.
     """
     namespaces = list(dict.fromkeys(one.namespace for one in wanted if one.namespace))
-    shown = _gathered(namespaces, lambda namespace: _rules(client, namespace, deadline), concurrency)
+    shown = _gathered(namespaces, lambda namespace: _rules(client, namespace), concurrency)
     open_questions = [one for one in wanted if not covers(shown.get(one.namespace, []), one)]
-    answers = _gathered(open_questions, lambda one: _is_allowed(client, one, deadline), concurrency)
+    answers = _gathered(open_questions, lambda one: _is_allowed(client, one), concurrency)
     return [one for one in open_questions if not answers[one]]
 
 
@@ -47,12 +47,12 @@ def _gathered(items: Sequence[_Item], work: Callable[[_Item], _Answer], concurre
     return answers
 
 
-def _rules(client: Client, namespace: str, deadline: float) -> list[dict[str, Any]]:
-    answer = _review(client, "SelfSubjectRulesReview", {"namespace": namespace}, deadline)
+def _rules(client: Client, namespace: str) -> list[dict[str, Any]]:
+    answer = _review(client, "SelfSubjectRulesReview", {"namespace": namespace})
     return list((answer.get("status") or {}).get("resourceRules") or [])
 
 
-def _is_allowed(client: Client, one: Permission, deadline: float) -> bool:
+def _is_allowed(client: Client, one: Permission) -> bool:
     resource, _, subresource = one.resource.partition("/")
     attributes = {"namespace": one.namespace, "verb": one.verb, "group": one.group, "name": one.name}
     spec: dict[str, Any] = {
@@ -60,15 +60,15 @@ def _is_allowed(client: Client, one: Permission, deadline: float) -> bool:
     }
     if one.url:
         spec = {"nonResourceAttributes": {"path": one.url, "verb": one.verb}}
-    answer = _review(client, "SelfSubjectAccessReview", spec, deadline)
+    answer = _review(client, "SelfSubjectAccessReview", spec)
     return bool((answer.get("status") or {}).get("allowed"))
 
 
-def _review(client: Client, kind: str, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
+def _review(client: Client, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     """Post a review, which stores nothing and so may be repeated, and return its answer."""
     body = encode({"apiVersion": _API, "kind": kind, "spec": spec})
     request = Request("POST", f"/apis/{_API}/{kind.lower()}s", (), body, "application/json", where=kind)
-    return client.send(request, deadline=deadline).body
+    return client.send(request).body
 
 
 RBAC = "rbac.authorization.k8s.io"

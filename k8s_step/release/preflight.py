@@ -47,13 +47,12 @@ class Preflight:
     session: Session
     options: ApplyOptions
     concurrency: int
-    deadline: float
 
     def look(self, plan: Sequence[Planned]) -> list[Seen]:
         """Read all objects."""
 
         def read(one: Planned) -> Seen:
-            return look(self.session.client, one, self.options, self.deadline)
+            return look(self.session.client, one, self.options)
 
         return run_all(self.journal, plan, read, lambda one: one, self.concurrency)
 
@@ -62,7 +61,7 @@ class Preflight:
         options = replace(self.options, dry_run=True)
 
         def try_out(one: Seen) -> Checked:
-            return _checked(self.session.client, one, release, options, self.deadline)
+            return _checked(self.session.client, one, release, options)
 
         return run_all(self.journal, wanted, try_out, lambda one: one.planned, self.concurrency)
 
@@ -126,19 +125,19 @@ def _says_missing(message: str, kind: str, name: str) -> bool:
     return bool(_MISSING.search(message) and is_named and is_kind)
 
 
-def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions, deadline: float) -> Checked:
+def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions) -> Checked:
     try:
-        return Checked(one, write(client, one, options, deadline))
+        return Checked(one, write(client, one, options))
     except ApiError as error:
         lacks = missing(one, release, error)
         if lacks is None:
             raise
     if lacks.kind == "Namespace":
-        _check_elsewhere(client, one.planned, options, deadline)
+        _check_elsewhere(client, one.planned, options)
     return Checked(one, Written(one.planned, "created", dict(one.planned.object)), lacks)
 
 
-def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions, deadline: float) -> None:
+def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions) -> None:
     """Its fields, at least, can be checked before its namespace is there: by the dry run of a creation in another.
 
     What that namespace's own rules (quota, admission) say of it counts for nothing.
@@ -148,7 +147,7 @@ def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions, de
     path = planned.resource.path(_ELSEWHERE)
     query = tuple(pair for pair in options.query if pair[0] != "force")
     try:
-        client.send(Request("POST", path, query, body, "application/json", where=planned.where), deadline=deadline)
+        client.send(Request("POST", path, query, body, "application/json", where=planned.where))
     except InvalidError as error:
         if not _BY_ADMISSION.search(error.message):
             raise explain(error, planned) from None

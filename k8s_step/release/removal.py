@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -28,13 +27,12 @@ Item = TypeVar("Item", bound=Addressed)
 class Removal:
     """One run's deletions. Raises :class:`ReportedError` once the phase under way has ended badly."""
 
-    def __init__(self, run: Run, session: Session, deadline: float) -> None:
+    def __init__(self, run: Run, session: Session) -> None:
         inputs = run.inputs
         self._inputs = inputs
         self._journal = run.journal
         self._session = session
         self._client = session.client
-        self._deadline = deadline
         self._options = DeleteOptions(inputs.cascade, inputs.grace_period, inputs.dry_run)
         self._missing = 0
         self._unsent: dict[tuple[str, ...], Address] = {}
@@ -58,7 +56,7 @@ class Removal:
 
     def of_groups(self, groups: Sequence[Group]) -> ExitCode:
         """Delete what selectors choose, a collection at a time."""
-        found = [(group, members(self._client, group, self._deadline, self._journal.notice)) for group in groups]
+        found = [(group, members(self._client, group, self._journal.notice)) for group in groups]
         targets = [target for _, members_of in found for target in members_of]
         if not targets:
             self._journal.notice(f"nothing to delete: no {', no '.join(group.text for group in groups)}")
@@ -68,10 +66,10 @@ class Removal:
         return ExitCode.SUCCEEDED
 
     def _delete(self, one: Address) -> Deleted:
-        return delete(self._client, one, self._options, self._deadline)
+        return delete(self._client, one, self._options)
 
     def _delete_read(self, one: Target) -> Deleted:
-        return delete_read(self._client, one, self._options, self._deadline)
+        return delete_read(self._client, one, self._options)
 
     def _group(self, group: Group, found: list[Target]) -> list[Deleted]:
         if not found:
@@ -85,7 +83,7 @@ class Removal:
         """Delete the group by one request; ``False`` where this kind, or this token, can't."""
 
         def work(group: Group) -> bool:
-            return delete_group(self._client, group, found, self._options, self._deadline)
+            return delete_group(self._client, group, found, self._options)
 
         is_done = False
         for _, result in gather_writes(work, [group], 1):
@@ -145,9 +143,9 @@ class Removal:
     def _await(self, waiting: Sequence[Target]) -> None:
         if not waiting:
             return
-        limits = Limits(max(self._deadline - time.monotonic(), 0.0), tick=self._journal.tick_every)
+        limits = Limits(self._client.time_left, tick=self._journal.tick_every)
         self._journal.following(len(waiting), limits.timeout)
-        left = Termination(self._client, waiting, self._journal, limits).follow()
+        left = Termination(self._session.open_ended, waiting, self._journal, limits).follow()
         if left:
             self._journal.found([finding(target) for target in left])
             raise ReportedError(ExitCode.TIMED_OUT)

@@ -80,9 +80,8 @@ class Rollback:
         self._run, self._session = run, session
         self._inputs = run.inputs
         self._journal = run.journal
-        self._client = session.client
         self._changes = changes
-        self._deadline = time.monotonic() + run.inputs.timeout
+        self._client = session.client.until(time.monotonic() + run.inputs.timeout)
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
 
     def make(self, released: ExitCode) -> ExitCode:
@@ -105,7 +104,7 @@ class Rollback:
 
     def _each(self, changes: Sequence[Reversal]) -> None:
         def work(one: Reversal) -> Outcome:
-            return restore(self._client, one, self._inputs.field_manager, self._deadline)
+            return restore(self._client, one, self._inputs.field_manager)
 
         for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
             if isinstance(outcome, StoppedError):
@@ -150,14 +149,15 @@ class Rollback:
             tick=self._journal.tick_every,
             patience=inputs.fail_after or USUAL,
         )
-        return Rollout(self._client, targets, self._journal, limits, field_manager=inputs.field_manager)
+        return Rollout(self._session.open_ended, targets, self._journal, limits, field_manager=inputs.field_manager)
 
     def _await_gone(self) -> None:
         waiting = self._targets("deleted")
         if not waiting:
             return
         self._journal.following(len(waiting), self._left)
-        departure = Termination(self._client, waiting, self._journal, Limits(self._left, tick=self._journal.tick_every))
+        limits = Limits(self._left, tick=self._journal.tick_every)
+        departure = Termination(self._session.open_ended, waiting, self._journal, limits)
         try:
             for target in departure.follow():
                 self._fail(target, f"it is deleted, but not gone: {held(target.object)}")
@@ -166,7 +166,7 @@ class Rollback:
 
     @property
     def _left(self) -> float:
-        return max(self._deadline - time.monotonic(), 0.0)
+        return self._client.time_left
 
     def _fail(self, target: Target, message: str) -> None:
         self._outcomes[target.reference.key] = Outcome("failed", message)
@@ -206,7 +206,7 @@ def _is_readable(session: Session, change: Reversal) -> bool:
     """Whether the server and its storage can read the written object."""
     request = Request("GET", change.planned.path, where=change.planned.where, patient=False)
     try:
-        session.client.send(request, deadline=time.monotonic() + _LOOK)
+        session.client.until(time.monotonic() + _LOOK).send(request)
     except StepError as error:
         return isinstance(error, (NotFoundError, ForbiddenError))
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -33,12 +32,12 @@ def send(
     been, by then.
     """
     by_key = {one.planned.reference.key: one for one in seen}
-    client, options, deadline = preflight.session.client, preflight.options, preflight.deadline
+    client, options = preflight.session.client, preflight.options
     open_questions = {one.planned.reference.key: one for one in unchecked}
 
     def write(one: Planned) -> Written:
         open_questions.pop(one.reference.key, None)
-        made = write_one(client, by_key[one.reference.key], options, deadline)
+        made = write_one(client, by_key[one.reference.key], options)
         by_key[one.reference.key] = Seen(one, made.object, is_current=True)
         return made
 
@@ -54,7 +53,6 @@ def send(
         [one.planned for one in seen],
         write,
         preflight.concurrency,
-        deadline,
         dry_run=False,
         before=check_again if unchecked else None,
         written=written,
@@ -67,7 +65,6 @@ def write_in_phases(
     plan: Sequence[Item],
     write: Callable[[Item], Written],
     concurrency: int,
-    deadline: float,
     *,
     dry_run: bool,
     before: Callable[[], None] | None = None,
@@ -91,7 +88,7 @@ def write_in_phases(
         for number, phase in enumerate(phases):
             if not dry_run:
                 needing = [one for later in phases[number:] for one in later] if before else phase
-                _await_kinds(journal, session, written, needing, deadline)
+                _await_kinds(journal, session, written, needing)
             if before and number:
                 before()
             _tell_phase(journal, gather_writes(work, phase, concurrency), written, unsent, dry_run=dry_run)
@@ -155,9 +152,7 @@ def tell(journal: Journal, written: Written) -> None:
         journal.warning(warning, planned.where_of(warning))
 
 
-def _await_kinds(
-    journal: Journal, session: Session, written: list[Written], phase: Sequence[Planned], deadline: float
-) -> None:
+def _await_kinds(journal: Journal, session: Session, written: list[Written], phase: Sequence[Planned]) -> None:
     """CRDs of this release whose custom resources come next are waited for until they are established."""
     wanted = {one.resource.full_name for one in phase}
     crds = [
@@ -168,8 +163,8 @@ def _await_kinds(
     if not crds:
         return
     targets = [target_of(one) for one in crds]
-    limits = Limits(min(_ESTABLISHING, deadline - time.monotonic()))
-    in_time = Rollout(session.client, targets, journal, limits).follow()
+    limits = Limits(min(_ESTABLISHING, session.client.time_left))
+    in_time = Rollout(session.open_ended, targets, journal, limits).follow()
     for one, target in zip(crds, targets, strict=True):
         written[written.index(one)] = replace(one, object=target.object)
     bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]

@@ -31,15 +31,29 @@ class Run:
     journal: Journal
     redactor: Redactor
     surroundings: Surroundings = field(default_factory=Surroundings)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def deadline(self) -> float:
+        """Until when the run may take (``time.monotonic``); a rollback has as much time again."""
+        return self.started + self.inputs.timeout
 
 
 @dataclass(frozen=True)
 class Session:
-    """An open way to the server; ``namespace`` is where objects go that name none."""
+    """An open way to the server; ``namespace`` is where objects go that name none.
+
+    The requests of ``client`` end at the run's deadline.
+    """
 
     client: Client
     discovery: Discovery
     namespace: str
+
+    @property
+    def open_ended(self) -> Client:
+        """The client without the run's deadline, for what keeps to limits of its own: rollouts, logs, evidence."""
+        return self.client.until(None)
 
     @property
     def namespaces(self) -> list[str]:
@@ -60,8 +74,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     run.redactor.add(*secret, *words)
-    deadline = time.monotonic() + inputs.timeout
-    connection, credentials = _way(run, deadline)
+    connection, credentials = _way(run)
     namespace = connection.namespace or "default"
     client = Client(
         connection,
@@ -71,26 +84,26 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
         redactor=run.redactor,
         notice=run.journal.notice,
         credentials=credentials,
-    )
+    ).until(run.deadline)
     run.journal.connected(connection.server, connection.origin, namespace, connection.context)
     for warning in connection.warnings:
         run.journal.warning(warning)
-    return Session(client, Discovery(client, deadline), namespace)
+    return Session(client, Discovery(client), namespace)
 
 
-def _way(run: Run, deadline: float) -> tuple[Connection, Credentials | None]:
+def _way(run: Run) -> tuple[Connection, Credentials | None]:
     """The connection, and what gives its credentials where that is a cloud's login."""
     options, cloud = _options(run.inputs), _cloud(run.inputs)
     if cloud.names_cluster:
         from k8s_step.clouds.lookup import to_cluster
 
-        return to_cluster(cloud, options, run.environ, run.redactor, deadline)
+        return to_cluster(cloud, options, run.environ, run.redactor, run.deadline)
     connection = resolve(options, run.environ)
     if connection.user.exec_plugin is None:
         return connection, None
     from k8s_step.clouds.lookup import without_plugin
 
-    return without_plugin(connection, cloud, run.environ, run.redactor, deadline)
+    return without_plugin(connection, cloud, run.environ, run.redactor, run.deadline)
 
 
 def _cloud(inputs: Inputs) -> CloudOptions:

@@ -29,10 +29,9 @@ _MAY_NOT = (403, 405)  # forbidden; a kind that can't be listed, or not be read 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """``deadline`` is of ``time.monotonic``; ``notice`` is told where the token may not look."""
+    """``notice`` is told where the token may not look."""
 
     client: Client
-    deadline: float
     concurrency: int
     notice: Callable[[str], None]
 
@@ -62,7 +61,7 @@ class Confirmation:
         where = f"{resource.full_name} in {namespace}" if namespace else resource.full_name
         request = Request("GET", resource.path(namespace or None), (("limit", _PAGE),), accept=_NAMES, where=where)
         try:
-            items = self.client.send(request, deadline=self.deadline).body.get("items") or []
+            items = self.client.send(request).body.get("items") or []
         except ApiError as error:
             if error.code not in (*_MAY_NOT, 404):
                 raise
@@ -88,7 +87,7 @@ class Confirmation:
     def _get(self, target: Target, accept: str) -> Object:
         path = target.resource.path(target.reference.namespace or None, target.reference.name)
         request = Request("GET", path, accept=accept, where=str(target.reference))
-        return self.client.send(request, deadline=self.deadline).body
+        return self.client.send(request).body
 
 
 def _identity(obj: Object) -> tuple[str, int]:

@@ -148,7 +148,7 @@ class _EvidenceSource:
         if now >= self._deadline:
             raise StepError("there was no time left to ask")
         try:
-            return self._client.send(request, deadline=min(self._deadline, now + _EACH))
+            return self._client.until(min(self._deadline, now + _EACH)).send(request)
         except UnreachableError as error:
             if from_node:
                 raise

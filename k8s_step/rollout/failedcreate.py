@@ -72,7 +72,7 @@ class FailedCreates:
             return ""
         try:
             request = events.request(target.object, REASON)
-            found = self._client.send(request, deadline=time.monotonic() + _ANSWER).body.get("items") or []
+            found = self._client.until(time.monotonic() + _ANSWER).send(request).body.get("items") or []
         except ForbiddenError:
             self._forbidden.add(namespace)
             self._notice(

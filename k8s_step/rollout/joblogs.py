@@ -149,7 +149,7 @@ class JobLogs:
         query = (("labelSelector", f"batch.kubernetes.io/controller-uid={uid}"),)
         request = Request("GET", _PODS.path(job.namespace), query, where=str(job))
         try:
-            return list(self._client.send(request, deadline=time.monotonic() + _REST).body.get("items") or [])
+            return list(self._client.until(time.monotonic() + _REST).send(request).body.get("items") or [])
         except StepError as error:
             self._tell_once(f"the log of {job} may lack a pod: {error.message}")
             return []

@@ -242,7 +242,7 @@ class Rollout:
         if not self._waited or any(target.is_lost or target.is_late for target in targets):
             return True
         deadline = time.monotonic() + max(self._ends - self._clock(), _LAST_LOOK)
-        look = Confirmation(self._client, deadline, _AT_ONCE, self._listener.notice)
+        look = Confirmation(self._client.until(deadline), _AT_ONCE, self._listener.notice)
         for target, obj in look.news(targets):
             if obj is None:
                 self._board.vanished(target, DELETED)

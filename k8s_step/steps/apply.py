@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
@@ -22,13 +21,12 @@ def apply(run: Run) -> ExitCode:
     """Apply and follow. Every local mistake surfaces before the first request, every other before the first write."""
     inputs = run.inputs
     _check(inputs)
-    deadline = time.monotonic() + inputs.timeout
     manifests = read_manifests(run)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     announce(run, session, [one.reference for one in plan])
     options = apply_options(inputs)
-    preflight = Preflight(run.journal, session, options, inputs.concurrency, deadline)
+    preflight = Preflight(run.journal, session, options, inputs.concurrency)
     seen = preflight.look(plan)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
@@ -40,7 +38,7 @@ def apply(run: Run) -> ExitCode:
 
     def release() -> ExitCode:
         send(preflight, seen, [one.seen for one in checked if one.lacks], written)
-        return follow(run, session, [target_of(one) for one in written], deadline)
+        return follow(run, session, [target_of(one) for one in written])
 
     return release_or_roll_back(run, session, seen, written, release) if inputs.rollback_on_failure else release()
 

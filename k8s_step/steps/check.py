@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -66,7 +65,7 @@ def _read(run: Run, session: Session, seen: list[_Seen]) -> tuple[list[_Seen], l
     inputs, pods = run.inputs, session.discovery.find("pods")
     spaces = [""] if inputs.all_namespaces else session.namespaces
     lists = [(one, Group(pods, space, one.component.selector)) for one in seen for space in spaces]
-    reader = Reader(session.client, OBJECTS, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
+    reader = Reader(session.client, OBJECTS, inputs.limit, run.journal.notice)
     refused: list[StepError] = []
     run.journal.loaded([one.reference for one in seen if one.component.name])
     for (one, _), result in gather(lambda asked: reader.whole(asked[1]), lists, inputs.concurrency):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from k8s_step.errors import ExitCode
 from k8s_step.operations.create import create as create_one
 from k8s_step.operations.create import name_generated
@@ -18,7 +16,6 @@ from k8s_step.release.session import Run, open_session
 def create(run: Run) -> ExitCode:
     """Create and follow. What is there already is refused, not touched."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     manifests = read_manifests(run, allow_generate_name=True)
     name_generated(manifests)
     session = open_session(run)
@@ -27,9 +24,9 @@ def create(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:
-        return create_one(session.client, one, options, deadline)
+        return create_one(session.client, one, options)
 
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    return follow(run, session, [target_of(one) for one in written])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
@@ -16,15 +14,14 @@ from k8s_step.release.session import Run, Session, open_session
 def delete(run: Run) -> ExitCode:
     """Delete, and wait until all are gone. Every local mistake surfaces before the first request."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     chooses = _chooses(inputs)
     if chooses:
         session = open_session(run)
-        return Removal(run, session, deadline).of_groups(groups(run, session))
+        return Removal(run, session).of_groups(groups(run, session))
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
     named = [one.address for one in planned(manifests, session, inputs.namespace)]
-    return Removal(run, session, deadline).of_objects([*named, *_parsed(inputs, session)])
+    return Removal(run, session).of_objects([*named, *_parsed(inputs, session)])
 
 
 def _chooses(inputs: Inputs) -> bool:

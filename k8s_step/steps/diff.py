@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from k8s_step.errors import ExitCode
 from k8s_step.release.plan import planned, read_manifests
 from k8s_step.release.preflight import Preflight, show_differences
@@ -19,7 +17,7 @@ def diff(run: Run) -> ExitCode:
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
     options = apply_options(inputs)
-    preflight = Preflight(run.journal, session, options, inputs.concurrency, time.monotonic() + inputs.timeout)
+    preflight = Preflight(run.journal, session, options, inputs.concurrency)
     seen = preflight.look(plan)
     tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def get(run: Run) -> ExitCode:
     session = open_session(run, many_namespaces=True)
     wanted = _wanted(inputs, session, labels, fields)
     form = _FORMS.get(inputs.output or "table", OBJECTS)
-    reader = Reader(session.client, form, inputs.limit, time.monotonic() + inputs.timeout, run.journal.notice)
+    reader = Reader(session.client, form, inputs.limit, run.journal.notice)
     if inputs.output == "protobuf":
         return _into_file(run, reader, wanted)
     printed = _streamed if inputs.output in _LINES else _at_once

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -38,10 +37,9 @@ Item = TypeVar("Item", bound=Planned)
 def patch(run: Run) -> ExitCode:
     """Patch and follow. Every local mistake surfaces before the first request."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     _check(inputs)
     if inputs.from_manifest:
-        return _from_manifest(run, deadline)
+        return _from_manifest(run)
     given = None if inputs.images else _read(run)
     session = open_session(run)
     named = _named(inputs, session)
@@ -52,24 +50,24 @@ def patch(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
     def write_images(one: Planned) -> Written:
-        return _with_images(session.client, one.address, inputs, options, deadline)
+        return _with_images(session.client, one.address, inputs, options)
 
     def write_patch(one: PlannedPatch) -> Written:
-        return patch_one(session.client, one, options, deadline)
+        return patch_one(session.client, one, options)
 
     if given is None:
-        return _done(run, session, Planned(named), write_images, deadline)
-    return _done(run, session, PlannedPatch.of(named, given), write_patch, deadline)
+        return _done(run, session, Planned(named), write_images)
+    return _done(run, session, PlannedPatch.of(named, given), write_patch)
 
 
-def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Written], deadline: float) -> ExitCode:
+def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Written]) -> ExitCode:
     """Write, tell, and follow what can be followed."""
     inputs = run.inputs
     announce(run, session, [plan.reference])
-    written = write_in_phases(run.journal, session, [plan], write, 1, deadline, dry_run=inputs.dry_run)
+    written = write_in_phases(run.journal, session, [plan], write, 1, dry_run=inputs.dry_run)
     if inputs.dry_run or inputs.subresource:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    return follow(run, session, [target_of(one) for one in written])
 
 
 # -- what is to be patched, and with what
@@ -111,13 +109,13 @@ def _named(inputs: Inputs, session: Session) -> Address:
     return named[0]
 
 
-def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyOptions, deadline: float) -> Written:
+def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyOptions) -> Written:
     """Container by container; one that is not there would be added by the patch, so the object is read first."""
     reference = named.reference
     if builtin(reference.api_version, reference.kind) is None:
         hint = "custom resources take no strategic merge patch: use --type json with -p"
         raise InputError("--image knows the containers of built-in kinds only", where=str(reference), hint=hint)
-    live = read(client, named, deadline)
+    live = read(client, named)
     if live is None:
         message = "this token may not read it, so its containers are not known"
         raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")
@@ -126,13 +124,13 @@ def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyO
     except InputError as error:
         error.where = error.where or str(reference)
         raise
-    return send(client, change, live, options, deadline)
+    return send(client, change, live, options)
 
 
 # -- from a manifest
 
 
-def _from_manifest(run: Run, deadline: float) -> ExitCode:
+def _from_manifest(run: Run) -> ExitCode:
     inputs = run.inputs
     manifests = read_manifests(run, with_hooks=True)
     session = open_session(run)
@@ -142,14 +140,14 @@ def _from_manifest(run: Run, deadline: float) -> ExitCode:
     run.journal.content_follows()
 
     def write(one: Planned) -> Written:
-        found = drift.measure(session.client, one, deadline)
+        found = drift.measure(session.client, one)
         run.redactor.add_values(values_of([found.live, found.wanted]))
         body = found.patch(patch_type)
         if body:
             run.journal.document(_shown(_masked(run.redactor, one.reference.kind, body)))
-        return drift.close(session.client, found, patch_type, options, deadline)
+        return drift.close(session.client, found, patch_type, options)
 
-    return _done(run, session, plan, write, deadline)
+    return _done(run, session, plan, write)
 
 
 def _chosen(inputs: Inputs, session: Session, plan: list[Planned]) -> Planned:

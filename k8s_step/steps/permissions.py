@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +29,7 @@ def permissions(run: Run) -> ExitCode:
         made = roles(wanted, inputs.role_name)
         run.journal.document(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))
         return ExitCode.SUCCEEDED
-    missing = not_granted(session.client, wanted, inputs.concurrency, time.monotonic() + inputs.timeout)
+    missing = not_granted(session.client, wanted, inputs.concurrency)
     _tell(run, missing)
     run.journal.notice(f"this token has all {len(wanted)} permissions that are needed")
     return ExitCode.SUCCEEDED

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.operations.replace import GuardedPut
@@ -17,7 +15,6 @@ from k8s_step.release.session import Run, open_session
 def replace(run: Run) -> ExitCode:
     """Replace and follow. What is not there is refused, not created."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     manifests = read_manifests(run, as_exported=True)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
@@ -25,9 +22,9 @@ def replace(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: Planned) -> Written:
-        return GuardedPut(session.client, one, options, deadline).make(inputs.retry_conflicts)
+        return GuardedPut(session.client, one, options).make(inputs.retry_conflicts)
 
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    return follow(run, session, [target_of(one) for one in written])

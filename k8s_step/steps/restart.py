@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,7 +23,6 @@ _ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 def restart(run: Run) -> ExitCode:
     """Annotate the pod template with the time, as kubectl does, and follow."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     session = open_session(run)
     named = of_kinds(_KINDS, parse(inputs.object, session.discovery, session.namespace), "restarted")
     announce(run, session, [one.reference for one in named])
@@ -32,13 +30,13 @@ def restart(run: Run) -> ExitCode:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
 
     def write(one: PlannedPatch) -> Written:
-        return _said_if_paused(send(session.client, one, None, options, deadline))
+        return _said_if_paused(send(session.client, one, None, options))
 
     plan = [PlannedPatch.of(one, patch) for one in named]
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written], deadline)
+    return follow(run, session, [target_of(one) for one in written])
 
 
 def _restarted(now: datetime) -> dict[str, object]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather, gather_writes
 from k8s_step.errors import CancelledError, ExitCode, StepError, StoppedError
 from k8s_step.operations.create import name_generated
@@ -28,23 +29,22 @@ _DELETION, _LAST_DELETION = 5.0, 2.5  # seconds for all of them; the second for 
 def run(run: Run) -> ExitCode:
     """Create, follow with the logs, and clean up as asked."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     manifests = jobs_of(read_manifests(run, allow_generate_name=True, with_hooks=True))
     name_generated(manifests)
     session = open_session(run)
     plan = planned(manifests, session, explicit_namespace=inputs.namespace)
     run.journal.loaded([one.reference for one in plan])
     run.journal.content_follows()
-    with _Started(run, session, deadline) as started:
+    with _Started(run, session) as started:
         targets = started.create(plan)
-        return ExitCode.SUCCEEDED if inputs.dry_run else _follow(run, session, targets, deadline)
+        return ExitCode.SUCCEEDED if inputs.dry_run else _follow(run, session, targets)
 
 
-def _follow(run: Run, session: Session, targets: list[Target], deadline: float) -> ExitCode:
+def _follow(run: Run, session: Session, targets: list[Target]) -> ExitCode:
     jobs = [target.object for target in targets]
-    logs = JobLogs(session.client, jobs, _say(run), run.journal.notice, several=has_several_logs(jobs))
+    logs = JobLogs(session.open_ended, jobs, _say(run), run.journal.notice, several=has_several_logs(jobs))
     try:
-        code = follow(run, session, targets, deadline, on_pods=logs.saw)
+        code = follow(run, session, targets, on_pods=logs.saw)
         logs.finish()
     finally:
         logs.stop()
@@ -63,8 +63,8 @@ class _Started:
     A context manager: whatever ends the run, they are deleted or left as was asked.
     """
 
-    def __init__(self, run: Run, session: Session, deadline: float) -> None:
-        self._run, self._session, self._deadline = run, session, deadline
+    def __init__(self, run: Run, session: Session) -> None:
+        self._run, self._session = run, session
         self._targets: list[Target] = []
         self._unanswered: list[Planned] = []
         self._begun = time.monotonic()
@@ -110,28 +110,32 @@ class _Started:
             target.is_wanted = True
             self._targets.append(target)
 
+    def _client_for(self, seconds: float) -> Client:
+        """For what is done once the run's own time may be over."""
+        return self._session.client.until(time.monotonic() + seconds)
+
     def _clean_up(self) -> None:
         """Delete what was created if that is wanted; say what is left unfinished."""
         if self._run.inputs.rm:
-            self._delete(self._targets, time.monotonic() + _DELETION)
+            self._delete(self._targets, self._client_for(_DELETION))
         else:
             self._say_left()
 
     def _cancel(self) -> None:
         """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
-        inputs, deadline = self._run.inputs, time.monotonic() + _LAST_DELETION
+        inputs, client = self._run.inputs, self._client_for(_LAST_DELETION)
         if inputs.on_cancel == "delete":
-            self._find_unanswered(deadline)
-            self._delete(self._targets if inputs.rm else self._unfinished(), deadline)
+            self._find_unanswered(client)
+            self._delete(self._targets if inputs.rm else self._unfinished(), client)
         else:
             self._say_left()
 
-    def _find_unanswered(self, deadline: float) -> None:
+    def _find_unanswered(self, client: Client) -> None:
         """The Jobs that were created although nobody has said so: they are to be deleted like the others."""
-        client, manager = self._session.client, self._run.inputs.field_manager
+        manager = self._run.inputs.field_manager
 
         def find(one: Planned) -> Written | None:
-            return find_job(client, one, manager, self._begun, deadline)
+            return find_job(client, one, manager, self._begun)
 
         for one, found in gather(find, self._unanswered, self._run.inputs.concurrency):
             if isinstance(found, Written):
@@ -139,14 +143,13 @@ class _Started:
 
     def _create(self, one: Planned) -> Written:
         options = ApplyOptions(self._run.inputs.field_manager, dry_run=self._run.inputs.dry_run)
-        return create_job(self._session.client, one, options, self._deadline)
+        return create_job(self._session.client, one, options)
 
     def _unfinished(self) -> list[Target]:
         return [target for target in self._targets if not is_decided(target.object)]
 
-    def _delete(self, targets: Sequence[Target], deadline: float) -> None:
-        client, journal = self._session.client, self._run.journal
-        work = partial(delete_job, client, deadline=deadline)
+    def _delete(self, targets: Sequence[Target], client: Client) -> None:
+        journal, work = self._run.journal, partial(delete_job, client)
         for target, error in gather_writes(work, targets, self._run.inputs.concurrency):
             if error is None:
                 journal.notice(f"deleted {target.reference.title}")

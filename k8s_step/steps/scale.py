@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from k8s_step.api.client import Client
@@ -25,7 +24,6 @@ from k8s_step.release.session import Run, open_session
 def scale(run: Run) -> ExitCode:
     """Look, write once where the number is another, and follow."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     if inputs.replicas is None:
         raise InputError("how many replicas?", where="--replicas", hint="say --replicas N")
     session = open_session(run)
@@ -33,32 +31,32 @@ def scale(run: Run) -> ExitCode:
     announce(run, session, [one.reference for one in named])
 
     def write(one: Planned) -> Written:
-        return _scaled(session.client, one.address, inputs, deadline)
+        return _scaled(session.client, one.address, inputs)
 
     plan = [Planned(one) for one in named]
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, deadline, dry_run=inputs.dry_run)
+    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(_whole(session.client, one, deadline)) for one in written], deadline)
+    return follow(run, session, [target_of(_whole(session.client, one)) for one in written])
 
 
-def _scaled(client: Client, named: Address, inputs: Inputs, deadline: float) -> Written:
+def _scaled(client: Client, named: Address, inputs: Inputs) -> Written:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
-    before = read(client, replace(named, subresource="scale"), deadline)
+    before = read(client, replace(named, subresource="scale"))
     _check_current(named, before, inputs.current_replicas)
     written = Written(Planned(named), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
-        written = send(client, _change(named, inputs, before or {}), before, options, deadline)
+        written = send(client, _change(named, inputs, before or {}), before, options)
     return replace(written, planned=Planned(named))
 
 
-def _whole(client: Client, written: Written, deadline: float) -> Written:
+def _whole(client: Client, written: Written) -> Written:
     """A Scale tells of the number alone, so what is followed is the object as it is then.
 
     It is read once what was done has been told: where it can't be read, that is still so.
     """
     planned = written.planned
-    answer = client.send(Request("GET", planned.path, where=planned.where), deadline=deadline)
+    answer = client.send(Request("GET", planned.path, where=planned.where))
     return replace(written, object=answer.body)
 
 

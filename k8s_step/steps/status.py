@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from k8s_step.api.concurrency import gather
@@ -25,10 +24,9 @@ from k8s_step.verdict.target import Target
 def status(run: Run) -> ExitCode:
     """Read each object, then follow until all are current or one has failed."""
     inputs = run.inputs
-    deadline = time.monotonic() + inputs.timeout
     if inputs.selector or inputs.field_selector:
         session = open_session(run)
-        return follow(run, session, _chosen(run, session, groups(run, session), deadline), deadline)
+        return follow(run, session, _chosen(run, session, groups(run, session)))
     if not inputs.object and not inputs.names_manifests:
         raise InputError("no object was named", hint="KIND/NAME, KIND -l SELECTOR, or -f PATH")
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
@@ -37,7 +35,7 @@ def status(run: Run) -> ExitCode:
     plan = planned(manifests, session, inputs.namespace)
     named = [*by_name, *(one.address for one in plan)]
     announce(run, session, [one.reference for one in named])
-    targets = _read(run, session, named, deadline)
+    targets = _read(run, session, named)
     paused = {one.reference.key for one in plan if is_paused(one.object)}
     # What is asked for by name is to have its verdict; a manifest may say more than the object that it made.
     wanted = {one.reference.key: False for one in plan if not is_waited_for(one.object)}
@@ -45,14 +43,14 @@ def status(run: Run) -> ExitCode:
     for target in targets:
         target.paused = target.reference.key in paused
         target.is_wanted = wanted.get(target.reference.key)
-    return follow(run, session, targets, deadline)
+    return follow(run, session, targets)
 
 
-def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float) -> list[Target]:
+def _chosen(run: Run, session: Session, wanted: Sequence[Group]) -> list[Target]:
     """The objects there are of each. Raises :class:`NotFoundError` for none: nobody wants a verdict on nothing."""
     targets: list[Target] = []
     for group in wanted:
-        found = members(session.client, group, deadline, run.journal.notice)
+        found = members(session.client, group, run.journal.notice)
         if not found and len(wanted) > 1:
             run.journal.notice(f"there are no {group.text}")
         targets += found
@@ -65,13 +63,13 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group], deadline: float
     return targets
 
 
-def _read(run: Run, session: Session, named: Sequence[Address], deadline: float) -> list[Target]:
+def _read(run: Run, session: Session, named: Sequence[Address]) -> list[Target]:
     """Each object as it is; what can't be read is told, all of it, before the run ends."""
     targets, errors = [], []
 
     def get(one: Address) -> Target:
         request = Request("GET", one.path, where=str(one.reference))
-        answer = session.client.send(request, deadline=deadline)
+        answer = session.client.send(request)
         return Target(one.reference, one.resource, answer.body, changed=False)
 
     for one, result in gather(get, named, run.inputs.concurrency):

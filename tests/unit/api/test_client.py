@@ -153,9 +153,9 @@ def test_what_is_json_and_no_object_of_kubernetes_is_asked_for_again(body: Any, 
     assert told in str(failed(bench.client(server.url), GET))
 
 
-def failed(client: Client, request: Request = GET, **options: Any) -> StepError:
+def failed(client: Client, request: Request = GET, deadline: float | None = None) -> StepError:
     with pytest.raises(StepError) as caught:
-        client.send(request, **options)
+        client.until(deadline).send(request)
     assert SECRET not in str(caught.value) + repr(caught.value) + str(vars(caught.value))
     return caught.value
 
@@ -460,6 +460,18 @@ class TestRetries:
         assert "no time is left" in str(failed(bench.client(server.url), deadline=bench.clock.now - 1))
         assert server.exchanges == []
 
+    def test_a_deadline_is_of_its_view_alone(self, bench: Bench) -> None:
+        """The views share their connections, and each has its own deadline."""
+        server = bench.server(ok, ok)
+        client = bench.client(server.url)
+        view = client.until(bench.clock.now + 100)
+        assert (client.time_left, view.time_left, view.until(None).time_left) == (float("inf"), 100.0, float("inf"))
+        bench.clock.now += 101
+        assert (view.time_left, type(failed(view, deadline=view.deadline))) == (0.0, TimedOutError)
+        client.send(GET)
+        view.until(None).send(GET)
+        assert (server.connections, len(server.exchanges)) == (1, 2)
+
     def test_the_gate_narrows_on_429_and_widens_again(self, bench: Bench) -> None:
         server = bench.server(replying(429), replying(429), ok)
         client = bench.client(server.url, concurrency=8)
@@ -544,7 +556,7 @@ class TestClose:
         asked = threading.Event()
         server = bench.server(lambda exchange: (replying(429, None, "Retry-After: 600")(exchange), asked.set()))
         client = bench.client(server.url, own_sleep=True)
-        ended = in_background(lambda: client.send(GET, deadline=float("inf")))
+        ended = in_background(lambda: client.until(float("inf")).send(GET))
         assert asked.wait(60)
         client.close()
         assert isinstance(ended.get(timeout=60), StoppedError)

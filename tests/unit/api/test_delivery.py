@@ -31,7 +31,7 @@ def test_no_time_to_look(client: Client) -> None:
         raise TimedOutError("no time is left for the request")
 
     with pytest.raises(AnswerLostError, match="may have done it"):
-        deliver(client, CREATE, look, time.monotonic() + 60)
+        deliver(client.until(time.monotonic() + 60), CREATE, look)
 
 
 def test_no_time_to_send_again() -> None:
@@ -44,10 +44,10 @@ def test_no_time_to_send_again() -> None:
 
         client = Client(Connection(server.url, "test"), request_timeout=10.0, clock=lambda: now, sleep=overslept)
         with pytest.raises(AnswerLostError, match="may have done it"):
-            deliver(client, CREATE, lambda: None, time.monotonic() + 60)
+            deliver(client.until(time.monotonic() + 60), CREATE, lambda: None)
         client.close()
 
 
 def test_a_server_that_was_never_reached_in_time(client: Client) -> None:
     with pytest.raises(TimedOutError):
-        deliver(client, CREATE, lambda: None, time.monotonic() - 1)
+        deliver(client.until(time.monotonic() - 1), CREATE, lambda: None)

@@ -34,7 +34,7 @@ def read(work: Callable[[Pager], Any], *handlers: Handler, **how: Any) -> tuple[
     told: list[str] = []
     with Loopback(in_turn(*handlers)) as server:
         client = Client(Connection(server.url, "test"))
-        made = work(Pager(client, time.monotonic() + 60, limit=2, notice=told.append, **how))
+        made = work(Pager(client.until(time.monotonic() + 60), limit=2, notice=told.append, **how))
         client.close()
         return made, [exchange.target.partition("?")[2] for exchange in server.exchanges], told
 

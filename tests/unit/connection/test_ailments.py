@@ -109,7 +109,7 @@ def ill(one: Ailment) -> Iterator[Ill]:
 
 def ended(client: Client, said: Said, deadline: float | None) -> StepError:
     with pytest.raises(StepError) as caught:
-        client.send(request(said), deadline=deadline)
+        client.until(deadline).send(request(said))
     return caught.value
 
 
@@ -150,7 +150,7 @@ def test_a_deadline_before_that_ends_as_the_table_says(one: Ailment, ill: Ill) -
 def test_what_passes_is_ridden_out(one: Ailment, ill: Ill) -> None:
     assert one.example is not None
     ill.left = 3
-    assert ill.client.send(request(one.example), deadline=ill.now + 60).body == WRITTEN
+    assert ill.client.until(ill.now + 60).send(request(one.example)).body == WRITTEN
     assert len(ill.asked) == 4
     assert len(ill.said) == 2, "one line when it begins and one when it is over"
     assert ill.said[0].endswith("; trying again") and ill.said[1].endswith("s")
@@ -165,7 +165,7 @@ def test_what_must_not_be_done_twice_is_looked_up_unless_it_surely_was_not_done(
         nonlocal looks
         looks += 1
 
-    deliver(ill.client, request(one.example, retry=False), look, ill.now + 60)
+    deliver(ill.client.until(ill.now + 60), request(one.example, retry=False), look)
     assert looks == (0 if one.is_undone else 2)
 
 
@@ -299,7 +299,7 @@ def test_an_outage_of_long_ago_counts_for_nothing() -> None:
     ended(ill.client, WEBHOOK.example, ill.now + 600)
     ill.now += 60
     ill.left = 3
-    assert ill.client.send(request(WEBHOOK.example), deadline=ill.now + 600).body == WRITTEN
+    assert ill.client.until(ill.now + 600).send(request(WEBHOOK.example)).body == WRITTEN
     ill.close()
 
 
@@ -314,7 +314,7 @@ def test_a_part_that_is_ill_is_not_well_again_because_others_are() -> None:
         ill.client.send(Request("GET", "/version"))
 
     ill.client._sleep = sleeping
-    ill.client.send(request(WEBHOOK.example), deadline=ill.now + 60)
+    ill.client.until(ill.now + 60).send(request(WEBHOOK.example))
     assert [line.partition(",")[0] for line in ill.said][1:] == ["the webhook check.example.com answers again"]
     ill.close()
 
@@ -324,7 +324,7 @@ def test_trouble_that_comes_back_at_once_is_not_told_again() -> None:
     ill = Ill(ETCD.example, times=1)
     for _ in range(5):
         ill.left = 1
-        ill.client.send(request(ETCD.example), deadline=ill.now + 60)
+        ill.client.until(ill.now + 60).send(request(ETCD.example))
     assert len(ill.said) == 2
     ill.close()
 
@@ -349,7 +349,7 @@ def test_somebody_elses_object_found_after_a_lost_answer_is_not_ours() -> None:
         raise NotFoundError("it is not this one", code=404)
 
     with pytest.raises(NotFoundError) as caught:
-        deliver(ill.client, request(ETCD.example, retry=False), look, ill.now + 60)
+        deliver(ill.client.until(ill.now + 60), request(ETCD.example, retry=False), look)
     assert not caught.value.may_be_done
     ill.close()
 
@@ -362,7 +362,7 @@ def test_nobody_can_look() -> None:
         raise AnswerLostError("may not look")
 
     with pytest.raises(AnswerLostError) as caught:
-        deliver(ill.client, request(ETCD.example, retry=False), look, ill.now + 60)
+        deliver(ill.client.until(ill.now + 60), request(ETCD.example, retry=False), look)
     assert caught.value.may_be_done
     ill.close()
 

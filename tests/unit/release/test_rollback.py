@@ -42,6 +42,9 @@ class _NoServer:
 
 
 class _AwayServer:
+    def until(self, _: float) -> Any:
+        return self
+
     def send(self, *_: object, **__: object) -> None:
         raise UnreachableError("no answer")
 

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from k8s_step.api.client import Client
-from k8s_step.api.request import Answer, Request
 from k8s_step.connection.settings import Connection
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
@@ -479,13 +478,13 @@ def test_the_evidence_of_a_cancelled_run_is_given_less_than_a_second(
 ) -> None:
     """No request of it may last longer, and the run ends within the second that it promises."""
     deadlines: list[float] = []
-    send = server.client.send
+    until = server.client.until
 
-    def noted(request: Request, *, deadline: float) -> Answer:
+    def noted(deadline: float) -> Client:
         deadlines.append(deadline)
-        return send(request, deadline=deadline)
+        return until(deadline)
 
-    monkeypatch.setattr(server.client, "send", noted)
+    monkeypatch.setattr(server.client, "until", noted)
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
     list(diagnose(server.client, [target(pod(CRASHING))], CANCELLED))
     assert deadlines and max(deadlines) < 1001.0
