@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from k8s_step.errors import InputError
+from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
 
 
@@ -63,6 +65,29 @@ def field_selector(text: str, where: str) -> str:
             hint = "status.phase=Failed, say; = and != only, joined by commas"
             raise InputError(f"{part!r} is no field selector", where=where, hint=hint)
     return ",".join(parts)
+
+
+_TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exists": "{key}", "DoesNotExist": "!{key}"}
+
+
+def of_workload(workload: Object) -> str | None:
+    """``spec.selector`` as a query that chooses a workload's pods, and the ReplicaSets or revisions that hold them.
+
+    ``None`` where there is none, or one that would choose everything. Source: ``LabelSelectorAsSelector`` in
+    ``meta/v1/helpers.go`` of k8s.io/apimachinery; a ReplicationController's are plain labels.
+    """
+    selector = (workload.get("spec") or {}).get("selector") or {}
+    if workload.get("kind") == "ReplicationController":
+        selector = {"matchLabels": selector}
+    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    terms += map(_term, selector.get("matchExpressions") or ())
+    return ",".join(sorted(terms)) if terms and all(terms) else None
+
+
+def _term(expression: Mapping[str, Any]) -> str:
+    """Empty for an operator that no selector in a query has."""
+    form = _TERMS.get(str(expression.get("operator")), "")
+    return form.format(key=expression.get("key"), values=",".join(expression.get("values") or ()))
 
 
 def _parts(text: str) -> list[str]:

@@ -18,6 +18,7 @@ from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.resource import Resource, required
+from k8s_step.objects.selection import Group, of_workload
 from k8s_step.operations.plan import Planned
 from k8s_step.verdict.revision import same_template
 
@@ -57,8 +58,8 @@ class Revision:
 def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
     """What the cluster keeps of the workload's history, oldest first; the last one is the present."""
     resource, read = _KEPT[planned.reference.kind]
-    query = (("labelSelector", _selector(live)),)
-    request = Request("GET", resource.path(planned.reference.namespace), query, where=planned.where)
+    group = Group(resource, planned.reference.namespace, of_workload(live) or "")
+    request = Request("GET", group.path, group.query, where=planned.where)
     items = Pager(client).whole(request).items
     own = [item for item in items if controller_of(item).get("uid") == live["metadata"]["uid"]]
     found = (read(item, live) for item in own)
@@ -104,16 +105,6 @@ def _controller_revision(revision: Object, _: Object) -> Revision:
     return Revision(int(revision["revision"]), template, PatchType.STRATEGIC, data)
 
 
-def _selector(live: Object) -> str:
-    """``spec.selector`` as a query. Source: ``LabelSelectorAsSelector`` of k8s.io/apimachinery."""
-    selector = live["spec"]["selector"]
-    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for each in selector.get("matchExpressions") or []:
-        terms.append(_TERMS[each["operator"]].format(key=each["key"], values=",".join(each.get("values") or ())))
-    return ",".join(sorted(terms))
-
-
-_TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exists": "{key}", "DoesNotExist": "!{key}"}
 _REVISIONS = required("apps/v1", "ControllerRevision")
 _KEPT: Mapping[str, tuple[Resource, Callable[[Object, Object], Revision]]] = {
     "Deployment": (required("apps/v1", "ReplicaSet"), _replica_set),

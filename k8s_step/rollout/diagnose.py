@@ -14,6 +14,7 @@ from k8s_step.objects.metadata import Object
 from k8s_step.objects.pods import controller_of, spec_of, status_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
+from k8s_step.objects.selection import of_workload
 from k8s_step.objects.times import last_written
 from k8s_step.rollout import events
 from k8s_step.verdict import claims, probes, revision
@@ -33,6 +34,7 @@ _LINES = 20
 _LINE = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
 _BYTES = 512 * 1024  # of a log
 _CLAIMS = 5
+_MOST_REPLICA_SETS = "500"  # of one Deployment; its revisionHistoryLimit is 10 by default
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _CLAIM = required("v1", "PersistentVolumeClaim")
 
@@ -207,8 +209,11 @@ class _Evidence:
 
     def _replica_set(self, deployment: Object) -> Object:
         """The metadata of the newest ReplicaSet of a Deployment none of whose pods is known."""
-        namespace = Reference.to(deployment).namespace
-        request = Request("GET", _REPLICA_SETS.path(namespace), _selecting(deployment), patient=False)
+        selector, namespace = of_workload(deployment), Reference.to(deployment).namespace
+        if selector is None:  # without one, the ReplicaSets of the whole namespace would come
+            return {}
+        query = (("labelSelector", selector), ("limit", _MOST_REPLICA_SETS))
+        request = Request("GET", _REPLICA_SETS.path(namespace), query, patient=False)
         answer = self._get(request, "events of its ReplicaSet", f"list replicasets {namespace}")
         listed = (answer.body.get("items") or []) if answer else []
         newest = revision.replica_set_of(deployment, {each["metadata"]["uid"]: each for each in listed})
@@ -343,11 +348,6 @@ def _explained(found: Finding, symptom: Symptom, why: str) -> Finding:
 
 def _advised(found: Finding, told: Advice) -> Finding:
     return replace(found, advice=told.likely, check=told.check) if any(told) else found
-
-
-def _selecting(workload: Object) -> tuple[tuple[str, str], ...]:
-    labels = ((workload.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    return (("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items())), ("limit", "500"))
 
 
 def _is_terminated(blame: Blame) -> bool:

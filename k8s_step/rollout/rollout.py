@@ -23,6 +23,7 @@ from k8s_step.objects.metadata import version_of
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, required
+from k8s_step.objects.selection import of_workload
 from k8s_step.rollout.confirmation import Confirmation
 from k8s_step.rollout.failedcreate import REASON, FailedCreates
 from k8s_step.rollout.feeds import DELETED, Board, Feed, Message, PodFeed, ReplicaSetFeed, TargetFeed
@@ -167,7 +168,7 @@ class Rollout:
             self._start_pod_feeds(namespace, targets)
 
     def _start_pod_feeds(self, namespace: str, workloads: list[Target]) -> None:
-        selector = _selector(workloads[0].object) if len(workloads) == 1 else None
+        selector = of_workload(workloads[0].object) if len(workloads) == 1 else None
         self._pods_of.add((namespace, selector))
         if any(target.reference.kind == "Deployment" for target in workloads):
             self._start(ReplicaSetFeed, Scope(_REPLICA_SETS, namespace, None, selector))
@@ -176,7 +177,7 @@ class Rollout:
     def _has_pods_watched(self, workload: Target) -> bool:
         """Also where the watch was refused: that has been told."""
         namespace = workload.reference.namespace
-        return bool(self._pods_of & {(namespace, None), (namespace, _selector(workload.object))})
+        return bool(self._pods_of & {(namespace, None), (namespace, of_workload(workload.object))})
 
     def _start(self, kind: type[Feed], scope: Scope, resource_version: str | None = None) -> None:
         watch = Watch(self._client, scope, resource_version, self._listener.notice)
@@ -365,12 +366,3 @@ class Rollout:
 
 def _is_due(judgement: Judgement, now: float) -> bool:
     return judgement.due is not None and judgement.due <= now
-
-
-def _selector(obj: Mapping[str, Any]) -> str | None:
-    """``spec.selector.matchLabels`` as a query, to see only one workload's pods; ``None`` where it isn't that plain."""
-    selector = (obj.get("spec") or {}).get("selector") or {}
-    labels = selector.get("matchLabels")
-    if not isinstance(labels, Mapping) or selector.get("matchExpressions"):
-        return None
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -197,6 +198,22 @@ def test_a_quota_that_is_used_up(step: Step, cluster: Cluster, namespace: str, t
         assert "exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0" in failure["message"]
         assert "quota is used up" in failure["advice"] and "quota" in failure["check"]
         assert sum("FailedCreate: " in line for line in failure["events"]) == 1  # each try names another pod
+
+
+def test_a_selector_of_expressions_alone(
+    step: Step, cluster: Cluster, namespace: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    """Neither the watches nor the evidence ask for what is another workload's."""
+    limited(cluster, namespace, pods=0)
+    made = deployment()
+    made["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "api"]}]}
+    outcome = apply(step, namespace, tmp_path, *AFTER, made=[made], env=through(proxy))
+    assert (outcome.code, the_failure(outcome)["reason"]) == (1, "FailedCreate"), outcome.text
+    assert sum("FailedCreate: " in line for line in the_failure(outcome)["events"]) == 1, "its ReplicaSet's events"
+    asked = [one for one in proxy.requests if one.method == "GET" and re.search("/(pods|replicasets)$", one.path)]
+    assert {one.query.get("labelSelector") for one in asked} == {"app in (web,api)"}
+    lists = [one for one in asked if one.path.endswith("/replicasets") and not one.watch]
+    assert len(lists) == 2, "the watch's and the evidence's"
 
 
 def test_a_statefulset_that_gets_one_pod_of_three(step: Step, cluster: Cluster, namespace: str, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.objects.selection import field_selector, label_selector
+from k8s_step.objects.selection import field_selector, label_selector, of_workload
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,37 @@ def test_field_selectors(text: str) -> None:
 def test_what_is_no_field_selector(text: str) -> None:
     with pytest.raises(InputError, match="no field selector"):
         field_selector(text, "--field-selector")
+
+
+SETS = [
+    {"key": "app", "operator": "In", "values": ["web", "api"]},
+    {"key": "tier", "operator": "NotIn", "values": ["cache"]},
+    {"key": "track", "operator": "Exists"},
+    {"key": "old", "operator": "DoesNotExist"},
+]
+SETS_SENT = "!old,app in (web,api),tier notin (cache),track"
+
+
+@pytest.mark.parametrize(
+    ("selector", "sent"),
+    [
+        ({"matchLabels": {"b": "2", "a": "1"}}, "a=1,b=2"),
+        ({"matchExpressions": SETS}, SETS_SENT),
+        ({"matchLabels": {"a": "1"}, "matchExpressions": SETS[2:3]}, "a=1,track"),
+        ({"matchExpressions": [{"key": "a", "operator": "Like", "values": ["x"]}]}, None),
+        ({"matchLabels": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_of_a_workload(selector: Any, sent: str | None) -> None:
+    assert of_workload({"kind": "Deployment", "spec": {"selector": selector}}) == sent
+
+
+def test_of_a_replication_controller() -> None:
+    made = {"kind": "ReplicationController", "spec": {"selector": {"app": "rc", "matchLabels": "a-label-of-that-name"}}}
+    assert of_workload(made) == "app=rc,matchLabels=a-label-of-that-name"
+
+
+def test_of_what_has_no_spec() -> None:
+    assert of_workload({"kind": "Deployment"}) is None
