@@ -64,7 +64,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         code = _group(process).main(arguments, prog_name="k8s-step", standalone_mode=False)
         return int(code or 0)
     except click.UsageError as error:
-        return _refuse(InputError(f"{error.format_message()}{_see_help(error)}"), process)
+        return _refuse(_misused(error, argv), process)
     except click.exceptions.Exit as done:
         return done.exit_code
     except StepError as error:
@@ -337,9 +337,19 @@ def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:
     return MaskedStream(stream, redactor)
 
 
-def _see_help(error: click.UsageError) -> str:
+def _misused(error: click.UsageError, argv: Sequence[str]) -> InputError:
+    """What was wrong on the command line, with kubectl's words led to ours."""
+    from k8s_step.vocabulary import advice
+
+    command = error.ctx.command if error.ctx else None
+    flags = [flag for param in (command.params if command else ()) for flag in (*param.opts, *param.secondary_opts)]
+    known = [flag for flag in flags if flag.startswith("-")]
+    names = command.commands if isinstance(command, click.Group) else ()
+    if not error.ctx:  # the parser does not say whose option it is
+        known = [f"--no-{option.name}" for each in COMMANDS for option in each.all_options if option.negatable]
     path = error.ctx.command_path if error.ctx else "k8s-step"
-    return f" (see {path} --help)"
+    message, move = advice(error.message, argv, names, known)
+    return InputError(message, hint="; ".join(part for part in (move, f"see {path} --help") if part))
 
 
 def _bug() -> str:

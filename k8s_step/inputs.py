@@ -198,13 +198,17 @@ def _list(option: Option, given: str | tuple[str, ...], where: str) -> tuple[str
     return tuple(line for line in lines if line)
 
 
-def _switch(_: Option, given: str | bool, where: str) -> bool:
+def _switch(option: Option, given: str | bool, where: str) -> bool:
     if isinstance(given, bool):
         return given
     word = given.strip().lower()
     if word in ("true", "1", "yes", "on", "false", "0", "no", "off"):
         return word in ("true", "1", "yes", "on")
-    raise InputError(f"{given.strip()!r} is neither true nor false", where=where)
+    hint = _DRY_RUN_HINT if option.name == "dry-run" and word in ("server", "client") else None
+    raise InputError(f"{given.strip()!r} is neither true nor false", where=where, hint=hint)
+
+
+_DRY_RUN_HINT = "true is the server's dry run; k8s-step render needs no server"
 
 
 def _duration(_: Option, given: str, where: str) -> float:

@@ -18,6 +18,7 @@ from k8s_step.objects.body import encode
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.operations.plan import Planned
 from k8s_step.operations.restore import KEPT
+from k8s_step.verdict.claims import storage_class
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 
@@ -191,9 +192,8 @@ def _of_evidence(one: Planned) -> Iterator[Permission]:
         yield from (Permission(reference.namespace, "", "pods", verb) for verb in ("list", "watch"))
     if reference.kind == "Deployment":
         yield from (Permission(reference.namespace, "apps", "replicasets", verb) for verb in ("list", "watch"))
-    storage_class = (one.object.get("spec") or {}).get("storageClassName")
-    if reference.kind == "PersistentVolumeClaim" and storage_class:
-        yield Permission("", "storage.k8s.io", "storageclasses", "get", str(storage_class))
+    if reference.kind == "PersistentVolumeClaim" and (name := storage_class(one.object)):
+        yield Permission("", "storage.k8s.io", "storageclasses", "get", name)
 
 
 def _of_claims(one: Planned) -> Iterator[Permission]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -137,16 +138,34 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
                 raise
             errors.append(error)
     if errors:
+        errors = _counted(errors)
         name_objects(errors, [(manifest.object, manifest.file, manifest.line) for manifest in manifests])
         raise InputErrors(errors)
     return list(plan.values())
+
+
+class _MisplacedError(InputError):
+    """An object's namespace is another than the one that was asked for."""
+
+
+def _counted(errors: Sequence[InputError]) -> list[InputError]:
+    """Of objects that are of one wrong namespace, the first, which says how many there are."""
+    kept: dict[object, InputError] = {}
+    counts: Counter[object] = Counter()
+    for error in errors:
+        key: object = error.message if isinstance(error, _MisplacedError) else id(error)
+        kept.setdefault(key, error)
+        counts[key] += 1
+    for each, error in kept.items():
+        error.message += f", and so for {counts[each] - 1} more" if counts[each] > 1 else ""
+    return list(kept.values())
 
 
 def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: str | None) -> Planned:
     own = manifest.namespace
     if resource.namespaced and explicit and own and own != explicit:
         message = f"its namespace is {own}, but {explicit} was asked for"
-        raise InputError(message, where=manifest.where, hint="drop one of the two")
+        raise _MisplacedError(message, where=manifest.where, hint="drop one of the two")
     where = (own or namespace) if resource.namespaced else ""
     reference = Reference(manifest.api_version, manifest.kind, where, manifest.name, manifest.file, manifest.line)
     return Planned(Address(resource, reference), manifest.object, manifest.line_of)

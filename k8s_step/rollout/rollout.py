@@ -29,6 +29,7 @@ from k8s_step.rollout.failedcreate import REASON, FailedCreates
 from k8s_step.rollout.feeds import DELETED, Board, Feed, Message, PodFeed, ReplicaSetFeed, TargetFeed
 from k8s_step.rollout.superseded import SupersededWrites
 from k8s_step.verdict import patience
+from k8s_step.verdict.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.readiness import is_complete, is_paused
@@ -343,7 +344,7 @@ class Rollout:
         """A claim of a class that binds at first use stays pending until a pod wants it: that is as it should be."""
         classes: dict[str, bool] = {}
         for target in self._board.open():
-            name = (target.object.get("spec") or {}).get("storageClassName")
+            name = storage_class(target.object)
             if target.reference.kind != "PersistentVolumeClaim" or not name:
                 continue
             if name not in classes:

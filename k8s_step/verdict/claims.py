@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, annotations_of
+
+_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 
 def names(pod: Object) -> list[str]:
@@ -22,13 +24,21 @@ def is_bound(claim: Object) -> bool:
     return (claim.get("status") or {}).get("phase") == "Bound"
 
 
+def storage_class(claim: Object) -> str:
+    """The class that the claim names, empty where it names none.
+
+    The old annotation counts first: ``GetPersistentVolumeClaimClass`` of k8s.io/component-helpers.
+    """
+    return str(annotations_of(claim).get(_CLASS) or (claim.get("spec") or {}).get("storageClassName") or "")
+
+
 def claim_line(claim: Object) -> str:
     """``data: Pending, storage class fast, 1Gi``."""
     spec = claim.get("spec") or {}
-    storage_class = spec.get("storageClassName")
+    name = storage_class(claim)
     size = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     parts = [str((claim.get("status") or {}).get("phase") or "Pending")]
-    parts.append(f"storage class {storage_class}" if storage_class else "no storage class")
+    parts.append(f"storage class {name}" if name else "no storage class")
     parts += [str(size)] if size else []
     return f"{claim['metadata']['name']}: {', '.join(parts)}"
 

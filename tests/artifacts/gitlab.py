@@ -35,6 +35,22 @@ class Job:
         return {name: expanded(value, found) for name, value in found.items()}
 
 
+def may_start(path: Path, name: str, states: Mapping[str, str]) -> bool:
+    """Whether GitLab starts a job, or offers it to be started by hand, once others have come to ``states``.
+
+    Source: ``valid_statuses_for_processable`` of GitLab's app/services/ci/pipeline_processing.
+    """
+    stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    all_jobs = jobs(path)
+    says = all_jobs[name].says
+    needs, earlier = says.get("needs"), stages[: stages.index(says["stage"])]
+    awaited = [other for other in states if all_jobs[other].says["stage"] in earlier] if needs is None else needs
+    when = next((rule["when"] for rule in says.get("rules", ()) if "when" in rule), "on_success")
+    fine = {"always": {"success", "failed", "skipped"}, "on_failure": {"failed"}}.get(when, {"success"})
+    fine = fine | {"skipped"} if needs is None and when != "on_failure" else fine
+    return all(states[other] in fine for other in awaited)
+
+
 def expanded(text: str, values: Mapping[str, str]) -> str:
     """``$NAME`` and ``${NAME}`` replaced, in what replaces them too; an unknown one is empty."""
     for _ in range(5):

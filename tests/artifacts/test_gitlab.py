@@ -96,3 +96,33 @@ def test_gitlab_production_and_back(
 def test_gitlab_failure_reaches_the_job(gitlab_job: Callable[..., dict[str, str]], namespace: str) -> None:
     left = gitlab_job("production", code=1, CI_COMMIT_SHORT_SHA="pull-fail")
     assert (left["K8S_STEP_RESULT"], left["K8S_STEP_FAILED"]) == ("failed", f"deployment/{namespace}/web")
+
+
+@pytest.mark.parametrize("state", ["success", "failed", "skipped", "manual"])
+def test_gitlab_offers_the_way_back_whatever_became_of_production(state: str) -> None:
+    """After a production that failed it is wanted most."""
+    assert gitlab.may_start(GITLAB, "undo production", {"production": state})
+
+
+@pytest.mark.parametrize(("state", "starts"), [("success", True), ("failed", True), ("manual", False)])
+def test_gitlab_announces_once_production_has_ended(state: str, starts: bool) -> None:
+    assert gitlab.may_start(GITLAB, "announce", {"production": state}) is starts
+
+
+def test_gitlab_skips_what_needs_a_job_that_failed(tmp_path: Path) -> None:
+    """As the way back once was: the model of GitLab above tells the two apart."""
+    needing = tmp_path / "needing.yml"
+    text = GITLAB.read_text(encoding="utf-8")
+    needing.write_text(text.replace("  needs: []", "  needs: [production]"), encoding="utf-8")
+    assert needing.read_text(encoding="utf-8") != text
+    assert not gitlab.may_start(needing, "undo production", {"production": "failed"})
+
+
+def test_gitlab_goes_back_after_a_production_that_failed(
+    gitlab_job: Callable[..., dict[str, str]], namespace: str, kubectl: Kubectl
+) -> None:
+    gitlab_job("production")
+    gitlab_job("production", code=1, CI_COMMIT_SHORT_SHA="pull-fail")
+    assert images(kubectl, namespace) == {"web": "registry.example.com/shop/web:pull-fail"}
+    assert gitlab_job("undo production")["K8S_STEP_RESULT"] == "succeeded"
+    assert images(kubectl, namespace) == {"web": "registry.example.com/shop/web:c0ffee12"}

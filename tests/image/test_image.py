@@ -117,7 +117,7 @@ def test_a_misspelled_command_is_the_steps(image):
     answer = Container(image, user=STRANGER).run("aply")
 
     assert answer.returncode == ExitCode.INVALID
-    assert "Did you mean 'apply'?" in answer.stderr
+    assert "did you mean apply?" in answer.stderr
 
 
 def test_as_a_container_action(image, work):

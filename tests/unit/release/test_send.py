@@ -39,6 +39,17 @@ def test_a_namespace_that_contradicts_the_one_asked_for_is_refused() -> None:
         planned([_manifest("ConfigMap", "a", "other", line=7)], _session(), "shop")
 
 
+def test_of_many_in_a_wrong_namespace_one_is_told_with_their_count() -> None:
+    many = [_manifest("ConfigMap", f"c{line}", "other", line=line) for line in range(1, 132)]
+    more = _manifest("ConfigMap", "a", "elsewhere", line=200)
+    with pytest.raises(InputErrors) as caught:
+        planned([*many, more], _session(), "shop")
+    assert str(caught.value).splitlines() == [
+        "a.yaml:1: its namespace is other, but shop was asked for, and so for 130 more (drop one of the two)",
+        "a.yaml:200: its namespace is elsewhere, but shop was asked for (drop one of the two)",
+    ]
+
+
 def test_twins_by_default_namespace_are_refused_with_both_places() -> None:
     twins = [_manifest("ConfigMap", "a", line=1), _manifest("ConfigMap", "a", "shop", line=5)]
     with pytest.raises(InputErrors, match=r"a\.yaml:5: configmap/shop/a is in a\.yaml:1 already"):

@@ -23,6 +23,21 @@ def test_of_one_second_the_one_listed_last_is_the_newest() -> None:
     assert [one["message"] for one in found] == ["b", "a"]
 
 
+def test_of_one_second_what_began_later_is_newer() -> None:
+    """The scheduler writes microseconds, the kubelet whole seconds, later within the same one."""
+    scheduled = {
+        "message": "Scheduled",
+        "eventTime": "2026-11-22T10:00:01.734120Z",
+        "metadata": {"name": "web-1.187a2f6b1c000001"},
+    }
+    at = "2026-11-22T10:00:01Z"
+    failed = {"message": "Failed", "lastTimestamp": at, "metadata": {"name": "web-1.187a2f6b1c000003"}}
+    pulling = {"message": "Pulling", "lastTimestamp": at, "metadata": {"name": "web-1.187a2f6b1c000002"}}
+    for listed in ([scheduled, failed, pulling], [failed, pulling, scheduled]):
+        found = events.newest_first(listed)
+        assert [one["message"] for one in found] == ["Failed", "Pulling", "Scheduled"]
+
+
 @pytest.mark.parametrize(
     ("fields", "second"),
     [

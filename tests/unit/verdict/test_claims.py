@@ -26,11 +26,14 @@ def test_the_claims_of_a_pod() -> None:
             "data: Pending, storage class fast, 1Gi",
         ),
         ({}, {"phase": "Lost"}, "data: Lost, no storage class"),
+        ({"annotated": "old"}, {}, "data: Pending, storage class old"),
+        ({"annotated": "old", "storageClassName": "new"}, {}, "data: Pending, storage class old"),
         ({}, {}, "data: Pending, no storage class"),
     ],
 )
 def test_what_is_said_of_a_claim(spec: dict[str, Any], status: dict[str, Any], words: str) -> None:
-    claim = {"metadata": {"name": "data"}, "spec": spec, "status": status}
+    annotations = {"volume.beta.kubernetes.io/storage-class": spec["annotated"]} if "annotated" in spec else {}
+    claim = {"metadata": {"name": "data", "annotations": annotations}, "spec": spec, "status": status}
     assert claims.claim_line(claim) == words
     assert not claims.is_bound(claim)
     assert claims.is_bound({"status": {"phase": "Bound"}})
