@@ -23,7 +23,7 @@ OWN_WORDS = frozenset(
     (
         *("succeeded", "failed", "invalid", "timed_out", "refused", "unreachable", "rolled_back", "cancelled"),
         *("created", "configured", "unchanged", "replaced", "deleted", "pruned", "restarted", "scaled", "patched"),
-        *("restored", "kept", "skipped", "unknown", "none", "different", "timed out", "rolled back"),
+        *("restored", "kept", "skipped", "unknown", "unfinished", "none", "different", "timed out", "rolled back"),
         *("current", "in progress", "terminating", "not found"),
     )
 )

@@ -215,12 +215,14 @@ class Redactor:
 
     def _in_data(self, data: bytes, *, cut: bool = False) -> list[Span]:
         values = [span for span in self._values.spans(data, cut=cut) if not self._is_in_name(data, *span)]
-        # A long value is masked within a name, too: the name was made of the value.
-        return self._credentials.spans(data, cut=cut) + self._in_names.spans(data) + values
+        return self._credentials.spans(data, cut=cut) + values
 
     def _is_in_name(self, data: bytes, start: int, end: int) -> bool:
-        """Whether it is a part of a name of this run: ``shop`` in ``shop-web``, or in its pod's ``shop-web-7c9d``."""
-        if not self._names_in_text:
+        """Whether it is a part of a name of this run: ``shop`` in ``shop-web``, or in its pod's ``shop-web-7c9d``.
+
+        A long one is none: the name was made of the value.
+        """
+        if not self._names_in_text or end - start >= _NO_NAME:
             return False
         before = data[max(0, start - _LONGEST_NAME) : start]
         first = start - len(before) + len(before.rstrip(_OF_NAMES))

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k8s_step.api.discovery import Discovery
@@ -55,7 +56,8 @@ def read_manifests(
         built=[one.source for one in built],
     )
     _check_annotations(manifests)
-    run.redactor.spare(inputs.namespace, *names_of(manifest.object for manifest in manifests))
+    files = {part for manifest in manifests for part in (manifest.file, *Path(manifest.file).parts)}
+    run.redactor.spare(inputs.namespace, *files, *names_of(manifest.object for manifest in manifests))
     run.redactor.add_values(secret_values(manifests))
     for one in built:
         run.journal.notice(f"{one.source.file}: {one.program}")

@@ -265,7 +265,7 @@ class Journal:
             released=self._released[0] if self._released else None,
             differences=tuple(self._differences),
             problems=tuple(map(self._mask, self._problems)),
-            namespace=self._namespace,
+            namespace=self._redactor.mask_name(self._namespace),
             is_dry_run=self._is_dry_run,
         )
 

@@ -16,7 +16,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import MASK, Redactor, SecretValue
 from k8s_step.redaction.forms import OWN_WORDS, is_telling
-from k8s_step.report.result import NOT_BACK, QUIET, RESULTS, TAKEN_BACK, ObjectResult, Result
+from k8s_step.report.result import NOT_BACK, QUIET, RESULTS, TAKEN_BACK, UNFINISHED, UNKNOWN, ObjectResult, Result
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
 
@@ -180,7 +180,7 @@ def test_a_name_is_left_whole_where_a_value_is_a_part_of_it() -> None:
 
 
 def test_masking_says_nothing_of_the_words_of_results() -> None:
-    words = {*RESULTS.values(), *map(str, State), *QUIET, *TAKEN_BACK, *NOT_BACK}
+    words = {*RESULTS.values(), *map(str, State), *QUIET, *TAKEN_BACK, *NOT_BACK, UNKNOWN, UNFINISHED}
     assert {word for word in words if word not in OWN_WORDS} == set()
     one, told = values("succeeded", "current"), []
     one.listen(told.append)
