@@ -22,10 +22,11 @@ from k8s_step.errors import ExitCode
 from k8s_step.inputs import Inputs, resolve
 from k8s_step.objects.reference import Reference
 from k8s_step.options import Option
-from k8s_step.redaction import Redactor
+from k8s_step.redaction import Redactor, SecretValue
 from k8s_step.report.formats.github import outputs
 from k8s_step.report.formats.gitlab import to_dotenv
 from k8s_step.report.formats.plain import Plain
+from k8s_step.report.journal import Journal
 from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
 from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.advice import advice
@@ -145,6 +146,19 @@ def test_the_words_about_answers_are_true() -> None:
     assert f"{FEW_TRIES} tries" in words and f"{PATIENCE:g} s" in words and f"{SHORT_PATIENCE:g} s" in words
     assert f"{FIRST_CONTACT_TRIES} tries" in words
     assert "(docs/answers.md)" in _TEXT
+
+
+def test_the_words_about_secrets_are_true() -> None:
+    """tests/unit/redaction holds masking to its figures."""
+    told: list[str] = []
+    redactor = Redactor()
+    redactor.spare("shop")
+    redactor.add_values([SecretValue("shop", "POSTGRES_USER of secret/database")])
+    Journal("apply", [Plain(told.append, told.append)], redactor).finish(ExitCode.SUCCEEDED)
+    words = _PAGES["secrets.md"]
+    assert f"    {told[0]}\n" in words
+    assert {word for word in ("true", "false", "null", "none", "default") if f"`{word}`" not in words} == set()
+    assert "(secrets.md)" in _PAGES["promises.md"]
 
 
 def test_result_file_is_as_it_is_shown() -> None:
