@@ -108,3 +108,69 @@ def test_a_value_out_of_the_environment_in_a_secret(step: Step, namespace: str, 
     outcome = step("apply", *files, "-n", namespace, env=environment, cwd=tmp_path)
     assert outcome.code in (2, 4), outcome.text
     assert leaks(tmp_path, outcome.text) == []
+
+
+WORDS = (
+    "succeeded",
+    "current",
+    "apps",
+    "Deployment",
+    "configured",
+    "created",
+    "unchanged",
+    "release.yaml",
+    "ConfigMap",
+)
+
+
+@pytest.mark.usefixtures("played")
+@pytest.mark.parametrize("log_format", ["plain", "json", "github", "gitlab"])
+def test_what_programs_read_is_never_masked(log_format: str, step: Step, namespace: str, tmp_path: Path) -> None:
+    """Values of a Secret that equal results, kinds, groups, files, the namespace, and a part of a name."""
+    values = {f"word-{number}": word for number, word in enumerate(WORDS)}
+    made = [secret("keys", stringData={**values, "user": namespace, "part": "shop", "password": PASSWORD}, data={})]
+    made += [config_map("shop-settings", said=f"user {namespace}, password {PASSWORD}"), deployment("shop-web")]
+    write(tmp_path / "release.yaml", *made)
+    environment = {
+        "K8S_REPORT": "report.json",
+        "K8S_JUNIT": "junit.xml",
+        "K8S_DOTENV": "step.env",
+        "GITHUB_ACTIONS": "true" if log_format in ("github", "json") else None,
+        "INPUT_COMMAND": "apply" if log_format == "github" else None,
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+    }
+    given = ("-f", "release.yaml", "-n", namespace, "--log-format", log_format)
+    outcome = step("apply", *given, env=environment, cwd=tmp_path)
+    assert outcome.code == 0, outcome.text
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["result"] == "succeeded"
+    shown = [(one["apiVersion"], one["kind"], one["namespace"], one["name"]) for one in report["objects"]]
+    assert shown == [(one["apiVersion"], one["kind"], namespace, one["metadata"]["name"]) for one in made]
+    assert {(one["action"], one["status"], one["file"]) for one in report["objects"]} == {
+        ("created", "current", "release.yaml")
+    }
+    assert f"deployment/{namespace}/shop-web" in (tmp_path / "step.env").read_text()
+    assert "K8S_STEP_RESULT=succeeded" in (tmp_path / "step.env").read_text()
+    if environment["GITHUB_ACTIONS"]:
+        assert f"deployment/{namespace}/shop-web" in (tmp_path / "output").read_text()
+    masks = [line for line in outcome.text.splitlines() if line.startswith("::add-mask::")]
+    assert not [line for line in masks if line.removeprefix("::add-mask::") in (*WORDS, namespace)]
+    assert "***" not in "".join(line for line in outcome.text.splitlines(keepends=True) if line not in masks)
+    assert outcome.stderr.count("not masked, because") == 1
+    assert "user of secret/keys" in outcome.stderr
+    assert leaks(tmp_path, outcome.text.replace(f"::add-mask::{PASSWORD}", "")) == []
+
+
+@pytest.mark.usefixtures("played")
+def test_a_log_line_that_is_escaped_twice_or_cut(step: Step, namespace: str, tmp_path: Path) -> None:
+    odd = 'p4ss "w\\rd"\twith\nlines & ünïcode'
+    entry = json.dumps({"level": "error", "body": json.dumps({"password": odd})})
+    said = f"{entry}\nAuthorization: Basic {encoded('ci:abcd')}\nkey {KEY[:15]}... is unknown\nbye"
+    keys = secret(stringData={"odd": odd, "short": "abcd", "key": KEY}, data={})
+    write(tmp_path / "release.yaml", keys, deployment(image="shop/crash:1", log=said))
+    files = ("--report", "report.json", "--junit", "junit.xml")
+    outcome = step("apply", "-f", "release.yaml", "-n", namespace, *files, cwd=tmp_path)
+    assert outcome.code == 1 and "bye" in outcome.stderr, outcome.text
+    hidden = ("p4ss", "ünïcode", "u00fcn", "with\\", encoded("ci:abcd")[4:], KEY[:9])
+    assert leaks(tmp_path, outcome.text, *hidden) == []
+    assert "level" in outcome.stderr and "is unknown" in outcome.stderr

@@ -85,3 +85,49 @@ def test_a_mistake_is_told_with_its_line(step: Step, tmp_path: Path) -> None:
     outcome = step("render", "-f", path)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert f"{path}:6" in outcome.stderr and "NOBODY_KNOWS" in outcome.stderr
+
+
+CONFIG = """\
+metadata:
+containers:
+replicas: 2
+  "receivers":
+apps
+"""
+
+
+@pytest.mark.parametrize("output", ["yaml", "json"])
+def test_a_secret_that_reads_like_a_manifest_breaks_none(
+    output: str, step: Step, tmp_path: Path, kubectl: Kubectl
+) -> None:
+    words = {"a": "succeeded", "b": "current", "c": "apps", "d": "data", "e": "spec", "f": "labels", "config": CONFIG}
+    named = config_map("receivers", receivers="one of the receivers", settings=CONFIG)
+    path = write(tmp_path / "release.yaml", obj("v1", "Secret", "keys", stringData=words), named, deployment())
+    outcome = step("render", "-f", path, "-o", output, report=True)
+    assert outcome.code == 0, outcome.text
+    found = read_by_kubectl(kubectl, outcome.stdout)
+    unmasked = read_by_kubectl(kubectl, Path(path).read_text())
+    assert found["Deployment", "web"] == unmasked["Deployment", "web"]
+    assert found["Secret", "keys"] == {**found["Secret", "keys"], "stringData": dict.fromkeys(words, "***")}
+    shown = found["ConfigMap", "receivers"]
+    assert shown["data"] == {"receivers": "one of the receivers", "settings": "***\n"}
+    assert outcome.report["result"] == "succeeded"
+    assert [entry["apiVersion"] for entry in outcome.report["objects"]] == ["v1", "v1", "apps/v1"]
+
+
+def test_a_secret_value_that_equals_a_name_is_not_masked_and_that_is_said(step: Step, tmp_path: Path) -> None:
+    values = {"POSTGRES_USER": "production", "POSTGRES_DB": "web", "HOST": "registry.example", "PASSWORD": "hunter2-h"}
+    web = deployment("web", image="registry.example/shop/web:1")
+    web["metadata"]["namespace"] = "production"
+    note = config_map(said="production at registry.example with hunter2-h", namespace="production")
+    path = write(tmp_path / "release.yaml", obj("v1", "Secret", "keys", stringData=values), web, note)
+    outcome = step("render", "-f", path, "-o", "json", report=True)
+    assert outcome.code == 0, outcome.text
+    items = json.loads(outcome.stdout)["items"]
+    assert [item["stringData"] for item in items if item["kind"] == "Secret"] == [dict.fromkeys(values, "***")]
+    assert [item["data"]["said"] for item in items if item["kind"] == "ConfigMap"] == [
+        "production at registry.example with ***"
+    ]
+    assert outcome.report["objects"][-1]["namespace"] == "production"
+    (told,) = (line for line in outcome.stderr.splitlines() if "not masked" in line)
+    assert "POSTGRES_USER of secret/keys, HOST of secret/keys" in told and "PASSWORD" not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from pathlib import Path
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import CANARY, Step
-from tests.leaks import leaks, planted
+from tests.leaks import leaks, named, planted
 
 SECRET = "p4ss/w<rd>& more"
 MANIFEST = """\
@@ -28,6 +29,9 @@ KUBECONFIG = {"kind": "Config", "users": [{"user": {"token": "a-token-1", "clien
     "shown",
     [
         SECRET,
+        json.dumps({"log": json.dumps({"a": SECRET})}),
+        json.dumps({"log": json.dumps({"a": json.dumps(SECRET)})}),
+        html.escape(SECRET),
         f"'{SECRET}'",
         base64.b64encode(SECRET.encode()).decode(),
         base64.b64encode(f"ci:{SECRET}".encode()).decode(),
@@ -42,6 +46,43 @@ def test_every_form_is_found(shown: str) -> None:
 
 def test_each_line_of_a_secret_is_one() -> None:
     assert leaks({"stdout": "| second line"}, ["first line\nsecond line"])
+
+
+def test_each_text_in_a_document_is_one() -> None:
+    document = json.dumps({"auths": {"registry.example": {"password": "hunter2-hunter2", "kind": "ordinary"}}})
+    assert leaks({"stdout": "password hunter2-hunter2"}, [document])
+    assert leaks({"stdout": base64.b64encode(b"ci:hunter2-hunter2").decode()}, [document])
+    assert leaks({"stdout": "ordinary, registry.example"}, [document]) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["containers:", '"receivers": [', "replicas: 2", "name: a-long-name", "- kind: Deployment"]
+)
+def test_a_line_of_any_manifest_is_none(line: str) -> None:
+    assert leaks({"stdout": f"  {line}"}, [f"{line}\npassword: hunter2"]) == []
+    assert leaks({"stdout": "  password: hunter2"}, [f"{line}\npassword: hunter2"])
+
+
+RELEASE = """\
+kind: Secret
+metadata: {name: keys, namespace: shop-production}
+stringData: {user: shop-production, host: frontend, image: shop-front, password: hunter2-hunter2, other: settings}
+---
+kind: Deployment
+metadata: {name: frontend-web}
+spec: {containers: [{image: "registry.example/shop-front:1.2"}], secretName: settings}
+"""
+
+
+def test_a_value_that_equals_a_name_is_none(tmp_path: Path) -> None:
+    arguments = ["apply", "-f", "-"]
+    names = named(arguments, {}, RELEASE, tmp_path)
+    assert {"shop-production", "frontend-web", "registry.example", "shop-front", "settings"} <= names
+    found = planted(arguments, {"K8S_TOKEN": "frontend-web"}, RELEASE, tmp_path)
+    assert found == {"frontend", "hunter2-hunter2", "frontend-web"}
+    assert leaks({"stdout": "deployment/frontend-web, registry.example"}, ["frontend"], names) == []
+    assert leaks({"stdout": "deployment/frontend-web at frontend"}, ["frontend"], names)
+    assert leaks({"stdout": "deployment/frontend-web"}, ["frontend-web"], names), "a token is one whatever it equals"
 
 
 def test_what_is_masked_is_no_leak() -> None:

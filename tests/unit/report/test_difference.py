@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from k8s_step.objects.reference import Reference
+from k8s_step.redaction import Redactor, SecretValue
 from k8s_step.report.difference import Difference, difference
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -132,3 +133,54 @@ def test_what_kubectl_noted_of_a_secret_is_masked_where_it_goes_and_left_out_whe
     other = {LAST_APPLIED: json.dumps({"stringData": {"a": "another"}})}
     changed = compared(live, obj("Secret", annotations={**other, "team": "web"}, data={"a": "Yg=="}))
     assert changes(changed) == []
+
+
+
+REFERENCE = Reference("v1", "ConfigMap", "shop", "settings")
+
+
+def masking(*values: str) -> Redactor:
+    made = Redactor()
+    made.add_values([SecretValue(value) for value in values])
+    return made
+
+
+def masked_changes(before: Any, after: Any, *values: str) -> list[str]:
+    return changes(difference(REFERENCE, "configured", before, after, after, redactor=masking(*values)))
+
+
+def test_known_values_are_masked_before_there_are_lines() -> None:
+    before = obj("ConfigMap", data={"receivers": "one", "text": 'a\n"receivers":\nb\n'})
+    after = obj("ConfigMap", data={"receivers": "hunter2", "text": 'a\n"receivers":\nc\n'})
+    assert masked_changes(before, after, '"receivers":', "receivers", "hunter2", "data", "text") == [
+        "-  receivers: one",
+        "+  receivers: '***'",
+        "-    b",
+        "+    c",
+    ]
+
+
+def test_texts_that_differ_only_in_what_is_masked_are_told_apart() -> None:
+    same = {"d": "hunter1"}
+    before = obj(data={"a": "with hunter1", "b": "stays\nhunter1\nstays\n", "c": ["hunter1", "x"], **same})
+    after = obj(data={"a": "with hunter2", "b": "stays\nhunter2\nstays\n", "c": ["hunter2"], **same})
+    assert masked_changes(before, after, "hunter1", "hunter2") == [
+        "-  a: with *** (before)",
+        "+  a: with *** (after)",
+        "-    *** (before)",
+        "+    *** (after)",
+        "-  - '*** (before)'",
+        "-  - x",
+        "+  - '*** (after)'",
+    ]
+
+
+def test_lines_that_can_not_be_told_apart() -> None:
+    before, after = obj("ConfigMap", data={"a": "x one\ntwo"}), obj("ConfigMap", data={"a": "x another"})
+    assert masked_changes(before, after, "one\ntwo", "another") == ["-  a: x *** (before)", "+  a: x *** (after)"]
+
+
+def test_a_name_in_the_head_stays() -> None:
+    made = difference(REFERENCE, "created", None, obj(), {}, redactor=masking("settings", "ConfigMap", "shop"))
+    assert made.lines[1] == "+++ merged/v1/ConfigMap/shop/settings"
+    assert {"+kind: ConfigMap", "+  name: settings", "+  namespace: shop"} <= set(made.lines)
