@@ -35,7 +35,7 @@ class Piece:
 
     text: str
     core: str
-    raw: bytes | None = None  # where the text alone does not give the bytes
+    raw: bytes | None = None  # None of a line, which nobody encodes without the others
 
 
 def pieces(value: str | bytes) -> Iterator[Piece]:
@@ -58,9 +58,7 @@ def is_telling(text: str) -> bool:
 
 def forms(piece: Piece) -> set[str]:
     """As it is, as in a form's data, and in base64. What escapes make of it, ``escapes`` takes back."""
-    text = piece.text
-    raws = {_bytes(text)} | ({piece.raw} if piece.raw is not None else set())
-    found = {text, text.replace(" ", "+")} | {form for raw in raws for form in _in_base64(raw)}
+    found = {piece.text, piece.text.replace(" ", "+"), *(_in_base64(piece.raw) if piece.raw is not None else ())}
     return {form for form in found if is_telling(form)}
 
 

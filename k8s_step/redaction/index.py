@@ -33,6 +33,9 @@ class Index:
     def __len__(self) -> int:
         return len(self._whole)
 
+    def __contains__(self, form: str) -> bool:
+        return encoded(form) in self._whole
+
     def __bool__(self) -> bool:
         return bool(self._whole)
 

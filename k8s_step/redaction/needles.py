@@ -63,6 +63,10 @@ class Needles:
     def __len__(self) -> int:
         return sum(len(family.needles) for family in self._families.values())
 
+    def __contains__(self, needle: bytes) -> bool:
+        family = self._families.get(needle[:_STEM])
+        return family is not None and needle in family.needles
+
     def __bool__(self) -> bool:
         return bool(self._families)
 

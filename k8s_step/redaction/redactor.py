@@ -65,6 +65,7 @@ class Redactor:
         self._credentials, self._in_lines = Index(), Index()
         self._values, self._in_names = Index(), Index()
         self._known: dict[SecretValue, None] = {}
+        self._cores: set[str] = set()  # of all their pieces
         self._names: frozenset[str] = frozenset()
         self._names_in_text: frozenset[bytes] = frozenset()
         self._equal: dict[str, None] = {}  # labels of values that equal a name
@@ -97,10 +98,10 @@ class Redactor:
         """A value that equals one of these is no secret, be it known already or not."""
         with self._lock:
             new = {name for name in names if name} - self._names
-            if not new:
-                return
             self._names |= new
             self._names_in_text = frozenset(map(encoded, self._names))
+            if not any(name in self._cores or name in self._values for name in new):
+                return
             self._untold = {}
             values, in_names = Index(), Index()
             self._remember(self._known, values, in_names)
@@ -122,6 +123,7 @@ class Redactor:
     def _remember(self, values: Iterable[SecretValue], index: Index, in_names: Index) -> None:
         for value in values:
             for piece in pieces(value.text):
+                self._cores.add(piece.core)
                 if piece.core in self._names or piece.text in self._names:
                     self._equal.update({value.label: None} if value.label else {})
                 elif piece.text.lower() not in OWN_WORDS:

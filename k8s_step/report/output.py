@@ -10,7 +10,7 @@ from k8s_step.verdict.judgement import Judgement
 
 
 class Output:
-    """Told of everything as it happens, in order, from one thread. All text is unmasked: streams mask."""
+    """Told of everything as it happens, in order, from one thread. All text is masked, by the journal."""
 
     tick_every = 30.0  # seconds of silence after which it wants a tick
 
