@@ -135,7 +135,6 @@ def test_what_kubectl_noted_of_a_secret_is_masked_where_it_goes_and_left_out_whe
     assert changes(changed) == []
 
 
-
 REFERENCE = Reference("v1", "ConfigMap", "shop", "settings")
 
 
