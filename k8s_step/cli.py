@@ -133,7 +133,7 @@ def _click_option(option: Option) -> click.Option:
     if option.kind == "switch":
         return click.Option(declarations, is_flag=True, default=None, help=_help(option))
     metavar = option.metavar or ("|".join(option.choices) if option.choices else "N")
-    return click.Option(declarations, multiple=option.kind in ("list", "patience"), metavar=metavar, help=_help(option))
+    return click.Option(declarations, multiple=option.is_list, metavar=metavar, help=_help(option))
 
 
 def _help(option: Option) -> str:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from k8s_step.connection.headers import checked_value, parse_header
 from k8s_step.errors import InputError
 from k8s_step.objects import times
 from k8s_step.options import CONNECTION, Option
@@ -47,7 +47,7 @@ class Inputs:
     namespace: str | None = None
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
-    header: tuple[str, ...] = ()
+    header: tuple[tuple[str, str], ...] = ()
     request_timeout: float = 30.0
     concurrency: int = 16
     field_manager: str = "k8s-step"
@@ -128,6 +128,7 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
         given, where = _given(option, flags, environ)
         values[option.field] = option.default if given is None else _PARSERS[option.kind](option, given, where)
         if given is not None:
+            _check_header(option, values[option.field], where)
             sources[option.field] = where
     return Inputs(**values, sources=sources)
 
@@ -153,18 +154,9 @@ def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     return [*given, *(environ.get(variable, "") for option in options for variable in option.all_variables)]
 
 
-def headers(lines: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """``X-Pipeline: job-42`` lines as pairs."""
-    pairs = []
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name.strip()):
-            raise InputError("a header is written Name: value", where="--header", hint="X-Pipeline: job-42, say")
-        if not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", value.strip()):
-            message = f"the value of {name.strip()} holds what a header can't: a line break, or no Latin-1 letter"
-            raise InputError(message, where="--header")
-        pairs.append((name.strip(), value.strip()))
-    return tuple(pairs)
+def _check_header(option: Option, value: Any, where: str) -> None:
+    for text in (value if isinstance(value, tuple) else (value,)) if option.in_header else ():
+        checked_value(text, f"--{option.name}", where)
 
 
 def _given(option: Option, flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str]:
@@ -196,6 +188,10 @@ def _list(option: Option, given: str | tuple[str, ...], where: str) -> tuple[str
     if option.commas:
         lines = [part.strip() for line in lines for part in line.split(",")]
     return tuple(line for line in lines if line)
+
+
+def _headers(option: Option, given: str | tuple[str, ...], where: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_header(line, where) for line in _list(option, given, where))
 
 
 def _switch(option: Option, given: str | bool, where: str) -> bool:
@@ -244,6 +240,7 @@ def _choice(option: Option, given: str, where: str) -> str:
 _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "text": _text,
     "list": _list,
+    "headers": _headers,
     "switch": _switch,
     "duration": _duration,
     "patience": _patience,

@@ -10,9 +10,9 @@ from typing import Any
 class Option:
     """One option.
 
-    ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice or patience (a list).
+    ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists both).
     ``variables`` come before the usual two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others;
-    ``commas`` may separate a list's entries.
+    ``commas`` may separate a list's entries. ``in_header``: requests carry it in a header.
     """
 
     name: str
@@ -26,6 +26,12 @@ class Option:
     commas: bool = False
     negatable: bool = False
     secret: bool = False
+    in_header: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it may be given several times."""
+        return self.kind in ("list", "patience", "headers")
 
     @property
     def field(self) -> str:
@@ -110,12 +116,20 @@ CONNECTION = (
     Option(
         "namespace", "default: the manifest's, the context's, the service account's, default", short="n", metavar="NAME"
     ),
-    Option("as", "impersonate this user", metavar="USER"),
-    Option("as-group", "impersonate this group (repeatable)", "list", (), metavar="GROUP", commas=True),
+    Option("as", "impersonate this user", metavar="USER", in_header=True),
+    Option(
+        "as-group",
+        "impersonate this group (repeatable)",
+        "list",
+        (),
+        metavar="GROUP",
+        commas=True,
+        in_header=True,
+    ),
     Option(
         "header",
         "extra request header, X-Pipeline: job-42 (repeatable)",
-        "list",
+        "headers",
         (),
         metavar="HEADER",
         variables=("K8S_HEADERS", "K8S_HEADER"),

@@ -10,7 +10,6 @@ import contextlib
 import copy
 import math
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +48,6 @@ from k8s_step.errors import (
     AnswerLostError,
     ApiError,
     ExitCode,
-    InputError,
     StepError,
     StoppedError,
     TimedOutError,
@@ -64,8 +62,6 @@ _WATCHES = 128  # connections kept besides those of the gate
 _API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
 _LOOK = 3.0  # seconds that a look at an APIService may take
 _MORE_TIME = "raise --timeout, or see why the server is so slow"
-_OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "accept"}
-_SECRET_HEADER = re.compile(r"auth|token|secret|key|passw|cookie|credential", re.IGNORECASE)
 _T = TypeVar("_T")
 
 
@@ -77,8 +73,8 @@ class Client:
     """One cluster's API, for any number of threads.
 
     ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
-    reached and when it is back. ``headers`` go with every request. ``credentials`` are used instead of those of the
-    connection's user.
+    reached and when it is back. ``headers`` go with every request, unchecked. ``credentials`` are used instead of those
+    of the connection's user.
 
     ``deadline`` (``time.monotonic``) ends all requests; it is set by :meth:`until`.
     """
@@ -103,7 +99,7 @@ class Client:
         redactor.add(urlsplit(connection.proxy_url or "").password)
         self.connection = connection
         self._credentials = credentials or _credentials(connection, redactor)
-        self._headers = _own_headers(connection, headers, redactor)
+        self._headers = _own_headers(connection, headers)
         self._compression = "identity" if _is_near(connection) else "gzip"
         self._gate = Limiter(concurrency)
         self._timeout = request_timeout
@@ -487,31 +483,13 @@ def _why_refused(credential: Credential) -> str | None:
     return (why_refused(token, time.time()) or looks_like(token)) if kind == "Bearer" else None
 
 
-def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]], redactor: Redactor) -> HTTPHeaderDict:
+def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]]) -> HTTPHeaderDict:
     """The headers of every request: ours, impersonation's and the user's own."""
     # The API server pretty-prints for user agents that look like curl, Wget or a browser.
     found = HTTPHeaderDict({"User-Agent": f"k8s-step/{__version__}"})
-    for name, value in connection.impersonation.headers():
-        found.add(_checked_name(name), _checked_value(name, value))
-    for name, value in headers:
-        if name.lower() in _OURS:
-            raise InputError(f"the request header {name} is the step's own", hint="see --token for credentials")
-        if _SECRET_HEADER.search(name):
-            redactor.add(value)
-        found.add(_checked_name(name), _checked_value(name, value))
+    for name, value in (*connection.impersonation.headers(), *headers):
+        found.add(name, value)
     return found
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-        raise InputError(f"{name!r} is no name for a request header", hint="it looks like X-Pipeline: job-42")
-    return name
-
-
-def _checked_value(name: str, value: str) -> str:
-    if not value.isascii() or not value.isprintable():
-        raise InputError(f"the value of the request header {name} holds line breaks or characters outside of ASCII")
-    return value.strip()
 
 
 def _is_near(connection: Connection) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from k8s_step.connection.certificates import read_ca
+from k8s_step.connection.headers import is_header_value
 from k8s_step.connection.kubeconfig import Entry, Kubeconfig, kubeconfig_text, merged, read_source, text_source
 from k8s_step.connection.oidc import github
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback, is_proxy
@@ -480,4 +481,8 @@ _CONTRADICTIONS: Sequence[tuple[Callable[[Connection], bool], str]] = (
         "a certificate authority and insecure-skip-tls-verify contradict each other: remove one",
     ),
     (_impersonates_nobody, "impersonating groups needs a user as well: --as"),
+    (
+        lambda connection: not all(is_header_value(value) for _, value in connection.impersonation.headers()),
+        "whom to impersonate holds what no request header can: a line break, a tab or a letter beyond ASCII",
+    ),
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
+
+_IN_A_NAME = "!#$&'*+.^_`|~-"  # of a header; escaped besides: ``headerKeyEscape`` in client-go's ``round_trippers.go``
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Impersonation:
         found = [("Impersonate-User", self.user)] if self.user else []
         found += [("Impersonate-Group", group) for group in self.groups]
         found += [("Impersonate-Uid", self.uid)] if self.uid else []
-        return found + [(f"Impersonate-Extra-{key}", value) for key, value in self.extra]
+        return found + [(f"Impersonate-Extra-{quote(key, safe=_IN_A_NAME)}", value) for key, value in self.extra]
 
 
 @dataclass(frozen=True)

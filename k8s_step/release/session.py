@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +10,14 @@ from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
 from k8s_step.clouds import CloudOptions
 from k8s_step.connection.credentials import Credentials
+from k8s_step.connection.headers import is_secret
 from k8s_step.connection.lookup import resolve
 from k8s_step.connection.settings import Connection, ConnectionOptions
 from k8s_step.errors import InputError
-from k8s_step.inputs import Inputs, headers
+from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
 from k8s_step.report.journal import Journal
 from k8s_step.surroundings import Surroundings
-
-_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|key|password", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     if "," in (inputs.namespace or "") and not many_namespaces:
         where = inputs.sources.get("namespace", "--namespace")
         raise InputError("this command works in one namespace", where=where, hint="get and check take several")
-    extra = headers(inputs.header)
-    secret = [value for name, value in extra if _SECRET_HEADER.search(name)]
+    secret = [value for name, value in inputs.header if is_secret(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     run.redactor.add(*secret, *words)
     connection, credentials = _way(run)
@@ -80,7 +77,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
         connection,
         concurrency=inputs.concurrency,
         request_timeout=inputs.request_timeout,
-        headers=extra,
+        headers=inputs.header,
         redactor=run.redactor,
         notice=run.journal.notice,
         credentials=credentials,

@@ -127,7 +127,7 @@ def inputs() -> str:
 
 
 def _input(option: Option) -> str:
-    words = option.help.replace(" (repeatable)", ", one a line" if option.kind in ("list", "patience") else "")
+    words = option.help.replace(" (repeatable)", ", one a line" if option.is_list else "")
     default = str(option.default).lower() if isinstance(option.default, bool) else default_text(option)
     return f"  {option.name}:\n    description: {_yaml(f'{words} (default: {default})' if default else words)}"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.inputs import Inputs, headers, idle, resolve, secrets
+from k8s_step.inputs import Inputs, idle, resolve, secrets
 from k8s_step.options import APPLY, CONNECTION, RUN, SCALE, Option
 
 ALL = (*APPLY, *CONNECTION)
@@ -71,7 +71,7 @@ def test_lists_by_lines_or_commas(text: str, expected: tuple[str, ...]) -> None:
 
 def test_no_commas_where_values_hold_them() -> None:
     assert read(K8S_VAR="HOSTS=a,b\nTAG=1").variables == ("HOSTS=a,b", "TAG=1")
-    assert read(K8S_HEADERS="X-A: 1, 2\nX-B: 3").header == ("X-A: 1, 2", "X-B: 3")
+    assert read(K8S_HEADERS="X-A: 1, 2\nX-B: 3").header == (("X-A", "1, 2"), ("X-B", "3"))
 
 
 def test_repeated_flags_are_taken_as_they_are() -> None:
@@ -144,18 +144,44 @@ def test_secrets_are_known_whatever_else_is_wrong() -> None:
 
 
 def test_headers() -> None:
-    assert headers(("X-Pipeline: job-42", "x-a:b: c ", "X-Empty:")) == (
-        ("X-Pipeline", "job-42"),
-        ("x-a", "b: c"),
-        ("X-Empty", ""),
-    )
+    given = ("X-Pipeline: job-42", "x-a:b: c ", "X-Empty:")
+    assert read({"header": given}).header == (("X-Pipeline", "job-42"), ("x-a", "b: c"), ("X-Empty", ""))
 
 
-@pytest.mark.parametrize("line", ["s3cr3t", ": s3cr3t", "X Y: s3cr3t", "X-A: s3cr3t\r\nHost: evil", "X-A: s3cr3t✓"])
-def test_headers_that_are_none_are_not_echoed(line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("s3cr3t", "a header is written Name: value"),
+        (": s3cr3t", "a header is written Name: value"),
+        ("X Y: s3cr3t", "a header is written Name: value"),
+        ("X-A: s3cr3t\r\nHost: evil", "the value of the header X-A holds what no request header can"),
+        ("X-A: s3cr3t✓", "the value of the header X-A holds what no request header can"),
+        ("X-A: s3cr3té", "the value of the header X-A holds what no request header can"),
+        ("X-A: s3\tcr3t", "the value of the header X-A holds what no request header can"),
+        ("X-A: s3cr3t\t", "the value of the header X-A holds what no request header can"),
+        ("Authorization: s3cr3t", "the header Authorization is the step's own"),
+        ("host: s3cr3t", "the header host is the step's own"),
+    ],
+)
+def test_headers_that_are_none_are_not_echoed(line: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        headers((line,))
-    assert "s3cr3t" not in str(caught.value)
+        read({"header": (line,)})
+    assert (caught.value.where, "s3cr3t" in str(caught.value)) == ("--header", False)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("variable", ["K8S_HEADER", "K8S_HEADERS", "INPUT_HEADER"])
+def test_the_variable_of_a_header_is_named(variable: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(**{variable: "X-B: 1\nX-A: café"})
+    assert (caught.value.where, "\n" in str(caught.value)) == (variable, False)
+
+
+@pytest.mark.parametrize(("variable", "text"), [("K8S_AS", "jürgen"), ("K8S_AS_GROUP", "ops, a\tb")])
+def test_whom_to_impersonate_goes_into_a_header(variable: str, text: str) -> None:
+    with pytest.raises(InputError, match="what no request header can") as caught:
+        read(**{variable: text})
+    assert caught.value.where == variable
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,16 @@ class TestOverrides:
         found = machine.resolve(namespace="other", impersonate_user="two", impersonate_groups=("b", "c"))
         assert (found.namespace, found.impersonation) == ("other", Impersonation("two", ("b", "c")))
 
+    @pytest.mark.parametrize("user", [{"as": "jürgen"}, {"as": "a\tb"}, {"as": "one", "as-user-extra": {"why": ["é"]}}])
+    def test_nobody_is_impersonated_whom_no_header_can_name(self, machine: Machine, user: dict[str, Any]) -> None:
+        machine.write(".kube/config", config(user={"token": SECRET, **user}))
+        assert "whom to impersonate holds what no request header can" in machine.refused()
+
+    def test_the_keys_of_extra_fields_are_escaped_as_client_go_does(self) -> None:
+        who = Impersonation("one", extra=(("acme.com/project", "x"), ("100%é", "y")))
+        names = [name for name, _ in who.headers()]
+        assert names == ["Impersonate-User", "Impersonate-Extra-acme.com%2Fproject", "Impersonate-Extra-100%25%C3%A9"]
+
 
 class TestFiles:
     def test_merged_as_kubectl_does(self, machine: Machine) -> None:
