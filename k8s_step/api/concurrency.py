@@ -5,11 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from k8s_step.cancellation import CANCELLATION
-from k8s_step.errors import StoppedError
+from k8s_step.errors import StepError, StoppedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,6 +32,19 @@ def gather(
                 yield found[0].item, found[1]
     finally:
         crew.stop()
+
+
+def successes(
+    results: Iterable[tuple[Item, Result | Exception]], on_error: Callable[[Item, StepError], None]
+) -> Iterator[tuple[Item, Result]]:
+    """What :func:`gather` found without the errors: ``on_error`` is told each :class:`StepError`, others are raised."""
+    for item, result in results:
+        if isinstance(result, StepError):
+            on_error(item, result)
+        elif isinstance(result, Exception):
+            raise result
+        else:
+            yield item, result
 
 
 def gather_writes(

@@ -122,6 +122,11 @@ class Seen:
     warnings: tuple[str, ...] = ()
     takeover: Takeover | None = None
 
+    @property
+    def reference(self) -> Reference:
+        """Which object it is."""
+        return self.planned.reference
+
 
 @dataclass(frozen=True)
 class Written:
@@ -131,6 +136,11 @@ class Written:
     action: str
     object: Object
     warnings: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> Reference:
+        """Which object it is."""
+        return self.planned.reference
 
 
 @dataclass(frozen=True)

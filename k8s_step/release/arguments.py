@@ -97,8 +97,8 @@ def _named(resource: Resource, name: str, namespace: str) -> Address:
     return Address(resource, Reference(resource.api_version, resource.kind, where, name))
 
 
-def of_kinds(kinds: Sequence[str], named: Sequence[Address], done: str) -> Sequence[Address]:
-    """``named``, all of them workloads of these kinds. Raises :class:`InputErrors` for what can't be ``done``."""
+def check_kinds(named: Sequence[Address], kinds: Sequence[str], done: str) -> None:
+    """Raises :class:`InputErrors` for those of ``named`` that are no workloads of these kinds, so can't be ``done``."""
     errors = [
         InputError(f"a {one.reference.kind} can't be {done}", where=str(one.reference), hint=f"{', '.join(kinds)} can")
         for one in named
@@ -106,4 +106,3 @@ def of_kinds(kinds: Sequence[str], named: Sequence[Address], done: str) -> Seque
     ]
     if errors:
         raise InputErrors(errors)
-    return named

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
 from k8s_step.errors import InvalidError, ReportedError, StepError, StoppedError, single
 from k8s_step.objects.reference import Reference
-from k8s_step.operations.plan import Planned
+from k8s_step.release.session import Run
 from k8s_step.report.journal import Journal
 
 _NAMED = 20  # objects named in one line
-Item = TypeVar("Item")
+
+
+class Referenced(Protocol):
+    """Anything that is about one object."""
+
+    @property
+    def reference(self) -> Reference:
+        """Which object it is."""
+
+
+Item = TypeVar("Item", bound=Referenced)
 Result = TypeVar("Result")
 
 
-def run_all(
-    journal: Journal,
-    items: Sequence[Item],
-    work: Callable[[Item], Result],
-    planned: Callable[[Item], Planned],
-    concurrency: int,
-) -> list[Result]:
-    """``work`` on all items, ``concurrency`` at a time; results in the items' order.
+def run_all(run: Run, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+    """``work`` on all items, several at a time; results in the items' order.
 
     Raises :class:`ReportedError` once all are done, where something was refused.
     """
-    done: dict[int, Result] = {}
-    errors: list[tuple[Planned, StepError]] = []
-    for index, result in gather(lambda index: work(items[index]), range(len(items)), concurrency):
-        if isinstance(result, StepError):
-            errors.append((planned(items[index]), result))
-        elif isinstance(result, Exception):
-            raise result
-        else:
-            done[index] = result
-    raise_reported(journal, errors)
+    errors: list[tuple[Reference, StepError]] = []
+
+    def refused(index: int, error: StepError) -> None:
+        errors.append((items[index].reference, error))
+
+    found = gather(lambda index: work(items[index]), range(len(items)), run.inputs.concurrency)
+    done = dict(successes(found, refused))
+    raise_reported(run.journal, errors)
     return [done[index] for index in range(len(items))]
 
 
-def raise_reported(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+def raise_reported(journal: Journal, errors: Sequence[tuple[Reference, StepError]]) -> None:
     """Tell the errors and end the run with the code of the first in the contract's order; nothing where none is."""
     if errors:
         tell_errors(journal, errors)
@@ -61,18 +63,18 @@ def explained_stop(error: StepError, where: str) -> StepError:
     return error
 
 
-def tell_errors(journal: Journal, errors: Sequence[tuple[Planned, StepError]]) -> None:
+def tell_errors(journal: Journal, errors: Sequence[tuple[Reference, StepError]]) -> None:
     """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once.
 
     A field's error is told for each manifest that has it: each has its own line to mend.
     """
-    alike: dict[tuple[str, str | None], list[tuple[Planned, StepError]]] = {}
-    for one, error in sorted(_single(errors), key=lambda pair: (pair[0].reference.file, pair[0].reference.line)):
+    alike: dict[tuple[str, str | None], list[tuple[Reference, StepError]]] = {}
+    for reference, error in sorted(_single(errors), key=lambda pair: (pair[0].file, pair[0].line)):
         place = error.where if isinstance(error, InvalidError) else ""
-        alike.setdefault((error.message, place), []).append((one, error))
-    for (one, first), *others in alike.values():
-        journal.error(first, one.reference, [(other.reference, error) for other, error in others])
+        alike.setdefault((error.message, place), []).append((reference, error))
+    for (reference, first), *others in alike.values():
+        journal.error(first, reference, others)
 
 
-def _single(errors: Sequence[tuple[Planned, StepError]]) -> list[tuple[Planned, StepError]]:
-    return [(one, each) for one, error in errors for each in single(error)]
+def _single(errors: Sequence[tuple[Reference, StepError]]) -> list[tuple[Reference, StepError]]:
+    return [(reference, each) for reference, error in errors for each in single(error)]

@@ -53,6 +53,13 @@ def follow(
     return ExitCode.FAILED if any(target.is_lost for target in targets) else ExitCode.TIMED_OUT
 
 
+def follow_written(run: Run, session: Session, written: Sequence[Written]) -> ExitCode:
+    """Follow what was written; nothing was, and nothing is followed, in a dry run."""
+    if run.inputs.dry_run:
+        return ExitCode.SUCCEEDED
+    return follow(run, session, [target_of(one) for one in written])
+
+
 def _tell_evidence(
     run: Run, session: Session, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
 ) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from k8s_step.api.client import Client
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
+from k8s_step.errors import StepError
 from k8s_step.objects.body import encode
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.operations.plan import Planned
@@ -40,12 +41,10 @@ def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int) 
 
 
 def _gathered(items: Sequence[_Item], work: Callable[[_Item], _Answer], concurrency: int) -> dict[_Item, _Answer]:
-    answers = {}
-    for item, result in gather(work, items, concurrency):
-        if isinstance(result, Exception):
-            raise result
-        answers[item] = result
-    return answers
+    def refused(_: _Item, error: StepError) -> None:
+        raise error
+
+    return dict(successes(gather(work, items, concurrency), refused))
 
 
 def _rules(client: Client, namespace: str) -> list[dict[str, Any]]:

@@ -1,123 +1,43 @@
-"""From manifests to a plan: every object with the resource it is sent to. Nothing is written here."""
+"""What a run is about: every object with the resource it is sent to. Nothing is written here."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
-from k8s_step.manifests.files import NoTemplates
-from k8s_step.manifests.foreign import exports, hooks
-from k8s_step.manifests.manifest import Manifest, load, secret_values
-from k8s_step.manifests.names import names_of
+from k8s_step.manifests.manifest import Manifest
 from k8s_step.manifests.pipes import name_objects
-from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects.address import Address
 from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.operations.plan import Planned
-from k8s_step.release.session import Run, Session
-from k8s_step.verdict import patience
-
-if TYPE_CHECKING:
-    from k8s_step.manifests.kustomize import Built
+from k8s_step.release.arguments import check_kinds, parse
+from k8s_step.release.exemptions import announce
+from k8s_step.release.session import Run, Session, open_session
 
 
-def read_manifests(
-    run: Run, *, allow_generate_name: bool = False, with_hooks: bool = False, as_exported: bool = False
-) -> list[Manifest]:
-    """All manifests, rendered and checked; their Secrets' values are masked from here on.
+def open_release(run: Run, manifests: Sequence[Manifest]) -> tuple[Session, list[Planned]]:
+    """Find the cluster, plan what the manifests say, and tell the user what the run is about."""
+    session = open_session(run)
+    plan = planned(manifests, session, run.inputs.namespace)
+    announce(run, session, [one.reference for one in plan])
+    return session, plan
 
-    Helm's hooks are left out unless they are asked for, or are what the verb is about (``with_hooks``). So is what a
-    server wrote into a manifest, unless it means something to the verb (``as_exported``).
+
+def open_named(run: Run, kinds: Sequence[str] = (), done: str = "") -> tuple[Session, list[Address]]:
+    """Find the cluster and the objects that the words name, and tell the user what the run is about.
+
+    ``kinds``: the only kinds that can be ``done``, such as "restarted". Raises :class:`InputErrors` for others.
     """
-    inputs = run.inputs
-    if not inputs.names_manifests:
-        hint = "give -f PATH or -k DIR, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
-        raise InputError("nothing to do: no manifest was named", hint=hint)
-    hooks.check_events(inputs.helm_hooks)
-    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
-    built = _built(run)
-    manifests = load(
-        inputs.filename,
-        values=values,
-        images=inputs.images,
-        recursive=inputs.recursive,
-        stdin=sys.stdin,
-        allow_generate_name=allow_generate_name,
-        without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
-        literal=NoTemplates(inputs.no_template, inputs.no_template_file),
-        built=[one.source for one in built],
-    )
-    _check_annotations(manifests)
-    files = {part for manifest in manifests for part in (manifest.file, *Path(manifest.file).parts)}
-    run.redactor.spare(inputs.namespace, *files, *names_of(manifest.object for manifest in manifests))
-    run.redactor.add_values(secret_values(manifests))
-    for one in built:
-        run.journal.notice(f"{one.source.file}: {one.program}")
-        if one.warnings:
-            run.journal.warning(one.warnings, one.source.file)
-    if not with_hooks:
-        manifests = _without_hooks(run, manifests)
-    return manifests if as_exported else _without_exports(run, manifests)
-
-
-def _without_hooks(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
-    kept, left_out = hooks.parted(manifests, run.inputs.helm_hooks)
-    if left_out:
-        run.journal.remark(hooks.told(left_out))
-    return kept
-
-
-def _without_exports(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
-    cleaned, line = exports.without_exports(manifests)
-    if line:
-        run.journal.remark(line)
-    return cleaned
-
-
-def _built(run: Run) -> list[Built]:
-    """What kustomize makes of each folder of ``-k``."""
-    if not run.inputs.kustomize:
-        return []
-    from k8s_step.manifests import kustomize
-
-    built, errors = [], []
-    for folder in run.inputs.kustomize:
-        try:
-            built.append(kustomize.build(folder, run.environ))
-        except InputError as error:
-            run.redactor.add(*kustomize.literals(folder))
-            errors.append(error)
-    if errors:
-        raise InputErrors(errors)
-    return built
-
-
-def _check_annotations(manifests: Sequence[Manifest]) -> None:
-    """The step's own annotations are read when it follows: by then, a mistake would be too late."""
-    errors = []
-    readers: dict[str, Callable[[Mapping[str, Any]], object]] = {
-        patience.TIMEOUT: patience.own_timeout,
-        patience.FAIL_AFTER: patience.own_patience,
-        patience.WAIT: patience.is_waited_for,
-        UNTOUCHED: check_annotation,
-    }
-    for manifest, name in product(manifests, readers):
-        try:
-            readers[name](manifest.object)
-        except InputError as error:
-            line = manifest.line_of(f"metadata.annotations.{name}")
-            error.where = f"{manifest.file}:{line}: {error.where}"
-            errors.append(error)
-    if errors:
-        raise InputErrors(errors)
+    session = open_session(run)
+    named = parse(run.inputs.object, session.discovery, session.namespace)
+    if kinds:
+        check_kinds(named, kinds, done)
+    announce(run, session, [one.reference for one in named])
+    return session, named
 
 
 def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:

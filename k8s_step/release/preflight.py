@@ -21,7 +21,6 @@ from k8s_step.redaction import Redactor
 from k8s_step.release.batch import run_all
 from k8s_step.release.session import Run, Session
 from k8s_step.report.difference import Difference, difference
-from k8s_step.report.journal import Journal
 
 _ELSEWHERE = "default"  # the namespace that is always there
 
@@ -41,12 +40,14 @@ class Checked:
 
 @dataclass(frozen=True)
 class Preflight:
-    """Reads and checks a release. What the server refuses is told, all of it, and ends in a ``ReportedError``."""
+    """Reads, checks and applies objects by the same options.
 
-    journal: Journal
+    What the server refuses of a reading or a check is told, all of it, and ends in a ``ReportedError``.
+    """
+
+    run: Run
     session: Session
     options: ApplyOptions
-    concurrency: int
 
     def look(self, plan: Sequence[Planned]) -> list[Seen]:
         """Read all objects."""
@@ -54,7 +55,7 @@ class Preflight:
         def read(one: Planned) -> Seen:
             return look(self.session.client, one, self.options)
 
-        return run_all(self.journal, plan, read, lambda one: one, self.concurrency)
+        return run_all(self.run, plan, read)
 
     def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
         """What applying the ``wanted`` objects of a release would do. Costs nothing for those that are current."""
@@ -63,7 +64,11 @@ class Preflight:
         def try_out(one: Seen) -> Checked:
             return _checked(self.session.client, one, release, options)
 
-        return run_all(self.journal, wanted, try_out, lambda one: one.planned, self.concurrency)
+        return run_all(self.run, wanted, try_out)
+
+    def apply(self, one: Seen) -> Written:
+        """Apply one object. Raises :class:`ApiError`."""
+        return write(self.session.client, one, self.options)
 
     def tell_unchecked(self, checked: Sequence[Checked]) -> None:
         """What the server could not be asked about yet, and why."""
@@ -71,7 +76,7 @@ class Preflight:
         for reference, count in lacking.items():
             objects = "1 object" if count == 1 else f"{count} objects"
             besides = " (their fields were checked)" if reference.kind == "Namespace" else ""
-            self.journal.notice(f"the server can't try out {objects} before {reference} is there{besides}")
+            self.run.journal.notice(f"the server can't try out {objects} before {reference} is there{besides}")
 
 
 def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from k8s_step.api.concurrency import gather_writes
+from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError, StoppedError
 from k8s_step.objects.address import Address, Addressed
 from k8s_step.objects.selection import Group, field_selector, label_selector
@@ -101,20 +101,21 @@ class Removal:
         """Delete several at once; what was refused is told, and ends the run with this phase."""
         deleted: list[Deleted] = []
         refused: list[StepError] = []
-        for one, result in gather_writes(work, items, self._inputs.concurrency):
+
+        def tell(one: Item, error: StepError) -> None:
             self._unsent.pop(one.reference.key, None)
-            if isinstance(result, NotFoundError):
-                self._not_there(one, result)
-            elif isinstance(result, StepError):
-                if result.may_be_done and not self._inputs.dry_run:
-                    self._journal.acted(one.reference, UNKNOWN)
-                self._journal.error(explained_stop(result, one.address.where), one.reference)
-                refused.append(result)
-            elif isinstance(result, Exception):
-                raise result
-            else:
-                deleted.append(result)
-                self._journal.acted(result.target.reference, "deleted")
+            if isinstance(error, NotFoundError):
+                self._not_there(one, error)
+                return
+            if error.may_be_done and not self._inputs.dry_run:
+                self._journal.acted(one.reference, UNKNOWN)
+            self._journal.error(explained_stop(error, one.address.where), one.reference)
+            refused.append(error)
+
+        for one, done in successes(gather_writes(work, items, self._inputs.concurrency), tell):
+            self._unsent.pop(one.reference.key, None)
+            deleted.append(done)
+            self._journal.acted(done.target.reference, "deleted")
         if refused:
             raise ReportedError(min(error.exit_code for error in refused))
         return deleted

@@ -24,6 +24,7 @@ from k8s_step.operations.plan import UNKNOWN, Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
 from k8s_step.release import exemptions
 from k8s_step.release.phases import in_phases
+from k8s_step.release.send import Writes
 from k8s_step.release.session import Run, Session
 from k8s_step.report.result import NOT_BACK
 from k8s_step.rollout.rollout import Limits, Rollout
@@ -46,25 +47,24 @@ _LOOK = 5.0  # seconds in which a server that had failed must answer before a ro
 _CALLS_FOR_IT = (ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
 
 
-def release_or_roll_back(
-    run: Run, session: Session, seen: Sequence[Seen], written: Sequence[Written], release: Callable[[], ExitCode]
-) -> ExitCode:
-    """Run ``release`` and return its exit code; on failure, timeout or refusal undo every write in ``written``.
+def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable[[], ExitCode]) -> ExitCode:
+    """Run ``release`` and return its exit code; on failure, timeout or refusal undo every one of ``writes``.
 
     Writes are undone, too, where only a part of the server fails, such as a webhook, and the written objects can still
     be read. Where the server is unreachable, or the run is cancelled, the objects left changed are only reported.
     """
+    run, session = writes.run, writes.session
     try:
-        code = _told(run, release)
+        code = _exit_code(run, release)
     except CancelledError:
-        _tell_left(run, written)
+        _tell_left(run, writes.done)
         raise
     if code is ExitCode.SUCCEEDED:
         return code
-    changes = _changes(seen, written)
+    changes = _changes(seen, writes.done)
     is_ill = code is ExitCode.UNREACHABLE and bool(changes) and _is_readable(session, changes[0])
     if code not in _CALLS_FOR_IT and not is_ill:
-        _tell_left(run, written)
+        _tell_left(run, writes.done)
         return code
     if not changes:
         run.journal.notice("nothing to roll back: this run changed nothing")
@@ -191,7 +191,7 @@ class Rollback:
         return ExitCode.FAILED
 
 
-def _told(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
+def _exit_code(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
     """Run ``release`` and return its exit code; an error it raises is reported first."""
     try:
         return release()

@@ -1,20 +1,20 @@
-"""Sends a plan in phases, what others need first."""
+"""The writes of one run, phase by phase: what others need first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from k8s_step.api.concurrency import gather_writes
+from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
-from k8s_step.operations.apply import write as write_one
+from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import UNKNOWN, Planned, Seen, Written
 from k8s_step.release.batch import explained_stop, raise_reported, tell_errors, tell_unsent
-from k8s_step.release.follow import target_of
+from k8s_step.release.follow import follow_written, target_of
 from k8s_step.release.phases import in_phases
 from k8s_step.release.preflight import Preflight
-from k8s_step.release.session import Session
+from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
 from k8s_step.rollout.rollout import Limits, Rollout
 from k8s_step.verdict.states import State
@@ -23,153 +23,135 @@ _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom
 Item = TypeVar("Item", bound=Planned)
 
 
-def send(
-    preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = (), written: list[Written] | None = None
-) -> list[Written]:
-    """Apply phase by phase what was read before; what could not be checked yet is checked as soon as it can be.
+@dataclass
+class Writes:
+    """The writes of one run, and what came of them so far, also where the run fails in the middle.
 
-    Where the server refuses, the phase under way is finished and no other begun: ``written`` is what was, or may have
-    been, by then.
+    ``done`` is what was written, in that order, with the action UNKNOWN where the answer was lost; added to here alone.
     """
-    by_key = {one.planned.reference.key: one for one in seen}
-    client, options = preflight.session.client, preflight.options
-    open_questions = {one.planned.reference.key: one for one in unchecked}
+
+    run: Run
+    session: Session
+    done: list[Written] = field(default_factory=list)
+    _unsent: dict[tuple[str, ...], Planned] = field(default_factory=dict, init=False)
+
+    def make(
+        self, plan: Sequence[Item], write: Callable[[Item], Written], between: Callable[[], None] | None = None
+    ) -> Sequence[Written]:
+        """``write`` each object, what others need first, several at a time; tell and return what came of it.
+
+        ``between`` is called between two phases; CRDs are established then if any later phase needs them. Where the
+        run is cancelled, what is under way is told first.
+        Raises :class:`ReportedError` at the end of the phase in which something was refused; no other one is begun.
+        """
+        phases = in_phases((one.reference.kind, one) for one in plan)
+        self._unsent = {one.reference.key: one for one in plan}
+
+        def work(one: Item) -> Written:
+            return self._write_one(one, write, plan)
+
+        try:
+            for number, phase in enumerate(phases):
+                needing = [one for later in phases[number:] for one in later] if between else phase
+                self._await_kinds(needing)
+                if between and number:
+                    between()
+                self._tell_phase(gather_writes(work, phase, self.run.inputs.concurrency))
+        except (CancelledError, ReportedError):
+            if not self.run.inputs.dry_run:
+                tell_unsent(self.run.journal, [one.reference for one in self._unsent.values()])
+            raise
+        return self.done
+
+    def _write_one(self, one: Item, write: Callable[[Item], Written], plan: Sequence[Planned]) -> Written:
+        try:
+            return write(one)
+        except NotFoundError as error:
+            if self.run.inputs.dry_run and _comes_with(one, plan):
+                note = f"not checked by the server: {error.message}"
+                return Written(one, "created", dict(one.object), (note,))
+            raise
+
+    def _tell_phase(self, results: Iterator[tuple[Item, Written | Exception]]) -> None:
+        """Tell what comes of each object. Raises :class:`ReportedError` after the last."""
+        errors: list[tuple[Reference, StepError]] = []
+
+        def note(one: Item, error: StepError) -> None:
+            self._unsent.pop(one.reference.key, None)
+            errors.append((one.reference, explained_stop(error, one.where)))
+            self._tell_unknown(one, error)
+
+        try:
+            for one, written in successes(results, note):
+                self._unsent.pop(one.reference.key, None)
+                self.done.append(written)
+                tell(self.run.journal, written)
+        except CancelledError:
+            tell_errors(self.run.journal, errors)
+            raise
+        raise_reported(self.run.journal, errors)
+
+    def _tell_unknown(self, one: Planned, error: StepError) -> None:
+        if error.may_be_done and not self.run.inputs.dry_run:
+            self.done.append(Written(one, UNKNOWN, {}))
+            self.run.journal.acted(one.reference, UNKNOWN)
+
+    def _await_kinds(self, needing: Sequence[Planned]) -> None:
+        """Wait until the CRDs of this run whose custom resources come next are established."""
+        wanted = {one.resource.full_name for one in needing}
+        crds = [] if self.run.inputs.dry_run else [one for one in self.done if _defined_by(one) in wanted]
+        if not crds:
+            return
+        targets = [target_of(one) for one in crds]
+        limits = Limits(min(_ESTABLISHING, self.session.client.time_left))
+        in_time = Rollout(self.session.open_ended, targets, self.run.journal, limits).follow()
+        for one, target in zip(crds, targets, strict=True):
+            self.done[self.done.index(one)] = replace(one, object=target.object)
+        bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]
+        for target in bad:
+            message = f"its CRD is not established: {target.judgement.message if target.judgement else ''}"
+            self.run.journal.error(InputError(message, where=str(target.reference)), target.reference)
+        if bad:
+            raise ReportedError(ExitCode.FAILED if in_time else ExitCode.TIMED_OUT)
+
+
+def write_and_follow(run: Run, session: Session, plan: Sequence[Item], write: Callable[[Item], Written]) -> ExitCode:
+    """``write`` each object of the plan, and follow all of them to the verdict."""
+    return follow_written(run, session, Writes(run, session).make(plan, write))
+
+
+def apply_seen(writes: Writes, preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> None:
+    """Apply what was read before; what could not be checked yet is checked as soon as it can be."""
+    known = {one.reference.key: one for one in seen}
+    open_questions = {one.reference.key: one for one in unchecked}
 
     def write(one: Planned) -> Written:
         open_questions.pop(one.reference.key, None)
-        made = write_one(client, by_key[one.reference.key], options)
-        by_key[one.reference.key] = Seen(one, made.object, is_current=True)
+        made = preflight.apply(known[one.reference.key])
+        known[one.reference.key] = Seen(one, made.object, is_current=True)
         return made
 
     def check_again() -> None:
-        checked = preflight.check(list(open_questions.values()), list(by_key.values()))
-        for one in checked:
+        for one in preflight.check(list(open_questions.values()), list(known.values())):
             if one.lacks is None:
-                del open_questions[one.seen.planned.reference.key]
+                del open_questions[one.seen.reference.key]
 
-    return write_in_phases(
-        preflight.journal,
-        preflight.session,
-        [one.planned for one in seen],
-        write,
-        preflight.concurrency,
-        dry_run=False,
-        before=check_again if unchecked else None,
-        written=written,
-    )
-
-
-def write_in_phases(
-    journal: Journal,
-    session: Session,
-    plan: Sequence[Item],
-    write: Callable[[Item], Written],
-    concurrency: int,
-    *,
-    dry_run: bool,
-    before: Callable[[], None] | None = None,
-    written: list[Written] | None = None,
-) -> list[Written]:
-    """``write`` each object, what others need first, ``concurrency`` at a time; tell what came of it.
-
-    ``before`` is called before each phase but the first; CRDs are established then if any later phase needs them.
-    ``written`` is added to as objects are written, and returned: with the action UNKNOWN where nobody knows. Where the
-    run is cancelled, what is under way is told first.
-    Raises :class:`ReportedError` at the end of the phase in which something was refused.
-    """
-    written = [] if written is None else written
-    phases = in_phases((one.reference.kind, one) for one in plan)
-    unsent = {one.reference.key: one for one in plan}
-
-    def work(one: Item) -> Written:
-        return _write_one(one, write, plan, dry_run)
-
-    try:
-        for number, phase in enumerate(phases):
-            if not dry_run:
-                needing = [one for later in phases[number:] for one in later] if before else phase
-                _await_kinds(journal, session, written, needing)
-            if before and number:
-                before()
-            _tell_phase(journal, gather_writes(work, phase, concurrency), written, unsent, dry_run=dry_run)
-    except (CancelledError, ReportedError):
-        if not dry_run:
-            tell_unsent(journal, [one.reference for one in unsent.values()])
-        raise
-    return written
-
-
-def _tell_phase(
-    journal: Journal,
-    results: Iterator[tuple[Item, Written | Exception]],
-    written: list[Written],
-    unsent: dict[tuple[str, str, str, str], Item],
-    *,
-    dry_run: bool,
-) -> None:
-    """Tell what comes of each object, and take it from ``unsent``. Raises :class:`ReportedError` after the last."""
-    errors: list[tuple[Planned, StepError]] = []
-    try:
-        for one, result in results:
-            unsent.pop(one.reference.key, None)
-            if isinstance(result, Written):
-                written.append(result)
-                tell(journal, result)
-                continue
-            if not isinstance(result, StepError):
-                raise result
-            errors.append((one, explained_stop(result, one.where)))
-            if result.may_be_done and not dry_run:
-                written.append(Written(one, UNKNOWN, {}))
-                journal.acted(one.reference, UNKNOWN)
-    except CancelledError:
-        tell_errors(journal, errors)
-        raise
-    raise_reported(journal, errors)
-
-
-def _write_one(one: Item, write: Callable[[Item], Written], plan: Sequence[Planned], dry_run: bool) -> Written:
-    try:
-        return write(one)
-    except NotFoundError as error:
-        if dry_run and _comes_with(one, plan):
-            return Written(one, "created", dict(one.object), (f"not checked by the server: {error.message}",))
-        raise
-
-
-def _comes_with(one: Planned, plan: Sequence[Planned]) -> bool:
-    """Whether what ``one`` lacks, its namespace or its CRD, is part of the same release."""
-    crd = f"{one.resource.plural}.{one.resource.group}"
-    needed = {("Namespace", one.reference.namespace), ("CustomResourceDefinition", crd)}
-    return any((other.reference.kind, other.reference.name) in needed for other in plan)
+    writes.make([one.planned for one in seen], write, check_again if unchecked else None)
 
 
 def tell(journal: Journal, written: Written) -> None:
     """Tell what was done to an object, and what the server warned of."""
-    planned = written.planned
-    journal.acted(planned.reference, written.action)
+    journal.acted(written.reference, written.action)
     for warning in written.warnings:
-        journal.warning(warning, planned.where_of(warning))
+        journal.warning(warning, written.planned.where_of(warning))
 
 
-def _await_kinds(journal: Journal, session: Session, written: list[Written], phase: Sequence[Planned]) -> None:
-    """CRDs of this release whose custom resources come next are waited for until they are established."""
-    wanted = {one.resource.full_name for one in phase}
-    crds = [
-        one
-        for one in written
-        if one.planned.reference.kind == "CustomResourceDefinition" and one.planned.reference.name in wanted
-    ]
-    if not crds:
-        return
-    targets = [target_of(one) for one in crds]
-    limits = Limits(min(_ESTABLISHING, session.client.time_left))
-    in_time = Rollout(session.open_ended, targets, journal, limits).follow()
-    for one, target in zip(crds, targets, strict=True):
-        written[written.index(one)] = replace(one, object=target.object)
-    bad = [target for target in targets if not target.judgement or target.judgement.state is not State.CURRENT]
-    for target in bad:
-        message = f"its CRD is not established: {target.judgement.message if target.judgement else ''}"
-        journal.error(InputError(message, where=str(target.reference)), target.reference)
-    if bad:
-        raise ReportedError(ExitCode.FAILED if in_time else ExitCode.TIMED_OUT)
+def _comes_with(one: Planned, plan: Sequence[Planned]) -> bool:
+    """Whether what ``one`` lacks, its namespace or its CRD, is part of the same release."""
+    needed = {("Namespace", one.reference.namespace), ("CustomResourceDefinition", one.resource.full_name)}
+    return any((other.reference.kind, other.reference.name) in needed for other in plan)
+
+
+def _defined_by(written: Written) -> str:
+    """``widgets.example.com`` of a CRD, which is its name; empty for any other object."""
+    return written.reference.name if written.reference.kind == "CustomResourceDefinition" else ""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
-from k8s_step.operations.plan import Seen, Written
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.plan import planned, read_manifests
+from k8s_step.operations.plan import Seen
+from k8s_step.release.follow import follow_written
+from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Checked, Preflight, show_differences
+from k8s_step.release.reading import read_manifests
 from k8s_step.release.rollback import release_or_roll_back
-from k8s_step.release.send import send, tell
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.send import Writes, apply_seen, tell
+from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
@@ -21,12 +21,8 @@ def apply(run: Run) -> ExitCode:
     """Apply and follow. Every local mistake surfaces before the first request, every other before the first write."""
     inputs = run.inputs
     _check(inputs)
-    manifests = read_manifests(run)
-    session = open_session(run)
-    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    announce(run, session, [one.reference for one in plan])
-    options = apply_options(inputs)
-    preflight = Preflight(run.journal, session, options, inputs.concurrency)
+    session, plan = open_release(run, read_manifests(run))
+    preflight = Preflight(run, session, apply_options(inputs))
     seen = preflight.look(plan)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
@@ -34,13 +30,13 @@ def apply(run: Run) -> ExitCode:
         for one in checked:
             tell(run.journal, one.written)
         return ExitCode.SUCCEEDED
-    written: list[Written] = []
+    writes = Writes(run, session)
 
     def release() -> ExitCode:
-        send(preflight, seen, [one.seen for one in checked if one.lacks], written)
-        return follow(run, session, [target_of(one) for one in written])
+        apply_seen(writes, preflight, seen, [one.seen for one in checked if one.lacks])
+        return follow_written(run, session, writes.done)
 
-    return release_or_roll_back(run, session, seen, written, release) if inputs.rollback_on_failure else release()
+    return release_or_roll_back(writes, seen, release) if inputs.rollback_on_failure else release()
 
 
 def _check(inputs: Inputs) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
 from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.reference import Reference
@@ -68,15 +68,16 @@ def _read(run: Run, session: Session, seen: list[_Seen]) -> tuple[list[_Seen], l
     reader = Reader(session.client, OBJECTS, inputs.limit, run.journal.notice)
     refused: list[StepError] = []
     run.journal.loaded([one.reference for one in seen if one.component.name])
-    for (one, _), result in gather(lambda asked: reader.whole(asked[1]), lists, inputs.concurrency):
-        if isinstance(result, StepError):
-            run.journal.error(result, one.reference if one.component.name else None)
-            refused.append(result)
-            one.is_whole = False
-        elif isinstance(result, Exception):
-            raise result
-        else:
-            one.pods += result.items
+
+    def tell(asked: tuple[_Seen, Group], error: StepError) -> None:
+        one = asked[0]
+        run.journal.error(error, one.reference if one.component.name else None)
+        refused.append(error)
+        one.is_whole = False
+
+    read = gather(lambda asked: reader.whole(asked[1]), lists, inputs.concurrency)
+    for (one, _), page in successes(read, tell):
+        one.pods += page.items
     return seen, refused
 
 

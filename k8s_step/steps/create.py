@@ -6,27 +6,20 @@ from k8s_step.errors import ExitCode
 from k8s_step.operations.create import create as create_one
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.plan import planned, read_manifests
-from k8s_step.release.send import write_in_phases
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.plan import open_release
+from k8s_step.release.reading import read_manifests
+from k8s_step.release.send import write_and_follow
+from k8s_step.release.session import Run
 
 
 def create(run: Run) -> ExitCode:
     """Create and follow. What is there already is refused, not touched."""
-    inputs = run.inputs
     manifests = read_manifests(run, allow_generate_name=True)
     name_generated(manifests)
-    session = open_session(run)
-    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    announce(run, session, [one.reference for one in plan])
-    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+    session, plan = open_release(run, manifests)
+    options = ApplyOptions(run.inputs.field_manager, dry_run=run.inputs.dry_run)
 
     def write(one: Planned) -> Written:
         return create_one(session.client, one, options)
 
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
-    if inputs.dry_run:
-        return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written])
+    return write_and_follow(run, session, plan, write)

@@ -6,7 +6,8 @@ from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
 from k8s_step.release.arguments import parse
-from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.plan import planned
+from k8s_step.release.reading import read_manifests
 from k8s_step.release.removal import Removal, groups
 from k8s_step.release.session import Run, Session, open_session
 

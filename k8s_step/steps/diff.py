@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from k8s_step.errors import ExitCode
-from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Preflight, show_differences
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.reading import read_manifests
+from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def diff(run: Run) -> ExitCode:
     """Read, try out, compare."""
     inputs = run.inputs
-    manifests = read_manifests(run)
-    session = open_session(run)
-    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
-    options = apply_options(inputs)
-    preflight = Preflight(run.journal, session, options, inputs.concurrency)
+    session, plan = open_release(run, read_manifests(run))
+    preflight = Preflight(run, session, apply_options(inputs))
     seen = preflight.look(plan)
     tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
 from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.metadata import Object
@@ -189,16 +189,13 @@ def _into_file(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> ExitCode:
 
 def _read(run: Run, work: Callable[[Wanted], Page], wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
     """Read several at once. The pages in the order asked for; what was refused has been told."""
-    done: dict[Wanted, Page] = {}
     refused: list[StepError] = []
-    for one, result in gather(work, wanted, run.inputs.concurrency):
-        if isinstance(result, StepError):
-            run.journal.error(result)
-            refused.append(result)
-        elif isinstance(result, Exception):
-            raise result
-        else:
-            done[one] = result
+
+    def tell(_: Wanted, error: StepError) -> None:
+        run.journal.error(error)
+        refused.append(error)
+
+    done = dict(successes(gather(work, wanted, run.inputs.concurrency), tell))
     return [done[one] for one in wanted if one in done], refused
 
 

@@ -26,9 +26,9 @@ from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Writte
 from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.plan import planned, read_manifests
-from k8s_step.release.send import write_in_phases
+from k8s_step.release.plan import planned
+from k8s_step.release.reading import read_manifests
+from k8s_step.release.send import Writes, write_and_follow
 from k8s_step.release.session import Run, Session, open_session
 
 Item = TypeVar("Item", bound=Planned)
@@ -64,10 +64,10 @@ def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Writte
     """Write, tell, and follow what can be followed."""
     inputs = run.inputs
     announce(run, session, [plan.reference])
-    written = write_in_phases(run.journal, session, [plan], write, 1, dry_run=inputs.dry_run)
-    if inputs.dry_run or inputs.subresource:
+    if inputs.subresource:
+        Writes(run, session).make([plan], write)
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written])
+    return write_and_follow(run, session, [plan], write)
 
 
 # -- what is to be patched, and with what

@@ -8,8 +8,9 @@ from typing import Any
 from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
 from k8s_step.release.jobs import jobs_of
 from k8s_step.release.permissions import Permission, bindings, needed, needed_to_run, not_granted, roles
-from k8s_step.release.plan import planned, read_manifests
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.plan import open_release
+from k8s_step.release.reading import read_manifests
+from k8s_step.release.session import Run
 from k8s_step.report.yamltext import dump_all
 
 
@@ -21,9 +22,7 @@ def permissions(run: Run) -> ExitCode:
     manifests = read_manifests(run, allow_generate_name=is_run, with_hooks=is_run)
     if is_run:
         manifests = jobs_of(manifests)
-    session = open_session(run)
-    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
+    session, plan = open_release(run, manifests)
     wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure)
     if not inputs.check:
         made = roles(wanted, inputs.role_name)

@@ -10,7 +10,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import masked
 from k8s_step.release.phases import in_phases
-from k8s_step.release.plan import read_manifests
+from k8s_step.release.reading import read_manifests
 from k8s_step.release.session import Run
 from k8s_step.report.yamltext import dump_all
 

@@ -10,11 +10,9 @@ from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects.body import PatchType
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
-from k8s_step.release.arguments import of_kinds, parse
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.send import write_in_phases
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.plan import open_named
+from k8s_step.release.send import write_and_follow
+from k8s_step.release.session import Run
 
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 _ANNOTATION = "kubectl.kubernetes.io/restartedAt"
@@ -22,21 +20,14 @@ _ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 
 def restart(run: Run) -> ExitCode:
     """Annotate the pod template with the time, as kubectl does, and follow."""
-    inputs = run.inputs
-    session = open_session(run)
-    named = of_kinds(_KINDS, parse(inputs.object, session.discovery, session.namespace), "restarted")
-    announce(run, session, [one.reference for one in named])
+    session, named = open_named(run, _KINDS, "restarted")
     patch = Patch(PatchType.MERGE, _restarted(datetime.now(UTC)))
-    options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
+    options = ApplyOptions(run.inputs.field_manager, dry_run=run.inputs.dry_run)
 
     def write(one: PlannedPatch) -> Written:
         return _said_if_paused(send(session.client, one, None, options))
 
-    plan = [PlannedPatch.of(one, patch) for one in named]
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
-    if inputs.dry_run:
-        return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written])
+    return write_and_follow(run, session, [PlannedPatch.of(one, patch) for one in named], write)
 
 
 def _restarted(now: datetime) -> dict[str, object]:

@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from k8s_step.api.client import Client
-from k8s_step.api.concurrency import gather, gather_writes
+from k8s_step.api.concurrency import gather, gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, StepError, StoppedError
+from k8s_step.objects.reference import Reference
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import UNKNOWN, ApplyOptions, Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported
 from k8s_step.release.follow import follow, target_of
 from k8s_step.release.jobs import create_job, delete_job, find_job, has_several_logs, jobs_of
-from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.plan import open_release
+from k8s_step.release.reading import read_manifests
 from k8s_step.release.send import tell
-from k8s_step.release.session import Run, Session, open_session
+from k8s_step.release.session import Run, Session
 from k8s_step.report.text import printable, without_commands
 from k8s_step.rollout.joblogs import JobLogs
 from k8s_step.surroundings import System
@@ -31,9 +33,7 @@ def run(run: Run) -> ExitCode:
     inputs = run.inputs
     manifests = jobs_of(read_manifests(run, allow_generate_name=True, with_hooks=True))
     name_generated(manifests)
-    session = open_session(run)
-    plan = planned(manifests, session, explicit_namespace=inputs.namespace)
-    run.journal.loaded([one.reference for one in plan])
+    session, plan = open_release(run, manifests)
     run.journal.content_follows()
     with _Started(run, session) as started:
         targets = started.create(plan)
@@ -84,19 +84,19 @@ class _Started:
 
     def create(self, plan: Sequence[Planned]) -> list[Target]:
         """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
-        errors: list[tuple[Planned, StepError]] = []
-        for one, result in gather_writes(self._create, plan, self._run.inputs.concurrency):
-            if isinstance(result, StepError) and result.may_be_done and not self._run.inputs.dry_run:
+        errors: list[tuple[Reference, StepError]] = []
+
+        def note(one: Planned, error: StepError) -> None:
+            if error.may_be_done and not self._run.inputs.dry_run:
                 self._run.journal.acted(one.reference, UNKNOWN)
                 self._unanswered.append(one)
-            if isinstance(result, StoppedError):
-                self._run.journal.error(explained_stop(result, one.where), one.reference)
-            elif isinstance(result, StepError):
-                errors.append((one, result))
-            elif isinstance(result, Exception):
-                raise result
+            if isinstance(error, StoppedError):
+                self._run.journal.error(explained_stop(error, one.where), one.reference)
             else:
-                self._created(one, result)
+                errors.append((one.reference, error))
+
+        for one, written in successes(gather_writes(self._create, plan, self._run.inputs.concurrency), note):
+            self._created(one, written)
         raise_reported(self._run.journal, errors)
         return self._targets
 

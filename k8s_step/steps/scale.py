@@ -14,11 +14,10 @@ from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
 from k8s_step.operations.patch import read, replicas_of, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
-from k8s_step.release.arguments import parse
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.send import write_in_phases
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.follow import follow_written
+from k8s_step.release.plan import open_named
+from k8s_step.release.send import Writes
+from k8s_step.release.session import Run
 
 
 def scale(run: Run) -> ExitCode:
@@ -26,18 +25,15 @@ def scale(run: Run) -> ExitCode:
     inputs = run.inputs
     if inputs.replicas is None:
         raise InputError("how many replicas?", where="--replicas", hint="say --replicas N")
-    session = open_session(run)
-    named = parse(inputs.object, session.discovery, session.namespace)
-    announce(run, session, [one.reference for one in named])
+    session, named = open_named(run)
 
     def write(one: Planned) -> Written:
         return _scaled(session.client, one.address, inputs)
 
-    plan = [Planned(one) for one in named]
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
+    written = Writes(run, session).make([Planned(one) for one in named], write)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(_whole(session.client, one)) for one in written])
+    return follow_written(run, session, [_whole(session.client, one) for one in written])
 
 
 def _scaled(client: Client, named: Address, inputs: Inputs) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.objects.address import Address
@@ -13,7 +13,8 @@ from k8s_step.operations.delete import members
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
 from k8s_step.release.follow import follow
-from k8s_step.release.plan import planned, read_manifests
+from k8s_step.release.plan import planned
+from k8s_step.release.reading import read_manifests
 from k8s_step.release.removal import groups
 from k8s_step.release.session import Run, Session, open_session
 from k8s_step.verdict.patience import is_waited_for
@@ -65,21 +66,18 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group]) -> list[Target]
 
 def _read(run: Run, session: Session, named: Sequence[Address]) -> list[Target]:
     """Each object as it is; what can't be read is told, all of it, before the run ends."""
-    targets, errors = [], []
+    refused: list[StepError] = []
 
     def get(one: Address) -> Target:
         request = Request("GET", one.path, where=str(one.reference))
         answer = session.client.send(request)
         return Target(one.reference, one.resource, answer.body, changed=False)
 
-    for one, result in gather(get, named, run.inputs.concurrency):
-        if isinstance(result, StepError):
-            run.journal.error(result, one.reference)
-            errors.append(result)
-        elif isinstance(result, Exception):
-            raise result
-        else:
-            targets.append(result)
-    if errors:
-        raise ReportedError(min(error.exit_code for error in errors))
+    def tell(one: Address, error: StepError) -> None:
+        run.journal.error(error, one.reference)
+        refused.append(error)
+
+    targets = [target for _, target in successes(gather(get, named, run.inputs.concurrency), tell)]
+    if refused:
+        raise ReportedError(min(error.exit_code for error in refused))
     return targets

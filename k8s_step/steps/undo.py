@@ -9,31 +9,24 @@ from k8s_step.manifests.patchfile import Patch
 from k8s_step.operations.history import KINDS, chosen, revisions
 from k8s_step.operations.patch import read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
-from k8s_step.release.arguments import of_kinds, parse
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_of
-from k8s_step.release.send import write_in_phases
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.follow import follow_written
+from k8s_step.release.plan import open_named
+from k8s_step.release.send import Writes
+from k8s_step.release.session import Run
 
 
 def undo(run: Run) -> ExitCode:
     """Find the revision, restore its pod template, and follow."""
-    inputs = run.inputs
-    session = open_session(run)
-    named = of_kinds(KINDS, parse(inputs.object, session.discovery, session.namespace), "taken back")
-    announce(run, session, [one.reference for one in named])
+    session, named = open_named(run, KINDS, "taken back")
     notes: list[str] = []
 
     def write(one: Planned) -> Written:
-        return _restored(session.client, one, inputs, notes)
+        return _restored(session.client, one, run.inputs, notes)
 
-    plan = [Planned(one) for one in named]
-    written = write_in_phases(run.journal, session, plan, write, inputs.concurrency, dry_run=inputs.dry_run)
+    written = Writes(run, session).make([Planned(one) for one in named], write)
     for note in notes:
         run.journal.notice(note)
-    if inputs.dry_run:
-        return ExitCode.SUCCEEDED
-    return follow(run, session, [target_of(one) for one in written])
+    return follow_written(run, session, written)
 
 
 def _restored(client: Client, whole: Planned, inputs: Inputs, notes: list[str]) -> Written:

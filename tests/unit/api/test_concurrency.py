@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from k8s_step.api.concurrency import gather
+from k8s_step.api.concurrency import gather, successes
+from k8s_step.errors import StepError
 
 
 def test_every_item_with_its_result_or_exception() -> None:
@@ -67,3 +68,12 @@ def test_threads_do_not_keep_the_process() -> None:
     seen: list[bool] = []
     list(gather(lambda _: seen.append(threading.current_thread().daemon), [1], 1))
     assert seen == [True]
+
+
+def test_successes_are_told_apart_from_refusals_and_bugs() -> None:
+    refused: list[tuple[str, str]] = []
+    found = [("a", 1), ("b", StepError("no")), ("c", 3)]
+    kept = list(successes(iter(found), lambda item, error: refused.append((item, error.message))))
+    assert (kept, refused) == ([("a", 1), ("c", 3)], [("b", "no")])
+    with pytest.raises(ZeroDivisionError):
+        list(successes(iter([("a", ZeroDivisionError())]), lambda item, error: refused.append((item, error.message))))

@@ -9,7 +9,7 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.objects.resource import BUILTIN, Resource
-from k8s_step.release.arguments import kinds_alone, of_kinds, parse, words_of
+from k8s_step.release.arguments import check_kinds, kinds_alone, parse, words_of
 
 GIZMO = Resource("shop.example", "v1", "Gizmo", "gizmos", True, "gizmo")
 
@@ -83,13 +83,13 @@ def test_paths() -> None:
     assert node.path == "/api/v1/nodes/n1"
 
 
-def test_of_kinds_tells_those_that_are_not() -> None:
+def test_kinds_that_the_verb_can_do_nothing_with() -> None:
     kinds: Any = Kinds()
     found = parse(["deploy/web", "cm/x"], kinds, "shop")
     with pytest.raises(InputError) as caught:
-        of_kinds(("Deployment",), found, "restarted")
+        check_kinds(found, ("Deployment",), "restarted")
     assert str(caught.value) == "configmap/shop/x: a ConfigMap can't be restarted (Deployment can)"
-    assert of_kinds(("Deployment",), found[:1], "restarted") == found[:1]
+    check_kinds(found[:1], ("Deployment",), "restarted")
 
 
 @pytest.mark.parametrize(

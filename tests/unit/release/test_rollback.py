@@ -24,6 +24,7 @@ from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.rollback import release_or_roll_back
+from k8s_step.release.send import Writes
 from k8s_step.release.session import Run, Session
 from k8s_step.report.formats.gitlab import GitLab, to_dotenv
 from k8s_step.report.formats.plain import Plain
@@ -56,8 +57,8 @@ def came_to(release: Any, action: str = "unchanged", server: object = None) -> t
     run = Run(Inputs(), {}, journal, Redactor())
     client: Any = server or _NoServer()
     planned = Planned(Address(required("v1", "ConfigMap"), SETTINGS), {}, lambda _: 1)
-    written = [Written(planned, action, {"metadata": {}})]
-    code = release_or_roll_back(run, Session(client, Discovery(client), "shop"), [Seen(planned, {})], written, release)
+    writes = Writes(run, Session(client, Discovery(client), "shop"), [Written(planned, action, {"metadata": {}})])
+    code = release_or_roll_back(writes, [Seen(planned, {})], release)
     return code, "\n".join(lines)
 
 
@@ -105,13 +106,11 @@ def test_a_cancelled_release_is_left_and_so_said() -> None:
     lines: list[str] = []
     journal = Journal("apply", [Plain(lines.append, lines.append)])
     planned = Planned(Address(required("v1", "ConfigMap"), SETTINGS), {}, lambda _: 1)
-    written = [Written(planned, "created", {})]
     client: Any = _NoServer()
     run = Run(Inputs(), {}, journal, Redactor())
+    writes = Writes(run, Session(client, Discovery(client), "shop"), [Written(planned, "created", {})])
     with pytest.raises(CancelledError):
-        release_or_roll_back(
-            run, Session(client, Discovery(client), "shop"), [], written, raising(CancelledError("SIGTERM"))
-        )
+        release_or_roll_back(writes, [], raising(CancelledError("SIGTERM")))
     assert "what this run changed stays: configmap/shop/settings (created)" in "\n".join(lines)
 
 

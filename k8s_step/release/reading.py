@@ -1,0 +1,112 @@
+"""Reads the manifests of a run: rendered, built and checked, without a server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from k8s_step.errors import InputError, InputErrors
+from k8s_step.manifests.files import NoTemplates
+from k8s_step.manifests.foreign import exports, hooks
+from k8s_step.manifests.manifest import Manifest, load, secret_values
+from k8s_step.manifests.names import names_of
+from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
+from k8s_step.release.session import Run
+from k8s_step.verdict import patience
+
+if TYPE_CHECKING:
+    from k8s_step.manifests.kustomize import Built
+
+
+def read_manifests(
+    run: Run, *, allow_generate_name: bool = False, with_hooks: bool = False, as_exported: bool = False
+) -> list[Manifest]:
+    """All manifests, rendered and checked; their Secrets' values are masked from here on.
+
+    Helm's hooks are left out unless they are asked for, or are what the verb is about (``with_hooks``). So is what a
+    server wrote into a manifest, unless it means something to the verb (``as_exported``).
+    """
+    inputs = run.inputs
+    if not inputs.names_manifests:
+        hint = "give -f PATH or -k DIR, or INPUT_FILENAME / K8S_FILENAME; k8s-step demo shows the step at work"
+        raise InputError("nothing to do: no manifest was named", hint=hint)
+    hooks.check_events(inputs.helm_hooks)
+    values = Values.read(inputs.variables, inputs.vars_file, run.environ)
+    built = _built(run)
+    manifests = load(
+        inputs.filename,
+        values=values,
+        images=inputs.images,
+        recursive=inputs.recursive,
+        stdin=sys.stdin,
+        allow_generate_name=allow_generate_name,
+        without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
+        literal=NoTemplates(inputs.no_template, inputs.no_template_file),
+        built=[one.source for one in built],
+    )
+    _check_annotations(manifests)
+    files = {part for manifest in manifests for part in (manifest.file, *Path(manifest.file).parts)}
+    run.redactor.spare(inputs.namespace, *files, *names_of(manifest.object for manifest in manifests))
+    run.redactor.add_values(secret_values(manifests))
+    for one in built:
+        run.journal.notice(f"{one.source.file}: {one.program}")
+        if one.warnings:
+            run.journal.warning(one.warnings, one.source.file)
+    if not with_hooks:
+        manifests = _without_hooks(run, manifests)
+    return manifests if as_exported else _without_exports(run, manifests)
+
+
+def _without_hooks(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
+    kept, left_out = hooks.parted(manifests, run.inputs.helm_hooks)
+    if left_out:
+        run.journal.remark(hooks.told(left_out))
+    return kept
+
+
+def _without_exports(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
+    cleaned, line = exports.without_exports(manifests)
+    if line:
+        run.journal.remark(line)
+    return cleaned
+
+
+def _built(run: Run) -> list[Built]:
+    """What kustomize makes of each folder of ``-k``."""
+    if not run.inputs.kustomize:
+        return []
+    from k8s_step.manifests import kustomize
+
+    built, errors = [], []
+    for folder in run.inputs.kustomize:
+        try:
+            built.append(kustomize.build(folder, run.environ))
+        except InputError as error:
+            run.redactor.add(*kustomize.literals(folder))
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return built
+
+
+def _check_annotations(manifests: Sequence[Manifest]) -> None:
+    """The step's own annotations are read when it follows: by then, a mistake would be too late."""
+    errors = []
+    readers: dict[str, Callable[[Mapping[str, Any]], object]] = {
+        patience.TIMEOUT: patience.own_timeout,
+        patience.FAIL_AFTER: patience.own_patience,
+        patience.WAIT: patience.is_waited_for,
+        UNTOUCHED: check_annotation,
+    }
+    for manifest, name in product(manifests, readers):
+        try:
+            readers[name](manifest.object)
+        except InputError as error:
+            line = manifest.line_of(f"metadata.annotations.{name}")
+            error.where = f"{manifest.file}:{line}: {error.where}"
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
