@@ -13,29 +13,29 @@ from k8s_step.errors import UnavailableError
 
 
 @dataclass(frozen=True)
-class Telling:
+class Availability:
     """Whether the server behind a group version is available, and why not."""
 
     is_available: bool
     why: str = ""
 
 
-def telling(obj: Mapping[str, Any]) -> Telling | None:
-    """What an APIService tells; ``None`` where the API server itself serves the group."""
+def availability(obj: Mapping[str, Any]) -> Availability | None:
+    """What an APIService says of its server; ``None`` where the API server itself serves the group."""
     if not (obj.get("spec") or {}).get("service"):
         return None
     conditions = (obj.get("status") or {}).get("conditions") or []
     available: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Available"), {})
     why = ": ".join(str(part) for part in (available.get("reason"), available.get("message")) if part)
-    return Telling(available.get("status") == "True", why)
+    return Availability(available.get("status") == "True", why)
 
 
-def unavailable(name: str, told: Telling | None, where: str | None) -> UnavailableError:
+def unavailable(name: str, found: Availability | None, where: str | None) -> UnavailableError:
     """The error for a request to the group version of the APIService of this ``name``, which may not be readable."""
     version, _, group = name.partition(".")
     why = f"its APIService {name} may not be read"
-    if told is not None:
-        why = f"its APIService {name} says {told.why or 'nothing of it'}"
+    if found is not None:
+        why = f"its APIService {name} says {found.why or 'nothing of it'}"
     message = f"the API {group}/{version} is not available: {why}"
     hint = f"it has a server of its own: see kubectl describe apiservice {name}"
     return UnavailableError(message, code=503, where=where, hint=hint)

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from k8s_step import __version__
 from k8s_step.api import concurrency
-from k8s_step.api.apiservices import Telling, telling, unavailable
+from k8s_step.api.apiservices import Availability, availability, unavailable
 from k8s_step.api.limiter import Limiter
 from k8s_step.api.outages import Outages
-from k8s_step.api.refusals import misanswer, refusal, said, warnings
+from k8s_step.api.refusals import error_answer, misanswer, refusal, warnings
 from k8s_step.api.request import Answer, Request
 from k8s_step.connection.ailments import (
     AGGREGATED,
@@ -30,8 +30,8 @@ from k8s_step.connection.ailments import (
     REFUSED,
     STARTING,
     Ailment,
+    ErrorAnswer,
     Patience,
-    Said,
     ailment_of,
     api_service,
 )
@@ -175,7 +175,7 @@ class Client:
         assert tries.last is not None
         pause = tries.pause(has_answered=self._outages.has_answered and patient, looked=looked)
         if pause is None:
-            raise self._given_up(tries.telling or tries.last, tries, patient) from None
+            raise self._given_up(tries.last_answered or tries.last, tries, patient) from None
         self._outages.tell(tries)
         self._sleep(pause)
         self._check_open()
@@ -207,7 +207,7 @@ class Client:
                 self.wait_out(tries, patient=request.patient)
             except TimedOutError as error:
                 tries.is_late = True
-                before = tries.telling or self._outages.trouble
+                before = tries.last_answered or self._outages.trouble
                 raise (self._given_up(before, tries, request.patient, request.where) if before else error) from None
 
     def _next_move(self, code: int) -> str | None:
@@ -240,18 +240,18 @@ class Client:
             return tries.last
         ends = min(self._clock() + _LOOK, tries.deadline or float("inf"))
         generic = Trouble(trouble.error, AWAY, sent=trouble.sent, retry_after=trouble.retry_after)
-        told: Telling | None = None
+        found: Availability | None = None
         try:
-            told = telling(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
-            if told is None:
+            found = availability(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
+            if found is None:
                 return generic
         except ApiError as error:  # the server answers, but this token may not read it
             if error.code not in (401, 403, 404):
                 return generic
         except (Trouble, UnreachableError):
             return generic
-        ailment = AWAY if told and told.is_available else AGGREGATED
-        return Trouble(unavailable(name, told, request.where), ailment, sent=trouble.sent)
+        ailment = AWAY if found and found.is_available else AGGREGATED
+        return Trouble(unavailable(name, found, request.where), ailment, sent=trouble.sent)
 
     def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
         with self._gate.slot(None if deadline is None else deadline - self._clock()):
@@ -338,11 +338,11 @@ class Client:
             error = self._lost(request, error.message, error.hint)
         return Trouble(error, ailment, sent=not ailment.is_undone, retry_after=retry_after(reply.headers))
 
-    def _judged(self, request: Request, code: int, raw: bytes) -> tuple[Said, Ailment]:
+    def _judged(self, request: Request, code: int, raw: bytes) -> tuple[ErrorAnswer, Ailment]:
         is_apply = request.content_type == PatchType.APPLY.value
         is_bound = code == 409 and request.is_bound
         facts = {"method": request.method, "path": request.path, "is_apply": is_apply, "is_bound": is_bound}
-        found = said(code, raw, **facts)
+        found = error_answer(code, raw, **facts)
         ailment = ailment_of(found)
         is_starting = code == 403 and ailment is REFUSED and self._outages.is_fresh
         return found, STARTING if is_starting else ailment

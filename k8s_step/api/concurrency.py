@@ -165,7 +165,7 @@ class _Crew(Generic[Item, Result]):
 
     def next(self) -> tuple[_Task, Result | Exception] | None:
         """A task and its result; ``None`` once the crew has been stopped."""
-        return self._told(self._done.get())
+        return self._closed(self._done.get())
 
     def under_way(self, seconds: float) -> Iterator[tuple[_Task, Result | Exception]]:
         """What a stopped crew still had in hand; a :class:`StoppedError` for a write without an answer by then."""
@@ -173,7 +173,7 @@ class _Crew(Generic[Item, Result]):
         end = time.monotonic() + seconds
         while any(task.is_open for task in self._tasks):
             try:
-                found = self._told(self._done.get(timeout=max(end - time.monotonic(), 0.0)))
+                found = self._closed(self._done.get(timeout=max(end - time.monotonic(), 0.0)))
             except queue.Empty:
                 break
             if found is not None and not _is_unsent(*found):
@@ -184,7 +184,7 @@ class _Crew(Generic[Item, Result]):
                 late.may_be_done = True
                 yield task, late
 
-    def _told(self, found: tuple[_Task, Result | Exception] | None) -> tuple[_Task, Result | Exception] | None:
+    def _closed(self, found: tuple[_Task, Result | Exception] | None) -> tuple[_Task, Result | Exception] | None:
         if found is not None:
             found[0].is_open = False
         return found

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from k8s_step.connection.ailments import UNFIT, Ailment, Said, plain_words
+from k8s_step.connection.ailments import UNFIT, Ailment, ErrorAnswer, plain_words
 from k8s_step.connection.transport import parsed
 from k8s_step.errors import (
     ApiError,
@@ -39,22 +39,22 @@ _HINTS = {401: "the token or certificate is unknown to this server, or has expir
 _WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
 
 
-def said(code: int, raw: bytes, **request: Any) -> Said:
-    """An answer of 300 and up as data; ``request`` are the fields of :class:`Said` that tell of its request."""
+def error_answer(code: int, raw: bytes, **request: Any) -> ErrorAnswer:
+    """An answer of 300 and up as data; ``request`` are the fields of :class:`ErrorAnswer` that tell of its request."""
     status = parsed(raw) or {}
     if status.get("kind") != "Status":
         text = raw[: _READ * 4].decode(errors="replace")[:_READ]
-        return Said(code, text, is_status=False, **request)
+        return ErrorAnswer(code, text, is_status=False, **request)
     details = status.get("details") or {}
     causes = tuple(str(cause.get("reason") or "") for cause in details.get("causes") or ())
     kind, reason = str(details.get("kind") or ""), str(status.get("reason") or "")
     message = str(status.get("message") or "")
     conflicts = tuple(cause for cause in causes if cause == "FieldManagerConflict")
-    return Said(code, message, reason, kind, conflicts, **request)
+    return ErrorAnswer(code, message, reason, kind, conflicts, **request)
 
 
 def refusal(
-    found: Said, ailment: Ailment, content_type: str, raw: bytes, *, server: str, where: str | None = None
+    found: ErrorAnswer, ailment: Ailment, content_type: str, raw: bytes, *, server: str, where: str | None = None
 ) -> StepError:
     """The error for an answer of 300 and up.
 

@@ -26,7 +26,7 @@ class Patience(Enum):
 
 
 @dataclass(frozen=True)
-class Said:
+class ErrorAnswer:
     """An error answer, and the facts of its request that the table needs.
 
     ``message`` is the Status's, or the first characters of a plain text; ``kind`` is ``details.kind``; ``causes`` are
@@ -45,7 +45,7 @@ class Said:
     is_bound: bool = False
 
 
-def _always(_: Said) -> bool:
+def _always(_: ErrorAnswer) -> bool:
     return True
 
 
@@ -63,24 +63,24 @@ class Ailment:
     late: ExitCode | None = None
     codes: tuple[int, ...] = ()
     words: re.Pattern[str] | None = None
-    when: Callable[[Said], bool] = _always
+    when: Callable[[ErrorAnswer], bool] = _always
     is_undone: bool = False
     is_crowded: bool = False
     quiet: int = 1
     hint: str | None = None
     over: str = "{server} answers again"
     source: str = ""
-    example: Said | None = None
+    example: ErrorAnswer | None = None
 
     @property
     def late_end(self) -> ExitCode:
         """The exit code where ``--timeout`` ends before the patience does."""
         return self.ends if self.late is None else self.late
 
-    def fits(self, said: Said) -> bool:
-        """Whether the answer ``said`` belongs to this row."""
-        is_worded = self.words is None or self.words.search(said.message) is not None
-        return said.code in self.codes and is_worded and self.when(said)
+    def fits(self, answer: ErrorAnswer) -> bool:
+        """Whether ``answer`` belongs to this row."""
+        is_worded = self.words is None or self.words.search(answer.message) is not None
+        return answer.code in self.codes and is_worded and self.when(answer)
 
     def subject(self, message: str) -> str:
         """The failing part of the cluster, such as a webhook's name; empty for the server as a whole."""
@@ -88,9 +88,9 @@ class Ailment:
         return str(found.groupdict().get("subject") or "") if found else ""
 
 
-def ailment_of(said: Said) -> Ailment:
+def ailment_of(answer: ErrorAnswer) -> Ailment:
     """The first row of the table that fits; ``REFUSED`` where none does."""
-    return next((one for one in AILMENTS if one.fits(said)), REFUSED)
+    return next((one for one in AILMENTS if one.fits(answer)), REFUSED)
 
 
 def plain_words(ailment: Ailment, text: str) -> str:
@@ -120,54 +120,54 @@ _BUILTIN_GROUPS = {resource.group for resource in BUILTIN} | {
 # -- conditions on the request
 
 
-def _is_of_another(said: Said) -> bool:
+def _is_of_another(answer: ErrorAnswer) -> bool:
     """A conflict about another object, such as a quota. A failed precondition names the Kind, not the resource."""
-    is_resource = said.kind != "" and said.kind == said.kind.lower()
-    is_own = said.kind.split("/")[0] in said.path.split("/")
-    return said.reason == "Conflict" and is_resource and not is_own and not _is_denied(said)
+    is_resource = answer.kind != "" and answer.kind == answer.kind.lower()
+    is_own = answer.kind.split("/")[0] in answer.path.split("/")
+    return answer.reason == "Conflict" and is_resource and not is_own and not _is_denied(answer)
 
 
-def _is_race(said: Said) -> bool:
+def _is_race(answer: ErrorAnswer) -> bool:
     """A conflict about the request's own object, though the request sets no precondition."""
-    is_precondition = "precondition" in said.message.lower()
-    is_meant = said.is_bound or bool(said.causes) or is_precondition or _is_denied(said)
-    return said.reason == "Conflict" and not is_meant
+    is_precondition = "precondition" in answer.message.lower()
+    is_meant = answer.is_bound or bool(answer.causes) or is_precondition or _is_denied(answer)
+    return answer.reason == "Conflict" and not is_meant
 
 
-def _is_denied(said: Said) -> bool:
-    return said.message.startswith("admission webhook")
+def _is_denied(answer: ErrorAnswer) -> bool:
+    return answer.message.startswith("admission webhook")
 
 
-def _is_double(said: Said) -> bool:
+def _is_double(answer: ErrorAnswer) -> bool:
     """An apply that lost the race with another creation of the same object."""
-    return said.reason == "AlreadyExists" and said.method == "PATCH" and said.is_apply
+    return answer.reason == "AlreadyExists" and answer.method == "PATCH" and answer.is_apply
 
 
-def _is_foreign(said: Said) -> bool:
-    return not said.is_status and api_service(said.path) is not None
+def _is_foreign(answer: ErrorAnswer) -> bool:
+    return not answer.is_status and api_service(answer.path) is not None
 
 
-def _is_status(said: Said) -> bool:
-    return said.is_status
+def _is_status(answer: ErrorAnswer) -> bool:
+    return answer.is_status
 
 
-def _is_plain(said: Said) -> bool:
-    return not said.is_status
+def _is_plain(answer: ErrorAnswer) -> bool:
+    return not answer.is_status
 
 
-def _is_server_timeout(said: Said) -> bool:
-    return said.reason == "ServerTimeout"
+def _is_server_timeout(answer: ErrorAnswer) -> bool:
+    return answer.reason == "ServerTimeout"
 
 
-def _quota_conflict() -> Said:
+def _quota_conflict() -> ErrorAnswer:
     message = 'Operation cannot be fulfilled on resourcequotas "compute": the object has been modified; please apply'
-    return Said(409, f"{message} your changes to the latest version and try again", "Conflict", "resourcequotas")
+    return ErrorAnswer(409, f"{message} your changes to the latest version and try again", "Conflict", "resourcequotas")
 
 
-def _own_conflict(*, is_bound: bool) -> Said:
+def _own_conflict(*, is_bound: bool) -> ErrorAnswer:
     message = 'Operation cannot be fulfilled on configmaps "web": the object has been modified; please apply'
     rest = "your changes to the latest version and try again"
-    return Said(409, f"{message} {rest}", "Conflict", "configmaps", is_bound=is_bound)
+    return ErrorAnswer(409, f"{message} {rest}", "Conflict", "configmaps", is_bound=is_bound)
 
 
 # The server answers 500 to an apply body or strategic merge patch that does not fit the schema; a retry cannot help,
@@ -210,7 +210,7 @@ BUSY = Ailment(
         re.IGNORECASE,
     ),
     source="k8s.io/apiserver/pkg/server/filters: priority-and-fairness.go, with_retry_after.go; storage/cacher",
-    example=Said(429, "Too many requests, please try again later.", is_status=False),
+    example=ErrorAnswer(429, "Too many requests, please try again later.", is_status=False),
 )
 QUOTA_RACE = Ailment(
     "409 about another object than the request's: a resource quota that many requests count up at once",
@@ -250,7 +250,7 @@ DOUBLE = Ailment(
     quiet=3,
     over="the conflicts are over",
     source="k8s.io/apiserver/pkg/storage/errors/storage.go (InterpretCreateError)",
-    example=Said(409, 'configmaps "web" already exists', "AlreadyExists", "configmaps"),
+    example=ErrorAnswer(409, 'configmaps "web" already exists', "AlreadyExists", "configmaps"),
 )
 CONFLICT = Ailment(
     "409 else: another field manager, another resourceVersion or uid than asked for, a name that is taken",
@@ -267,7 +267,9 @@ NOT_READY = Ailment(
     words=re.compile(r"not yet ready to handle request$"),
     is_undone=True,
     source="k8s.io/apiserver/pkg/admission/plugin: namespace/lifecycle, webhook/generic, policy/generic",
-    example=Said(403, 'configmaps "web" is forbidden: not yet ready to handle request', "Forbidden", "configmaps"),
+    example=ErrorAnswer(
+        403, 'configmaps "web" is forbidden: not yet ready to handle request', "Forbidden", "configmaps"
+    ),
 )
 QUOTA_UNKNOWN = Ailment(
     "403 `status unknown for quota`: a new resource quota that has not been counted yet",
@@ -279,7 +281,9 @@ QUOTA_UNKNOWN = Ailment(
     over="quota {subject} is counted",
     hint="is the controller manager at work?",
     source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go",
-    example=Said(403, 'pods "web" is forbidden: status unknown for quota: compute, resources: pods', "Forbidden"),
+    example=ErrorAnswer(
+        403, 'pods "web" is forbidden: status unknown for quota: compute, resources: pods', "Forbidden"
+    ),
 )
 UNFIT = Ailment(
     "500 to a patch or an apply that does not fit the object's schema",
@@ -288,7 +292,9 @@ UNFIT = Ailment(
     codes=(500,),
     words=_UNFIT,
     source="k8s.io/apimachinery/pkg/util: managedfields (structuredmerge.go), mergepatch and strategicpatch",
-    example=Said(500, "failed to create typed patch object (shop/web; /v1, Kind=ConfigMap): .data: expected map"),
+    example=ErrorAnswer(
+        500, "failed to create typed patch object (shop/web; /v1, Kind=ConfigMap): .data: expected map"
+    ),
 )
 DENIED = Ailment(
     "500 and more: `admission webhook … denied the request`, which is the webhook's own word",
@@ -299,7 +305,7 @@ DENIED = Ailment(
     is_undone=True,
     over="the webhook {subject} answers again",
     source="k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go",
-    example=Said(500, 'admission webhook "policy.example.com" denied the request: no policy could be read'),
+    example=ErrorAnswer(500, 'admission webhook "policy.example.com" denied the request: no policy could be read'),
 )
 WEBHOOK = Ailment(
     "500 `failed calling webhook`: an admission webhook that can't be reached, or gives no proper answer",
@@ -310,7 +316,7 @@ WEBHOOK = Ailment(
     over="the webhook {subject} answers again",
     hint="are the pods behind the webhook's Service ready?",
     source="k8s.io/apiserver/pkg/util/webhook/error.go",
-    example=Said(
+    example=ErrorAnswer(
         500,
         'Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: Post'
         ' "https://check.shop.svc:443/check?timeout=10s": no endpoints available for service "check"',
@@ -325,7 +331,7 @@ CONVERSION = Ailment(
     over="the conversion webhook for {subject} answers again",
     hint="are the pods behind the conversion webhook's Service ready?",
     source="k8s.io/apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go",
-    example=Said(
+    example=ErrorAnswer(
         500,
         'conversion webhook for shop.example/v1, Kind=Widget failed: Post "https://convert.shop.svc:443/convert":'
         " dial tcp 10.0.0.7:443: connect: connection refused",
@@ -340,7 +346,7 @@ ETCD_CROWDED = Ailment(
     is_undone=True,
     is_crowded=True,
     source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
-    example=Said(500, "etcdserver: too many requests"),
+    example=ErrorAnswer(500, "etcdserver: too many requests"),
 )
 ETCD_FULL = Ailment(
     "500 `etcdserver: mvcc: database space exceeded`",
@@ -350,7 +356,7 @@ ETCD_FULL = Ailment(
     is_undone=True,
     hint="the cluster's etcd is full: whoever runs it has to compact and defragment it, and to disarm the alarm",
     source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
-    example=Said(500, "etcdserver: mvcc: database space exceeded"),
+    example=ErrorAnswer(500, "etcdserver: mvcc: database space exceeded"),
 )
 ETCD = Ailment(
     "500 `etcdserver: leader changed`, `no leader`, `request timed out` and the like",
@@ -362,7 +368,7 @@ ETCD = Ailment(
         r"|etcdclient: no available endpoints"
     ),
     source="go.etcd.io/etcd: api/v3rpc/rpctypes/error.go, client/v3/client.go",
-    example=Said(500, "etcdserver: leader changed"),
+    example=ErrorAnswer(500, "etcdserver: leader changed"),
 )
 STORAGE = Ailment(
     "500 of the way to etcd or to a KMS plugin: `rpc error: code = Unavailable`, `context deadline exceeded`",
@@ -373,7 +379,7 @@ STORAGE = Ailment(
         rf"|{_ERROR}context (?:deadline exceeded|canceled)$"
     ),
     source="google.golang.org/grpc/status, k8s.io/apiserver/pkg/storage/etcd3/store.go",
-    example=Said(500, "rpc error: code = Unavailable desc = error reading from server: EOF"),
+    example=ErrorAnswer(500, "rpc error: code = Unavailable desc = error reading from server: EOF"),
 )
 SERVER_TIMEOUT = Ailment(
     "500 with reason ServerTimeout: `could not be completed at this time, please try again`",
@@ -381,7 +387,7 @@ SERVER_TIMEOUT = Ailment(
     codes=(500,),
     when=_is_server_timeout,
     source="k8s.io/apiserver/pkg/storage/errors/storage.go (IsUnreachable)",
-    example=Said(
+    example=ErrorAnswer(
         500,
         "The update operation against configmaps could not be completed at this time, please try again.",
         "ServerTimeout",
@@ -395,7 +401,7 @@ ADMISSION = Ailment(
     words=re.compile(r"^Internal error occurred: (?:resource quota evaluation timed out|.*: allocator not ready$)"),
     is_undone=True,
     source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/registry/core/service/ipallocator",
-    example=Said(500, "Internal error occurred: resource quota evaluation timed out", "InternalError"),
+    example=ErrorAnswer(500, "Internal error occurred: resource quota evaluation timed out", "InternalError"),
 )
 FILTER = Ailment(
     "500 in plain text `Internal Server Error`: the authorizer, or another filter before the API, does not answer",
@@ -404,7 +410,9 @@ FILTER = Ailment(
     words=re.compile(r"^Internal Server Error(?=: \")"),
     when=_is_plain,
     source="k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go (InternalError)",
-    example=Said(500, 'Internal Server Error: "/api/v1/namespaces/shop/configmaps/web": no answer', is_status=False),
+    example=ErrorAnswer(
+        500, 'Internal Server Error: "/api/v1/namespaces/shop/configmaps/web": no answer', is_status=False
+    ),
 )
 INTERNAL = Ailment(
     "500 else, in Kubernetes' words",
@@ -413,14 +421,14 @@ INTERNAL = Ailment(
     codes=(500,),
     when=_is_status,
     source="k8s.io/apimachinery/pkg/api/errors (NewInternalError)",
-    example=Said(500, "Internal error occurred: something else", "InternalError"),
+    example=ErrorAnswer(500, "Internal error occurred: something else", "InternalError"),
 )
 PROXY_INTERNAL = Ailment(
     "500 else, not in Kubernetes' words",
     Patience.FEW,
     codes=(500,),
     source="a proxy in between",
-    example=Said(500, "<html>", is_status=False),
+    example=ErrorAnswer(500, "<html>", is_status=False),
 )
 AGGREGATED = Ailment(
     "503 in plain text to a request for an aggregated API: its APIService is not available",
@@ -430,7 +438,7 @@ AGGREGATED = Ailment(
     when=_is_foreign,
     over="the API {subject} is available again",
     source="k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go",
-    example=Said(503, "service unavailable", is_status=False, path="/apis/metrics.k8s.io/v1beta1/nodes/web"),
+    example=ErrorAnswer(503, "service unavailable", is_status=False, path="/apis/metrics.k8s.io/v1beta1/nodes/web"),
 )
 AWAY = Ailment(
     "502, 503, 504, Kubernetes' own or a load balancer's: a server that restarts, `apiserver is shutting down`,"
@@ -438,7 +446,7 @@ AWAY = Ailment(
     Patience.LONG,
     codes=(502, 503, 504),
     source="k8s.io/apiserver/pkg: server/filters (waitgroup.go, timeout.go), endpoints/handlers/finisher",
-    example=Said(503, "apiserver is shutting down", "ServiceUnavailable"),
+    example=ErrorAnswer(503, "apiserver is shutting down", "ServiceUnavailable"),
 )
 UNAUTHORIZED = Ailment(
     "401: sent once more where a token file, a plugin or an identity provider has a new token",
@@ -446,21 +454,21 @@ UNAUTHORIZED = Ailment(
     ends=ExitCode.REFUSED,
     codes=(401,),
     source="k8s.io/apiserver/pkg/endpoints/filters/authentication.go",
-    example=Said(401, "Unauthorized", "Unauthorized"),
+    example=ErrorAnswer(401, "Unauthorized", "Unauthorized"),
 )
 REDIRECT = Ailment(
     "3xx: not followed with credentials",
     Patience.NONE,
     codes=tuple(range(300, 400)),
     source="a proxy in between",
-    example=Said(302, "", is_status=False),
+    example=ErrorAnswer(302, "", is_status=False),
 )
 REFUSED = Ailment(
     "4xx else: forbidden, not found, not allowed, gone, too large, invalid",
     Patience.NONE,
     ends=ExitCode.REFUSED,
     source="k8s.io/apimachinery/pkg/api/errors",
-    example=Said(403, 'configmaps "web" is forbidden: User "ci" cannot patch it', "Forbidden", "configmaps"),
+    example=ErrorAnswer(403, 'configmaps "web" is forbidden: User "ci" cannot patch it', "Forbidden", "configmaps"),
 )
 AILMENTS = (
     BUSY,

@@ -65,7 +65,7 @@ class Tries:
     is_over: bool = False
     has_refreshed: bool = False
     last: Trouble | None = None
-    telling: Trouble | None = None  # the last trouble that was not a mere timeout
+    last_answered: Trouble | None = None  # the last trouble that was not a mere timeout
     _since: dict[Ailment, float] = field(default_factory=dict)
     _counted: dict[Ailment, int] = field(default_factory=dict)
 
@@ -74,7 +74,7 @@ class Tries:
         self.made += 1
         self.may_be_done = self.may_be_done or trouble.sent
         self.last = trouble
-        self.telling = self.telling if trouble.silent else trouble
+        self.last_answered = self.last_answered if trouble.silent else trouble
         now = self.clock()
         self._since[trouble.ailment] = min(self._since.get(trouble.ailment, now), now if since is None else since)
         self._counted[trouble.ailment] = self._counted.get(trouble.ailment, 0) + 1

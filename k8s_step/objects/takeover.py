@@ -152,12 +152,12 @@ def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dic
         if owner.manager in appliers and owner.manager != BEFORE_FIRST_APPLY:
             moved[owner] = _fields(found, owner)
         elif owner.manager in _KUBECTL:
-            fields = _as_told(_fields(found, owner), _told(live), live)
+            fields = _as_told(_fields(found, owner), _applied_last(live), live)
             moved.update({owner: fields} if fields or owner.manager == BEFORE_FIRST_APPLY else {})
     return moved
 
 
-def _told(live: Object) -> Any:
+def _applied_last(live: Object) -> Any:
     """What kubectl applied last, with the annotation itself."""
     told = last_applied(live)
     metadata = told["metadata"] if isinstance(told.get("metadata"), Mapping) else {}

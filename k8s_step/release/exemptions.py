@@ -38,7 +38,7 @@ def announce(run: Run, session: Session, references: Sequence[Reference]) -> Non
 
     Raises :class:`InputErrors` for a kind that the server does not serve.
     """
-    idle = [one.word for one in _asked(run, session) if not any(map(one.fits, references))]
+    idle = [one.word for one in _exemptions(run, session) if not any(map(one.fits, references))]
     run.journal.loaded(references)
     for word in idle:
         run.journal.notice(f"{_OPTION} {word}: nothing in this run is meant by it")
@@ -46,7 +46,7 @@ def announce(run: Run, session: Session, references: Sequence[Reference]) -> Non
 
 def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: bool = False) -> list[Target]:
     """The targets that are to be followed; the others are told, and why, unless ``silent``."""
-    asked = _asked(run, session)
+    asked = _exemptions(run, session)
     kept = []
     left: dict[str, list[Reference]] = defaultdict(list)
     for target in targets:
@@ -82,7 +82,7 @@ def _tell(run: Run, references: Sequence[Reference], reason: str) -> None:
     run.journal.notice(f"not followed ({reason}): {names}{more}")
 
 
-def _asked(run: Run, session: Session) -> list[_Exemption]:
+def _exemptions(run: Run, session: Session) -> list[_Exemption]:
     errors, found = [], []
     for word in run.inputs.no_wait_for:
         try:

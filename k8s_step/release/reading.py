@@ -63,7 +63,7 @@ def read_manifests(
 def _without_hooks(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
     kept, left_out = hooks.parted(manifests, run.inputs.helm_hooks)
     if left_out:
-        run.journal.remark(hooks.told(left_out))
+        run.journal.remark(hooks.summary(left_out))
     return kept
 
 

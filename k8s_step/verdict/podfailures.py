@@ -69,14 +69,14 @@ def symptoms(pod: Object, patience: Patience = USUAL) -> list[Symptom]:
         symptom = rule(entry, str(waiting.get("message") or ""))
         if symptom is not None and _counts(symptom, patience):
             found.append(replace(symptom, grace=patience.grace(symptom.reason, symptom.grace)))
-    return found or _asked_for(pod, patience)
+    return found or _fatal_by_grace(pod, patience)
 
 
 def _counts(symptom: Symptom, patience: Patience) -> bool:
     return symptom.family != _CRASH or symptom.restarts >= patience.crashes(symptom.reason, CRASHES)
 
 
-def _asked_for(pod: Object, patience: Patience) -> list[Symptom]:
+def _fatal_by_grace(pod: Object, patience: Patience) -> list[Symptom]:
     """The problems that are fatal only where the user gives a grace for them."""
     if not any(patience.asks_for(reason) for reason in _NOT_FATAL):
         return []

@@ -32,7 +32,7 @@ def without_exports(manifests: Sequence[Manifest]) -> tuple[list[Manifest], str]
             taken.update(dict.fromkeys(_written_by_server(one.object)))
             one = replace(one, object=_cleaned(one.object))
         cleaned.append(one)
-    return cleaned, _told(exported, list(taken))
+    return cleaned, _summary(exported, list(taken))
 
 
 def _is_exported(obj: Mapping[str, Any]) -> bool:
@@ -56,7 +56,7 @@ def _cleaned(obj: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
-def _told(exported: Sequence[Manifest], taken: Sequence[str]) -> str:
+def _summary(exported: Sequence[Manifest], taken: Sequence[str]) -> str:
     if not exported:
         return ""
     count = "1 manifest was" if len(exported) == 1 else f"{len(exported)} manifests were"

@@ -43,7 +43,7 @@ def parted(manifests: Sequence[Manifest], wanted: Sequence[str]) -> tuple[list[M
     return [one for one in manifests if id(one) not in out], left_out
 
 
-def told(left_out: Sequence[Manifest]) -> str:
+def summary(left_out: Sequence[Manifest]) -> str:
     """One line about all that were left out."""
     count = "1 Helm hook is" if len(left_out) == 1 else f"{len(left_out)} Helm hooks are"
     return f"{count} left out: {_listed(left_out)}; {_ways(left_out)}"

@@ -31,8 +31,8 @@ from k8s_step.connection.ailments import (
     UNFIT,
     WEBHOOK,
     Ailment,
+    ErrorAnswer,
     Patience,
-    Said,
     ailment_of,
     api_service,
 )
@@ -49,7 +49,7 @@ WEBHOOK_DOWN = 'Internal error occurred: failed calling webhook "check.example.c
 class Ill:
     """A server that gives the same ill answer ``times`` times, and time that passes only by sleeping."""
 
-    def __init__(self, said: Said, times: float = float("inf")) -> None:
+    def __init__(self, said: ErrorAnswer, times: float = float("inf")) -> None:
         self.now = 1000.0
         self.left = times
         self.said: list[str] = []
@@ -83,7 +83,7 @@ class Ill:
         self.server.__exit__()
 
 
-def played(said: Said) -> Handler:
+def played(said: ErrorAnswer) -> Handler:
     """The answer as it comes over the wire."""
     if not said.is_status:
         return lambda exchange: exchange.reply(said.code, said.message.encode(), content_type="text/plain")
@@ -92,7 +92,7 @@ def played(said: Said) -> Handler:
     return lambda exchange: exchange.reply(said.code, body)
 
 
-def request(said: Said, *, retry: bool = True) -> Request:
+def request(said: ErrorAnswer, *, retry: bool = True) -> Request:
     """The request that it is an answer to."""
     body = {"metadata": {"resourceVersion": "7"} if said.is_bound else {}}
     kind = PatchType.APPLY.value if said.is_apply else None
@@ -107,7 +107,7 @@ def ill(one: Ailment) -> Iterator[Ill]:
     made.close()
 
 
-def ended(client: Client, said: Said, deadline: float | None) -> StepError:
+def ended(client: Client, said: ErrorAnswer, deadline: float | None) -> StepError:
     with pytest.raises(StepError) as caught:
         client.until(deadline).send(request(said))
     return caught.value
@@ -172,45 +172,60 @@ def test_what_must_not_be_done_twice_is_looked_up_unless_it_surely_was_not_done(
 # -- conflicts: whose they are
 
 
-CONFLICTS: dict[str, tuple[Said, Ailment]] = {
-    "a quota": (Said(409, "Operation cannot be fulfilled", "Conflict", "resourcequotas", method="POST"), QUOTA_RACE),
-    "a quota, bound": (Said(409, "x", "Conflict", "resourcequotas", method="PUT", is_bound=True), QUOTA_RACE),
+CONFLICTS: dict[str, tuple[ErrorAnswer, Ailment]] = {
+    "a quota": (
+        ErrorAnswer(409, "Operation cannot be fulfilled", "Conflict", "resourcequotas", method="POST"),
+        QUOTA_RACE,
+    ),
+    "a quota, bound": (ErrorAnswer(409, "x", "Conflict", "resourcequotas", method="PUT", is_bound=True), QUOTA_RACE),
     "a quota of its own": (
-        Said(409, "x", "Conflict", "resourcequotas", path="/api/v1/namespaces/shop/resourcequotas/a", is_bound=True),
+        ErrorAnswer(
+            409, "x", "Conflict", "resourcequotas", path="/api/v1/namespaces/shop/resourcequotas/a", is_bound=True
+        ),
         CONFLICT,
     ),
-    "an apply": (Said(409, "x", "Conflict", "configmaps"), RACE),
+    "an apply": (ErrorAnswer(409, "x", "Conflict", "configmaps"), RACE),
     "a scaling": (
-        Said(409, "x", "Conflict", "deployments", path="/apis/apps/v1/namespaces/shop/deployments/web/scale"),
+        ErrorAnswer(409, "x", "Conflict", "deployments", path="/apis/apps/v1/namespaces/shop/deployments/web/scale"),
         RACE,
     ),
-    "a replacement": (Said(409, "x", "Conflict", "configmaps", method="PUT", is_bound=True), CONFLICT),
-    "field managers": (Said(409, "x", "Conflict", causes=("FieldManagerConflict",)), CONFLICT),
+    "a replacement": (ErrorAnswer(409, "x", "Conflict", "configmaps", method="PUT", is_bound=True), CONFLICT),
+    "field managers": (ErrorAnswer(409, "x", "Conflict", causes=("FieldManagerConflict",)), CONFLICT),
     "a uid, deletion": (
-        Said(409, "the UID in the precondition (1) does not match the UID in record (2)", "Conflict", "ConfigMap"),
+        ErrorAnswer(
+            409, "the UID in the precondition (1) does not match the UID in record (2)", "Conflict", "ConfigMap"
+        ),
         CONFLICT,
     ),
     "a uid, storage": (
-        Said(409, "Precondition failed: UID in precondition: 1, UID in object meta: 2", "Conflict", "configmaps"),
+        ErrorAnswer(
+            409, "Precondition failed: UID in precondition: 1, UID in object meta: 2", "Conflict", "configmaps"
+        ),
         CONFLICT,
     ),
-    "a webhook's word": (Said(409, 'admission webhook "a" denied the request: no', "Conflict", "widgets"), CONFLICT),
-    "a name that is taken": (Said(409, "x", "AlreadyExists", "configmaps", method="POST", is_apply=False), CONFLICT),
-    "a name taken at the same moment": (Said(409, "x", "AlreadyExists", "configmaps"), DOUBLE),
+    "a webhook's word": (
+        ErrorAnswer(409, 'admission webhook "a" denied the request: no', "Conflict", "widgets"),
+        CONFLICT,
+    ),
+    "a name that is taken": (
+        ErrorAnswer(409, "x", "AlreadyExists", "configmaps", method="POST", is_apply=False),
+        CONFLICT,
+    ),
+    "a name taken at the same moment": (ErrorAnswer(409, "x", "AlreadyExists", "configmaps"), DOUBLE),
 }
 
 
 @pytest.mark.parametrize(("said", "expected"), CONFLICTS.values(), ids=CONFLICTS)
-def test_whose_conflict_it_is(said: Said, expected: Ailment) -> None:
+def test_whose_conflict_it_is(said: ErrorAnswer, expected: Ailment) -> None:
     assert ailment_of(said) is expected
 
 
 # -- other words
 
 
-WORDS: dict[str, tuple[Said, Ailment]] = {
+WORDS: dict[str, tuple[ErrorAnswer, Ailment]] = {
     **{
-        f"etcd, {words}": (Said(500, f"etcdserver: {words}"), ETCD)
+        f"etcd, {words}": (ErrorAnswer(500, f"etcdserver: {words}"), ETCD)
         for words in (
             "leader changed",
             "no leader",
@@ -219,12 +234,12 @@ WORDS: dict[str, tuple[Said, Ailment]] = {
             "server stopped",
         )
     },
-    "etcd, crowded": (Said(500, "etcdserver: too many requests"), ETCD_CROWDED),
-    "etcd, through gRPC": (Said(500, "rpc error: code = Unavailable desc = transport is closing"), STORAGE),
-    "a deadline within": (Said(500, "Internal error occurred: context deadline exceeded"), STORAGE),
-    "a server timeout": (Said(500, "please try again", "ServerTimeout"), SERVER_TIMEOUT),
+    "etcd, crowded": (ErrorAnswer(500, "etcdserver: too many requests"), ETCD_CROWDED),
+    "etcd, through gRPC": (ErrorAnswer(500, "rpc error: code = Unavailable desc = transport is closing"), STORAGE),
+    "a deadline within": (ErrorAnswer(500, "Internal error occurred: context deadline exceeded"), STORAGE),
+    "a server timeout": (ErrorAnswer(500, "please try again", "ServerTimeout"), SERVER_TIMEOUT),
     **{
-        f"webhook, {words}": (Said(500, WEBHOOK_DOWN + words, "InternalError"), WEBHOOK)
+        f"webhook, {words}": (ErrorAnswer(500, WEBHOOK_DOWN + words, "InternalError"), WEBHOOK)
         for words in (
             'Post "https://a.b.svc:443/x?timeout=10s": dial tcp 10.0.0.1:443: connect: connection refused',
             'Post "https://a.b.svc:443/x?timeout=10s": context deadline exceeded',
@@ -232,34 +247,46 @@ WORDS: dict[str, tuple[Said, Ailment]] = {
         )
     },
     "a webhook that denies": (
-        Said(500, 'admission webhook "a" denied the request: etcdserver: leader changed'),
+        ErrorAnswer(500, 'admission webhook "a" denied the request: etcdserver: leader changed'),
         DENIED,
     ),
-    "anything else": (Said(500, "Internal error occurred: unknown"), INTERNAL),
+    "anything else": (ErrorAnswer(500, "Internal error occurred: unknown"), INTERNAL),
     "what will never fit": (
-        Said(500, 'unable to find api field: doesn\'t match $setElementOrder list: [{"a":1}]'),
+        ErrorAnswer(500, 'unable to find api field: doesn\'t match $setElementOrder list: [{"a":1}]'),
         UNFIT,
     ),
-    "just started": (Said(403, 'pods "a" is forbidden: not yet ready to handle request'), NOT_READY),
-    "a quota that is used up": (Said(403, 'pods "a" is forbidden: exceeded quota: small, requested: pods=1'), REFUSED),
-    "a timeout within": (Said(504, "Timeout: request did not complete within requested timeout", "Timeout"), AWAY),
-    "shutting down, 503": (Said(503, "apiserver is shutting down", "ServiceUnavailable"), AWAY),
+    "just started": (ErrorAnswer(403, 'pods "a" is forbidden: not yet ready to handle request'), NOT_READY),
+    "a quota that is used up": (
+        ErrorAnswer(403, 'pods "a" is forbidden: exceeded quota: small, requested: pods=1'),
+        REFUSED,
+    ),
+    "a timeout within": (
+        ErrorAnswer(504, "Timeout: request did not complete within requested timeout", "Timeout"),
+        AWAY,
+    ),
+    "shutting down, 503": (ErrorAnswer(503, "apiserver is shutting down", "ServiceUnavailable"), AWAY),
     "shutting down, 429": (
-        Said(429, "The apiserver is shutting down, please try again later.", is_status=False),
+        ErrorAnswer(429, "The apiserver is shutting down, please try again later.", is_status=False),
         BUSY,
     ),
-    "an eviction": (Said(429, "Cannot evict pod as it would violate the budget", "TooManyRequests", "pods"), BUSY),
-    "a core path behind a proxy": (Said(503, "service unavailable", is_status=False), AWAY),
-    "an aggregated API": (Said(503, "x", is_status=False, path="/apis/metrics.k8s.io/v1beta1/nodes"), AGGREGATED),
+    "an eviction": (
+        ErrorAnswer(429, "Cannot evict pod as it would violate the budget", "TooManyRequests", "pods"),
+        BUSY,
+    ),
+    "a core path behind a proxy": (ErrorAnswer(503, "service unavailable", is_status=False), AWAY),
+    "an aggregated API": (
+        ErrorAnswer(503, "x", is_status=False, path="/apis/metrics.k8s.io/v1beta1/nodes"),
+        AGGREGATED,
+    ),
     "an aggregated API that answers itself": (
-        Said(503, "x", "ServiceUnavailable", path="/apis/metrics.k8s.io/v1beta1/nodes"),
+        ErrorAnswer(503, "x", "ServiceUnavailable", path="/apis/metrics.k8s.io/v1beta1/nodes"),
         AWAY,
     ),
 }
 
 
 @pytest.mark.parametrize(("said", "expected"), WORDS.values(), ids=WORDS)
-def test_what_the_words_tell(said: Said, expected: Ailment) -> None:
+def test_what_the_words_tell(said: ErrorAnswer, expected: Ailment) -> None:
     assert ailment_of(said) is expected
 
 
@@ -334,7 +361,7 @@ def test_a_refusal_after_a_lost_answer_may_hide_that_it_was_done() -> None:
     assert ETCD.example is not None
     ill = Ill(ETCD.example, times=1)
     ill.client._sleep = lambda seconds: setattr(ill, "left", 1) or setattr(ill, "example", forbidden)
-    forbidden = Said(403, "no", "Forbidden")
+    forbidden = ErrorAnswer(403, "no", "Forbidden")
     error = ended(ill.client, ETCD.example, ill.now + 60)
     assert isinstance(error, ApiError) and error.exit_code is ExitCode.REFUSED
     assert error.may_be_done

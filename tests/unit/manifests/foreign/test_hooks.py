@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.manifests.foreign.hooks import check_events, parted, told
+from k8s_step.manifests.foreign.hooks import check_events, parted, summary
 from k8s_step.manifests.manifest import Manifest
 
 
@@ -47,14 +47,14 @@ def test_hooks_are_left_out_unless_their_event_is_wanted(wanted: list[str], kept
 
 
 def test_one_line_counts_and_names_them() -> None:
-    line = told(parted(RELEASE, [])[1])
+    line = summary(parted(RELEASE, [])[1])
     assert line == (
         "5 Helm hooks are left out: job/migrate (pre-install, pre-upgrade), pod/try (test), "
         "pod/old-try (test-success), job/farewell (post-delete), job/someday (post-render); "
         "--helm-hooks pre-install takes such in, like any other object"
     )
-    assert told([manifest("try", "test")]).startswith("1 Helm hook is left out: job/try (test); --helm-hooks test")
-    assert ", job/h4 (test), 3 more; " in told([manifest(f"h{number}", "test") for number in range(8)])
+    assert summary([manifest("try", "test")]).startswith("1 Helm hook is left out: job/try (test); --helm-hooks test")
+    assert ", job/h4 (test), 3 more; " in summary([manifest(f"h{number}", "test") for number in range(8)])
 
 
 def test_nothing_but_hooks_is_an_error() -> None:
