@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from k8s_step.surroundings import System
+
 
 @dataclass(frozen=True)
 class CloudOptions:
     """What the flags and variables said of a cloud's cluster; everything unset stays ``None``.
 
     ``aws_role_origin`` is the flag or variable that gave the role: ``AWS_ROLE_ARN`` alone does not replace keys.
+    ``system`` is the CI system, for the next move where it gives the job no ID token.
     """
 
     eks_cluster: str | None = None
@@ -28,6 +31,7 @@ class CloudOptions:
     azure_client_id: str | None = None
     azure_tenant_id: str | None = None
     id_token: str | None = field(default=None, repr=False)
+    system: System = System.OTHER
 
     @property
     def names_cluster(self) -> bool:

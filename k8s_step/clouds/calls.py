@@ -22,6 +22,7 @@ from k8s_step.connection.settings import Connection
 from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
 from k8s_step.errors import InputError, StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.redaction import Redactor
+from k8s_step.surroundings import System
 
 TEST_VARIABLE = "K8S_STEP_TEST_CLOUDS"
 """The tests' own: a loopback URL that plays every service of every cloud, told apart by the ``Host`` header."""
@@ -71,6 +72,7 @@ class Caller:
         redactor: Redactor,
         where: str,
         *,
+        system: System = System.OTHER,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
@@ -78,6 +80,7 @@ class Caller:
         self.environ = environ
         self.redactor = redactor
         self.where = where
+        self.system = system
         self._lock = threading.Lock()
         self._deadline, self._clock = deadline, clock
         self._transports: dict[str, Transport] = {}

@@ -11,6 +11,7 @@ from k8s_step.clouds.calls import Caller
 from k8s_step.connection.idtoken import IdToken
 from k8s_step.connection.oidc import REQUEST_TOKEN, URL, claims, github
 from k8s_step.errors import InputError, MissingFileError, StepError
+from k8s_step.surroundings import System
 
 VARIABLE = "K8S_ID_TOKEN"
 _LONGEST = 200  # characters of a claim that is shown
@@ -38,7 +39,7 @@ def find(caller: Caller, given: str | None, audience: str, path: str | None) -> 
 
 def missing(caller: Caller) -> str:
     """Why there is no ID token, and the next move."""
-    if caller.environ.get("GITHUB_ACTIONS") == "true":
+    if caller.system is System.GITHUB:
         return (
             "GitHub gives this job no ID token: it needs permissions: id-token: write, a pull request from a fork "
             "gets none, and docker run has to pass ACTIONS_ID_TOKEN_REQUEST_URL and _TOKEN on"
@@ -56,7 +57,7 @@ def described(token: str) -> str:
 
 def _of_github(caller: Caller, audience: str) -> Callable[[], str]:
     with _said_of(caller.where):
-        source = IdToken(github(audience, caller.environ), caller.redactor, end=caller.end)
+        source = IdToken(github(audience, caller.environ, caller.system), caller.redactor, end=caller.end)
     caller.close_with(source.close)
 
     def ask() -> str:

@@ -47,7 +47,8 @@ def to_cluster(
         hint = "give one of them; a K8S_ variable counts as well"
         raise InputError(f"{' and '.join([*named, *others])} contradict each other", hint=hint)
     (option,) = named
-    return _CLOUDS[option](cloud, replace(options, login=option), Caller(environ, redactor, option, deadline=deadline))
+    caller = Caller(environ, redactor, option, system=cloud.system, deadline=deadline)
+    return _CLOUDS[option](cloud, replace(options, login=option), caller)
 
 
 def without_plugin(
@@ -62,7 +63,7 @@ def without_plugin(
     plugin = user.exec_plugin
     if plugin is None or user.token or user.token_file or user.username or user.client_certificate:
         return connection, None
-    caller = Caller({**environ, **dict(plugin.env)}, redactor, plugin.where, deadline=deadline)
+    caller = Caller({**environ, **dict(plugin.env)}, redactor, plugin.where, system=cloud.system, deadline=deadline)
     found = plugins.in_place_of(plugin, connection, cloud, caller)
     if found is None:
         return connection, None

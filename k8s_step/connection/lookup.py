@@ -377,7 +377,7 @@ def _is_in_cluster(server: str, places: _Places) -> bool:
 def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User | None:
     """The user that the options describe; ``None`` where the options hold no credential."""
     if options.oidc_audience:
-        return User(id_token=github(options.oidc_audience, environ))
+        return User(id_token=github(options.oidc_audience, environ, options.system))
     if options.token or options.token_file:
         origin = options.source("token")
         return User(token=_stripped(options.token), token_origin=origin, token_file=options.token_file)

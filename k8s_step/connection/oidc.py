@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
 from k8s_step.connection.settings import TokenEndpoint
 from k8s_step.errors import InputError
-from k8s_step.surroundings import Surroundings, System
+from k8s_step.surroundings import System
 
 URL, REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 OPTION = "--oidc-audience"
@@ -25,11 +25,11 @@ _LONGEST = 200  # characters of a claim that is shown
 _FOREVER = 1e11  # seconds since the epoch: later ends count as none
 
 
-def github(audience: str, environ: Mapping[str, str]) -> TokenEndpoint:
+def github(audience: str, environ: Mapping[str, str], system: System = System.OTHER) -> TokenEndpoint:
     """This job's endpoint for ID tokens for ``audience``. Raises :class:`InputError` where the job has none."""
     url, token = environ.get(URL, "").strip(), environ.get(REQUEST_TOKEN, "").strip()
     if not url or not token:
-        raise _missing(environ)
+        raise _missing(environ, system)
     parts = urlsplit(url)
     if not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))):
         raise InputError(f"{URL} is no https URL, and the job's own token is not sent without TLS", where=OPTION)
@@ -38,9 +38,9 @@ def github(audience: str, environ: Mapping[str, str]) -> TokenEndpoint:
     return TokenEndpoint(full, token, checked_environment_proxy(url, environ))
 
 
-def _missing(environ: Mapping[str, str]) -> InputError:
+def _missing(environ: Mapping[str, str], system: System) -> InputError:
     names = " and ".join(name for name in (URL, REQUEST_TOKEN) if not environ.get(name, "").strip())
-    if Surroundings.of(environ).system is System.GITHUB:
+    if system is System.GITHUB:
         hint = (
             "the job needs permissions: id-token: write; pull requests from forks get none, "
             "and docker run has to pass both variables on"

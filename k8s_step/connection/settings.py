@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from k8s_step.surroundings import System
+
 _IN_A_NAME = "!#$&'*+.^_`|~-"  # of a header; escaped besides: ``headerKeyEscape`` in client-go's ``round_trippers.go``
 
 
@@ -17,7 +19,7 @@ class ConnectionOptions:
     ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
     variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names the setting that
     gave the server; ``sources`` has the flag or variable of the others. ``login`` is the option that names a cloud's
-    cluster, whose login is the credential.
+    cluster, whose login is the credential. ``system`` is the CI system, for the next move where it gives no ID token.
     """
 
     server: str | None = None
@@ -34,6 +36,7 @@ class ConnectionOptions:
     server_origin: str = "--server or K8S_API"
     sources: Mapping[str, str] = field(default_factory=dict)
     login: str | None = None
+    system: System = System.OTHER
 
     def source(self, name: str) -> str:
         """The flag or variable that gave a setting."""

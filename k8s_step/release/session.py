@@ -90,7 +90,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
 
 def _way(run: Run) -> tuple[Connection, Credentials | None]:
     """The connection, and what gives its credentials where that is a cloud's login."""
-    options, cloud = _options(run.inputs), _cloud(run.inputs)
+    options, cloud = _options(run), _cloud(run)
     if cloud.names_cluster:
         from k8s_step.clouds.lookup import to_cluster
 
@@ -103,7 +103,8 @@ def _way(run: Run) -> tuple[Connection, Credentials | None]:
     return without_plugin(connection, cloud, run.environ, run.redactor, run.deadline)
 
 
-def _cloud(inputs: Inputs) -> CloudOptions:
+def _cloud(run: Run) -> CloudOptions:
+    inputs = run.inputs
     return CloudOptions(
         eks_cluster=inputs.eks_cluster,
         aws_region=inputs.aws_region,
@@ -118,10 +119,12 @@ def _cloud(inputs: Inputs) -> CloudOptions:
         azure_client_id=inputs.azure_client_id,
         azure_tenant_id=inputs.azure_tenant_id,
         id_token=inputs.id_token,
+        system=run.surroundings.system,
     )
 
 
-def _options(inputs: Inputs) -> ConnectionOptions:
+def _options(run: Run) -> ConnectionOptions:
+    inputs = run.inputs
     return ConnectionOptions(
         server=inputs.server,
         token=inputs.token,
@@ -136,4 +139,5 @@ def _options(inputs: Inputs) -> ConnectionOptions:
         impersonate_groups=inputs.impersonate_groups,
         server_origin=inputs.sources.get("server", ""),
         sources=inputs.sources,
+        system=run.surroundings.system,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from k8s_step.connection.oidc import claims
 from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.errors import ExitCode, InputError, StepError, UnauthorizedError
 from k8s_step.redaction import Redactor
+from k8s_step.surroundings import System
 from tests.clouds.azure import CLIENT, CLUSTER, SECRET, SERVER, TENANT, Azure
 from tests.clouds.hosts import Hosts, form
 from tests.integration.issuers import GitHubJob, Issuers
@@ -148,11 +150,11 @@ def test_what_is_missing_is_said(hosts: Hosts, cloud: CloudOptions, environ: dic
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
-    [({}, "in GitLab name one K8S_ID_TOKEN"), ({"GITHUB_ACTIONS": "true"}, "permissions: id-token: write")],
+    ("system", "told"),
+    [(System.OTHER, "in GitLab name one K8S_ID_TOKEN"), (System.GITHUB, "permissions: id-token: write")],
 )
-def test_nothing_anywhere_is_a_list_of_places(hosts: Hosts, environ: dict[str, str], told: str) -> None:
-    error = refused(hosts, AKS, environ)
+def test_nothing_anywhere_is_a_list_of_places(hosts: Hosts, system: System, told: str) -> None:
+    error = refused(hosts, replace(AKS, system=system), {})
     assert isinstance(error, InputError)
     places = (
         "AZURE_CLIENT_SECRET and AZURE_FEDERATED_TOKEN_FILE are not set",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from k8s_step.clouds.lookup import Way, to_cluster
 from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.errors import ExitCode, InputError, StepError, UnauthorizedError
 from k8s_step.redaction import Redactor
+from k8s_step.surroundings import System
 from tests.clouds.google import ACCOUNT, CLUSTER, PROVIDER, Google
 from tests.clouds.hosts import Hosts
 from tests.integration.issuers import GitHubJob, Issuers
@@ -198,7 +200,7 @@ def test_refused_further_on(hosts: Hosts, gcp: Google, job: GitHubJob) -> None:
 
 
 def test_no_id_token_on_github(hosts: Hosts) -> None:
-    error = refused(hosts, FEDERATED, {"GITHUB_ACTIONS": "true"})
+    error = refused(hosts, replace(FEDERATED, system=System.GITHUB))
     assert isinstance(error, InputError) and "permissions: id-token: write" in str(error) and not hosts.exchanges
 
 

@@ -12,6 +12,7 @@ import pytest
 from k8s_step.connection.oidc import claims, expiry, github, why_refused
 from k8s_step.connection.settings import TokenEndpoint
 from k8s_step.errors import InputError
+from k8s_step.surroundings import Surroundings
 
 URL = "https://pipelines.example.com/abc//idtoken?api-version=2.0"
 SECRET = "s3cr3t-request-token"
@@ -57,7 +58,7 @@ def test_the_environments_proxy_counts(environ: dict[str, str], proxy: str | Non
 )
 def test_what_is_missing_is_said(environ: dict[str, str], told: list[str]) -> None:
     with pytest.raises(InputError) as caught:
-        github("k8s", environ)
+        github("k8s", environ, Surroundings.of(environ).system)
     assert all(words in str(caught.value) for words in told), str(caught.value)
     assert SECRET not in str(caught.value)
 
