@@ -55,7 +55,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.resource import required
-from k8s_step.objects.shapes import misshapen
+from k8s_step.objects.shapes import misshapen, nameless
 from k8s_step.redaction import Redactor
 
 _WATCHES = 128  # connections kept besides those of the gate
@@ -287,7 +287,7 @@ class Client:
             body = parsed(raw)
         if body is None:
             raise Trouble(self._lost(request, self._not_json(reply, raw)))
-        if trouble := misshapen(body):
+        if trouble := misshapen(body) or (nameless(body) if request.is_of_one else ""):
             raise Trouble(self._lost(request, f"{self.connection.server}: no answer of Kubernetes' own: {trouble}"))
         return Answer(reply.code, body, raw, warnings(reply.headers.getlist("Warning")), reply.headers.get("Date"))
 

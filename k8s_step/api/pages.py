@@ -13,6 +13,7 @@ from k8s_step.api.client import Client, ignore
 from k8s_step.api.request import Request
 from k8s_step.errors import GoneError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
+from k8s_step.objects.shapes import nameless
 
 PAGE = 500  # objects that a request lists
 _RESTARTS = 3
@@ -121,4 +122,6 @@ def _checked(request: Request, body: Object) -> Object:
         return body
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnreachableError(f"the list of {request.where} is none of Kubernetes' own")
+    if trouble := next((trouble for item in items if (trouble := nameless(item))), ""):
+        raise UnreachableError(f"the list of {request.where} is none of Kubernetes' own: of one item, {trouble}")
     return body

@@ -33,6 +33,15 @@ class Request:
         return self.method != "GET" and ("dryRun", "All") not in self.query
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether it is answered with the object that it reads or writes: not with a list, a Table or a review."""
+        if "as=" in self.accept or "json" not in self.accept or self.method == "DELETE":
+            return False
+        if self.method == "POST":
+            return not self.path.endswith("reviews")
+        return self.method != "GET" or _names_an_object(self.path)
+
+    @property
     def target(self) -> str:
         """Path and query as the request line has them."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
@@ -51,6 +60,14 @@ class Request:
 
 
 _VERSION = ("/metadata/resourceVersion", "/metadata/uid")
+
+
+def _names_an_object(path: str) -> bool:
+    """Whether a path is that of one object, not of a collection or of what discovery reads."""
+    parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    return len(parts) > 1
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.shapes import misshapen
+from k8s_step.objects.shapes import misshapen, nameless
 
 _LASTS = 290  # seconds asked for; the server closes the watch then and we resume it
 _SILENCE = 330.0  # seconds without even the server's own close: the connection is dead
@@ -115,7 +115,7 @@ class Watch:
 
     def _whole(self, item: Object) -> MutableObject:
         made = completed(item, self.scope.resource.api_version, self.scope.resource.kind)
-        if trouble := misshapen(made):
+        if trouble := misshapen(made) or nameless(made):
             raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own: {trouble}")
         return made
 
@@ -182,10 +182,17 @@ def _parsed(line: bytes, scope: Scope) -> tuple[str, dict[str, Any]]:
     except (ValueError, RecursionError):
         raise UnreachableError(f"the watch of {scope.text} broke off in the middle of an event") from None
     kind, obj = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
-    if not isinstance(kind, str) or not isinstance(obj, dict) or (trouble := misshapen(obj)):
-        trouble = trouble if isinstance(obj, dict) and isinstance(kind, str) else "it has no type or no object"
+    if trouble := _trouble(kind, obj):
         raise UnreachableError(f"the watch of {scope.text} brought an event that is none of Kubernetes' own: {trouble}")
+    assert isinstance(kind, str) and isinstance(obj, dict)
     return kind, obj
+
+
+def _trouble(kind: Any, obj: Any) -> str:
+    """What of an event is not as Kubernetes sends it; an error holds a Status, a bookmark only a resourceVersion."""
+    if not isinstance(kind, str) or not isinstance(obj, dict):
+        return "it has no type or no object"
+    return misshapen(obj) or ("" if kind in ("ERROR", "BOOKMARK") else nameless(obj))
 
 
 def _error(status: dict[str, Any], scope: Scope) -> ApiError:

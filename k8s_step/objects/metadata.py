@@ -26,6 +26,11 @@ def version_of(obj: Object) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def guard_of(obj: Object) -> str:
+    """``metadata.resourceVersion`` as writes name it; empty where the server keeps none."""
+    return str(metadata_of(obj).get("resourceVersion") or "")
+
+
 def uid_of(obj: Object) -> str:
     return str(metadata_of(obj).get("uid", ""))
 

@@ -103,6 +103,13 @@ def misshapen(obj: Mapping[str, Any]) -> str:
     return _trouble(obj, {"apiVersion": str, "kind": str, "metadata": _METADATA, **(shape or {})}, "")
 
 
+def nameless(obj: Mapping[str, Any]) -> str:
+    """What an answer lacks to be an object of the API: each one has a name."""
+    metadata = obj.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return "" if name and isinstance(name, str) else "it has no metadata.name"
+
+
 def _trouble(value: Any, shape: Shape, path: str) -> str:
     if value is None:
         return ""

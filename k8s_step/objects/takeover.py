@@ -27,7 +27,7 @@ from k8s_step.objects.fieldset import (
     without,
 )
 from k8s_step.objects.lastapplied import LAST_APPLIED, last_applied
-from k8s_step.objects.metadata import Object, annotations_of, entries
+from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
 
 _ANNOTATION: Path = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
 # The manager of the fields an object had when somebody applied it for the first time: skipnonapplied.go of
@@ -65,7 +65,7 @@ class Takeover:
 
         The version is replaced, not tested: the server answers 409 then where it is another.
         """
-        version = live["metadata"]["resourceVersion"]
+        version = guard_of(live)
         return [
             {"op": "replace", "path": "/metadata/managedFields", "value": list(self.entries)},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},

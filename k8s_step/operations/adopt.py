@@ -22,7 +22,7 @@ from k8s_step.objects.applied import is_applied
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.fieldset import Owner
 from k8s_step.objects.lastapplied import LAST_APPLIED, with_note
-from k8s_step.objects.metadata import Object, annotations_of, entries
+from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
 from k8s_step.objects.takeover import Takeover, owns_annotation, takeover
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
@@ -125,7 +125,7 @@ def _tried(client: Client, seen: Seen, found: Takeover, live: Object, options: A
             raise
     wanted = found.applied(live, manifest)  # not of the answer: it holds what was drawn for what goes, node ports say
     patch = jsonpatch.between(_written(live), _written(wanted))
-    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
+    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(live)}
     try:
         return _patched(client, seen, [*patch, version], options)
     except ConflictError:

@@ -10,6 +10,7 @@ from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, StepError
 from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
+from k8s_step.objects.metadata import guard_of
 from k8s_step.operations.adopt import apply_over, try_over
 from k8s_step.operations.explanations import adoptable, explain, explain_invalid
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
@@ -93,7 +94,7 @@ def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
     before, after = seen.live, answer.body
     if before is None or seen.takeover:
         return "configured"
-    if not options.dry_run and before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+    if not options.dry_run and guard_of(before) == guard_of(after):
         return "unchanged"
     same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
     return "unchanged" if same else "configured"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -14,7 +15,8 @@ from k8s_step.api.request import Answer, Request
 from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenError, NotFoundError
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.body import encode
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, entries, metadata_of
+from k8s_step.objects.times import is_known, moment
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
@@ -81,8 +83,10 @@ def _is_by(manager: str, live: Object) -> bool:
 
 
 def _age(answer: Answer) -> float:
-    """Seconds since the object was created, by the server's own clock where it is told."""
-    created = datetime.fromisoformat(str(answer.body["metadata"]["creationTimestamp"]))
+    """Seconds since the object was created, by the server's own clock where it is told; endless where it is not."""
+    created = moment(metadata_of(answer.body).get("creationTimestamp"))
+    if not is_known(created):
+        return math.inf
     now = parsedate_to_datetime(answer.date) if answer.date else datetime.now(UTC)
     return (now - created).total_seconds()
 

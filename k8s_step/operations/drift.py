@@ -11,7 +11,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, guard_of
 from k8s_step.operations.explanations import explain, explain_missing
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
@@ -33,7 +33,7 @@ class Drift:
 
     def patch(self, patch_type: PatchType) -> Any:
         """The patch's body, guarded by the ``resourceVersion`` of ``live``; empty where nothing differs."""
-        version = self.live["metadata"]["resourceVersion"]
+        version = guard_of(self.live)
         live, wanted = _written(self.live), _written(self.wanted)
         if patch_type is PatchType.JSON:
             found = jsonpatch.between(live, wanted)
@@ -55,7 +55,7 @@ def measure(client: Client, planned: Planned) -> Drift:
     for _ in range(_TRIES):
         live = _read(client, planned)
         wanted = _merged(client, planned)
-        if wanted["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]:
+        if guard_of(wanted) == guard_of(live):
             return Drift(planned, live, wanted)
     raise _restless(planned)
 
@@ -76,7 +76,7 @@ def close(client: Client, drift: Drift, patch_type: PatchType, options: ApplyOpt
             return send(client, change, drift.live, options)
         except (ConflictError, InvalidError) as error:
             again = measure(client, drift.planned)
-            if _version(again) == _version(drift):
+            if guard_of(again.live) == guard_of(drift.live):
                 raise error from None  # the conflict is not about the guard
             drift = again
     raise _restless(drift.planned)
@@ -109,10 +109,6 @@ def _unguarded(change: PlannedPatch) -> Any:
     if isinstance(change.body, list):
         return change.body[1:]
     return jsonpatch.merged(change.body, {"metadata": {"resourceVersion": None}})
-
-
-def _version(drift: Drift) -> str:
-    return str(drift.live["metadata"]["resourceVersion"])
 
 
 def _restless(planned: Planned) -> ConflictError:

@@ -15,7 +15,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import InputError
 from k8s_step.manifests.images import containers
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, annotations_of, uid_of
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.resource import Resource, required
 from k8s_step.objects.selection import Group, of_workload
@@ -37,7 +37,7 @@ _KEPT_ANNOTATIONS = (
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision; ``body`` is the patch that goes back to it."""
+    """One revision; ``body`` is the patch that goes back to it, ``template`` is empty where the cluster keeps none."""
 
     number: int
     template: Object = field(repr=False)
@@ -47,6 +47,8 @@ class Revision:
     @property
     def title(self) -> str:
         """``3 (shop/web:1)``."""
+        if not self.template:
+            return f"{self.number} (without a pod template)"
         images = ", ".join(str(one.get("image")) for one in containers({"spec": {"template": self.template}}))
         return f"{self.number} ({images})"
 
@@ -61,7 +63,7 @@ def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
     group = Group(resource, planned.reference.namespace, of_workload(live) or "")
     request = Request("GET", group.path, group.query, where=planned.where)
     items = Pager(client).whole(request).items
-    own = [item for item in items if controller_of(item).get("uid") == live["metadata"]["uid"]]
+    own = [item for item in items if controller_of(item).get("uid") == uid_of(live)]
     found = (read(item, live) for item in own)
     return sorted((one for one in found if one.number), key=lambda revision: revision.number)
 
@@ -69,30 +71,41 @@ def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
 def chosen(found: Sequence[Revision], number: int | None, where: str) -> Revision:
     """The revision of this number, or the one before the present. Raises :class:`InputError` with those there are."""
     there = f"there are {', '.join(revision.title for revision in found)}" if found else "none is kept"
-    if number is None:
-        if len(found) < 2:
-            raise InputError("there is no earlier revision to go back to", where=where, hint=there)
-        return found[-2]
-    for revision in found:
-        if revision.number == number:
-            return revision
-    raise InputError(f"there is no revision {number}", where=where, hint=there)
+    if number is None and len(found) < 2:
+        raise InputError("there is no earlier revision to go back to", where=where, hint=there)
+    matching = found[-2:-1] if number is None else [one for one in found if one.number == number]
+    if not matching:
+        raise InputError(f"there is no revision {number}", where=where, hint=there)
+    if not matching[0].template:
+        message = f"revision {matching[0].number} is kept without a pod template, so nothing can go back to it"
+        raise InputError(message, where=where, hint=f"name another one with --to-revision; {there}")
+    return matching[0]
 
 
 def _replica_set(replica_set: Object, live: Object) -> Revision:
-    annotations = replica_set["metadata"].get("annotations") or {}
-    template = _without_hash(replica_set["spec"]["template"])
-    own = live["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in own.items() if key in _KEPT_ANNOTATIONS}
+    annotations = annotations_of(replica_set)
+    template = _without_hash(_object(_object(replica_set.get("spec")).get("template")))
+    kept = {key: value for key, value in annotations_of(live).items() if key in _KEPT_ANNOTATIONS}
     restored = {key: value for key, value in annotations.items() if key not in _KEPT_ANNOTATIONS}
     body = [
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": {**kept, **restored}},
     ]
-    return Revision(int(annotations.get(_REVISION) or 0), template, PatchType.JSON, body)
+    return Revision(_number(annotations.get(_REVISION)), template, PatchType.JSON, body)
+
+
+def _number(value: Any) -> int:
+    """0 for what no controller has written."""
+    return int(value) if str(value).isdecimal() else 0
+
+
+def _object(value: Any) -> Object:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _without_hash(template: Object) -> dict[str, Any]:
+    if not template:
+        return {}
     metadata = dict(template.get("metadata") or {})
     metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TEMPLATE_HASH}
     return {**template, "metadata": metadata}
@@ -100,9 +113,10 @@ def _without_hash(template: Object) -> dict[str, Any]:
 
 def _controller_revision(revision: Object, _: Object) -> Revision:
     """Its data is a strategic merge patch that replaces the template, made by the controller."""
-    data = revision["data"]
-    template = {key: value for key, value in data["spec"]["template"].items() if key != "$patch"}
-    return Revision(int(revision["revision"]), template, PatchType.STRATEGIC, data)
+    data = _object(revision.get("data"))
+    whole = _object(_object(data.get("spec")).get("template"))
+    template = {key: value for key, value in whole.items() if key != "$patch"}
+    return Revision(_number(revision.get("revision")), template, PatchType.STRATEGIC, data)
 
 
 _REVISIONS = required("apps/v1", "ControllerRevision")

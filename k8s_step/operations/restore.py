@@ -31,7 +31,7 @@ from k8s_step.objects.fieldset import (
 )
 from k8s_step.objects.jsonpatch import operation_at
 from k8s_step.objects.managers import changes_text, differences, overlap, overwritten
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, entries, guard_of, uid_of
 from k8s_step.objects.pods import HAVE_PODS, controller_of, is_ready
 from k8s_step.objects.resource import required
 from k8s_step.objects.selection import Group
@@ -282,7 +282,7 @@ class _Restoration:
             return None
         except ForbiddenError:
             return self._wrote
-        return now if now["metadata"].get("uid") == self._wrote["metadata"].get("uid") else None
+        return now if uid_of(now) == uid_of(self._wrote) else None
 
     def _again(self, work: Callable[[Object], Object], now: Object) -> Object:
         """``work`` on the object as it is now, read anew where others write it meanwhile."""
@@ -298,7 +298,7 @@ class _Restoration:
 
     def _patched(self, operations: list[Object], now: Object) -> Object:
         """A JSON patch, of the object as it was read only."""
-        version = {"op": "replace", "path": "/metadata/resourceVersion", "value": now["metadata"]["resourceVersion"]}
+        version = {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(now)}
         return self._send(PatchType.JSON, [*operations, version])
 
     def _send(self, kind: PatchType, body: Any) -> Object:
@@ -320,7 +320,7 @@ def _observed(obj: Mapping[str, Any]) -> int:
 
 
 def _is_stuck(pod: Object, stateful_set: Object) -> bool:
-    return controller_of(pod).get("uid") == stateful_set["metadata"].get("uid") and not is_ready(pod)
+    return controller_of(pod).get("uid") == uid_of(stateful_set) and not is_ready(pod)
 
 
 def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:

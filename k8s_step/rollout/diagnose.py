@@ -10,7 +10,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnreachableError
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of, uid_of
 from k8s_step.objects.pods import controller_of, spec_of, status_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
@@ -204,7 +204,7 @@ class _Evidence:
             if between:
                 metadata = {"name": between.get("name"), "namespace": namespace, "uid": between.get("uid")}
                 yield {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
-        if pod is None or pod["metadata"].get("uid") != obj["metadata"].get("uid"):
+        if pod is None or uid_of(pod) != uid_of(obj):
             yield obj
 
     def _replica_set(self, deployment: Object) -> Object:
@@ -216,8 +216,8 @@ class _Evidence:
         request = Request("GET", _REPLICA_SETS.path(namespace), query, patient=False)
         answer = self._get(request, "events of its ReplicaSet", f"list replicasets {namespace}")
         listed = (answer.body.get("items") or []) if answer else []
-        newest = revision.replica_set_of(deployment, {each["metadata"]["uid"]: each for each in listed})
-        return newest["metadata"] if newest else {}
+        newest = revision.replica_set_of(deployment, {uid_of(each): each for each in listed})
+        return metadata_of(newest) if newest else {}
 
     def _read_events(self, obj: Object) -> None:
         answer = self._get(events.request(obj), "events", f"list events {events.namespace_of(obj)}")

@@ -12,7 +12,7 @@ from datetime import datetime
 from k8s_step.api.client import Client, LineStream
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ForbiddenError, NotFoundError, StepError, StoppedError, UnreachableError
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.pods import controller_of, statuses
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
@@ -101,7 +101,7 @@ class JobLogs:
 
     def __init__(self, client: Client, jobs: Sequence[Object], say: Say, notice: Say, *, several: bool) -> None:
         self._client = client
-        self._jobs = {str(job["metadata"]["uid"]): Reference.to(job) for job in jobs}
+        self._jobs = {uid_of(job): Reference.to(job) for job in jobs}
         self._say, self._notice = say, notice
         self._several = several
         self._runs: dict[tuple[Container, int], _Run] = {}
@@ -264,8 +264,8 @@ def _time(found: re.Match[bytes]) -> tuple[tuple[float, int], str]:
 
 
 def _container(pod: Object, entry: Object) -> Container:
-    metadata = pod["metadata"]
-    return Container(metadata["namespace"], metadata["name"], str(metadata.get("uid", "")), str(entry.get("name", "")))
+    reference = Reference.to(pod)
+    return Container(reference.namespace, reference.name, uid_of(pod), str(entry.get("name", "")))
 
 
 def _numbers(entry: Object) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.pods import controller_of
 
 
@@ -17,7 +17,7 @@ class Family:
 
     def put(self, obj: Object) -> None:
         """Take in an object as it is now."""
-        uid = _uid(obj)
+        uid = uid_of(obj)
         obj["metadata"].pop("managedFields", None)
         self.drop(uid)
         self._objects[uid] = obj
@@ -55,23 +55,19 @@ class Ownership:
     def pods_under(self, workload_uid: str) -> list[Object]:
         """The pods of a workload, whatever their revision."""
         between: Iterable[Object] = self.replica_sets.of(workload_uid)
-        return [*self.pods.of(workload_uid), *(pod for one in between for pod in self.pods.of(_uid(one)))]
+        return [*self.pods.of(workload_uid), *(pod for one in between for pod in self.pods.of(uid_of(one)))]
 
     def replica_sets_under(self, workload_uid: str) -> Mapping[str, Object]:
         """The ReplicaSets of a Deployment, by uid."""
-        return {_uid(one): one for one in self.replica_sets.of(workload_uid)}
+        return {uid_of(one): one for one in self.replica_sets.of(workload_uid)}
 
     def workload_of(self, obj: Object) -> str:
         """The uid of the workload at the top of the object's owners; its own where it has none."""
         uid = _owner_uid(obj)
         if not uid:
-            return _uid(obj)
+            return uid_of(obj)
         replica_set = self.replica_sets.by_uid.get(uid)
         return (_owner_uid(replica_set) if replica_set else "") or uid
-
-
-def _uid(obj: Object) -> str:
-    return str(obj["metadata"].get("uid", ""))
 
 
 def _owner_uid(obj: Object) -> str:

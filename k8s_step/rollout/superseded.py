@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from k8s_step.objects.managers import FieldChange, changes_text, field_changes, overwritten
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
@@ -32,7 +32,7 @@ class SupersededWrites:
         if ours:
             message = f"somebody else changed what this run wrote, while it was followed: {changes_text(ours)}"
             return Judgement(State.FAILED, message, "Superseded")
-        generation = now["metadata"].get("generation")
+        generation = metadata_of(now).get("generation")
         if self._seen.get(target.uid) != generation:
             self._seen[target.uid] = generation
             others = changes_text(_in_template(field_changes(wrote, now), with_restart=True))

@@ -34,7 +34,7 @@ def _restored(client: Client, whole: Planned, inputs: Inputs, notes: list[str]) 
     if live is None:
         hint = "allow get on it, and list on replicasets and controllerrevisions"
         raise InputError("this token may not read it, so its history is not known", where=whole.where, hint=hint)
-    if live["spec"].get("paused"):
+    if (live.get("spec") or {}).get("paused"):
         raise InputError("it is paused, so no revision can be rolled out", where=whole.where, hint="resume it first")
     revision = chosen(revisions(client, whole, live), inputs.to_revision, whole.where)
     if revision.is_current(live):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from k8s_step.objects.address import Address
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.judgement import Judgement, Marks
@@ -50,7 +50,7 @@ class Target:
     @property
     def uid(self) -> str:
         """``metadata.uid``: the same name with another uid is another object."""
-        return str(self.object["metadata"].get("uid", ""))
+        return uid_of(self.object)
 
     @property
     def is_open(self) -> bool:

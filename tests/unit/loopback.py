@@ -40,7 +40,7 @@ class Exchange:
     def reply(
         self,
         code: int = 200,
-        body: bytes | dict[str, Any] = b"{}",
+        body: bytes | dict[str, Any] = b'{"metadata":{"name":"web"}}',
         *headers: str,
         content_type: str = "application/json",
     ) -> None:

@@ -48,6 +48,7 @@ from tests.unit.loopback import Exchange, Handler, Loopback, in_turn, server_tls
 SECRET = "s3cr3t-t0ken-value"
 PAGE = f"<html>You sent Authorization: Bearer {SECRET}</html>".encode()
 GET = Request("GET", "/api/v1/pods", where="pod/shop/web")
+POD = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "web"}}
 CREATE = Request("POST", "/api/v1/pods", body=b"{}", retry=False, where="pod/shop/web")
 
 
@@ -106,7 +107,7 @@ def stranger() -> Authority:
 
 
 def ok(exchange: Exchange) -> None:
-    exchange.reply(200, {"kind": "PodList", "items": []})
+    exchange.reply(200, {"kind": "PodList", "items": []} if exchange.method == "GET" else POD)
 
 
 def replying(code: int, body: Any = None, *headers: str, content_type: str = "application/json") -> Handler:
@@ -151,6 +152,54 @@ def test_what_is_json_and_no_object_of_kubernetes_is_asked_for_again(body: Any, 
     assert client.send(GET).code == client.send(GET).code == 200
     server = bench.server(replying(200, body))
     assert told in str(failed(bench.client(server.url), GET))
+
+
+APPLY = Request("PATCH", "/api/v1/namespaces/shop/pods/web", body=b"{}", where="pod/shop/web")
+READ = Request("GET", "/api/v1/namespaces/shop/pods/web", where="pod/shop/web")
+NAMELESS = [{}, {"kind": "Pod"}, {"kind": "Pod", "metadata": {}}, {"kind": "Status", "status": "Success"}]
+
+
+@pytest.mark.parametrize("body", NAMELESS, ids=str)
+@pytest.mark.parametrize("request_", [APPLY, READ], ids=["a write", "a read"])
+def test_an_object_without_a_name_is_asked_for_again(request_: Request, body: Any, bench: Bench) -> None:
+    answer = bench.client(bench.server(replying(200, body), replying(200, POD)).url).send(request_)
+    assert answer.body == POD
+    told = failed(bench.client(bench.server(replying(200, body)).url), request_)
+    assert isinstance(told, UnreachableError) and "no answer of Kubernetes' own: it has no metadata.name" in str(told)
+
+
+@pytest.mark.parametrize("body", NAMELESS, ids=str)
+def test_a_creation_answered_without_a_name_may_have_been_done(body: Any, bench: Bench) -> None:
+    server = bench.server(replying(201, body))
+    assert isinstance(failed(bench.client(server.url), CREATE), AnswerLostError) and len(server.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept", "is_of_one"),
+    [
+        ("GET", "/api/v1/namespaces/shop/pods/web", "application/json", True),
+        ("GET", "/api/v1/namespaces/shop/deployments/web/scale", "application/json", True),
+        ("GET", "/apis/apps/v1/namespaces/shop/deployments/web", "application/json", True),
+        ("GET", "/api/v1/namespaces/shop", "application/json", True),
+        ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/a.b", "application/json", True),
+        ("GET", "/api/v1/namespaces/shop/pods", "application/json", False),
+        ("GET", "/api/v1/namespaces", "application/json", False),
+        ("GET", "/apis/apps/v1/deployments", "application/json", False),
+        ("GET", "/apis/apps/v1", "application/json", False),
+        ("GET", "/api/v1", "application/json", False),
+        ("GET", "/apis", "application/json", False),
+        ("GET", "/version", "application/json", False),
+        ("GET", "/api/v1/namespaces/shop/pods/web", "application/json;as=Table;v=v1;g=meta.k8s.io", False),
+        ("GET", "/api/v1/namespaces/shop/pods/web/log", "*/*", False),
+        ("POST", "/api/v1/namespaces/shop/pods", "application/json", True),
+        ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "application/json", False),
+        ("PUT", "/api/v1/namespaces/shop/pods/web", "application/json", True),
+        ("PATCH", "/api/v1/namespaces/shop/pods/web/status", "application/json", True),
+        ("DELETE", "/api/v1/namespaces/shop/pods/web", "application/json", False),
+    ],
+)
+def test_what_is_answered_with_one_object(method: str, path: str, accept: str, is_of_one: bool) -> None:
+    assert Request(method, path, accept=accept).is_of_one is is_of_one
 
 
 def failed(client: Client, request: Request = GET, deadline: float | None = None) -> StepError:
@@ -321,7 +370,7 @@ class TestRetries:
     def test_reads_and_applies(self, bench: Bench, trouble: Handler) -> None:
         server = bench.server(trouble, ok)
         answer = bench.client(server.url).send(Request("PATCH", "/x", body=b"{}"))
-        assert answer.body["kind"] == "PodList"
+        assert answer.body == POD
         assert len(server.exchanges) == 2
 
     def test_pauses_grow_and_are_jittered(self, bench: Bench) -> None:

@@ -108,7 +108,9 @@ def test_an_empty_list(body: dict[str, Any]) -> None:
     assert read(names, lambda exchange: exchange.reply(200, body))[0] == ([], "0")
 
 
-@pytest.mark.parametrize("body", [{"items": "a"}, {"items": [1]}, {"items": {}}])
+@pytest.mark.parametrize(
+    "body", [{"items": "a"}, {"items": [1]}, {"items": {}}, {"items": [{}]}, {"items": [{"metadata": 1}]}]
+)
 def test_what_is_no_list(body: dict[str, Any]) -> None:
     def answer(exchange: Exchange) -> None:
         exchange.reply(200, body)

@@ -55,6 +55,8 @@ NO_EVENTS = {
     "no type": b'{"object": {"metadata": {}}}',
     "a type that is none": b'{"type": {}, "object": {"metadata": {}}}',
     "metadata that is none": b'{"type": "MODIFIED", "object": {"metadata": "a"}}',
+    "no metadata": b'{"type": "MODIFIED", "object": {"kind": "Deployment"}}',
+    "no name": b'{"type": "DELETED", "object": {"metadata": {"uid": "a"}}}',
     "a spec that is a list": event(7, spec=[]),
     "conditions that are words": event(7, status={"conditions": ["Available"]}),
     "nested too deeply": b"[" * 100_000,
@@ -70,7 +72,9 @@ def test_what_is_no_event_is_a_cut(line: bytes) -> None:
     assert ["resourceVersion=5" in targets[0], "resourceVersion=6" in targets[1]] == [True, True]
 
 
-@pytest.mark.parametrize("body", [{"items": "a"}, {"items": [1]}, {"metadata": [1]}, {"items": [{"spec": 1}]}])
+@pytest.mark.parametrize(
+    "body", [{"items": "a"}, {"items": [1]}, {"metadata": [1]}, {"items": [{"spec": 1}]}, {"items": [{}]}]
+)
 def test_what_is_no_list_is_asked_for_again(body: dict[str, Any]) -> None:
     good = {"metadata": {"resourceVersion": "9"}, "items": [deployment(9)]}
     handlers = (lambda exchange: exchange.reply(200, body), lambda exchange: exchange.reply(200, good))

@@ -41,7 +41,7 @@ from k8s_step.errors import AnswerLostError, ApiError, ExitCode, NotFoundError, 
 from k8s_step.objects.body import PatchType
 from tests.unit.loopback import Exchange, Handler, Loopback
 
-WRITTEN = {"kind": "ConfigMap"}
+WRITTEN = {"kind": "ConfigMap", "metadata": {"name": "web"}}
 PASSING = [one for one in AILMENTS if one.patience is not Patience.NONE]
 WEBHOOK_DOWN = 'Internal error occurred: failed calling webhook "check.example.com": failed to call webhook: '
 
