@@ -29,8 +29,9 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it may change something: not a read, and not a dry run."""
-        return self.method != "GET" and ("dryRun", "All") not in self.query
+        """Whether it may change something: not a read, and not a dry run. A deletion says so in its body."""
+        is_dry = ("dryRun", "All") in self.query or (self.method == "DELETE" and bool(self._told.get("dryRun")))
+        return self.method != "GET" and not is_dry
 
     @property
     def is_of_one(self) -> bool:
@@ -49,14 +50,23 @@ class Request:
     @property
     def is_bound(self) -> bool:
         """Whether its body names the resourceVersion or the uid that alone it is meant for."""
-        try:
-            body = json.loads(self.body or b"null")
-        except ValueError:
-            body = None
+        body = self._said
         if isinstance(body, list):
             return any(one.get("op") != "test" and one.get("path") in _VERSION for one in body if isinstance(one, dict))
-        metadata = body.get("metadata") if isinstance(body, dict) else None
+        metadata = self._told.get("metadata")
         return isinstance(metadata, dict) and bool(metadata.get("resourceVersion") or metadata.get("uid"))
+
+    @property
+    def _said(self) -> Any:
+        try:
+            return json.loads(self.body or b"null")
+        except ValueError:
+            return None
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        body = self._said
+        return body if isinstance(body, dict) else {}
 
 
 _VERSION = ("/metadata/resourceVersion", "/metadata/uid")

@@ -1,4 +1,4 @@
-"""Watches that go on: from a resourceVersion, resumed after a cut, started over after 410, polled where forbidden.
+"""Watches that go on: from a resourceVersion, resumed after a cut, started over after 410, polled while forbidden.
 
 Source of the protocol: "Efficient detection of changes" in Kubernetes' API concepts.
 """
@@ -24,6 +24,7 @@ _LASTS = 290  # seconds asked for; the server closes the watch then and we resum
 _SILENCE = 330.0  # seconds without even the server's own close: the connection is dead
 _LONGEST_PAUSE = 5.0
 _POLL = 2.0  # seconds between two lists where watching is forbidden
+_MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Watch:
     _stopped: threading.Event = field(default_factory=threading.Event)
     _stream: LineStream | None = None
     _failures: int = 0
+    _is_refused: bool = False
+    _refusals: int = 0
 
     def stop(self) -> None:
         """End the iteration promptly, also while it waits for the server."""
@@ -87,12 +90,14 @@ class Watch:
         """Events until ``stop()``. Raises :class:`ForbiddenError` where neither watch nor list is allowed."""
         while not self._stopped.is_set():
             try:
-                yield from self._once()
+                yield from self._poll() if self._is_refused else self._once()
             except GoneError:
                 self.resource_version = None
                 self._pause_after_failure()
             except ForbiddenError:
-                yield from self._poll()
+                if self._is_refused:
+                    raise
+                self._is_refused = True
             except UnreachableError as error:
                 self._lost(str(error))
             except ApiError as error:
@@ -132,6 +137,7 @@ class Watch:
             self._stream = lines
             if self._stopped.is_set():
                 return
+            self._allowed()
             for line in lines:
                 if line:
                     yield from self._read(line)
@@ -146,14 +152,24 @@ class Watch:
             yield Event(kind, obj)
 
     def _poll(self) -> Iterator[Event]:
-        """List again and again: this token may list, but not watch."""
+        """List again and again, for this token may list, but not watch; the watch is tried again now and then.
+
+        Its rights may be on their way: an API server that has started anew reads the roles from a cache.
+        """
         yield self._list_or_get()
-        self.notice(f"may not watch {self.scope.text}: asking again every {_POLL:g} s instead")
-        while not self._stopped.wait(_POLL):
-            try:
-                yield self._list_or_get()
-            except UnreachableError as error:
-                self._lost(str(error))
+        if not self._refusals:
+            self.notice(f"may not watch {self.scope.text}: asking again every {_POLL:g} s instead")
+        self._refusals += 1
+        for _ in range(min(2 ** (self._refusals - 1), _MOST_POLLS)):
+            if self._stopped.wait(_POLL):
+                return
+            yield self._list_or_get()
+        self._is_refused = False
+
+    def _allowed(self) -> None:
+        if self._refusals:
+            self.notice(f"may watch {self.scope.text} again")
+        self._refusals = 0
 
     def _list_or_get(self) -> Event:
         if self.scope.name is None:

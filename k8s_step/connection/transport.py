@@ -369,7 +369,7 @@ def _addresses(host: str, port: int, timeout: float | None) -> list[Any]:
     def look_up() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except Exception as error:
             answers.put(error)
 
     threading.Thread(target=look_up, name="look-up", daemon=True).start()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from k8s_step.api.watch import Event, Scope, Watch
-from k8s_step.errors import ApiError, ForbiddenError, StepError
+from k8s_step.errors import ApiError, ForbiddenError
 from k8s_step.objects.metadata import Object, uid_of, version_of
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.reference import Reference
@@ -61,7 +61,7 @@ class Board:
         self.gone.setdefault(target.reference.key, known or Judgement(State.NOT_FOUND, message, "Deleted"))
 
 
-Message = tuple["Feed", Event | StepError]
+Message = tuple["Feed", Event | Exception]
 
 
 @dataclass
@@ -74,18 +74,21 @@ class Feed:
     notice: Callable[[str], None]
 
     def run(self, out: queue.SimpleQueue[Message]) -> None:
-        """Put events on ``out`` until the watch is stopped, then the error it ended in, if any."""
+        """Put events on ``out`` until the watch is stopped, then the error it ended in, if any.
+
+        An error of ours, too: nobody would hear of it here, and the rollout would wait for news until its timeout.
+        """
         try:
             for event in self.watch:
                 out.put((self, event))
-        except StepError as error:
+        except Exception as error:
             out.put((self, error))
 
     def take(self, event: Event) -> list[Target]:
         """Take in an event; return the targets it touches."""
         raise NotImplementedError
 
-    def failed(self, error: StepError) -> list[Scope]:
+    def failed(self, error: Exception) -> list[Scope]:
         """The watch has ended for good: the scopes to watch in its place, or the error raised."""
         raise error
 
@@ -118,7 +121,7 @@ class TargetFeed(Feed):
                 self.board.vanished(target, DELETED)
         return touched
 
-    def failed(self, error: StepError) -> list[Scope]:
+    def failed(self, error: Exception) -> list[Scope]:
         """A token that may not see the collection may see each of its objects by name."""
         if not isinstance(error, ForbiddenError) or self.scope.name is not None:
             raise error
@@ -161,7 +164,7 @@ class OwnedFeed(Feed):
         self.known -= uids
         return [gone for uid in uids if (gone := self.family().drop(uid)) is not None]
 
-    def failed(self, error: StepError) -> list[Scope]:
+    def failed(self, error: Exception) -> list[Scope]:
         """Without them no pod fails a release early; the server's own verdict still does."""
         if not isinstance(error, ApiError):
             raise error

@@ -109,12 +109,14 @@ class JobLogs:
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._noticed: set[str] = set()
+        self._broken: Exception | None = None  # an error of ours in a thread of ours
 
     def saw(self, pods: Iterable[Object]) -> None:
         """Begin to follow whatever runs, or has run, in those of ``pods`` that are the jobs' and is not followed yet.
 
         Called from one thread only.
         """
+        self._check()
         for pod in pods:
             if controller_of(pod).get("uid") in self._jobs:
                 for entry in statuses(pod):
@@ -132,8 +134,14 @@ class JobLogs:
                     run.thread.join(max(deadline - time.monotonic(), 0.0))
                     if run.thread.is_alive():
                         self._tell_once(f"the log of {run.where} did not arrive to its end")
+            self._check()
         finally:
             self.stop()
+
+    def _check(self) -> None:
+        """Raises what went wrong in the thread of a run, where nobody would hear of it."""
+        if self._broken is not None:
+            raise self._broken
 
     def stop(self) -> None:
         """Print nothing more from now on. Does not wait for a reader of stdout that has stalled."""
@@ -181,6 +189,8 @@ class JobLogs:
             self._tell_once(f"no logs: grant get on pods and pods/log ({error.message})")
         except StepError as error:
             self._tell_once(f"no log of {run.where}: {error.message}")
+        except Exception as error:
+            self._broken = error
 
     def _to_its_end(self, run: _Run) -> None:
         """Read until the run has ended and a last answer has brought no further line.

@@ -18,7 +18,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
 from k8s_step.api.watch import Scope, Watch
-from k8s_step.errors import ForbiddenError, InputError, NotFoundError, StepError
+from k8s_step.errors import ForbiddenError, InputError, NotFoundError
 from k8s_step.objects.metadata import version_of
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.objects.reference import Reference
@@ -259,7 +259,7 @@ class Rollout:
         """Take all that has come, and judge what it touches once."""
         touched: dict[Key, Target] = {}
         for feed, message in self._arrived(wait):
-            if isinstance(message, StepError):
+            if isinstance(message, Exception):
                 self._feeds.remove(feed)
                 for scope in feed.failed(message):
                     self._start(type(feed), scope)

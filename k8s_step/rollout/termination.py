@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from k8s_step.api.client import Client
 from k8s_step.api.watch import Scope, Watch
-from k8s_step.errors import ApiError, StepError
+from k8s_step.errors import ApiError
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
@@ -120,13 +120,13 @@ class Termination:
             feed, message = self._queue.get(timeout=max(wait, 0.0))
         except queue.Empty:
             return False
-        if isinstance(message, StepError):
+        if isinstance(message, Exception):
             self._lost(feed, message)
             return True
         told = [self._settle(target) for target in feed.take(message) if target.is_open]
         return any(told)
 
-    def _lost(self, feed: Feed, error: StepError) -> None:
+    def _lost(self, feed: Feed, error: Exception) -> None:
         """A token that may delete need not be allowed to look: then the server's word that it will go must do."""
         try:
             for scope in feed.failed(error):

@@ -202,6 +202,23 @@ def test_what_is_answered_with_one_object(method: str, path: str, accept: str, i
     assert Request(method, path, accept=accept).is_of_one is is_of_one
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "body", "is_write"),
+    [
+        ("GET", (), None, False),
+        ("PATCH", (), b"{}", True),
+        ("PATCH", (("dryRun", "All"),), b"{}", False),
+        ("PATCH", (), b'{"dryRun": ["All"]}', True),
+        ("DELETE", (), b'{"kind": "DeleteOptions"}', True),
+        ("DELETE", (), None, True),
+        ("DELETE", (), b'{"kind": "DeleteOptions", "dryRun": ["All"]}', False),
+        ("DELETE", (), b'{"kind": "DeleteOptions", "dryRun": []}', True),
+    ],
+)
+def test_a_dry_run_is_no_write(method: str, query: Any, body: bytes | None, is_write: bool) -> None:
+    assert Request(method, "/x", query, body).is_write is is_write
+
+
 def failed(client: Client, request: Request = GET, deadline: float | None = None) -> StepError:
     with pytest.raises(StepError) as caught:
         client.until(deadline).send(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from k8s_step.api.client import Client
 from k8s_step.api.watch import Event, Scope, Watch
 from k8s_step.connection.settings import Connection
+from k8s_step.errors import ForbiddenError
 from k8s_step.objects.resource import Resource
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn
 
@@ -86,3 +88,78 @@ def test_an_error_whose_code_is_no_number() -> None:
     error = {"type": "ERROR", "object": {"kind": "Status", "code": [], "message": []}}
     events, _ = first(1, saying(json.dumps(error).encode()), saying(event(8)))
     assert [found.object["metadata"]["resourceVersion"] for found in events] == ["8"]
+
+
+# -- where watching is forbidden
+
+
+class Unhurried(threading.Event):
+    """Waits for nothing, and counts how often it was asked to."""
+
+    waits = 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits += 1
+        return self.is_set()
+
+
+def polled(server: Loopback, count: int, name: str | None = None) -> tuple[list[str], list[str]]:
+    """The types of so many events, and the notices."""
+    notices: list[str] = []
+    client = Client(Connection(server.url, "test"))
+    watch = Watch(client, Scope(DEPLOYMENTS, "shop", name), "5", notices.append, Unhurried())
+    types = [found.type for _, found in zip(range(count), watch, strict=False)]
+    watch.stop()
+    client.close()
+    return types, notices
+
+
+def forbid(exchange: Exchange) -> None:
+    exchange.reply(403, {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"})
+
+
+@pytest.mark.parametrize("name", [None, "web"])
+def test_a_watch_that_is_forbidden_for_a_while_is_a_watch_again(name: str | None) -> None:
+    listed = {"metadata": {"resourceVersion": "9"}, "items": [deployment(9)]}
+    left = [forbid, forbid, saying(event(10))]
+
+    def handler(exchange: Exchange) -> None:
+        if "watch=true" in exchange.target:
+            return left.pop(0)(exchange)
+        return exchange.reply(200, listed if name is None else deployment(9))
+
+    with Loopback(handler) as server:
+        types, notices = polled(server, 6, name)
+    assert types == [*["LISTED"] * 5, "MODIFIED"], "a list and one more, then a list and two more"
+    assert notices == [
+        "may not watch deployments.apps in shop: asking again every 2 s instead",
+        "may watch deployments.apps in shop again",
+    ]
+
+
+def test_a_watch_that_stays_forbidden_is_tried_ever_less_often() -> None:
+    def handler(exchange: Exchange) -> None:
+        if "watch=true" in exchange.target:
+            return forbid(exchange)
+        return exchange.reply(200, {"metadata": {"resourceVersion": "9"}, "items": []})
+
+    with Loopback(handler) as server:
+        types, notices = polled(server, 90)
+        asked = "".join("w" if "watch=true" in exchange.target else "l" for exchange in server.exchanges)
+    assert types == ["LISTED"] * 90 and len(notices) == 1
+    assert [len(lists) for lists in asked.split("w")[1:7]] == [2, 3, 5, 9, 17, 17]
+
+
+def test_a_list_that_is_lost_while_polling_is_asked_for_again() -> None:
+    handlers = [forbid, forbid_nothing(9), lambda exchange: exchange.reply(200, {"items": [{}]}), forbid_nothing(10)]
+    with Loopback(in_turn(*handlers)) as server:
+        assert polled(server, 2)[0] == ["LISTED", "LISTED"]
+
+
+def forbid_nothing(version: int) -> Handler:
+    return lambda exchange: exchange.reply(200, {"metadata": {"resourceVersion": str(version)}, "items": []})
+
+
+def test_where_listing_is_forbidden_too_there_is_nothing_left() -> None:
+    with Loopback(forbid) as server, pytest.raises(ForbiddenError):
+        polled(server, 1)

@@ -14,6 +14,7 @@ from k8s_step.api.request import Request
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, required
 from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.termination import Termination
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
@@ -217,3 +218,26 @@ def test_a_claim_that_waits_for_its_consumer_is_not_current_when_it_is_lost_or_g
     claim.object = {**claim.object, "metadata": {"uid": "u"}, "status": {"phase": "Lost"}}
     rollout.look()
     assert claim.judgement.state is State.FAILED
+
+
+class Faulty:
+    """A client in which there is a fault of ours."""
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError("a fault of ours")
+
+    send = stream
+
+
+def test_a_fault_of_ours_in_the_thread_of_a_watch_ends_the_rollout() -> None:
+    faulty: Any = Faulty()
+    listener: Any = Listener(Clock())
+    with pytest.raises(ZeroDivisionError, match="a fault of ours"):
+        Rollout(faulty, [target("one", "False")], listener, Limits(60)).follow()
+
+
+def test_a_fault_of_ours_in_the_thread_of_a_watch_ends_the_waiting_for_what_goes() -> None:
+    faulty: Any = Faulty()
+    listener: Any = Listener(Clock())
+    with pytest.raises(ZeroDivisionError, match="a fault of ours"):
+        Termination(faulty, [target("one", "False")], listener, Limits(60)).follow()
