@@ -11,7 +11,8 @@ from k8s_step.operations.plan import Written
 from k8s_step.release import exemptions
 from k8s_step.release.session import Run, Session
 from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
-from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.culprits import culprits
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.patience import USUAL

@@ -15,7 +15,7 @@ from k8s_step.release.arguments import names_object
 from k8s_step.release.batch import explained_stop, tell_unsent
 from k8s_step.release.phases import in_phases
 from k8s_step.release.session import Run, Session
-from k8s_step.rollout.rollout import Limits
+from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.termination import Termination, finding, held
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State

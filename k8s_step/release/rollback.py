@@ -27,7 +27,8 @@ from k8s_step.release.phases import in_phases
 from k8s_step.release.send import Writes
 from k8s_step.release.session import Run, Session
 from k8s_step.report.result import NOT_BACK
-from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held
 from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.states import State

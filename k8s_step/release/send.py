@@ -16,7 +16,8 @@ from k8s_step.release.phases import in_phases
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
-from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.states import State
 
 _ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent

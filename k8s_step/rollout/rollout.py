@@ -1,40 +1,36 @@
 """Follows what was written until all of it is current, or some has failed: a watch a kind and namespace, and no clock.
 
 What is current goes on being judged, and is looked at once more before the end.
-Feeds (threads) put what the server says on one queue; the caller's thread alone judges and reports.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
-from k8s_step.api.watch import Scope, Watch
+from k8s_step.api.watch import Event, Scope
 from k8s_step.errors import ForbiddenError, InputError, NotFoundError
-from k8s_step.objects.metadata import version_of
 from k8s_step.objects.pods import HAVE_PODS
-from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource, required
+from k8s_step.objects.resource import required
 from k8s_step.objects.selection import of_workload
 from k8s_step.rollout.confirmation import Confirmation
 from k8s_step.rollout.failedcreate import REASON, FailedCreates
-from k8s_step.rollout.feeds import DELETED, Board, Feed, Message, PodFeed, ReplicaSetFeed, TargetFeed
+from k8s_step.rollout.feeds import DELETED, Feed, PodFeed, ReplicaSetFeed
+from k8s_step.rollout.follower import Follower, FollowListener, Limits
 from k8s_step.rollout.superseded import SupersededWrites
 from k8s_step.verdict import patience
 from k8s_step.verdict.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
-from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import is_complete, is_paused
 from k8s_step.verdict.states import State
-from k8s_step.verdict.target import Key, Target
+from k8s_step.verdict.target import Target
 
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
@@ -44,35 +40,7 @@ _AT_ONCE = 8  # requests of the last look, or for refusals
 _ASKED = 20  # targets that are asked for refusals at the end
 
 
-class RolloutListener(Protocol):
-    """Whoever tells the user."""
-
-    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        """Something changed: where ``reference`` stands now, ``seconds`` into the following."""
-
-    def tick(self, remaining: float) -> None:
-        """Some time has gone by, whatever happened meanwhile; ``remaining`` seconds are left."""
-
-    def notice(self, message: str) -> None:
-        """A line the user should know of."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: between two of its ticks.
-
-    ``age``: of the oldest of the targets' objects. ``to_the_last``: whatever one comes to, follow the others.
-    """
-
-    timeout: float = 600.0
-    fail_fast: bool = True
-    age: float = 0.0
-    to_the_last: bool = False
-    tick: float = 30.0
-    patience: Patience = USUAL
-
-
-class Rollout:
+class Rollout(Follower[FollowListener]):
     """Follows targets to their verdicts, which end up in ``target.judgement``.
 
     >>> Rollout(client, targets, listener, Limits(timeout=600)).follow()  # doctest: +SKIP
@@ -82,24 +50,17 @@ class Rollout:
         self,
         client: Client,
         targets: Sequence[Target],
-        listener: RolloutListener,
+        listener: FollowListener,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
         on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
         field_manager: str = "",
     ) -> None:
-        self._client = client
+        super().__init__(client, targets, listener, limits, clock)
         self._on_pods = on_pods
         self._successions = SupersededWrites(field_manager, listener.notice)
         self._creations = FailedCreates(client, listener.notice)
-        self._board = Board({target.reference.key: target for target in targets})
-        self._listener = listener
-        self._limits = limits
-        self._clock = clock
-        self._started = clock()
         self._waited = limits.age > _FRESH
-        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._feeds: list[Feed] = []
         self._pods_of: set[tuple[str, str | None]] = set()
         for target in targets:
             target.marks = Marks(self._started)
@@ -143,8 +104,7 @@ class Rollout:
 
     def _stop(self) -> None:
         """End all feeds, and say for how long those without a verdict were followed."""
-        for feed in self._feeds:
-            feed.watch.stop()
+        self._stop_feeds()
         for target in self._board.open():
             target.seconds = self._clock() - self._started
             if target.judgement is not None:
@@ -154,17 +114,11 @@ class Rollout:
 
     def _start_feeds(self) -> None:
         """Watch what has no verdict yet, and is not watched; what falls back may have been current from the answer."""
-        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
+        self._watch_targets(from_known=True)
         workloads: dict[str, list[Target]] = defaultdict(list)
         for target in self._board.open():
-            if not any(isinstance(feed, TargetFeed) and feed.tells_of(target) for feed in self._feeds):
-                groups[target.resource, target.reference.namespace].append(target)
             if target.reference.kind in HAVE_PODS and not self._has_pods_watched(target):
                 workloads[target.reference.namespace].append(target)
-        for (resource, namespace), targets in groups.items():
-            name = targets[0].reference.name if len(targets) == 1 else None
-            oldest = min(version_of(target.object) for target in targets)
-            self._start(TargetFeed, Scope(resource, namespace or None, name), str(oldest))
         for namespace, targets in workloads.items():
             self._start_pod_feeds(namespace, targets)
 
@@ -181,16 +135,12 @@ class Rollout:
         return bool(self._pods_of & {(namespace, None), (namespace, of_workload(workload.object))})
 
     def _start(self, kind: type[Feed], scope: Scope, resource_version: str | None = None) -> None:
-        watch = Watch(self._client, scope, resource_version, self._listener.notice)
-        feed = kind(self._board, scope, watch, self._listener.notice)
         self._waited = True
-        self._feeds.append(feed)
-        threading.Thread(target=feed.run, args=(self._queue,), daemon=True).start()
+        super()._start(kind, scope, resource_version)
 
     # -- the loop
 
     def _until_done(self) -> None:
-        ticked = self._clock()
         while not self._has_failed():
             waiting = self._waited_for()
             if not waiting and self._is_confirmed():
@@ -199,10 +149,8 @@ class Rollout:
             if self._expire(waiting, now) and self._ends_at_first and self._is_too_late():
                 return
             ends = min((target.ends for target in waiting if target.ends > now), default=now)
-            self._take(min(self._soonest(ends), ticked + self._limits.tick) - now)
-            if self._clock() >= ticked + self._limits.tick:
-                ticked = self._clock()
-                self._listener.tick(ends - ticked)
+            self._take(min(self._soonest(ends), self._next_tick) - now)
+            self._tick(ends)
         self._take(0.0)  # what else is broken by now
         self._look_for_refusals()
 
@@ -257,28 +205,17 @@ class Rollout:
 
     def _take(self, wait: float) -> None:
         """Take all that has come, and judge what it touches once."""
-        touched: dict[Key, Target] = {}
-        for feed, message in self._arrived(wait):
-            if isinstance(message, Exception):
-                self._feeds.remove(feed)
-                for scope in feed.failed(message):
-                    self._start(type(feed), scope)
-            else:
-                touched.update((target.reference.key, target) for target in feed.take(message))
-                if self._on_pods is not None and isinstance(feed, PodFeed):
-                    self._on_pods(message.items or (message.object,))
+        touched = {target.reference.key: target for target in self._news(wait)}
         now = self._clock()
         due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
         touched.update((target.reference.key, target) for target in due)
         self._judge(touched.values())
 
-    def _arrived(self, wait: float) -> Iterator[Message]:
-        try:
-            yield self._queue.get(timeout=max(wait, 0.0))
-            while True:
-                yield self._queue.get_nowait()
-        except queue.Empty:
-            return
+    def _taken(self, feed: Feed, event: Event) -> list[Target]:
+        touched = super()._taken(feed, event)
+        if self._on_pods is not None and isinstance(feed, PodFeed):
+            self._on_pods(event.items or (event.object,))
+        return touched
 
     def _judge(self, targets: Iterable[Target]) -> None:
         for target in list(targets):

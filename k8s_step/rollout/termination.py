@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from k8s_step.api.client import Client
-from k8s_step.api.watch import Scope, Watch
 from k8s_step.errors import ApiError
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource
-from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
-from k8s_step.rollout.rollout import Limits
+from k8s_step.rollout.feeds import Feed
+from k8s_step.rollout.follower import Follower, FollowListener
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
@@ -38,44 +31,18 @@ _ADVICE = (
 )
 
 
-class TerminationListener(Protocol):
-    """Whoever tells the user."""
-
-    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        """What ``reference`` waits for now."""
+class TerminationListener(FollowListener, Protocol):
+    """Whoever tells the user: of progress, what an object waits for now."""
 
     def gone(self, reference: Reference, seconds: float) -> None:
         """It is gone, ``seconds`` into the waiting."""
 
-    def tick(self, remaining: float) -> None:
-        """Nothing happened for a while; ``remaining`` seconds are left."""
 
-    def notice(self, message: str) -> None:
-        """A line the user should know of."""
-
-
-class Termination:
+class Termination(Follower[TerminationListener]):
     """Waits for objects to go.
 
-    >>> Departure(client, targets, listener, Limits(timeout=60)).follow()  # doctest: +SKIP
+    >>> Termination(client, targets, listener, Limits(timeout=60)).follow()  # doctest: +SKIP
     """
-
-    def __init__(
-        self,
-        client: Client,
-        targets: Sequence[Target],
-        listener: TerminationListener,
-        limits: Limits,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
-        self._board = Board({target.reference.key: target for target in targets})
-        self._listener = listener
-        self._limits = limits
-        self._clock = clock
-        self._started = clock()
-        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._feeds: list[Feed] = []
 
     def follow(self) -> list[Target]:
         """Wait until all are gone; what is still there when time is up is returned.
@@ -83,54 +50,28 @@ class Termination:
         Raises :class:`StepError` where the server can't be asked any more.
         """
         try:
-            self._start_feeds()
+            # A list comes first: no version is known from which on a DELETED could not have been missed.
+            self._watch_targets(from_known=False)
             self._until_gone()
         finally:
-            for feed in self._feeds:
-                feed.watch.stop()
+            self._stop_feeds()
         return self._board.open()
 
-    def _start_feeds(self) -> None:
-        groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
-        for target in self._board.open():
-            groups[target.resource, target.reference.namespace].append(target)
-        for (resource, namespace), targets in groups.items():
-            name = targets[0].reference.name if len(targets) == 1 else None
-            self._start(Scope(resource, namespace or None, name))
-
-    def _start(self, scope: Scope) -> None:
-        """A list comes first: no version is known from which on a DELETED could not have been missed."""
-        feed = TargetFeed(self._board, scope, Watch(self._client, scope, None, self._listener.notice), _ignore)
-        self._feeds.append(feed)
-        threading.Thread(target=feed.run, args=(self._queue,), daemon=True).start()
-
     def _until_gone(self) -> None:
+        """With a tick where nothing has been told for a while."""
         ends = self._started + self._limits.timeout
-        spoke = self._clock()
         while self._board.open() and self._clock() < ends:
-            if self._take(min(ends, spoke + self._limits.tick) - self._clock()):
-                spoke = self._clock()
-            elif self._clock() >= spoke + self._limits.tick:
-                self._listener.tick(max(ends - self._clock(), 0.0))
-                spoke = self._clock()
-
-    def _take(self, wait: float) -> bool:
-        """Take one piece of news, and say whether the user heard of it."""
-        try:
-            feed, message = self._queue.get(timeout=max(wait, 0.0))
-        except queue.Empty:
-            return False
-        if isinstance(message, Exception):
-            self._lost(feed, message)
-            return True
-        told = [self._settle(target) for target in feed.take(message) if target.is_open]
-        return any(told)
+            touched = self._news(min(ends, self._next_tick) - self._clock())
+            told = [self._settle(target) for target in touched if target.is_open]
+            if any(told):
+                self._ticked = self._clock()
+            self._tick(ends)
 
     def _lost(self, feed: Feed, error: Exception) -> None:
         """A token that may delete need not be allowed to look: then the server's word that it will go must do."""
+        self._ticked = self._clock()
         try:
-            for scope in feed.failed(error):
-                self._start(scope)
+            super()._lost(feed, error)
         except ApiError as refused:
             if refused.code not in (403, 405):
                 raise
@@ -185,7 +126,3 @@ def _namespace_conditions(obj: Mapping[str, Any]) -> list[str]:
     """What the namespace controller says it could not delete yet."""
     conditions = (obj.get("status") or {}).get("conditions") or [] if obj.get("kind") == "Namespace" else []
     return [str(one.get("message")) for one in conditions if one.get("status") == "True" and one.get("message")]
-
-
-def _ignore(_: str) -> None:
-    """No notice: losing a watch is told by the watch itself."""

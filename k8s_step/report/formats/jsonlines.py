@@ -60,7 +60,8 @@ class JsonLines(Output):
         self._line("gone", object=reference.path, seconds=round(seconds, 3))
 
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
-        self._line("waiting", remaining=round(remaining, 1), objects=[reference.path for reference, _ in waiting])
+        paths = [reference.path for reference, _ in waiting]
+        self._line("waiting", remaining=round(max(remaining, 0.0), 1), objects=paths)
 
     def notice(self, message: str) -> None:
         self._line("notice", message=message)

@@ -13,7 +13,8 @@ import pytest
 from k8s_step.api.request import Request
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, required
-from k8s_step.rollout.rollout import Limits, Rollout
+from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
