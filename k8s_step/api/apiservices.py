@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.errors import UnavailableError
+from k8s_step.objects.metadata import Object
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Availability:
     why: str = ""
 
 
-def availability(obj: Mapping[str, Any]) -> Availability | None:
+def availability(obj: Object) -> Availability | None:
     """What an APIService says of its server; ``None`` where the API server itself serves the group."""
     if not (obj.get("spec") or {}).get("service"):
         return None

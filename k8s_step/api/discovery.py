@@ -18,6 +18,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, InputError, NotFoundError
 from k8s_step.objects import retired
+from k8s_step.objects.metadata import metadata_of
 from k8s_step.objects.resource import BUILTIN, Resource, builtin
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -126,7 +127,7 @@ class Discovery:
 
     def _aggregated(self, answer: dict[str, Any]) -> Iterator[Resource]:
         for group in answer.get("items") or []:
-            name = (group.get("metadata") or {}).get("name") or ""
+            name = metadata_of(group).get("name") or ""
             for version in group.get("versions") or []:
                 api_version = f"{name}/{version['version']}" if name else version["version"]
                 if version.get("freshness") == "Stale":

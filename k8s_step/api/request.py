@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from k8s_step.objects.metadata import metadata_of
+
 
 @dataclass(frozen=True)
 class Request:
@@ -53,8 +55,8 @@ class Request:
         body = self._said
         if isinstance(body, list):
             return any(one.get("op") != "test" and one.get("path") in _VERSION for one in body if isinstance(one, dict))
-        metadata = self._told.get("metadata")
-        return isinstance(metadata, dict) and bool(metadata.get("resourceVersion") or metadata.get("uid"))
+        metadata = metadata_of(self._told)
+        return bool(metadata.get("resourceVersion") or metadata.get("uid"))
 
     @property
     def _said(self) -> Any:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.objects.metadata import Object
 
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -84,7 +85,7 @@ def canonical(name: str) -> str:
     return f"{host}/library/{path}" if host == "docker.io" and "/" not in path else f"{host}/{path}"
 
 
-def containers(obj: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def containers(obj: Object) -> Iterator[dict[str, Any]]:
     """The containers of an object's pod spec or pod template, custom kinds' included where they look like one."""
     kind = str(obj.get("kind"))
     paths = (_POD_SPECS[kind],) if kind in _POD_SPECS else _TEMPLATES
@@ -147,7 +148,7 @@ def _unmatched(replacement: ImageReplacement, present: set[str]) -> InputError:
     return InputError(message, where=where, hint=f"there are {listed}" if listed else "there are no containers")
 
 
-def _at(obj: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+def _at(obj: Object, path: Sequence[str]) -> Mapping[str, Any]:
     value: Any = obj
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -162,7 +163,7 @@ def _lower(text: str) -> str | None:
 # --- by container, of one object -----------------------------------------------------------------------------------
 
 
-def patch_of(live: Mapping[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+def patch_of(live: Object, texts: Iterable[str]) -> dict[str, Any]:
     """The strategic merge patch that gives containers of ``live`` their images, from ``CONTAINER=REF`` texts.
 
     :raises InputErrors: malformed ones, and containers that are not there.

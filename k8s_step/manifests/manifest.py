@@ -16,6 +16,7 @@ from k8s_step.manifests.foreign.tools import foreign, template_error, unfilled, 
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.pipes import name_objects, naming
 from k8s_step.manifests.templates import Template, Values
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.secrets import values_of
 from k8s_step.redaction import SecretValue
 
@@ -141,9 +142,8 @@ def _of_source(source: SourceText, values: Values | None, errors: list[InputErro
                 yield from _expanded(document, value, errors)
 
 
-def _is_unfilled(obj: Mapping[str, Any]) -> bool:
-    metadata = obj.get("metadata")
-    names = [metadata.get("name"), metadata.get("namespace")] if isinstance(metadata, dict) else []
+def _is_unfilled(obj: Object) -> bool:
+    names = (metadata_of(obj).get("name"), metadata_of(obj).get("namespace"))
     return unfilled([*names, *(container.get("image") for container in image_names.containers(obj))])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests.documents import Document
 from k8s_step.manifests.nodes import Node, ScalarNode, field_node
+from k8s_step.objects.metadata import metadata_of
 from k8s_step.objects.reference import Reference, is_file
 
 _LINE = re.compile(r"(.+):(\d+)", re.S)
@@ -50,9 +51,7 @@ def name_objects(errors: Sequence[InputError], objects: Sequence[tuple[Mapping[s
         place = _LINE.fullmatch(error.where or "")
         before = [obj for obj, file, line in objects if place and file == place[1] and line <= int(place[2])]
         if before:
-            metadata = before[-1].get("metadata")
-            name = metadata.get("name") if isinstance(metadata, dict) else None
-            _about(error, _title({**before[-1], "name": name}))
+            _about(error, _title({**before[-1], "name": metadata_of(before[-1]).get("name")}))
 
 
 def _about(error: InputError, title: str) -> InputError:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.ambient import is_ambient
@@ -20,6 +19,7 @@ from k8s_step.manifests.documents import SourceText, decode, parse
 from k8s_step.manifests.expressions import ExpressionError, closing
 from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node, nodes_of
 from k8s_step.manifests.shellscripts import own_names
+from k8s_step.objects.metadata import Object, annotations_of
 
 CREDENTIALS = frozenset(
     [
@@ -164,9 +164,9 @@ class Template:
         return frozenset(id(node) for one in _objects(self.root) if _is_untouched(one) for node in nodes_of(one))
 
 
-def check_annotation(obj: Mapping[str, Any]) -> None:
+def check_annotation(obj: Object) -> None:
     """:raises InputError: ``k8s-step/template`` is neither ``"true"`` nor ``"false"``."""
-    value = ((obj.get("metadata") or {}).get("annotations") or {}).get(UNTOUCHED, "true")
+    value = annotations_of(obj).get(UNTOUCHED, "true")
     if value not in ("true", "false"):
         hint = "put it in quotes" if isinstance(value, bool) else None
         raise InputError('the value is neither "true" nor "false"', where=UNTOUCHED, hint=hint)

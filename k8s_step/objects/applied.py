@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, entries, metadata_of
 from k8s_step.objects.resource import builtin
 
 _MISSING = object()
@@ -32,7 +32,7 @@ _COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
     """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
-    metadata = dict(obj.get("metadata") or {})
+    metadata = dict(metadata_of(obj))
     metadata.pop("resourceVersion", None)
     if metadata.get("annotations"):
         metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key not in _COUNTED}
@@ -70,7 +70,7 @@ _UNOWNED_METADATA = (
 
 def _stripped(obj: Object) -> dict[str, Any]:
     kept = {key: value for key, value in obj.items() if key not in _UNOWNED}
-    metadata = obj.get("metadata") or {}
+    metadata = metadata_of(obj)
     kept["metadata"] = {key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA}
     if not kept["metadata"]:
         del kept["metadata"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 
 _LONGEST = 20  # digits of an int64, and one more
 # Where the Gateway API keeps the conditions of routes, of policies and of a gateway's listeners, and whose they are.
@@ -68,11 +68,6 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def metadata(obj: Object) -> Mapping[str, Any]:
-    """The object's metadata."""
-    return mapping(obj.get("metadata"))
-
-
 def spec(obj: Object) -> Mapping[str, Any]:
     """The object's spec."""
     return mapping(obj.get("spec"))
@@ -85,7 +80,7 @@ def status(obj: Object) -> Mapping[str, Any]:
 
 def generation(obj: Object) -> int | None:
     """``metadata.generation``."""
-    return number(metadata(obj).get("generation"))
+    return number(metadata_of(obj).get("generation"))
 
 
 def number(value: Any) -> int | None:

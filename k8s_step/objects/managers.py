@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.objects.fieldset import MISSING, Fields, Path, element, path_text, sets, union, value_at
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, entries, metadata_of
 
 _Path = tuple[str, ...]
 _SHOWN = 5  # fields of one manager that a message names
@@ -118,8 +118,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tup
     return list(_differences(_content(before), _content(after), (), fields))
 
 
-def _content(obj: Mapping[str, Any]) -> Object:
-    metadata = {key: each for key, each in (obj.get("metadata") or {}).items() if key in _METADATA}
+def _content(obj: Object) -> Object:
+    metadata = {key: each for key, each in metadata_of(obj).items() if key in _METADATA}
     if _COUNTED in metadata.get("annotations", {}):
         metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key != _COUNTED}
     rest = {key: each for key, each in obj.items() if key not in ("status", *_IDENTITY)}

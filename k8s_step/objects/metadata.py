@@ -20,6 +20,12 @@ def annotations_of(obj: Object) -> Mapping[str, Any]:
     return annotations if isinstance(annotations, Mapping) else {}
 
 
+def labels_of(obj: Object) -> Mapping[str, Any]:
+    """``metadata.labels`` of an object, or of a pod template."""
+    labels = metadata_of(obj).get("labels")
+    return labels if isinstance(labels, Mapping) else {}
+
+
 def version_of(obj: Object) -> int:
     """resourceVersions of one resource are ordered integers: KEP-5504, "Comparable Resource Version"."""
     text = str(metadata_of(obj).get("resourceVersion") or "0")
@@ -32,7 +38,7 @@ def guard_of(obj: Object) -> str:
 
 
 def uid_of(obj: Object) -> str:
-    return str(metadata_of(obj).get("uid", ""))
+    return str(metadata_of(obj).get("uid") or "")
 
 
 def entries(obj: Object) -> list[Mapping[str, Any]]:

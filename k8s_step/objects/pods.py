@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -31,7 +31,7 @@ def _named(entries: list[Object], name: str) -> Object:
 
 def controller_of(pod: Object) -> Mapping[str, Any]:
     """The controller among ``metadata.ownerReferences``: ``{"kind", "name", "uid"}``, or empty."""
-    references = (pod.get("metadata") or {}).get("ownerReferences") or []
+    references = metadata_of(pod).get("ownerReferences") or []
     return next((reference for reference in references if reference.get("controller")), {})
 
 
@@ -49,7 +49,7 @@ def is_done(pod: Object, container: str) -> bool:
 def is_alive(pod: Object) -> bool:
     """Whether it is neither being deleted nor ended: an evicted pod is replaced by its controller."""
     ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
-    return not ended and not (pod.get("metadata") or {}).get("deletionTimestamp")
+    return not ended and not metadata_of(pod).get("deletionTimestamp")
 
 
 def condition_of(pod: Object, kind: str) -> Mapping[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from k8s_step.objects.metadata import Object, metadata_of
 
 STDIN = "stdin"
 
@@ -26,9 +26,9 @@ class Reference:
     line: int = 0
 
     @classmethod
-    def to(cls, obj: Mapping[str, Any], file: str = "", line: int = 0) -> Reference:
+    def to(cls, obj: Object, file: str = "", line: int = 0) -> Reference:
         """The reference to an object as the server returned it."""
-        metadata = obj.get("metadata") or {}
+        metadata = metadata_of(obj)
         name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace") or "")
         return cls(str(obj.get("apiVersion", "")), str(obj.get("kind", "")), namespace, name, file, line)
 

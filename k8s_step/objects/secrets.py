@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from k8s_step.objects.lastapplied import LAST_APPLIED
-from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.metadata import Object, annotations_of, metadata_of
 from k8s_step.redaction import MASK, SecretValue
 
 
@@ -20,7 +20,7 @@ def masked(before: Object, after: Object) -> tuple[dict[str, Any], dict[str, Any
     for field in ("data", "stringData"):
         _mask_field(old, new, field)
     if any(LAST_APPLIED in annotations_of(obj) for obj in (old, new)):
-        old["metadata"], new["metadata"] = dict(old.get("metadata") or {}), dict(new.get("metadata") or {})
+        old["metadata"], new["metadata"] = dict(metadata_of(old)), dict(metadata_of(new))
         notes = {"old": dict(annotations_of(old)), "new": dict(annotations_of(new))}
         _mask_values(notes["old"], notes["new"], (LAST_APPLIED,))
         for obj, kept in ((old, notes["old"]), (new, notes["new"])):
@@ -64,13 +64,13 @@ def values_of(objects: Iterable[Mapping[str, Any]]) -> list[SecretValue]:
 # --- what must be masked -------------------------------------------------------------------------------------------
 
 
-def _secrets_of(obj: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _secrets_of(obj: Object) -> Iterator[tuple[str, str]]:
     """Keys and values."""
     for key, value in _scalars(obj.get("data")):
         for text in _encoded(value):
             yield key, text
     yield from _scalars(obj.get("stringData"))
-    last_applied = _mapping(_mapping(obj, "metadata"), "annotations").get(LAST_APPLIED)
+    last_applied = annotations_of(obj).get(LAST_APPLIED)
     if isinstance(last_applied, str):
         yield from _last_applied(last_applied)
 
@@ -105,6 +105,6 @@ def _encoded(value: str) -> Iterator[str]:
         return
 
 
-def _mapping(obj: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _mapping(obj: Object, key: str) -> Mapping[str, Any]:
     value = obj.get(key)
     return value if isinstance(value, Mapping) else {}

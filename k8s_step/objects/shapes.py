@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from k8s_step.objects.metadata import Object
+
 Shape = Any  # a type, a one-element list of the entries' shape, or a dict of field shapes
 _OWNER = {"kind": str, "name": str, "uid": str, "controller": bool}
 _MANAGED = {"manager": str, "operation": str, "subresource": str, "fieldsV1": {}}
@@ -93,7 +95,7 @@ _KINDS: Mapping[str, Shape] = {
 _WORDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
 
 
-def misshapen(obj: Mapping[str, Any]) -> str:
+def misshapen(obj: Object) -> str:
     """What of an object is not of the API's type, as ``spec.template is a list, not an object``; empty: nothing."""
     version = obj.get("apiVersion")
     group = version.rpartition("/")[0] if isinstance(version, str) else ""
@@ -103,7 +105,7 @@ def misshapen(obj: Mapping[str, Any]) -> str:
     return _trouble(obj, {"apiVersion": str, "kind": str, "metadata": _METADATA, **(shape or {})}, "")
 
 
-def nameless(obj: Mapping[str, Any]) -> str:
+def nameless(obj: Object) -> str:
     """What an answer lacks to be an object of the API: each one has a name."""
     metadata = obj.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None

@@ -27,7 +27,7 @@ from k8s_step.objects.fieldset import (
     without,
 )
 from k8s_step.objects.lastapplied import LAST_APPLIED, last_applied
-from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
+from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of, metadata_of
 
 _ANNOTATION: Path = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
 # The manager of the fields an object had when somebody applied it for the first time: skipnonapplied.go of
@@ -160,9 +160,8 @@ def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dic
 def _applied_last(live: Object) -> Any:
     """What kubectl applied last, with the annotation itself."""
     told = last_applied(live)
-    metadata = told["metadata"] if isinstance(told.get("metadata"), Mapping) else {}
-    annotations = {**annotations_of({"metadata": metadata}), LAST_APPLIED: value_at(live, _ANNOTATION)}
-    return {**told, "metadata": {**metadata, "annotations": annotations}}
+    annotations = {**annotations_of(told), LAST_APPLIED: value_at(live, _ANNOTATION)}
+    return {**told, "metadata": {**metadata_of(told), "annotations": annotations}}
 
 
 def _has_annotation(entry: Mapping[str, Any]) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from k8s_step.errors import InputError
-from k8s_step.objects.metadata import entries
+from k8s_step.objects.metadata import Object, entries, metadata_of
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -36,9 +35,9 @@ def moment(told: Any) -> datetime:
         return _NEVER
 
 
-def last_written(obj: Mapping[str, Any]) -> datetime:
+def last_written(obj: Object) -> datetime:
     """When somebody last wrote to ``obj``, its status aside."""
-    metadata = obj.get("metadata") or {}
+    metadata = metadata_of(obj)
     times = [entry.get("time") for entry in entries(obj) if entry.get("subresource") != "status"]
     return max(moment(time) for time in [metadata.get("creationTimestamp"), *times])
 

@@ -22,7 +22,7 @@ from k8s_step.objects.applied import is_applied
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.fieldset import Owner
 from k8s_step.objects.lastapplied import LAST_APPLIED, with_note
-from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
+from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of, metadata_of
 from k8s_step.objects.takeover import Takeover, owns_annotation, takeover
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
@@ -98,7 +98,7 @@ def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Obje
 
 def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions) -> bool:
     """Whether ``managedFields`` are as they were; not where somebody else has written the object meanwhile."""
-    version = (moved.get("metadata") or {}).get("resourceVersion")
+    version = guard_of(moved)
     before = entries(seen.live or {})
     patch = [
         {"op": "replace", "path": "/metadata/managedFields", "value": before},
@@ -151,7 +151,7 @@ def _narrowed(error: ConflictError, causes: list[Mapping[str, Any]]) -> Conflict
 
 def _written(obj: Object) -> Object:
     """``obj`` without the fields that only the server sets."""
-    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    metadata = {key: value for key, value in metadata_of(obj).items() if key not in _SERVERS_OWN}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 

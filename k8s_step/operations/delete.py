@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,7 @@ def delete_group(client: Client, group: Group, found: Sequence[Target], options:
     return True
 
 
-def is_terminating(obj: Mapping[str, Any]) -> bool:
+def is_terminating(obj: Object) -> bool:
     """Whether the server has been asked to delete it, and waits for its grace period or its finalizers."""
     return bool(metadata_of(obj).get("deletionTimestamp"))
 

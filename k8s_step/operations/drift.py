@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object, guard_of
+from k8s_step.objects.metadata import Object, guard_of, metadata_of
 from k8s_step.operations.explanations import explain, explain_missing
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
@@ -99,9 +98,9 @@ def _merged(client: Client, planned: Planned) -> Object:
         raise explain(error, planned) from None
 
 
-def _written(obj: Mapping[str, Any]) -> Object:
+def _written(obj: Object) -> Object:
     """``obj`` without the fields that only the server sets."""
-    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    metadata = {key: value for key, value in metadata_of(obj).items() if key not in _SERVERS_OWN}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 

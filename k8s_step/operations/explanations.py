@@ -11,6 +11,7 @@ from k8s_step.api.fielderrors import FieldError, field_errors, type_advice
 from k8s_step.errors import ApiError, ApiErrors, ConflictError, InvalidError, NotFoundError, UnsupportedMediaTypeError
 from k8s_step.objects.address import Addressed
 from k8s_step.objects.body import PatchType
+from k8s_step.objects.metadata import guard_of
 from k8s_step.operations.plan import Planned, PlannedPatch
 
 
@@ -205,7 +206,7 @@ def _unsupported(error: ApiError, change: PlannedPatch) -> ApiError:
 
 
 def _of_another_version(error: ApiError, change: PlannedPatch) -> ApiError:
-    version = (change.object.get("metadata") or {}).get("resourceVersion")
+    version = guard_of(change.object)
     if not version:
         return remade(error, change, error.message)
     message = f"it has changed since resourceVersion {version}"

@@ -15,7 +15,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import InputError
 from k8s_step.manifests.images import containers
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.metadata import Object, annotations_of, uid_of
+from k8s_step.objects.metadata import Object, annotations_of, metadata_of, uid_of
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.resource import Resource, required
 from k8s_step.objects.selection import Group, of_workload
@@ -106,7 +106,7 @@ def _object(value: Any) -> Object:
 def _without_hash(template: Object) -> dict[str, Any]:
     if not template:
         return {}
-    metadata = dict(template.get("metadata") or {})
+    metadata = dict(metadata_of(template))
     metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TEMPLATE_HASH}
     return {**template, "metadata": metadata}
 

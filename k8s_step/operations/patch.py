@@ -21,7 +21,7 @@ from k8s_step.objects import jsonpatch
 from k8s_step.objects.address import Addressed
 from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of
 from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
@@ -94,14 +94,14 @@ def _once(
 def _guarded(change: PlannedPatch, before: Object | None) -> Any:
     if change.patch_type is not PatchType.JSON or before is None:
         return change.body
-    guard = {"op": "test", "path": "/metadata/resourceVersion", "value": _version(before)}
+    guard = {"op": "test", "path": "/metadata/resourceVersion", "value": guard_of(before)}
     return change.body if change.body[:1] == [guard] else [guard, *change.body]
 
 
 def _is_outrun(change: PlannedPatch, before: Object, now: Object) -> bool:
     """Whether the version alone stood in the way: the patch fits the object as it is now."""
     is_json = change.patch_type is PatchType.JSON
-    return is_json and _version(now) != _version(before) and jsonpatch.failing(change.body, now) is None
+    return is_json and guard_of(now) != guard_of(before) and jsonpatch.failing(change.body, now) is None
 
 
 # -- what it did
@@ -111,7 +111,7 @@ def _action(change: PlannedPatch, before: Object | None, after: Object, options:
     """Controllers write between our read and our answer, so resourceVersions alone would not be truthful."""
     if before is None:
         return "configured"
-    if not options.dry_run and _version(before) == _version(after):
+    if not options.dry_run and guard_of(before) == guard_of(after):
         return "unchanged"
     return "unchanged" if _is_same(change, before, after, options.field_manager) else "configured"
 
@@ -125,12 +125,8 @@ def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager:
 def _bare(obj: Object) -> Object:
     """Without what the server itself changes with every write."""
     dropped = ("resourceVersion", "managedFields", "generation")
-    metadata = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in dropped}
+    metadata = {key: value for key, value in metadata_of(obj).items() if key not in dropped}
     return {**obj, "metadata": metadata}
-
-
-def _version(obj: Object) -> str:
-    return str((obj.get("metadata") or {}).get("resourceVersion", ""))
 
 
 # -- an answer that was lost

@@ -11,7 +11,7 @@ from k8s_step.errors import InputError
 from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, guard_of, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.takeover import Takeover
@@ -88,7 +88,7 @@ class PlannedPatch(Planned):
         """Whether sending it twice does no more than sending it once."""
         if self.patch_type is PatchType.JSON:
             return False
-        return not (self.object.get("metadata") or {}).get("resourceVersion")
+        return not guard_of(self.object)
 
 
 def _identified(body: Object, named: Address, patch: Patch) -> Object:
@@ -96,7 +96,7 @@ def _identified(body: Object, named: Address, patch: Patch) -> Object:
     api_version, kind = named.reference.api_version, named.reference.kind
     if named.subresource == "scale":
         api_version, kind = "autoscaling/v1", "Scale"
-    metadata = {"name": named.reference.name, **(body.get("metadata") or {})}
+    metadata = {"name": named.reference.name, **metadata_of(body)}
     wanted = {"apiVersion": api_version, "kind": kind, **body, "metadata": metadata}
     told = {"kind": (wanted["kind"], kind), "metadata.name": (metadata["name"], named.reference.name)}
     for path, (written, expected) in told.items():

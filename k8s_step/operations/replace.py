@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from k8s_step.api.client import Client
 from k8s_step.api.delivery import deliver
 from k8s_step.api.request import Answer, Request
@@ -19,7 +16,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import encode
 from k8s_step.objects.managers import changes_text, field_changes, latest
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, guard_of, uid_of
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
@@ -33,7 +30,7 @@ class GuardedPut:
         self._client = client
         self._planned = planned
         self._options = options
-        self._pinned = str(planned.object["metadata"].get("resourceVersion") or "")
+        self._pinned = guard_of(planned.object)
 
     def make(self, retries: int = 0) -> Written:
         """Replace it; after a conflict read and try again up to ``retries`` times, unless the manifest names a version.
@@ -43,7 +40,7 @@ class GuardedPut:
         while True:
             before = None if self._pinned else self._read()
             try:
-                return self._put(self._pinned or _version(before or {}), before)
+                return self._put(self._pinned or guard_of(before or {}), before)
             except ConflictError as error:
                 if self._pinned or retries == 0:
                     raise self._stale(error, before) from None
@@ -59,7 +56,7 @@ class GuardedPut:
             answer = self._client.send(request)
         else:
             answer = deliver(self._client, request, lambda: self._look(version))
-        action = "unchanged" if _version(answer.body) == version else "replaced"
+        action = "unchanged" if guard_of(answer.body) == version else "replaced"
         if self._options.dry_run and before is not None:
             action = "unchanged" if _content(before) == _content(answer.body) else "replaced"
         return Written(self._planned, action, answer.body, answer.warnings)
@@ -79,9 +76,9 @@ class GuardedPut:
         except ForbiddenError:
             message = "the answer to its replacement was lost, and this token may not look what came of it"
             raise AnswerLostError(message, where=self._planned.where, hint="allow get") from None
-        if _version(live.body) == version:
+        if guard_of(live.body) == version:
             return None
-        wanted = self._client.send(self._request(_version(live.body), dry_run=True))
+        wanted = self._client.send(self._request(guard_of(live.body), dry_run=True))
         if _content(wanted.body) == _content(live.body):
             return live
         raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
@@ -114,7 +111,7 @@ class GuardedPut:
             return ConflictError("it was deleted meanwhile", code=409, status=status, where=where)
         except ApiError:
             return error
-        if _uid(self._planned.object) not in ("", _uid(now)) or (before and _uid(before) != _uid(now)):
+        if uid_of(self._planned.object) not in ("", uid_of(now)) or (before and uid_of(before) != uid_of(now)):
             hint = "look at the new one first"
             return ConflictError("it was deleted and created anew", code=409, status=status, where=where, hint=hint)
         earlier = before or self._earlier()
@@ -122,7 +119,7 @@ class GuardedPut:
             last = changes_text(latest(now))
             since = f"it is not as it was at resourceVersion {self._pinned}; the last change was {last}"
         else:
-            since = f"it changed since resourceVersion {_version(earlier)}: {changes_text(field_changes(earlier, now))}"
+            since = f"it changed since resourceVersion {guard_of(earlier)}: {changes_text(field_changes(earlier, now))}"
         hint = "read it again with --retry-conflicts N, which overwrites these changes"
         if self._pinned:
             hint = "bring these changes into the manifest, or take metadata.resourceVersion out of it to overwrite them"
@@ -159,11 +156,3 @@ def _content(obj: Object) -> Object:
     """What two answers are compared by: neither version nor who owns what."""
     noise = ("resourceVersion", "managedFields", "generation")
     return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key not in noise}}
-
-
-def _version(obj: Mapping[str, Any]) -> str:
-    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
-
-
-def _uid(obj: Mapping[str, Any]) -> str:
-    return str((obj.get("metadata") or {}).get("uid") or "")

@@ -315,7 +315,7 @@ def _revision(stateful_set: Mapping[str, Any]) -> str:
     return str((stateful_set.get("status") or {}).get("updateRevision") or "")
 
 
-def _observed(obj: Mapping[str, Any]) -> int:
+def _observed(obj: Object) -> int:
     return int((obj.get("status") or {}).get("observedGeneration") or 0)
 
 

@@ -8,7 +8,7 @@ from difflib import unified_diff
 from typing import Any
 
 from k8s_step.objects.lastapplied import LAST_APPLIED
-from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.metadata import MutableObject, Object, annotations_of, metadata_of, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import masked
 from k8s_step.redaction import Redactor
@@ -62,7 +62,7 @@ def difference(
 def comparable(obj: Object) -> dict[str, Any]:
     """``obj`` without what the server writes for itself."""
     kept = {key: value for key, value in obj.items() if key != "status"}
-    kept["metadata"] = {key: value for key, value in (obj.get("metadata") or {}).items() if key not in _NOISE}
+    kept["metadata"] = {key: value for key, value in metadata_of(obj).items() if key not in _NOISE}
     return kept
 
 
@@ -115,7 +115,7 @@ def _without_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dic
     return _without_annotation(old), _without_annotation(new)
 
 
-def _without_annotation(obj: dict[str, Any]) -> dict[str, Any]:
+def _without_annotation(obj: MutableObject) -> dict[str, Any]:
     kept = {key: value for key, value in annotations_of(obj).items() if key != LAST_APPLIED}
     metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
     return {**obj, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
@@ -123,8 +123,8 @@ def _without_annotation(obj: dict[str, Any]) -> dict[str, Any]:
 
 def _without_allocated(merged: Object, manifest: Object) -> dict[str, Any]:
     """A dry run draws addresses, ports and uids that the real creation will draw anew."""
-    uid = (merged.get("metadata") or {}).get("uid")
-    obj: dict[str, Any] = _without_value(merged, uid) if uid else dict(merged)
+    uid = uid_of(merged)
+    obj: MutableObject = _without_value(merged, uid) if uid else dict(merged)
     if obj.get("kind") != "Service" or not isinstance(obj.get("spec"), dict):
         return obj
     wanted = manifest.get("spec") or {}

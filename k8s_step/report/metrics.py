@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.pods import is_ready, statuses
 from k8s_step.verdict.components import Health
 
@@ -82,7 +82,7 @@ def of_components(known: Mapping[str, Health], least: int) -> list[Family]:
 
 
 def _labels(pod: Object) -> dict[str, str]:
-    metadata = pod.get("metadata") or {}
+    metadata = metadata_of(pod)
     return {name: str(metadata.get(key) or "") for name, key in (("namespace", "namespace"), ("pod", "name"))}
 
 

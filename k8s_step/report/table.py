@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from k8s_step.objects.metadata import metadata_of
+
 _GAP, _NARROWEST = 3, 6  # kubectl's settings of Go's tabwriter
 _LINE_BREAK = re.compile(r"[\f\n\r]")
 
@@ -31,13 +33,9 @@ def lines(columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]
     names = {at for at in shown if columns[at].get("format") == "name"}
     table = [header, *([_prefixed(at in names, shape.prefix, _cell(row, at)) for at in shown] for row in rows)]
     if shape.namespaces:
-        spaces = ["NAMESPACE", *(str(_metadata(row).get("namespace") or "") for row in rows)]
+        spaces = ["NAMESPACE", *(str(metadata_of(row.get("object") or {}).get("namespace") or "") for row in rows)]
         table = [[space, *cells] for space, cells in zip(spaces, table, strict=True)]
     return _aligned(table)
-
-
-def _metadata(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (row.get("object") or {}).get("metadata") or {}
 
 
 def _prefixed(is_name: bool, prefix: str, cell: str) -> str:

@@ -14,7 +14,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, NotFoundError
-from k8s_step.objects.metadata import Object, version_of
+from k8s_step.objects.metadata import Object, uid_of, version_of
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.target import Target
@@ -91,4 +91,4 @@ class Confirmation:
 
 
 def _identity(obj: Object) -> tuple[str, int]:
-    return str((obj.get("metadata") or {}).get("uid", "")), version_of(obj)
+    return uid_of(obj), version_of(obj)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from k8s_step.api.request import Request
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.objects.times import is_known, moment
@@ -48,7 +48,7 @@ def newest_first(events: Iterable[Object]) -> list[Object]:
 
 def _begun(event: Object) -> int:
     """Nanoseconds since the epoch, in hexadecimal at the end of the name: ``makeEvent`` of client-go's recorders."""
-    ending = str((event.get("metadata") or {}).get("name") or "").rpartition(".")[2]
+    ending = str(metadata_of(event).get("name") or "").rpartition(".")[2]
     return int(ending, 16) if re.fullmatch("[0-9a-f]{16}", ending) else 0
 
 
@@ -59,7 +59,7 @@ def is_warning(event: Object) -> bool:
 
 def last_seen(event: Object) -> datetime:
     """The time the event was last seen, from whichever of its time fields is set."""
-    series, metadata = event.get("series") or {}, event.get("metadata") or {}
+    series, metadata = event.get("series") or {}, metadata_of(event)
     event_lines = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
     return moment(event_lines or metadata.get("creationTimestamp"))
 

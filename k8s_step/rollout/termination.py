@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from k8s_step.errors import ApiError
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.rollout.feeds import Feed
 from k8s_step.rollout.follower import Follower, FollowListener
@@ -94,9 +94,9 @@ class Termination(Follower[TerminationListener]):
         return True
 
 
-def held(obj: Mapping[str, Any]) -> str:
+def held(obj: Object) -> str:
     """What keeps an object that is being deleted, in words."""
-    metadata = obj.get("metadata") or {}
+    metadata = metadata_of(obj)
     if not metadata.get("deletionTimestamp"):
         return "not yet being deleted"
     finalizers = [*(metadata.get("finalizers") or []), *_namespace_finalizers(obj)]
@@ -117,12 +117,12 @@ def _finalizer(name: str) -> str:
     return f"finalizer {name} ({known})" if known else f"finalizer {name}"
 
 
-def _namespace_finalizers(obj: Mapping[str, Any]) -> list[str]:
+def _namespace_finalizers(obj: Object) -> list[str]:
     spec = obj.get("spec") if obj.get("kind") == "Namespace" else None
     return list((spec or {}).get("finalizers") or [])
 
 
-def _namespace_conditions(obj: Mapping[str, Any]) -> list[str]:
+def _namespace_conditions(obj: Object) -> list[str]:
     """What the namespace controller says it could not delete yet."""
     conditions = (obj.get("status") or {}).get("conditions") or [] if obj.get("kind") == "Namespace" else []
     return [str(one.get("message")) for one in conditions if one.get("status") == "True" and one.get("message")]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
+from k8s_step.objects.metadata import MutableObject
 from k8s_step.release.jobs import jobs_of
 from k8s_step.release.permissions import Permission, bindings, needed, needed_to_run, not_granted, roles
 from k8s_step.release.plan import open_release
@@ -47,7 +48,7 @@ def _text(objects: Sequence[dict[str, Any]], command: str) -> str:
     return dump_all((_comment(obj, command), obj) for obj in objects).removesuffix("\n")
 
 
-def _comment(obj: dict[str, Any], command: str) -> str:
+def _comment(obj: MutableObject, command: str) -> str:
     if obj["kind"].endswith("Binding"):
         return "given to the service account of the pipeline"
     where = obj["metadata"].get("namespace")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.pods import is_alive, is_ready, statuses
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import label_selector
@@ -97,7 +97,7 @@ def causes(reference: Reference, pods: Iterable[Object]) -> list[Finding]:
             continue
         key = (symptom.reason, symptom.container)
         first = found.get(key)
-        name = str((pod.get("metadata") or {}).get("name") or "")
+        name = str(metadata_of(pod).get("name") or "")
         told = advice(symptom.reason, symptom.message, symptom.exit_code)
         made = Finding(
             reference,

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.pods import controller_of, is_alive, is_done, is_ready
 from k8s_step.verdict import podfailures, readiness, revision
 from k8s_step.verdict.patience import USUAL, Patience
@@ -89,13 +89,13 @@ class Marks:
 
     def forget_others(self, pods: Iterable[Object]) -> None:
         """Keep what is known of these pods and of the object itself: the others are gone."""
-        kept = {_ITSELF, *map(_uid, pods)}
+        kept = {_ITSELF, *map(uid_of, pods)}
         self._since = {key: value for key, value in self._since.items() if key[0] in kept}
         self._crashed = {uid: symptom for uid, symptom in self._crashed.items() if uid in kept}
 
     def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
         """A pod that crash-loops stays so while it runs once more, until it is ready or that container is done."""
-        uid = _uid(pod)
+        uid = uid_of(pod)
         if found is not None:
             self._crashed[uid] = found
         known = self._crashed.get(uid)
@@ -207,8 +207,8 @@ _NEVER_REPLACING = ("ReplicaSet", "ReplicationController")
 
 
 def _older(obj: Object, pods: Iterable[Object], own: list[Object]) -> list[Object]:
-    uid, current = _uid(obj), {_uid(pod) for pod in own}
-    return [pod for pod in pods if controller_of(pod).get("uid") == uid and _uid(pod) not in current]
+    uid, current = uid_of(obj), {uid_of(pod) for pod in own}
+    return [pod for pod in pods if controller_of(pod).get("uid") == uid and uid_of(pod) not in current]
 
 
 def _held_up(judgement: Judgement, older: list[Object]) -> Judgement:
@@ -260,7 +260,7 @@ class _Ill:
 
 
 def _ills(pod: Object, obj: Object, marks: Marks, now: float, patience: Patience) -> _Ill:
-    uid = _uid(pod)
+    uid = uid_of(pod)
     found = podfailures.symptoms(pod, patience)
     if obj.get("kind") == "Job":
         found = [symptom for symptom in found if symptom.family != _RUNS_OF_A_JOB]
@@ -306,8 +306,8 @@ def _each_counts(obj: Object) -> bool:
 
 def _hopeful(own: list[Object], fatal: list[_Ill]) -> bool:
     """Whether a pod of this revision can still make it."""
-    lost = {_uid(ill.pod) for ill in fatal}
-    return any(is_alive(pod) and _uid(pod) not in lost for pod in own)
+    lost = {uid_of(ill.pod) for ill in fatal}
+    return any(is_alive(pod) and uid_of(pod) not in lost for pod in own)
 
 
 def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
@@ -321,8 +321,8 @@ def _complaints(own: Iterable[Object]) -> tuple[Blame, ...]:
 
 
 def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:
-    known = {_uid(ill.pod): marks.first_reason(_uid(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
-    phrases = [known.get(_uid(pod)) or podfailures.waiting_for(pod) for pod in own if is_alive(pod)]
+    known = {uid_of(ill.pod): marks.first_reason(uid_of(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
+    phrases = [known.get(uid_of(pod)) or podfailures.waiting_for(pod) for pod in own if is_alive(pod)]
     counts = Counter(phrase for phrase in phrases if phrase and phrase != found.message)
     if obj.get("kind") == "Pod":
         return "; ".join([found.message, *counts])
@@ -332,7 +332,3 @@ def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill
 
 
 _REPLACING = ("Deployment", "StatefulSet", "DaemonSet")  # old pods go on while new ones come
-
-
-def _uid(obj: Object) -> str:
-    return str((obj.get("metadata") or {}).get("uid", ""))

@@ -7,11 +7,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from k8s_step.errors import InputError
 from k8s_step.objects import times
-from k8s_step.objects.metadata import annotations_of
+from k8s_step.objects.metadata import Object, annotations_of
 
 TIMEOUT = "k8s-step/timeout"
 FAIL_AFTER = "k8s-step/fail-after"
@@ -101,19 +100,19 @@ def parse(entries: Iterable[str], where: str) -> Patience:
     return Patience(graces, restarts)
 
 
-def own_patience(obj: Mapping[str, Any]) -> Patience:
+def own_patience(obj: Object) -> Patience:
     """What the object's annotation says. Raises :class:`InputError`."""
     entries = re.split(r"[,\s]+", _annotation(obj, FAIL_AFTER))
     return parse([entry for entry in entries if entry], FAIL_AFTER)
 
 
-def own_timeout(obj: Mapping[str, Any]) -> float | None:
+def own_timeout(obj: Object) -> float | None:
     """Seconds, as the object's annotation says; ``None`` where it has none. Raises :class:`InputError`."""
     text = _annotation(obj, TIMEOUT)
     return times.parse(text, TIMEOUT) if text else None
 
 
-def is_waited_for(obj: Mapping[str, Any]) -> bool:
+def is_waited_for(obj: Object) -> bool:
     """Whether the object is followed to its verdict, as its annotation says. Raises :class:`InputError`."""
     value = annotations_of(obj).get(WAIT, "true")
     if value not in ("true", "false"):
@@ -122,8 +121,8 @@ def is_waited_for(obj: Mapping[str, Any]) -> bool:
     return bool(value == "true")
 
 
-def _annotation(obj: Mapping[str, Any], name: str) -> str:
-    return str(((obj.get("metadata") or {}).get("annotations") or {}).get(name) or "").strip()
+def _annotation(obj: Object, name: str) -> str:
+    return str(annotations_of(obj).get(name) or "").strip()
 
 
 def _parts(entry: str, where: str) -> tuple[str, str]:

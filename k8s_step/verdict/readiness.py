@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from k8s_step.objects.conditions import condition, generation, mapping, metadata, number, spec, status
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.conditions import condition, generation, mapping, number, spec, status
+from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.verdict.customresources import by_what_it_tells
 from k8s_step.verdict.states import Readiness, State
 
@@ -20,8 +20,8 @@ FAILED_CREATE_GRACE = 15.0
 
 def compute(obj: Object) -> Readiness:
     """Judge ``obj`` as the server returned it. Pure: no clock, no requests."""
-    if metadata(obj).get("deletionTimestamp"):
-        finalizers = metadata(obj).get("finalizers")
+    if metadata_of(obj).get("deletionTimestamp"):
+        finalizers = metadata_of(obj).get("finalizers")
         held = ", ".join(map(str, finalizers)) if isinstance(finalizers, list) else ""
         told = f"being deleted, held by {held}" if held else "being deleted"
         return outcome(obj) or Readiness(State.TERMINATING, told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from k8s_step.objects.metadata import Object, entries
+from k8s_step.objects.metadata import Object, annotations_of, entries, labels_of, metadata_of, uid_of
 from k8s_step.objects.pods import controller_of
 
 ReplicaSets = Mapping[str, Object]  # by uid
@@ -29,7 +29,7 @@ def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | No
     As ``FindNewReplicaSet`` in kubernetes' ``deployment_util.go``: by the template, hash label aside. Revision
     annotations tell less: they lag behind observedGeneration when a scaling or a rollback comes with the change.
     """
-    own = (each for each in replica_sets.values() if controller_of(each).get("uid") == _uid(deployment))
+    own = (each for each in replica_sets.values() if controller_of(each).get("uid") == uid_of(deployment))
     wanted = _template(deployment)
     alike = [each for each in own if _template(each) == wanted]
     return min(alike, key=_created, default=None)
@@ -37,7 +37,7 @@ def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | No
 
 def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets) -> bool | None:
     """Whether the ReplicaSet of this name is not the newest of ``deployment``; ``None`` where it isn't known."""
-    known = [each for each in replica_sets.values() if (each.get("metadata") or {}).get("name") == name]
+    known = [each for each in replica_sets.values() if metadata_of(each).get("name") == name]
     if not known:
         return None
     return bool(_template(known[0]) != _template(deployment))
@@ -49,15 +49,15 @@ def same_template(workload: Object, template: Object) -> bool:
 
 
 def _created(obj: Object) -> tuple[str, str]:
-    metadata = obj.get("metadata") or {}
+    metadata = metadata_of(obj)
     return str(metadata.get("creationTimestamp", "")), str(metadata.get("name", ""))
 
 
 def _template(obj: Object) -> Any:
     template = (obj.get("spec") or {}).get("template") or {}
-    labels = dict((template.get("metadata") or {}).get("labels") or {})
+    labels = dict(labels_of(template))
     labels.pop(_TEMPLATE_HASH, None)
-    return _filled({**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}})
+    return _filled({**template, "metadata": {**metadata_of(template), "labels": labels}})
 
 
 def _filled(value: Any) -> Any:
@@ -70,20 +70,16 @@ def _filled(value: Any) -> Any:
     return value
 
 
-def _uid(obj: Object) -> str:
-    return str((obj.get("metadata") or {}).get("uid", ""))
-
-
 def _annotation(obj: Object, name: str) -> str:
-    return str(((obj.get("metadata") or {}).get("annotations") or {}).get(name, ""))
+    return str(annotations_of(obj).get(name, ""))
 
 
 def _label(obj: Object, name: str) -> str:
-    return str(((obj.get("metadata") or {}).get("labels") or {}).get(name, ""))
+    return str(labels_of(obj).get(name, ""))
 
 
 def _owned(obj: Object, _: ReplicaSets) -> Test:
-    return _owned_by(_uid(obj))
+    return _owned_by(uid_of(obj))
 
 
 def _owned_by(uid: str) -> Test:
@@ -96,7 +92,7 @@ def _of_template(obj: Object, _: ReplicaSets) -> Test:
     Of an older one is what was there before the last write and is not as the template says; admission may make a new
     pod differ from it too.
     """
-    is_own, written, template = _owned_by(_uid(obj)), _last_written(obj), _template(obj)
+    is_own, written, template = _owned_by(uid_of(obj)), _last_written(obj), _template(obj)
     return lambda pod: is_own(pod) and (_created(pod)[0] > written or _within(template, pod))
 
 
@@ -115,24 +111,24 @@ def _within(part: Any, whole: Any) -> bool:
 
 
 def _of_deployment(obj: Object, replica_sets: ReplicaSets) -> Test:
-    return _owned_by(_uid(replica_set_of(obj, replica_sets) or {}))
+    return _owned_by(uid_of(replica_set_of(obj, replica_sets) or {}))
 
 
 def _of_statefulset(obj: Object, _: ReplicaSets) -> Test:
-    updated, is_own = (obj.get("status") or {}).get("updateRevision"), _owned_by(_uid(obj))
+    updated, is_own = (obj.get("status") or {}).get("updateRevision"), _owned_by(uid_of(obj))
     return lambda pod: bool(updated) and is_own(pod) and _label(pod, "controller-revision-hash") == updated
 
 
 def _of_daemonset(obj: Object, _: ReplicaSets) -> Test:
     """``IsPodUpdated`` in kubernetes' daemonset controller takes the template generation as proof, and so do we:
     the hash of the newest ControllerRevision would cost a request more."""
-    generation, is_own = _annotation(obj, _TEMPLATE_GENERATION), _owned_by(_uid(obj))
+    generation, is_own = _annotation(obj, _TEMPLATE_GENERATION), _owned_by(uid_of(obj))
     return lambda pod: bool(generation) and is_own(pod) and _label(pod, "pod-template-generation") == generation
 
 
 def _itself(obj: Object, _: ReplicaSets) -> Test:
-    uid = _uid(obj)
-    return lambda pod: bool(uid) and _uid(pod) == uid
+    uid = uid_of(obj)
+    return lambda pod: bool(uid) and uid_of(pod) == uid
 
 
 _RULES: dict[str, Callable[[Object, ReplicaSets], Test]] = {

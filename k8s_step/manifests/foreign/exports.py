@@ -6,11 +6,12 @@ controller's annotations are called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from k8s_step.manifests.manifest import Manifest
+from k8s_step.objects.metadata import Object
 
 _SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # ``creationTimestamp: null`` is a generator's
 _METADATA = (*_SIGNS, "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -35,18 +36,18 @@ def without_exports(manifests: Sequence[Manifest]) -> tuple[list[Manifest], str]
     return cleaned, _summary(exported, list(taken))
 
 
-def _is_exported(obj: Mapping[str, Any]) -> bool:
+def _is_exported(obj: Object) -> bool:
     return any(obj["metadata"].get(sign) for sign in _SIGNS)
 
 
-def _written_by_server(obj: Mapping[str, Any]) -> list[str]:
+def _written_by_server(obj: Object) -> list[str]:
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
     found = [key for key in _METADATA if key in metadata] + [key for key in _ANNOTATIONS if key in annotations]
     return [*found, "status"] if "status" in obj else found
 
 
-def _cleaned(obj: Mapping[str, Any]) -> dict[str, Any]:
+def _cleaned(obj: Object) -> dict[str, Any]:
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _METADATA}
     annotations = metadata.get("annotations")
     if annotations:

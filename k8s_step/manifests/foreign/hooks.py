@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from k8s_step.errors import InputError
 from k8s_step.manifests.manifest import Manifest
+from k8s_step.objects.metadata import annotations_of
 
 ANNOTATION = "helm.sh/hook"
 ALL = "all"
@@ -54,7 +55,7 @@ def _is_part(events: Sequence[str], wanted: set[str]) -> bool:
 
 
 def _events(manifest: Manifest) -> list[str]:
-    text = (manifest.object["metadata"].get("annotations") or {}).get(ANNOTATION)
+    text = annotations_of(manifest.object).get(ANNOTATION)
     return [event.strip().lower() for event in text.split(",") if event.strip()] if isinstance(text, str) else []
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
 from k8s_step.errors import InputError
+from k8s_step.objects.metadata import Object
 
 _HELM = re.compile(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Files|Capabilities|Template)\b|\$\.Values\b|/\*"
@@ -16,7 +16,6 @@ _HELM = re.compile(
 )
 _CHART = "Chart.yaml"
 _PLAIN = "crds"  # the folder of a chart that holds manifests as they are
-Object = Mapping[str, Any]
 
 
 # --- Helm ----------------------------------------------------------------------------------------------------------
