@@ -21,7 +21,7 @@ from k8s_step.surroundings import Surroundings, System
 def outputs(
     log_format: str, surroundings: Surroundings, redactor: Redactor, report: str | None, data: MaskedStream
 ) -> list[Output]:
-    """The log, and on GitHub the files that its runner reads; ``report`` is where the result file goes."""
+    """The log output and, on GitHub, the output of its runner's files; ``report`` is the path of the result file."""
     log = MaskedStream(sys.stderr, redactor)
     chosen = _automatic(surroundings) if log_format == "auto" else log_format
     if surroundings.system is not System.GITHUB:
@@ -66,7 +66,7 @@ def _gitlab(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -
 
 
 def _json(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
-    """On GitHub, ``##[`` (a runner's command, in JSON always inside a string) is written with a Unicode escape."""
+    """JSON lines; on GitHub the second ``#`` of ``##[``, which begins a runner's command, becomes a Unicode escape."""
     if surroundings.system is System.GITHUB:
         return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data.line)
     return JsonLines(log.line, data.line)

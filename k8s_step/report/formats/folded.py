@@ -12,9 +12,9 @@ SENDING, FOLLOWING, EVIDENCE, BACK = "sending", "following", "evidence", "rollba
 
 
 class Folded(Plain):
-    """What is wrong is said outside of sections, where nobody needs to unfold it.
+    """Errors and verdicts stand outside of sections, so that nobody needs to unfold one to see them.
 
-    The table goes to the log here: a CI system reads stdout and stderr apart, and would put it anywhere.
+    The table goes to the log (stderr): a CI system reads stdout separately and could put the table at any place.
     """
 
     _section = ""
@@ -25,7 +25,7 @@ class Folded(Plain):
         raise NotImplementedError
 
     def end(self) -> None:
-        """Close the one that was opened last."""
+        """Close the section that was opened last."""
         raise NotImplementedError
 
     def acted(self, reference: Reference, action: str) -> None:
@@ -54,7 +54,7 @@ class Folded(Plain):
         super().following(objects, timeout)
 
     def content(self, text: str) -> None:
-        self._leave()  # the logs of a Job are what the user came for
+        self._leave()  # content, such as a Job's log, must be visible without unfolding
         super().content(text)
 
     def error(self, error: StepError) -> None:
@@ -76,7 +76,7 @@ class Folded(Plain):
         self._leave()
 
     def show_headline(self, finding: Finding, headline: str) -> None:
-        """What failed and why, on one line."""
+        """Write the finding's first line: the object that failed, and the reason."""
         self.log(headline)
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}
 
 
 def command(name: str, message: str = "", **properties: str) -> str:
-    """``::error file=k8s/web.yaml,line=12::message``; empty properties are left out."""
+    """A workflow command: ``::error file=k8s/web.yaml,line=12::message``; empty properties are left out."""
     pairs = [f"{key}={_escaped(value, _PROPERTY)}" for key, value in properties.items() if value]
     return f"::{name}{' ' if pairs else ''}{','.join(pairs)}::{_escaped(message, _DATA)}"
 
@@ -47,7 +47,7 @@ def _tamed(write: Callable[[str], None]) -> Callable[[str], None]:
 
 
 class Harmless(Plain):
-    """The plain log, where a runner reads it."""
+    """The plain log with text defused that GitHub's runner would obey as a command; ``content`` stays as it is."""
 
     def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
         super().__init__(_tamed(log), _tamed(data))
@@ -58,7 +58,7 @@ class Harmless(Plain):
 
 
 class GitHub(Folded):
-    """The log. Only what this class writes itself is a command."""
+    """The log with annotations and groups. Text from elsewhere is defused: it never becomes a runner's command."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class GitHub(Folded):
         self._write(command("endgroup"))
 
     def content(self, text: str) -> None:
-        """As it is in a ``run:`` step, where it may go to a file."""
+        """Write ``text`` unchanged in a ``run:`` step, whose stdout may go to a file; in the action, defuse it."""
         self._leave()
         self._content(text)
 
@@ -121,7 +121,7 @@ class GitHub(Folded):
 
 
 class StepFiles(Output):
-    """What the runner reads from files when the step is done: its outputs and its summary."""
+    """The files that the runner reads when the step is done: ``GITHUB_OUTPUT`` and ``GITHUB_STEP_SUMMARY``."""
 
     def __init__(self, surroundings: Surroundings, report: str | None, complain: Callable[[str], None]) -> None:
         self._surroundings = surroundings
@@ -129,7 +129,7 @@ class StepFiles(Output):
         self._complain = complain
 
     def begun(self, unfinished: Result) -> None:
-        """An earlier command of the same step may have said that it succeeded."""
+        """Replace the outputs of an earlier command of the same step, which may say that it succeeded."""
         self._tell(unfinished)
 
     def finished(self, result: Result) -> None:
@@ -139,12 +139,12 @@ class StepFiles(Output):
         self._append("GITHUB_STEP_SUMMARY", summary_file, lambda size: to_markdown(told, self._link, LIMIT - size))
 
     def _tell(self, result: Result) -> None:
-        """Later steps run in the workspace, but not in this container."""
+        """Write the outputs. Later steps run outside of this container, so paths are relative to the workspace."""
         report = relative(self._report or "", self._surroundings.workspace)
         self._append("GITHUB_OUTPUT", self._surroundings.output_file, lambda _: outputs(result, report))
 
     def _append(self, variable: str, name: str, text: Callable[[int], str]) -> None:
-        """``text`` is given the bytes that are in the file already: a step of several commands shares it."""
+        """Append ``text(size)``, where ``size`` is the file's length in bytes: the commands of a step share the file."""
         if not name:
             return
         try:
@@ -154,7 +154,7 @@ class StepFiles(Output):
             self._complain(f"{variable} can't be written: {error.strerror}")
 
     def _link(self, reference: Reference) -> str:
-        """The manifest's line as the repository has it."""
+        """The URL of the manifest's line in the repository; empty for a file that is not part of it."""
         source, file = self._surroundings.source_url, reference.file
         if not (source and is_file(file)) or file.startswith(("/", "..")) or not reference.line:
             return ""
@@ -162,7 +162,7 @@ class StepFiles(Output):
 
 
 def outputs(result: Result, report: str) -> str:
-    """``result``, ``changed``, ``failed`` and ``report`` as ``GITHUB_OUTPUT`` takes them; no value can end its own."""
+    """``result``, ``changed``, ``failed`` and ``report`` as ``GITHUB_OUTPUT`` text; a random delimiter ends each value."""
     values = {
         "result": result.word,
         "changed": "\n".join(map(str, result.changed)),

@@ -14,10 +14,10 @@ _LIST = 1500  # characters; GitLab refuses a dotenv report of 5 KiB
 
 
 class GitLab(Folded):
-    """Sections as GitLab's job log marks them, in its colours; what was sent is collapsed, the rest is open.
+    """The log with GitLab's section markers and colours; the section "Sending" is collapsed, all others are open.
 
     Source: lib/gitlab/regex.rb, ``logs_section_prefix_regex`` and ``logs_section_suffix_regex``. A marker holds a
-    carriage return, which no other line does.
+    carriage return, so every other line's carriage returns become spaces.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class GitLab(Folded):
         self._warnings = []
 
     def warning(self, message: str, where: str) -> None:
-        """Below the collapsed section, where it is seen."""
+        """Hold a warning back until the collapsed section "Sending" ends, so that it is visible below."""
         if self._section == SENDING:
             self._warnings.append((message, where))
         else:
@@ -59,7 +59,7 @@ class GitLab(Folded):
 
 
 def to_dotenv(result: Result, report: str | None) -> str:
-    """``K8S_STEP_RESULT`` and its like, a line each: GitLab takes no quotes, line breaks or spaces within lists.
+    """``K8S_STEP_RESULT`` and the other variables, one a line, without the quotes and line breaks that GitLab refuses.
 
     Source: doc/ci/yaml/artifacts_reports.md of GitLab, ``artifacts:reports:dotenv``.
     """
@@ -77,7 +77,7 @@ def _variables(result: Result, report: str | None) -> Mapping[str, str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """As many whole names as there is room for."""
+    """The names joined by commas, up to about ``_LIST`` characters; ``…`` stands for names that did not fit."""
     kept = ""
     for name in names:
         if len(kept) + len(name) >= _LIST:

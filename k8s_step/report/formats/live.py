@@ -1,4 +1,4 @@
-"""On a terminal: the plain log, with what is still waited for redrawn below it."""
+"""The log on a terminal: the plain log, and below it a block of unfinished objects that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 1000  # characters; more than any screen is wide
 
 
 def screen() -> os.terminal_size:
-    """Columns and rows of the terminal the log goes to, which stdout need not be."""
+    """Columns and rows of the terminal behind stderr, where the log goes; stdout may be redirected."""
     try:
         found = os.get_terminal_size(sys.stderr.fileno())
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def colour(text: str, tone: str) -> str:
 
 
 class Live(Plain):
-    """Writes the log as ever and keeps a block of unfinished objects at the foot of the screen."""
+    """The plain log with a block of unfinished objects at the foot of the screen."""
 
     tick_every = 1.0
 
@@ -55,7 +55,7 @@ class Live(Plain):
         self._waiting: dict[Reference, str] = {}
         self._drawn: list[str] = []
         self._ends = 0.0
-        self._screen = threading.RLock()  # a Job's log comes from threads of its own
+        self._screen = threading.RLock()  # ``content`` is called from the threads that read a Job's log
 
     def following(self, objects: int, timeout: float) -> None:
         self._ends = self._clock() + timeout
@@ -99,7 +99,7 @@ class Live(Plain):
             self._redraw()
 
     def _erase(self) -> None:
-        """The terminal may have become narrower since: then what was one row is now several."""
+        """Erase the block; its rows are counted anew, since lines wrap when the terminal has become narrower."""
         if self._drawn:
             columns = max(self._size().columns, 1)
             rows = sum(max(-(-cells(line) // columns), 1) for line in self._drawn)
@@ -115,7 +115,7 @@ class Live(Plain):
             self._stream.flush()
 
     def _block(self) -> list[str]:
-        """Fits the screen: the last column stays free, and some rows, or the block could not be erased."""
+        """The block's lines, cut to fit the screen: a block that wraps or scrolls could not be erased."""
         width, rows = self._size().columns - 1, min(_ROWS, max(self._size().lines - 4, 1))
         left = duration(max(self._ends - self._clock(), 0))
         lines = [f"-- waiting for {len(self._waiting)}, {left} left"]

@@ -1,4 +1,4 @@
-"""The log a person reads: one line when something changes, then a table, the reasons and the verdict."""
+"""The log for people: one line for each change, then the table of objects, the findings and the verdict."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from k8s_step.verdict.states import State
 
 _DIFF_TONES = {"+": "good", "-": "bad", "@": "dim"}
 _QUIET = ("unchanged", "none")
-_HOLD = 2.0  # seconds an object must stay where it is before a line is written about it
-_SILENCE = 30.0  # seconds after which a line says what is still waited for
+_HOLD = 2.0  # seconds an object must keep its state before a line is written about it
+_SILENCE = 30.0  # seconds without output after which a line lists the unfinished objects
 
 
 class Plain(Output):
-    """Progress and reasons through ``log`` (stderr), the table of objects through ``data`` (stdout).
+    """Progress and findings go to ``log`` (stderr), the table of objects to ``data`` (stdout).
 
-    A rollout passes through many states within a second: a line about one is held back for a moment, and written only
-    if the object still stands there. Verdicts are written at once.
+    A rollout passes through many states within a second, so a line about an unfinished object is held back for
+    ``_HOLD`` seconds, and dropped when the object reaches a final state before. Final states are written at once.
     """
 
     tick_every = 1.0
@@ -64,7 +64,7 @@ class Plain(Output):
         self._has_content = False
         self._held: dict[Reference, tuple[float, str]] = {}
         self._told: set[str] = set()
-        self._fallen: set[Reference] = set()  # whose last line said that it is not current
+        self._fallen: set[Reference] = set()  # objects whose last line said that they are not current
         self._spoke = clock()
         self._findings_told = 0
 
@@ -108,7 +108,7 @@ class Plain(Output):
         if judgement.is_final or judgement.settling:
             self._held.pop(reference, None)
         if judgement.unjudged or judgement.settling:
-            pass  # all in one line at the end; it passes by itself
+            pass  # unjudged objects share one line at the end; a settling state passes by itself
         elif judgement.is_final:
             if not self._is_known(reference, judgement):
                 self._say(line)
@@ -118,7 +118,7 @@ class Plain(Output):
         self._say_held()
 
     def _is_known(self, reference: Reference, judgement: Judgement) -> bool:
-        """Whether it is current again, after a fall so short that nobody was told of it."""
+        """Whether the object is current again after a lapse too short to have been logged."""
         is_again = judgement.state is State.CURRENT and judgement.was_current
         was_told = reference in self._fallen
         self._fallen.discard(reference)
@@ -134,7 +134,7 @@ class Plain(Output):
             if since > ripe:
                 continue
             del self._held[reference]
-            if line not in self._told:  # a crash loop goes round in circles; what is so now, the next silence tells
+            if line not in self._told:  # a crash loop repeats its states; :meth:`tick` reports the present one
                 self._told.add(line)
                 self._fallen.add(reference)
                 self._say(line)
@@ -146,7 +146,7 @@ class Plain(Output):
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
         if outcome in NOT_BACK:
-            return  # told as an error
+            return  # the journal reports these outcomes as errors
         aside = f": {one_line(message, MESSAGE)}" if message else ""
         self.log(f"{self.style(f'{outcome:<11}', 'good')}{self.name(reference)}{aside}")
 
@@ -154,7 +154,7 @@ class Plain(Output):
         self.log(f"{self.name(reference)}: {self.style('gone', 'good')} after {duration(seconds)}")
 
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
-        """``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
+        """One line about an object's state: ``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
         name = self.name(reference)
         message = one_line(standing(judgement), MESSAGE)
         if judgement.state is State.CURRENT:
@@ -195,7 +195,7 @@ class Plain(Output):
         self.show_verdict(result)
 
     def show_findings(self, result: Result) -> None:
-        """The evidence, each piece once: before a rollback, or at the end."""
+        """Write findings that were not written before: some are written before a rollback, the rest at the end."""
         findings = varied(result.findings[self._findings_told :])
         self._findings_told = len(result.findings)
         for finding in findings:
@@ -205,24 +205,24 @@ class Plain(Output):
             self.log("")
 
     def show_table(self, text: str) -> None:
-        """The objects, at the end: on stdout, unless that holds what was asked for."""
+        """Write the table of objects to stdout, or to the log when stdout holds content that the user requested."""
         (self.log if self._has_content else self.data)(text)
 
     def show_finding(self, finding: Finding, lead: str) -> None:
-        """One cause with its evidence."""
+        """Write one finding with its evidence."""
         self.log(self.finding_text(finding, lead))
 
     def show_verdict(self, result: Result) -> None:
-        """The last line."""
+        """Write the last line: the verdict and the summary."""
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
         self.log(f"{self.style(result.verdict, tone)}: {summary(result)}")
 
     def finding_text(self, finding: Finding, lead: str = "failed") -> str:
-        """One cause with its evidence, in this log's style."""
+        """One finding with its evidence, in this log's style."""
         return evidence(finding, lead, self.style)
 
     def name(self, reference: Reference) -> str:
-        """``deployment.apps/web``, with the namespace where there is more than one."""
+        """``deployment.apps/web``, after ``namespace/`` where the release has several namespaces."""
         if self._many_namespaces and reference.namespace:
             return f"{reference.namespace}/{reference.title}"
         return reference.title
