@@ -1,4 +1,4 @@
-"""What applying would change, as a unified diff a person reads: the server's bookkeeping left out, Secrets masked."""
+"""The change that applying would make, as a unified diff without the server's bookkeeping, Secrets masked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALLOCATED = ("clusterIP", "clusterIPs", "healthCheckNodePort")
 
 @dataclass(frozen=True)
 class Difference:
-    """``lines`` of the diff, none where the two are the same to a reader; ``note``: what there is to say besides."""
+    """``lines`` of a unified diff, none if only left-out fields differ; ``note`` is a remark, or empty."""
 
     reference: Reference
     action: str
@@ -43,9 +43,9 @@ def difference(
     note: str = "",
     redactor: Redactor | None = None,
 ) -> Difference:
-    """``live`` is the object as it is, ``merged`` what the server's dry run made of it with ``manifest``.
+    """Compare ``live``, the object now (``None``: not there), with ``merged``, the dry run's result for ``manifest``.
 
-    What ``redactor`` knows is masked before there are lines: what is masked in lines may be a key.
+    ``redactor`` masks values before they are written as lines: in lines it could mask keys too.
     """
     redactor = redactor or Redactor()
     path = redactor.mask_name(reference.path)
@@ -60,14 +60,14 @@ def difference(
 
 
 def comparable(obj: Object) -> dict[str, Any]:
-    """``obj`` without what the server writes for itself."""
+    """``obj`` without ``status`` and the metadata that the server maintains."""
     kept = {key: value for key, value in obj.items() if key != "status"}
     kept["metadata"] = {key: value for key, value in metadata_of(obj).items() if key not in _NOISE}
     return kept
 
 
 def told_apart(before: Object, after: Object, redactor: Redactor) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both masked; texts that differ only in what is masked say so, as a Secret's values do."""
+    """Both masked; texts that differ only in their masked part are marked ``(before)`` and ``(after)``."""
     one, other = redactor.mask_object(before), redactor.mask_object(after)
     if one != before or other != after:
         one, other = _told_apart((before, one), (after, other))
@@ -75,7 +75,7 @@ def told_apart(before: Object, after: Object, redactor: Redactor) -> tuple[dict[
 
 
 def _told_apart(old: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
-    """``old`` and ``new`` are what is there, and that masked."""
+    """``old`` and ``new`` are pairs of a value and the same value masked."""
     (before, one), (after, other) = old, new
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         pairs = {key: _told_apart((before[key], one[key]), (after[key], other[key])) for key in before if key in after}
@@ -95,7 +95,7 @@ def _told_apart(old: tuple[Any, Any], new: tuple[Any, Any]) -> tuple[Any, Any]:
 
 
 def _noted(before: str, after: str, shown: str) -> tuple[str, str]:
-    """At each line that differs; at the end, where the lines can't be told apart."""
+    """Mark each line that differs, or the end of the text if masking changed the number of lines."""
     lines = shown.split("\n")
     pairs = list(zip(before.split("\n"), after.split("\n"), strict=False))
     differs = [one != other for one, other in pairs]
@@ -109,7 +109,7 @@ def _noted(before: str, after: str, shown: str) -> tuple[str, str]:
 
 
 def _without_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """kubectl's own note says nothing that the rest doesn't, unless it comes or goes."""
+    """Both without kubectl's last-applied annotation, which repeats other fields; kept if only one object has it."""
     if (LAST_APPLIED in annotations_of(old)) != (LAST_APPLIED in annotations_of(new)):
         return old, new
     return _without_annotation(old), _without_annotation(new)
@@ -122,7 +122,7 @@ def _without_annotation(obj: MutableObject) -> dict[str, Any]:
 
 
 def _without_allocated(merged: Object, manifest: Object) -> dict[str, Any]:
-    """A dry run draws addresses, ports and uids that the real creation will draw anew."""
+    """``merged`` without the uid, addresses and ports that the dry run allocated: the real creation gets others."""
     uid = uid_of(merged)
     obj: MutableObject = _without_value(merged, uid) if uid else dict(merged)
     if obj.get("kind") != "Service" or not isinstance(obj.get("spec"), dict):
@@ -138,7 +138,7 @@ def _without_allocated(merged: Object, manifest: Object) -> dict[str, Any]:
 
 
 def _without_value(value: Any, unwanted: str) -> Any:
-    """Without the entries that hold ``unwanted``: a Job's labels name its uid."""
+    """``value`` without map entries equal to ``unwanted``: a Job's labels hold its uid."""
     if isinstance(value, Mapping):
         return {key: _without_value(entry, unwanted) for key, entry in value.items() if entry != unwanted}
     if isinstance(value, list):
