@@ -16,7 +16,7 @@ def is_writable(path: str) -> bool:
 
 
 def _is_a_path(file: Path) -> bool:
-    """Whether the system takes it for one, be there a file or not: a name may be too long, or loop."""
+    """Whether the system accepts the path, existing or not: a name may be too long, a symbolic link may loop."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -27,29 +27,29 @@ def _is_a_path(file: Path) -> bool:
 
 
 def write(path: str, content: str | bytes) -> None:
-    """Whole or not at all: whoever reads it never sees half a result. Raises :class:`OSError`."""
+    """Replace the file atomically, so that nobody reads half a result; append to a device. Raises :class:`OSError`."""
     raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     file = Path(path)
     if _is_device(file):
         with file.open("ab") as device:
             device.write(raw)
         return
-    file = file.resolve()  # a link stays one
+    file = file.resolve()  # a symbolic link stays, its target is replaced
     temporary = file.with_name(f"{file.name}.tmp")
     try:
         temporary.write_bytes(raw)
         _hand_over(temporary, file.parent)
         temporary.replace(file)
-    except BaseException:  # a full disk; a run that is cancelled
+    except BaseException:  # such as a full disk or a cancelled run
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
 def begin(path: str, content: str) -> None:
-    """Put ``content`` in the place of what an earlier run has left, where that stays: a stream has passed it on.
+    """Replace an earlier run's file by ``content``; a device or pipe keeps nothing, so it gets nothing.
 
-    Raises :class:`OSError` where it can't be written; what was there is gone then, unless that can't be either.
+    Raises :class:`OSError` if the file can't be written, after an attempt to delete the earlier run's file.
     """
     if _is_device(Path(path)):
         return
@@ -62,13 +62,13 @@ def begin(path: str, content: str) -> None:
 
 
 def _is_device(file: Path) -> bool:
-    """``/dev/stdout``, a pipe: nothing that another file may take the place of."""
-    is_stream = str(file).startswith(("/dev/std", "/dev/fd/", "/proc/"))  # whatever it leads to
+    """Whether the path is a stream, such as ``/dev/stdout`` or a pipe, which must not be replaced by a file."""
+    is_stream = str(file).startswith(("/dev/std", "/dev/fd/", "/proc/"))  # even if it leads to a regular file
     return is_stream or (file.exists() and not (file.is_file() or file.is_dir()))
 
 
 def _hand_over(file: Path, folder: Path) -> None:
-    """GitHub runs container actions as root, in a workspace that belongs to the user its other steps run as."""
+    """Give root's file to the folder's owner: GitHub runs container actions as root, but other steps as that user."""
     if os.geteuid() == 0:
         owner = folder.stat()
         with contextlib.suppress(OSError):  # not every volume lets root give files away
