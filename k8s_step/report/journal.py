@@ -1,4 +1,4 @@
-"""Keeps what happened in this run and tells it to every output; the result is made from it at the end."""
+"""The record of a run: passes each event on to every output, and becomes the run's result."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _Key = tuple[str, str, str, str]
 
 
 class Journal:
-    """One run's record. Verbs tell it what happens; it is complete at any moment, also when the run is cancelled.
+    """One run's record, filled by the verbs; :meth:`result` is complete at any moment, also after a cancellation.
 
-    What outputs are told is masked first: they cut and wrap, and half a secret is no longer known as one. Nothing masks
-    it again: what programs read (kind, name, action, …) would not survive that.
+    The journal masks text before outputs get it: outputs cut and wrap text, and part of a secret is not recognized.
+    Outputs mask no values of Secrets themselves, as that could garble fields for programs (kind, name, action, …).
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Journal:
         self._findings: list[Finding] = []
         self._differences: list[Difference] = []
         self._errors: list[StepError] = []
-        self._problems: list[Problem] = []  # of no object
+        self._problems: list[Problem] = []  # problems that concern no single object
         self._warnings: dict[tuple[str, str], None] = {}
         self._released: tuple[ExitCode, dict[_Key, ObjectResult]] | None = None
         self._server: str | None = None
@@ -59,26 +59,26 @@ class Journal:
         self._remarks: list[tuple[Callable[[str], None], str]] = []
 
     def begin(self) -> None:
-        """Nothing has happened yet, and if the run is killed, nobody will say what has."""
+        """Give every output an unfinished result, which remains if the run is killed."""
         for output in self._outputs:
             output.begun(unfinished(self._command, is_dry_run=self._is_dry_run))
 
     @property
     def tick_every(self) -> float:
-        """Seconds of silence after which the outputs want to be told that all is well."""
+        """Seconds without events after which :meth:`tick` is due: the shortest that any output wants."""
         return min([output.tick_every for output in self._outputs], default=30.0)
 
     def connected(self, server: str, origin: str, namespace: str, context: str | None) -> None:
-        """Where this goes, and how that was found."""
+        """Record the API server's URL, the namespace and the context; ``origin`` names the settings' source."""
         self._server, self._context, self._namespace = server, context, namespace
         self._redactor.spare(server, namespace)
-        spared = self._redactor.settle()  # before the first line: a runner must know what to mask in it
+        spared = self._redactor.settle()  # before the first line, so that GitHub's runner knows its masks
         for output in self._outputs:
             output.connected(self._mask(server), self._mask(origin), self._redactor.mask_name(namespace))
         self._say_what_is_spared(spared)
 
     def loaded(self, references: Sequence[Reference]) -> None:
-        """These objects are the release."""
+        """Record the release's objects."""
         for reference in references:
             self._objects[reference.key] = self._made(reference)
         files = len({reference.file for reference in references if reference.file})
@@ -88,7 +88,7 @@ class Journal:
         self._tell_remarks()
 
     def remark(self, message: str, *, warn: bool = False) -> None:
-        """Something about what was given, told once manifests are counted: nothing is told before the server is."""
+        """Keep a notice or warning about the inputs until :meth:`loaded`: the log's first line names the server."""
         self._remarks.append((self.warning if warn else self.notice, message))
 
     def _tell_remarks(self) -> None:
@@ -97,13 +97,13 @@ class Journal:
             tell(message)
 
     def renamed(self, before: Reference, after: Reference) -> None:
-        """An object of the release goes by another name than its manifest's."""
+        """Record the name that an object has on the server, where its manifest has another."""
         if before.key != after.key:
             self._objects.pop(before.key, None)
             self._entry(after)
 
     def acted(self, reference: Reference, action: str) -> None:
-        """The server has taken an object; in a dry run, it would, and what it has not answered changes nothing."""
+        """Record the action on an object: done or, in a dry run, predicted; a dry run's lost answer is not recorded."""
         if self._is_dry_run and action == UNKNOWN:
             return
         self._entry(reference).action = action
@@ -112,34 +112,34 @@ class Journal:
             tell(self._mask(reference), action)
 
     def differs(self, found: Difference) -> None:
-        """What would become of an object; nothing has been done to it."""
-        lines = tuple(map(self._redactor.mask_line, found.lines))  # which are of masked objects
+        """Record how applying would change an object, which is left unchanged."""
+        lines = tuple(map(self._redactor.mask_line, found.lines))  # lines of an object that is masked already
         masked = replace(found, reference=self._mask(found.reference), note=self._mask(found.note), lines=lines)
         self._differences.append(masked)
         for output in self._outputs:
             output.differs(self._differences[-1])
 
     def content_follows(self) -> None:
-        """Stdout is for what the user asks to see, and for nothing else."""
+        """Reserve stdout for the content that the user requested."""
         for output in self._outputs:
             output.content_follows()
 
     def content(self, text: str) -> None:
-        """What the user asked to see, whole lines of it."""
+        """Write whole lines of requested content, such as a Job's log, masked."""
         self.document(self._mask(text))
 
     def document(self, text: str) -> None:
-        """What the user asked to see, made of values that were masked before: a mask in JSON or YAML would break it."""
+        """Write requested JSON or YAML whose values are masked already: masking its text could break the syntax."""
         for output in self._outputs:
             output.content(text)
 
     def following(self, objects: int, timeout: float) -> None:
-        """Following begins."""
+        """Tell outputs that following begins, for up to ``timeout`` seconds."""
         for output in self._outputs:
             output.following(objects, timeout)
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        """An object stands elsewhere than before."""
+        """Record an object's new state, ``seconds`` after following began."""
         entry = self._entry(reference)
         before, noted = entry.status, entry.note
         entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
@@ -147,16 +147,16 @@ class Journal:
         entry.note = judgement.message if is_current and (judgement.reason or judgement.unjudged) else ""
         entry.reason = judgement.reason if judgement.state in (State.FAILED, State.NOT_FOUND) else ""
         if before in ("", State.CURRENT) and is_current and entry.note == noted:
-            return  # current from the first: the table says so, the log need not
+            return  # current all along: the table shows that, so the log does not
         for output in self._outputs:
             output.progress(self._mask(reference), self._mask(replace(judgement, blamed=())), seconds)
 
     def unfollowed(self, reference: Reference, reason: str) -> None:
-        """An object that is not followed, by an option or an annotation; whoever says so tells it for all of them."""
+        """Record the option or annotation that excludes an object from following; the caller logs it once for all."""
         self._entry(reference).unfollowed = reason
 
     def gone(self, reference: Reference, seconds: float) -> None:
-        """An object that was to be deleted is there no more."""
+        """Record that a deleted object is gone, ``seconds`` after following began."""
         entry = self._entry(reference)
         was_awaited = bool(entry.status)
         entry.status, entry.message, entry.seconds, entry.judged = str(State.NOT_FOUND), "", seconds, True
@@ -165,7 +165,7 @@ class Journal:
                 output.gone(self._mask(reference), seconds)
 
     def tick(self, remaining: float) -> None:
-        """Nothing happened for a while."""
+        """Give outputs the unfinished objects after a silence; ``remaining`` seconds are left."""
         waiting = [
             (entry.reference, entry.message)
             for entry in self._objects.values()
@@ -175,12 +175,12 @@ class Journal:
             output.tick(remaining, self._mask(waiting))
 
     def notice(self, message: str) -> None:
-        """Something the user should know of."""
+        """Pass on a remark that is no warning."""
         for output in self._outputs:
             output.notice(self._mask(message))
 
     def warning(self, message: str, where: str = "") -> None:
-        """Pass a warning on once, however often the server repeats it; ``where`` is empty or the place it is about."""
+        """Pass a warning on once, however often the server repeats it; ``where`` is the place concerned, or empty."""
         if (message, where) in self._warnings:
             return
         self._warnings[message, where] = None
@@ -193,9 +193,9 @@ class Journal:
         reference: Reference | None = None,
         alike: Sequence[tuple[Reference, StepError]] = (),
     ) -> None:
-        """Something was refused or found wrong; ``reference`` is the object it was found on.
+        """Record and pass on an error; ``reference`` is the object concerned, if a single one.
 
-        What befell others ``alike`` is counted in the same line, and kept for each of them.
+        Objects ``alike`` had an error of the same kind: the line counts them, and each object's entry keeps its own.
         """
         for each in map(self._surroundings.explained, single(error)):
             self._keep(each, reference)
@@ -217,18 +217,18 @@ class Journal:
         entry.message = "; ".join(each.message for each in entry.errors)
 
     def found(self, findings: Sequence[Finding]) -> None:
-        """The evidence."""
+        """Record findings, with long messages, log lines and events cut."""
         self._findings += [_cut(finding) for finding in self._mask(list(findings))]
 
     def rolling_back(self, exit_code: ExitCode, objects: int, timeout: float) -> None:
-        """The release has ended so, its evidence is gathered. Where objects stand from here on is not its verdict."""
+        """Fix the release's outcome ``exit_code`` and its objects: states during the rollback no longer change them."""
         result = self.result(exit_code)
         self._released, self._objects = (exit_code, self._objects), {}
         for output in self._outputs:
             output.rolling_back(result, objects, timeout)
 
     def rolled_back(self, reference: Reference, outcome: str, message: str = "") -> None:
-        """What became of an object that this run had changed: restored, deleted, kept, skipped or failed."""
+        """Record an object's outcome in the rollback: restored, deleted, kept, skipped or failed."""
         entry = self._release.setdefault(reference.key, self._made(reference))
         entry.rolled_back, entry.rollback_message = outcome, message
         for output in self._outputs:
@@ -238,7 +238,7 @@ class Journal:
             self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=where))
 
     def finish(self, exit_code: ExitCode) -> Result:
-        """The result, told to every output."""
+        """Make the result, give it to every output, and close them."""
         self._say_what_is_spared(self._redactor.settle())
         self._tell_remarks()
         result = self.result(exit_code)
@@ -248,7 +248,7 @@ class Journal:
         return result
 
     def result(self, exit_code: ExitCode) -> Result:
-        """What has happened so far, as data, masked by all that is known by now."""
+        """The run up to now as data, masked with every secret known by now."""
         errors = tuple(str(self._masked_error(error)) for error in self._errors)
         return Result(
             command=self._command,
