@@ -1,7 +1,7 @@
-"""The result as JUnit XML: a test case an object, as GitLab, Jenkins and what reads it on GitHub take it.
+"""The result as JUnit XML, one test case an object, for GitLab, Jenkins and JUnit readers on GitHub.
 
-Jenkins' xunit plug-in leaves out whatever its schema (junit-10.xsd) does not know; GitLab shows of a case that is not
-good its name, its ``file`` and the text of its verdict.
+Jenkins' xunit plug-in leaves out elements that its schema (junit-10.xsd) does not know. GitLab shows the name, the
+``file`` and the verdict's text of a case that failed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from k8s_step.surroundings import System
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
 
-# XML 1.0 has no way to write these, escaped or not; a pod's log may hold them.
+# Characters that XML 1.0 cannot hold, even escaped; a pod's log may contain them.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BAD = ("failure", "error")
 
 
-# The attributes of a case that tell its place: the schema that Jenkins knows has none.
+# The attributes for a case's place in a file, by CI system; Jenkins' schema (junit-10.xsd) has none.
 PLACES: Mapping[System, tuple[str, ...]] = {System.GITHUB: ("file", "line"), System.GITLAB: ("file",), System.OTHER: ()}
 
 
 def to_junit(result: Result, places: Iterable[str] = ()) -> str:
-    """The document. An object that failed, or that a finding blames, is a failure with its evidence as the text.
+    """The XML document. An object that failed or that a finding blames is a failure with the evidence as its text.
 
-    ``places``: which of ``file`` and ``line`` a case has as attributes; its text names both in any case.
+    ``places``: the attributes, of ``file`` and ``line``, that a case gets; its text names both regardless.
     """
     findings: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in result.findings:
@@ -50,9 +50,9 @@ def to_junit(result: Result, places: Iterable[str] = ()) -> str:
 
 
 def suite_name(result: Result) -> str:
-    """``k8s-step apply on production, namespace shop``: the same each time, another one for another place.
+    """``k8s-step apply on production, namespace shop``: the same in every run, different for each target.
 
-    GitLab tells the cases of two jobs apart by the names of suite, class and case: lib/gitlab/ci/reports/test_case.rb.
+    GitLab identifies a case by the names of suite, class and case. Source: lib/gitlab/ci/reports/test_case.rb.
     """
     place = result.context or result.server
     spaces = {entry.reference.namespace for entry in result.objects} - {""}
@@ -95,7 +95,7 @@ def _named(entry: ObjectResult, places: Iterable[str]) -> Xml.Element:
 
 
 def _add_verdict(case: Xml.Element, entry: ObjectResult, result: Result, evidence: str) -> None:
-    """In a run that went wrong: what failed, what was merely not done yet, was refused, or was never sent."""
+    """Add an object's verdict in an unsuccessful run: unfinished, failed, refused, answer lost, or not sent."""
     if entry.is_unfinished:
         message = f"{entry.status} when the run ended: {entry.message}"
         _add(case, "skipped", "unfinished", message, evidence or _placed(message, entry.reference))
@@ -119,7 +119,7 @@ _NOBODY_KNOWS = "its answer was lost: look whether it was written"
 
 
 def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
-    """Where the object has a verdict already, as a line of that: a case is shown with one."""
+    """Add the rollback's outcome, as a line of the case's verdict if there is one: readers show one verdict a case."""
     told = "rollback: " + ": ".join(part for part in (entry.rolled_back, entry.rollback_message) if part)
     verdict, skipped = _verdict(case, *_BAD), _verdict(case, "skipped")
     if verdict is not None:
@@ -135,7 +135,7 @@ def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
 
 
 def _add_words(case: Xml.Element, entry: ObjectResult) -> None:
-    """What was done to an object that is well."""
+    """Add the action and status of an object without a verdict, as ``system-out``."""
     done = " and ".join(part for part in (entry.done, entry.status) if part)
     told = case.find("system-out")
     if told is None:
@@ -153,7 +153,7 @@ def _whole_run(result: Result) -> Xml.Element:
 
 
 def _errors(entry: ObjectResult) -> str:
-    """All that is wrong with an object, each with its place and the next move."""
+    """The object's errors, one a line, each with its place and the next move."""
     return "\n".join(str(problem) for problem in entry.errors)
 
 
@@ -167,7 +167,7 @@ def _verdict(case: Xml.Element, *tags: str) -> Xml.Element | None:
 
 def _add(case: Xml.Element, tag: str, kind: str, message: str, text: str) -> None:
     child = Xml.SubElement(case, tag, {"type": _clean(kind)} if kind else {}, message=_clean(message))
-    child.text = _clean(text or message)  # GitLab shows nothing else
+    child.text = _clean(text or message)  # GitLab shows the text only, not ``message``
 
 
 def _clean(text: str) -> str:
