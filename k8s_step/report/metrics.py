@@ -27,7 +27,7 @@ class Family:
 
 
 def exposition(families: Iterable[Family]) -> str:
-    """The text, without its last line break."""
+    """The families in Prometheus' text format, without the last line break."""
     return "\n".join(line for family in families for line in _lines(family))
 
 
@@ -44,7 +44,7 @@ def _escaped(text: str) -> str:
 
 
 def of_pods(pods: Iterable[Object]) -> list[Family]:
-    """Phase, readiness and restarts of each pod, as a list returned them."""
+    """Phase, readiness and restarts of each pod; ``pods`` are v1 Pods."""
     known = sorted(((_labels(pod), pod) for pod in pods), key=lambda one: tuple(one[0].values()))
     return [
         Family(
@@ -69,7 +69,7 @@ def of_pods(pods: Iterable[Object]) -> list[Family]:
 
 
 def of_components(known: Mapping[str, Health], least: int) -> list[Family]:
-    """Of components by name: whether at least ``least`` pods are ready, how many are, and how many there are."""
+    """For components by name: whether at least ``least`` pods are ready, the number of ready pods and of all pods."""
     labelled = [({"component": name}, found) for name, found in known.items()]
     ready = tuple((labels, int(found.is_good(least))) for labels, found in labelled)
     pods = tuple((labels, found.pods) for labels, found in labelled)
