@@ -1,4 +1,4 @@
-"""What an output can be told; each output overrides what it has words for."""
+"""The events of a run that an output receives; each output overrides those that it shows."""
 
 from __future__ import annotations
 
@@ -10,63 +10,63 @@ from k8s_step.verdict.judgement import Judgement
 
 
 class Output:
-    """Told of everything as it happens, in order, from one thread. All text is masked, by the journal."""
+    """Receives a run's events in order, from one thread except for :meth:`content`. The journal has masked all text."""
 
-    tick_every = 30.0  # seconds of silence after which it wants a tick
+    tick_every = 30.0  # seconds without events after which :meth:`tick` is called
 
     def begun(self, unfinished: Result) -> None:
-        """The very first: what is to be read of this run if it is killed before its end."""
+        """The first event; ``unfinished`` is the result that remains if the run is killed."""
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
-        """The first line: where this goes, and how that was found."""
+        """The server's URL and namespace are known; ``origin`` names the settings' source."""
 
     def loaded(self, objects: int, files: int, namespaces: int) -> None:
         """The manifests have been read and checked."""
 
     def acted(self, reference: Reference, action: str) -> None:
-        """The server has taken an object: created, configured, unchanged, …"""
+        """The server accepted an object; ``action`` is created, configured, unchanged, …"""
 
     def tried(self, reference: Reference, action: str) -> None:
-        """In a dry run: the server would take an object, which would be created, configured, …"""
+        """In a dry run, the server would accept an object; ``action`` is created, configured, …"""
 
     def differs(self, found: Difference) -> None:
-        """What would become of an object."""
+        """Applying would change an object as ``found`` shows."""
 
     def content_follows(self) -> None:
-        """Stdout is for what the user asked to see, however little that will be: the table goes elsewhere."""
+        """Stdout is reserved for requested content, even if none follows, so the table goes elsewhere."""
 
     def content(self, text: str) -> None:
-        """What the user asked to see: for stdout, without its last newline. Told from any thread."""
+        """Requested content for stdout, without its last newline. Called from any thread."""
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        """An object stands elsewhere than before."""
+        """An object has a new state, ``seconds`` after following began."""
 
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
-        """The release has ended as ``result`` says; now what it did to so many objects is taken back."""
+        """The release ended with ``result``; its writes to ``objects`` objects are undone within ``timeout`` seconds."""
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
-        """What became of that for an object; where it was skipped or failed, an error is told as well."""
+        """An object's outcome in the rollback; :meth:`error` follows for the outcomes skipped and failed."""
 
     def gone(self, reference: Reference, seconds: float) -> None:
-        """An object whose end was waited for is there no more."""
+        """An object whose deletion was awaited is gone, ``seconds`` after following began."""
 
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
-        """Nothing happened for a while; what is waited for, and for how many seconds more."""
+        """A silence: ``waiting`` lists unfinished objects with their messages, ``remaining`` the seconds left."""
 
     def notice(self, message: str) -> None:
-        """Something the user should know of."""
+        """A remark that is no warning."""
 
     def warning(self, message: str, where: str) -> None:
-        """The server, or the step, warns."""
+        """A warning of the server or the step; ``where`` is the place concerned, or empty."""
 
     def error(self, error: StepError) -> None:
-        """Something was refused or found wrong."""
+        """A refusal of the server, or a mistake in the inputs."""
 
     def finished(self, result: Result) -> None:
-        """The end: table, findings, verdict."""
+        """The run has ended: time for the table, the findings and the verdict."""
 
     def close(self) -> None:
-        """Nothing will be told any more."""
+        """No more events follow."""
