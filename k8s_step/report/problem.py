@@ -1,4 +1,4 @@
-"""Something that was refused or found wrong, as data: what, where, and the next move."""
+"""An error as data: message, place and the next move."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference, is_file
 
-# ``k8s/web.yaml:12: deployment/shop/web``; neither an address nor an option such as ``--image web=shop/web:2``.
+# Matches ``k8s/web.yaml:12: deployment/shop/web``, but no URL and no option such as ``--image web=shop/web:2``.
 _PLACE = re.compile(r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?", re.S)
 
 
 class Place(NamedTuple):
-    """A line of a file; ``about`` is the object that is written there, empty where none is named."""
+    """A line of a file; ``about`` names the object written there, or is empty."""
 
     file: str
     line: int
@@ -23,19 +23,19 @@ class Place(NamedTuple):
 
 
 def place_of(where: str) -> Place | None:
-    """The place that an error's ``where`` names; ``None`` where it is no line of a file."""
+    """The place in an error's ``where``; ``None`` if that is not of the form ``file:line``."""
     found = _PLACE.fullmatch(where)
     return Place(found["file"], int(found["line"]), found["about"] or "") if found else None
 
 
 def is_read(file: str) -> bool:
-    """Whether there is such a file: of ``proxy.example:3128`` and ``deployment/web:2`` the first part is none."""
+    """Whether ``file`` exists or is no path (stdin); tells ``k8s/web.yaml:12`` from ``proxy.example:3128``."""
     return not is_file(file) or Path(file).exists()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """``where`` as the log says it; ``file`` and ``line`` of what is to be mended, empty and 0 where none is known."""
+    """``where`` as in the log; ``file`` and ``line`` of the text to correct, empty and 0 if unknown."""
 
     message: str
     where: str = ""
@@ -45,7 +45,7 @@ class Problem:
 
     @classmethod
     def of(cls, error: StepError, reference: Reference | None = None) -> Problem:
-        """An error, found on the object of ``reference`` if that is given."""
+        """The problem of an error; ``reference``, the object concerned, gives the place if the error has none."""
         where = error.where or ""
         place = place_of(where)
         if place and reference is None and not is_read(place.file):
@@ -54,7 +54,7 @@ class Problem:
         return cls(error.message, where, error.hint or "", file, line)
 
     def at(self, file: str) -> Problem:
-        """The same, where the file goes by another name."""
+        """This problem with its file renamed to ``file``."""
         where = self.where
         if self.file and where.startswith(f"{self.file}:"):
             where = f"{file}{where.removeprefix(self.file)}"
