@@ -34,13 +34,14 @@ UNFINISHED = "unfinished"  # the result of a run that is under way, or was kille
 
 @dataclass
 class ObjectResult:
-    """What became of one object; ``action`` is created, configured, unchanged, … or none; ``reason`` why it failed.
-    Where the answer was lost, so that nobody knows, it is unknown.
+    """One object's part of the result.
 
-    ``judged``: whether the object told where it stands. ``note``: what is to be said of it although it is current.
-    ``rolled_back``: restored, deleted, kept, skipped or failed; empty where nothing was rolled back. ``errors``: all
-    that was refused or found wrong. ``is_tried``: of a dry run, so ``action`` is what would have been done.
-    ``unfollowed``: the option or annotation by which it was written and not followed.
+    ``action``: created, configured, unchanged, …, none, or unknown when the server's answer was lost. ``status``: a
+    :class:`State`, empty when not followed. ``reason``: the reason of a failure. ``judged``: whether the object's
+    status shows its readiness. ``note``: a remark on a current object. ``rolled_back``: restored, deleted, kept,
+    skipped or failed; empty without a rollback. ``errors``: every refusal and mistake. ``is_tried``: in a dry run
+    ``action`` is only predicted. ``unfollowed``: the option or annotation by which the object is not followed.
+    ``seconds``: from the start of following to the last change of status.
     """
 
     reference: Reference
@@ -64,29 +65,29 @@ class ObjectResult:
 
     @property
     def told(self) -> str:
-        """What there is to say of it: why it is not current, what is to be noted although it is, or not followed."""
+        """The message for reports: why the object is not followed, a current object's note, or reason and message."""
         if self.unfollowed:
             return f"not followed: {self.unfollowed}"
         return self.note if self.status == State.CURRENT else ": ".join(filter(None, (self.reason, self.message)))
 
     @property
     def is_gone(self) -> bool:
-        """Whether it went because it was to go."""
+        """Whether the object is gone because this run deleted it."""
         return self.status == State.NOT_FOUND and self.action in ("deleted", "pruned")
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nothing to tell of it: it is as it was, and well."""
+        """Whether reports may leave the object out: unchanged, current or not followed, and without a message."""
         return self.action in QUIET and self.status in ("", State.CURRENT) and not (self.told or self.rolled_back)
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether it was neither current nor lost: where that was too late, or it was broken, a finding says so."""
+        """Whether the object was still in progress or terminating at the end; a finding tells if something is wrong."""
         return self.status in (State.IN_PROGRESS, State.TERMINATING)
 
     @property
     def is_bad(self) -> bool:
-        """Of a run that went wrong: whether this failed, was not current in time, or was refused."""
+        """Whether the object failed, was not current in time or was refused; meaningful for an unsuccessful run."""
         if self.status:
             return self.status != State.CURRENT and not self.is_gone
         return bool(self.errors) or (self.action in ("none", "unknown") and bool(self.message))
@@ -94,10 +95,10 @@ class ObjectResult:
 
 @dataclass(frozen=True)
 class Result:
-    """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the time it took.
+    """The whole run. ``started`` is UTC in RFC 3339, ``seconds`` the run's duration.
 
-    ``released``: of a run that was rolled back, or was to be, what the release itself had come to. ``errors``: all
-    that was told, ``problems``: those of no object. ``is_finished``: ``False`` where the exit code is yet to come.
+    ``released``: the release's own exit code when a rollback was begun. ``errors``: the text of every error;
+    ``problems``: the errors that concern no single object. ``is_finished``: ``False`` while the exit code is open.
     """
 
     command: str
@@ -120,37 +121,37 @@ class Result:
 
     @property
     def word(self) -> str:
-        """``succeeded``, ``failed``, …"""
+        """The result in one word: ``succeeded``, ``failed``, …"""
         return RESULTS[self.exit_code] if self.is_finished else UNFINISHED
 
     @property
     def name(self) -> str:
-        """``k8s-step apply``, or ``k8s-step apply --dry-run``; the command is not known where it was misspelt."""
+        """``k8s-step apply``, or ``k8s-step apply --dry-run``; only ``k8s-step`` for a misspelt command."""
         return " ".join(part for part in ("k8s-step", self.command, "--dry-run" if self.is_dry_run else "") if part)
 
     @property
     def verdict(self) -> str:
-        """The same for people; ``diff`` has not failed where it found a difference."""
+        """``word`` for people; a ``diff`` that found a difference is ``different``, not failed."""
         is_different = self.command == "diff" and self.exit_code is ExitCode.FAILED
         return "different" if is_different else self.word.replace("_", " ")
 
     @property
     def changed(self) -> tuple[Reference, ...]:
-        """What was created, configured, deleted, … and not taken back; nothing in a dry run."""
+        """The objects that were created, configured, deleted, … and not rolled back; none in a dry run."""
         changed = [entry for entry in self.objects if entry.action not in QUIET and not entry.is_tried]
         return tuple(entry.reference for entry in changed if entry.rolled_back not in TAKEN_BACK)
 
     @property
     def unjudged(self) -> tuple[Reference, ...]:
-        """What counts as current only because nothing tells whether it is ready."""
+        """The objects that count as current only since nothing in them shows readiness."""
         taken = [entry for entry in self.objects if entry.status == State.CURRENT and not entry.judged]
         return tuple(entry.reference for entry in taken)
 
     @property
     def failed(self) -> tuple[Reference, ...]:
-        """What a finding blames, what failed, what was not current in time and what was refused.
+        """The objects that a finding blames, that failed, or that were refused; none in a successful run.
 
-        Not what was merely unfinished when the run ended: nothing is known to be wrong with it.
+        Objects that were only unfinished when the run ended are not among them, unless a finding blames them.
         """
         if self.exit_code is ExitCode.SUCCEEDED:
             return ()
@@ -160,18 +161,18 @@ class Result:
 
 
 def timestamp(moment: datetime) -> str:
-    """``2026-11-22T10:00:00Z``."""
+    """A UTC moment as text: ``2026-11-22T10:00:00Z``."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def never_begun(command: str, exit_code: ExitCode, problems: tuple[Problem, ...]) -> Result:
-    """Of a run that ended before there was one: an option was wrong."""
+    """The result of a run that ended at its inputs, such as a wrong option."""
     told = tuple(map(str, problems))
     return replace(_empty(command, exit_code), message="\n".join(told), errors=told, problems=problems)
 
 
 def unfinished(command: str, *, is_dry_run: bool = False) -> Result:
-    """What is to be read of a run until it has come to its end: if it is killed, for good."""
+    """The result of a run that has not ended; it remains if the run is killed."""
     problem = Problem("this run has not come to its end: whoever finds this after it has stopped knows it was killed")
     result = never_begun(command, ExitCode.BUG, (problem,))
     return replace(result, is_dry_run=is_dry_run, is_finished=False)
@@ -182,7 +183,7 @@ def _empty(command: str, exit_code: ExitCode) -> Result:
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """The result file's content."""
+    """The result file's content; docs/result-file.md describes each field."""
     return {
         "command": result.command,
         "result": result.word,
@@ -263,7 +264,7 @@ def _failure(finding: Finding) -> dict[str, Any]:
 
 
 def relative(file: str, root: str) -> str:
-    """``file`` as seen from ``root``; as it is where it lies elsewhere or is none."""
+    """``file`` relative to ``root``; unchanged if it lies elsewhere or is no file, such as stdin."""
     if not root or not is_file(file):
         return file
     try:
@@ -273,7 +274,7 @@ def relative(file: str, root: str) -> str:
 
 
 def rooted(result: Result, root: str) -> Result:
-    """``result`` with every file as seen from ``root``."""
+    """``result`` with every file relative to ``root``."""
 
     def moved(reference: Reference) -> Reference:
         return replace(reference, file=relative(reference.file, root))
