@@ -1,6 +1,6 @@
 """The result as Markdown, for the page of a GitHub run: verdict, table of objects, evidence folded.
 
-Whatever comes from the cluster is text there: no Markdown, no HTML, and no way out of a fenced block.
+Text from the cluster is escaped: it is shown literally, never as Markdown or HTML, and cannot end a fenced block.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from k8s_step.verdict.states import State
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
 _NOTE = 200  # bytes kept free for the note that something was left out
-_ERRORS = 25  # that are listed
-_BLOCK = 8  # lines of an error from which on it is set as a block
+_ERRORS = 25  # errors that are listed
+_BLOCK = 8  # lines; an error of more lines, such as a traceback, becomes a fenced block
 _ROWS = 500  # rows of a table
 _CELL = 300  # characters of a message in a table
-_TEXT = 20_000  # characters of a message by itself
+_TEXT = 20_000  # characters of a message outside of a table
 _SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~&$@]|:(?=//)")
 _SIGNS = {
     ExitCode.SUCCEEDED: "✅",
@@ -42,12 +42,12 @@ Link = Callable[[Reference], str]
 
 
 def no_link(_: Reference) -> str:
-    """No address is known for files."""
+    """An empty address: files have no URL."""
     return ""
 
 
 def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str:
-    """At most ``limit`` bytes: what does not fit is left out, and that is said. ``link`` gives an object's address."""
+    """At most ``limit`` bytes; the last line counts parts that did not fit. ``link`` gives a manifest's URL or ""."""
     kept, left_out, size = [], 0, _NOTE
     for part in _parts(result, link):
         length = len(part.encode("utf-8", "replace")) + 1
@@ -90,7 +90,7 @@ def _place(result: Result) -> str:
 
 
 def _errors(errors: Sequence[str]) -> str:
-    """A list; what has many lines, such as a traceback, as it is."""
+    """The errors as a list; an error of many lines, such as a traceback, as a fenced block."""
     points = []
     for error in errors[:_ERRORS]:
         lines = error[:_TEXT].splitlines()
@@ -104,11 +104,11 @@ def _errors(errors: Sequence[str]) -> str:
 
 
 def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
-    """One table, what failed first; where there are many a second one, folded, of those that nothing happened to."""
+    """A table of objects, failed ones first; of many objects, the unchanged ones go to a second, folded table."""
     told, quiet = parted(objects)
     told.sort(key=lambda entry: not (entry.is_bad or entry.rolled_back in NOT_BACK))
     if not any(entry.status or entry.action != "none" or entry.message for entry in objects):
-        return  # what was only read or printed
+        return  # the objects were only read or printed
     with_namespace = len({entry.reference.namespace for entry in objects if entry.reference.namespace}) > 1
     if told:
         yield _table(told, with_namespace, link)
@@ -117,7 +117,7 @@ def _tables(objects: Sequence[ObjectResult], link: Link) -> Iterable[str]:
 
 
 def _table(entries: Sequence[ObjectResult], with_namespace: bool, link: Link) -> str:
-    """Without the columns that have nothing to tell."""
+    """The entries as a Markdown table, without columns that are empty in every row."""
     rows = [_cells(entry, with_namespace, link) for entry in entries[:_ROWS]]
     columns = [column for column in zip(_HEAD, *rows, strict=True) if any(column[1:])]
     head, *lines = (f"| {' | '.join(cells)} |" for cells in zip(*columns, strict=True))
@@ -179,9 +179,9 @@ def _facts(finding: Finding, link: Link) -> list[tuple[str, str]]:
 
 
 def prose(text: str, limit: int = _CELL) -> str:
-    """``text`` on one line, meaning itself in Markdown and in HTML.
+    """``text`` on one line of at most ``limit`` characters, with the special characters of Markdown and HTML escaped.
 
-    Source: CommonMark 0.31, section 2.5: an entity never stands for a character of the structure.
+    Source: CommonMark 0.31, section 2.5: a character written as an entity has no syntactic meaning.
     """
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", one_line(text, limit))
 
@@ -203,7 +203,7 @@ def _folded(title: str, body: str) -> str:
 
 
 def _fenced(lines: Sequence[str], language: str = "text") -> str:
-    """The fence is longer than any row of backticks within."""
+    """The lines as a fenced block, whose fence is longer than any row of backticks in them."""
     text = printable("\n".join(lines))
     longest = max((len(row) for row in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
