@@ -1,6 +1,6 @@
 """Tables as the server makes them, laid out as kubectl lays them out; pure.
 
-Source: ``meta.k8s.io/v1`` Table, and ``TablePrinter`` of k8s.io/cli-runtime for what becomes of a cell.
+Source: ``meta.k8s.io/v1`` Table, and ``TablePrinter`` of k8s.io/cli-runtime for the text of a cell.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LINE_BREAK = re.compile(r"[\f\n\r]")
 
 @dataclass(frozen=True)
 class Shape:
-    """How a table is shown: with the columns of lower priority, with namespaces, with ``prefix`` before each name."""
+    """Options of a table: ``wide`` adds columns of lower priority, ``prefix/`` stands before each name."""
 
     wide: bool = False
     namespaces: bool = False
@@ -43,7 +43,7 @@ def _prefixed(is_name: bool, prefix: str, cell: str) -> str:
 
 
 def _cell(row: Mapping[str, Any], at: int) -> str:
-    """One cell on one line: kubectl too cuts at the first line break."""
+    """One cell on one line, cut at the first line break as kubectl cuts it."""
     cells = row.get("cells") or []
     value = cells[at] if at < len(cells) else None
     if value is None:
@@ -55,7 +55,7 @@ def _cell(row: Mapping[str, Any], at: int) -> str:
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded, but for the last."""
+    """The rows as lines, every column but the last padded."""
     widths = [max(_NARROWEST, max(map(len, column)) + _GAP) for column in zip(*table, strict=True)]
     widths[-1:] = [0]
     return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
