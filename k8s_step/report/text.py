@@ -1,4 +1,4 @@
-"""Text that came from elsewhere, made fit to print: nothing in it moves the cursor, colours or breaks a line."""
+"""Makes text from elsewhere safe to print: without colours, cursor movements and control characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 
 # Control sequences (CSI), operating system commands (OSC) and two-character escapes: ECMA-48.
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]|$)")
-# C0 and C1 but newline and tab, line and paragraph separators, and what turns the direction of writing.
+# C0 and C1 except newline and tab, line and paragraph separators, and characters that change the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _COMMAND = re.compile(r"(^|[\r\n])([^\S\r\n]*)::")
 
@@ -18,9 +18,9 @@ def printable(text: str) -> str:
 
 
 def without_commands(text: str) -> str:
-    """``text`` as GitHub's runner obeys none of it: ``::`` commands at a line's start, ``##[`` ones anywhere.
+    """``text`` with GitHub's commands defused: ``::`` at a line's start, also after spaces, and ``##[`` anywhere.
 
-    Source: ``ActionCommand.TryParseV2`` (whatever space is before it) and ``TryParse`` of actions/runner.
+    Source: ``ActionCommand.TryParseV2`` and ``TryParse`` of actions/runner.
     """
     return _COMMAND.sub(r"\1\2| ::", text.replace("##[", "## ["))
 
@@ -32,7 +32,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def cells(text: str) -> int:
-    """The columns ``text`` takes on a terminal."""
+    """The number of columns that ``text`` takes on a terminal."""
     return sum(map(_width, text))
 
 
