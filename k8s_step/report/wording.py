@@ -17,24 +17,24 @@ from k8s_step.verdict.states import State
 MESSAGE = 240  # characters of a message in a progress line
 _EVENT = 480  # characters of an event
 _CELL = 100  # characters of a message in the table
-NAMED = 5  # objects named in one go
-_FEW = 25  # objects up to which each has a row, whatever became of it
+NAMED = 5  # objects that one line names
+_FEW = 25  # a table of at most so many objects has a row for each, changed or not
 
 
 class Style(Protocol):
-    """How words are set off: in colour on a terminal, not at all in a file."""
+    """Highlights words: in colour on a terminal, not at all in a file."""
 
     def __call__(self, text: str, tone: str) -> str:
         """``text`` in ``tone``: good, bad, warn or dim."""
 
 
 def no_style(text: str, tone: str) -> str:
-    """Text as it is."""
+    """``text`` unchanged, for files and pipes."""
     return text
 
 
 def duration(seconds: float) -> str:
-    """``8.2 s``, ``3m05s``, ``10m`` or ``1h02m``."""
+    """Seconds for people: ``8.2 s``, ``3m05s``, ``10m`` or ``1h02m``."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -44,13 +44,13 @@ def duration(seconds: float) -> str:
 
 
 def standing(judgement: Judgement) -> str:
-    """Where an object stands, and that it has been better."""
+    """The judgement's message; says so where the object was current before and is no longer."""
     has_fallen = judgement.was_current and judgement.state is not State.CURRENT
     return f"was current and is not any more: {judgement.message}" if has_fallen else judgement.message
 
 
 def varied(findings: Iterable[Finding]) -> list[Finding]:
-    """One of each reason, then a second one of each: a reader looks at the first few, GitHub annotates ten."""
+    """The findings, one of each reason first, then a second of each: GitHub shows only ten annotations a step."""
     seen: Counter[str] = Counter()
     rounds = []
     for finding in findings:
@@ -60,7 +60,7 @@ def varied(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def lead_of(result: Result, finding: Finding) -> str:
-    """What is said of an object that a finding is about."""
+    """``failed``; or ``is not current``, if the run timed out or was cancelled before the object failed."""
     if ExitCode.TIMED_OUT in (result.exit_code, result.released):
         return "is not current"
     open_ones = {entry.reference.key for entry in result.objects if entry.is_unfinished}
@@ -69,7 +69,7 @@ def lead_of(result: Result, finding: Finding) -> str:
 
 
 def evidence(finding: Finding, lead: str, style: Style = no_style) -> str:
-    """The reason, who is blamed, what it usually means, the last lines and the events."""
+    """A finding as text: object and reason, message, pod, likely cause, the log's last lines and events."""
     reference = finding.reference
     place = f" ({reference.where})" if reference.where else ""
     lines = [style(f"{reference.title} {lead}: {one_line(finding.why, _CELL)}", "bad") + place]
@@ -106,27 +106,27 @@ def _lines(text: str) -> list[str]:
 
 
 def barred(text: str, indent: int = 2) -> str:
-    """Further lines begin with a bar: at a line's start, GitHub would look for its commands."""
+    """``text`` with a bar before its second and later lines: GitHub's runner obeys commands at a line's start."""
     return f"\n{' ' * indent}| ".join(_lines(text))
 
 
 def parted(objects: Sequence[ObjectResult]) -> tuple[list[ObjectResult], list[ObjectResult]]:
-    """Of many objects, those that there is something to tell of, and the others; of a few, all of them."""
+    """The objects that get a row, and the quiet ones that are only counted; of few objects, each gets a row."""
     if len(objects) <= _FEW:
         return list(objects), []
     return [one for one in objects if not one.is_quiet], [one for one in objects if one.is_quiet]
 
 
 def standing_of(quiet: Iterable[ObjectResult]) -> str:
-    """``current and unchanged``: what is so of all that nothing else is to be told of."""
+    """The status and action that all quiet objects share, such as ``current and unchanged``."""
     words = {State.CURRENT if entry.status else "" for entry in quiet}, {entry.action for entry in quiet}
     return " and ".join(str(word) for each in words if len(each) == 1 for word in each - {"", "none"}) or "as before"
 
 
 def table(objects: Sequence[ObjectResult], with_namespace: bool = False) -> str:
-    """OBJECT, ACTION, STATUS, SECONDS, and the message of what is not current, padded; ROLLBACK where there was one.
+    """A padded table: OBJECT, ACTION, STATUS, SECONDS, MESSAGE; also NAMESPACE on request, ROLLBACK after a rollback.
 
-    Of many objects, those that nothing happened to are counted on the last line.
+    Of many objects, the quiet ones (see :attr:`ObjectResult.is_quiet`) are only counted, on the last line.
     """
     told, quiet = parted(objects)
     rows = [_rows(told, with_namespace)] if told else []
@@ -154,7 +154,7 @@ def _seconds(entry: ObjectResult) -> str:
 
 
 def summary(result: Result) -> str:
-    """``24 objects, 12 created and 12 unchanged, in 8.2 s``."""
+    """The result on one line: ``24 objects (12 created, 12 unchanged) in 8.2 s``, after causes of failure."""
     parts = _counted(entry.done for entry in result.objects if entry.action != "none")
     unfollowed = sum(bool(entry.unfollowed) for entry in result.objects)
     parts = "; ".join(filter(None, (parts, f"{unfollowed} not followed" if unfollowed else "")))
@@ -174,7 +174,7 @@ def summary(result: Result) -> str:
 
 
 def unjudged(result: Result, name: Callable[[Reference], str]) -> str:
-    """Names the objects that nothing could be judged of, and says so."""
+    """A sentence that names the objects whose readiness could not be judged."""
     found = result.unjudged
     named = ", ".join(name(reference) for reference in found[:NAMED])
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
