@@ -14,10 +14,10 @@ _NEVER_FOLDED = 2**30
 
 
 class _Dumper(_Base):  # type: ignore[misc]
-    """PyYAML's dumper with kubectl's notion of which texts need quotes."""
+    """PyYAML's dumper, with quotes around the texts that kubectl would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """The same list in two places is written twice."""
+        """Write a value that occurs twice in full both times, without an alias."""
         return True
 
 
@@ -29,7 +29,7 @@ def _text(dumper: Any, text: str) -> yaml.ScalarNode:
 
 
 def _stays_text(text: str) -> bool:
-    """Whether kubectl would take it for a string without quotes: PyYAML's idea of that differs (``y``, ``0o755``)."""
+    """Whether kubectl reads the unquoted text as a string; PyYAML's rules differ (``y``, ``0o755``)."""
     try:
         return isinstance(resolve(text), str)
     except ScalarError:
