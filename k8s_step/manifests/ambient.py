@@ -1,7 +1,7 @@
-"""Which environment variables belong to the machine that the step runs on, and are no template values by themselves.
+"""Environment variables that describe the machine or the CI runner, and so are no template values by themselves.
 
-A text that is meant for the cluster, ``${HOSTNAME}`` in a ConfigMap, must not silently get the CI container's own.
-What tells of the build (commit, branch, run, pipeline, job, actor, registry) is a value like any other.
+``${HOSTNAME}`` in a ConfigMap is meant for the cluster and must not silently become the CI container's host name.
+Variables that describe the build (commit, branch, run, pipeline, job, actor, registry) are ordinary values.
 
 Sources: POSIX "Environment Variables" and bash's manual; GitHub "Variables reference" (default environment variables);
 GitLab "Predefined CI/CD variables reference"; Jenkins' ``/env-vars.html`` and its agents' images.
@@ -45,12 +45,12 @@ _NAMES = SHELL | GITHUB | GITLAB | JENKINS
 _BEGINNINGS = (
     *("LC_", "XDG_", "BASH_"),
     *("ACTIONS_CACHE_", "ACTIONS_RESULTS_", "ACTIONS_RUNNER_", "ACTIONS_RUNTIME_", "CI_RUNNER_"),
-    *("KUBERNETES_SERVICE_", "KUBERNETES_PORT"),  # of the cluster that a runner's own pod is in
+    *("KUBERNETES_SERVICE_", "KUBERNETES_PORT"),  # describe the cluster that the runner's own pod is in
 )
 
 
 def is_ambient(name: str) -> bool:
-    """Whether the environment's value of this name tells of the machine and not of the build.
+    """Whether the environment variable ``name`` describes the machine and not the build.
 
     >>> is_ambient("HOSTNAME"), is_ambient("GITHUB_SHA"), is_ambient("BUILD_NUMBER")
     (True, False, False)
