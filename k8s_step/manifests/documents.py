@@ -1,7 +1,7 @@
-"""Manifest text in, documents with their line numbers out: YAML and JSON as kubectl reads them.
+"""Parses manifest text, YAML or JSON, into documents with line numbers, by kubectl's rules.
 
-kubectl reads with go.yaml.in/yaml/v2 and makes JSON of it by way of sigs.k8s.io/yaml; so do we, but where it would drop
-something silently, such as the first of two equal keys, this is an error with file and line.
+The rules are those of go.yaml.in/yaml/v2 and sigs.k8s.io/yaml, with one difference: data that kubectl drops silently,
+such as the first of two equal keys, is an error with file and line.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from k8s_step.manifests.nodes import AliasNode, MappingNode, Node, ScalarNode, S
 from k8s_step.manifests.scalars import ScalarError
 
 DEEPEST = 200  # levels of nesting; Kubernetes' own objects stay far below
-MOST_ALIASED = 100_000  # values that aliases may add to one document; more is a bomb
+MOST_ALIASED = 100_000  # values that aliases may add to one document; guards against "billion laughs"
 Substitute = Callable[[ScalarNode], str]
-"""What templates make of one scalar's text; raises an :class:`InputError` without a place."""
+"""Returns one scalar's text with its templates filled in; raises an :class:`InputError` without a place."""
 
 
 class PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
-    """PyYAML's parser without libyaml: slower by far, for machines that lack it."""
+    """PyYAML's parser in pure Python, much slower than libyaml's, for installations without libyaml."""
 
     def __init__(self, text: str) -> None:
         yaml.reader.Reader.__init__(self, text)
@@ -35,7 +35,7 @@ class PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
         yaml.parser.Parser.__init__(self)
 
     def scan_to_next_token(self) -> None:
-        """libyaml and go-yaml take tabs too between tokens, where no indentation is meant."""
+        """Skip tabs between tokens too, except in indentation, as libyaml and go-yaml do."""
         super().scan_to_next_token()
         while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
             self.forward()
@@ -43,19 +43,19 @@ class PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 EventParser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", PureParser) if yaml.__with_libyaml__ else PureParser
-"""libyaml's parser where PyYAML was built with it, which its wheels are."""
+"""libyaml's parser, if PyYAML was built with libyaml, as its wheels are."""
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """The text of a file; ``lines`` tells, for rendered text, the template's line of each of its lines."""
+    """The text of a file; ``lines`` maps each line of rendered text to the template's line, both from 1."""
 
     file: str
     text: str = field(repr=False)
     lines: tuple[int, ...] = field(default=(), repr=False)
 
     def line(self, number: int) -> int:
-        """The line in the file of a line of the text, both from 1."""
+        """The file's line for line ``number`` of the text, both from 1."""
         return self.lines[min(number, len(self.lines)) - 1] if self.lines else number
 
     def where(self, number: int) -> str:
@@ -63,25 +63,25 @@ class SourceText:
         return f"{self.file}:{self.line(number)}"
 
     def find(self, written: str, line: int) -> int:
-        """The first line from ``line`` on that holds the text; ``line`` where none does."""
+        """The first line from ``line`` on that contains ``written``, or ``line`` if none does."""
         following = self.text.splitlines()[line - 1 :]
         return next((number for number, content in enumerate(following, line) if written in content), line)
 
     def error(self, message: str, line: int, hint: str | None = None) -> InputError:
-        """An error about that line of the text."""
+        """An error about line ``line`` of the text."""
         return InputError(message, where=self.where(line), hint=hint)
 
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a file, not yet made into a value."""
+    """One document of a file, parsed into nodes."""
 
     source: SourceText
     root: Node = field(repr=False)
 
     @property
     def line(self) -> int:
-        """The line its content begins in."""
+        """The line in which the document's content begins."""
         return self.source.line(self.root.line)
 
     @property
@@ -90,9 +90,9 @@ class Document:
         return self.source.where(self.root.line)
 
     def build(self, substitute: Substitute | None = None) -> Any:
-        """Its JSON value, every scalar's text put through ``substitute``.
+        """The document's JSON value, with ``substitute`` applied to every scalar that contains ``${``.
 
-        :raises InputErrors: all that is wrong in the document.
+        :raises InputErrors: every mistake in the document.
         """
         builder = _Builder(self.source, substitute)
         value = builder.value(self.root, 0)
@@ -101,7 +101,7 @@ class Document:
         return value
 
     def line_of(self, value: Any, path: str) -> int:
-        """The line of a field of ``value``, what :meth:`build` returned; see :func:`k8s_step.nodes.locate`."""
+        """The line of the field ``path`` of ``value``, the result of :meth:`build`; see :func:`.nodes.locate`."""
         return self.source.line(locate(self.root, value, path))
 
 
@@ -120,9 +120,9 @@ def decode(data: bytes, file: str) -> str:
 
 
 def parse(source: SourceText, parser: Callable[[str], Any] = EventParser) -> list[Document]:
-    """The documents of a YAML file, or of a JSON file (one value, or several one after the other).
+    """The documents of a YAML file, or of a JSON file with one or more values; empty documents are left out.
 
-    Empty documents are left out. kubectl too tries JSON first where the text begins with a brace.
+    Text that begins with ``{`` or ``[`` is read as JSON first, as by kubectl.
 
     :raises InputError: a syntax error, with file and line.
     """
@@ -146,7 +146,7 @@ _MARK_AFTER_SEPARATOR = re.compile(rf"^(---(?:[ \t][^\n]*)?\r?\n){_MARK}", re.MU
 
 
 def _without_marks(source: SourceText) -> SourceText:
-    """Without a byte order mark after a separator, where files were put together: kubectl takes it there, too."""
+    """``source`` without byte order marks after separators, left by concatenated files; kubectl accepts them too."""
     if _MARK not in source.text:
         return source
     return replace(source, text=_MARK_AFTER_SEPARATOR.sub(r"\1", source.text))
@@ -163,7 +163,7 @@ def _refuse_control_characters(source: SourceText) -> None:
 
 
 def _parse_yaml(source: SourceText, parser: Callable[[str], Any]) -> list[Document]:
-    """Reads the text as it stands, and once more with expressions hidden where YAML stumbled over one."""
+    """Parse the text unchanged and, if YAML fails at or cuts a ``${…}``, once more with such expressions hidden."""
     with suppress(InputError):
         composer = _Composer(source, parser, Hidden(source.text))
         documents = list(composer.documents())
@@ -179,7 +179,7 @@ def _without_cut_expressions(text: str, parser: Callable[[str], Any]) -> Hidden:
 
 
 def _plain_scalars(tokens: Any) -> Iterator[tuple[int, int]]:
-    """Start and end of the unquoted scalars, as far as the text can be cut into tokens."""
+    """Start and end of each unquoted scalar, up to the first error of the tokenizer."""
     with suppress(yaml.YAMLError):
         while tokens.check_token():
             token = tokens.get_token()
@@ -192,7 +192,7 @@ _MARK_ADVICE = "remove it; files that are put together need a line with --- betw
 
 
 class _Composer:
-    """Events to nodes. Unlike PyYAML's own, an anchor may be set anew, as YAML and kubectl have it."""
+    """Composes nodes from YAML events. Unlike in PyYAML, an anchor may be redefined, as YAML and kubectl allow."""
 
     def __init__(self, source: SourceText, parser: Callable[[str], Any], hidden: Hidden) -> None:
         self._source = source
@@ -236,7 +236,7 @@ class _Composer:
         tag = None if event.tag == "!" else event.tag
         text, plain = self._hidden.restore(event.value), event.implicit[0] and not event.style
         if plain and tag is None and self._hidden.text.startswith("!", event.start_mark.index):
-            plain = False  # the tag "!" makes a string of any text; libyaml does not pass it on
+            plain = False  # the tag "!" makes any scalar a string, but libyaml does not report it
         if plain and "${" in text and is_cut(text):
             self.cut = True
         node = ScalarNode(text, plain, tag, line)
@@ -278,7 +278,7 @@ class _Composer:
         return self._source.error(message, line, self._hint(begins, line, mark.column if mark else 0))
 
     def _marked_line(self, last: int) -> int:
-        """The first line up to there that begins with a byte order mark, or 0: libyaml then counts columns wrongly."""
+        """The first line up to ``last`` with a byte order mark, which makes libyaml miscount columns; 0 if none."""
         lines = self._source.text.splitlines()[:last] if _MARK in self._source.text else []
         return next((number for number, line in enumerate(lines, 1) if line.startswith(_MARK)), 0)
 
@@ -294,7 +294,7 @@ def _is_empty(node: Node) -> bool:
 
 
 class _Builder:
-    """Nodes to one JSON value; collects errors by line and message, so that each is told once."""
+    """Builds one JSON value from nodes; keeps errors by line and message, so that each is reported once."""
 
     def __init__(self, source: SourceText, substitute: Substitute | None) -> None:
         self._source = source
@@ -362,7 +362,7 @@ class _Builder:
         return built
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
-        """go-yaml merges in the order written: a merge key overrides what stands before it."""
+        """The mapping that a merge key adds. As in go-yaml, it overrides keys written before it."""
         target = node.target if isinstance(node, AliasNode) else node
         if isinstance(target, MappingNode):
             merged: dict[str, Any] = self.value(node, depth)
