@@ -1,7 +1,7 @@
-"""Where a ``${…}`` begins and ends in a text, and how to hide it from a YAML parser that cannot read it.
+"""Finds ``${…}`` expressions in text, and hides from the YAML parser those that are no valid YAML.
 
-Inside ``{…}`` and ``[…]`` an unquoted ``${NAME}`` is no YAML, and ``${NAME:-a: b}`` is none anywhere; both are what
-people write. Such an expression is swapped for a private-use character sequence, and swapped back in the parsed scalar.
+People write ``${NAME}`` unquoted inside ``{…}`` and ``[…]``, and ``${NAME:-a: b}`` unquoted anywhere; YAML allows
+neither. Such an expression is replaced by private-use characters, and restored in the parsed scalar.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from k8s_step.errors import InputError
 
 
 class ExpressionError(InputError):
-    """Something wrong with one ``${…}``; ``written`` is its text, by which its line is found."""
+    """A mistake in one ``${…}``; ``written`` is the expression's text, used to find its line."""
 
     def __init__(self, message: str, *, written: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -28,7 +28,7 @@ _PRIVATE_USE = range(0xE000, 0xF8FF)
 def closing(text: str, start: int) -> int:
     """The index of the brace that closes the ``${`` at ``start``, or -1.
 
-    Braces inside nest, so that a default may be JSON; an expression stays on one line.
+    Braces inside an expression nest, so that a default may be JSON; an expression never spans lines.
 
     >>> closing('${A:-{"b": 1}} c', 0)
     13
@@ -44,7 +44,7 @@ def closing(text: str, start: int) -> int:
 
 
 def is_cut(text: str) -> bool:
-    """True where a ``${`` is not closed in ``text``: then YAML saw the scalar's end too early."""
+    """Whether ``text`` contains an unclosed ``${``, which means that YAML ended the scalar too early."""
     start = text.find("${")
     while start >= 0:
         end = closing(text, start)
@@ -56,21 +56,21 @@ def is_cut(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Hidden:
-    """A text with some expressions swapped out; as long as nothing is hidden, ``restore`` changes nothing."""
+    """A text whose ``originals`` are each replaced by their index between two ``mark`` characters."""
 
     text: str = field(repr=False)
     mark: str = ""
     originals: tuple[str, ...] = field(default=(), repr=False)
 
     def restore(self, text: str) -> str:
-        """``text``, a part of the parsed text, with its expressions back in place."""
+        """``text``, a part of the parsed text, with the original expressions put back."""
         if not self.mark or self.mark not in text:
             return text
         return re.sub(f"{self.mark}(\\d+){self.mark}", lambda found: self.originals[int(found[1])], text)
 
 
 def hide(text: str, plain: Iterable[tuple[int, int]]) -> Hidden:
-    """Hides the expressions that begin in an unquoted scalar (``plain``: their start and end) but end beyond it."""
+    """Hide expressions that begin in an unquoted scalar but end beyond it; ``plain``: start and end of each scalar."""
     mark = next(chr(code) for code in _PRIVATE_USE if chr(code) not in text)
     originals: list[str] = []
     pieces: list[str] = []
