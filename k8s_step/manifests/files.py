@@ -1,4 +1,4 @@
-"""Which files a run reads: paths, folders, globs and stdin, and the text of each."""
+"""Finds the files that a run reads, from paths, folders, globs and stdin, and reads their text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUFFIXES = (".yaml", ".yml", ".json", ".j2")
 
 @contextmanager
 def collecting(errors: list[InputError]) -> Iterator[None]:
-    """Keeps input errors for the end, so that the user mends all of them in one go."""
+    """Append input errors to ``errors`` instead of raising them, so that the user sees all of them at once."""
     try:
         yield
     except InputErrors as several:
@@ -34,7 +34,7 @@ def collecting(errors: list[InputError]) -> Iterator[None]:
 
 
 def files_found(paths: Sequence[str], recursive: bool, without: Sequence[str], errors: list[InputError]) -> list[str]:
-    """Every file once, however many of the paths lead to it."""
+    """The files of ``paths``, each once; ``without`` excludes files of folders and globs; mistakes go to ``errors``."""
     files: dict[str, str] = {}
     named = {os.path.realpath(path) for path in paths}
     left_out = {os.path.realpath(path) for path in without} - named
@@ -56,7 +56,7 @@ def _files(path: str, recursive: bool) -> list[str]:
         )
     try:
         is_folder, is_there = Path(path).is_dir(), Path(path).exists()
-    except OSError as error:  # a name that is too long: a manifest's text, perhaps, where its path belongs
+    except OSError as error:  # such as a name too long, perhaps a manifest's text in place of its path
         raise InputError(f"that is no path: {error.strerror}", where=f"{path[:60]}…") from None
     if is_folder:
         return _folder(path, recursive)
@@ -77,7 +77,7 @@ def _matches(pattern: str, recursive: bool) -> list[str]:
 
 
 def _folder(path: str, recursive: bool) -> list[str]:
-    """Its manifests by name, hidden ones left out; folders in it only with ``-R``, as with kubectl."""
+    """The folder's manifests sorted by name, without hidden files; subfolders only with ``-R``, as with kubectl."""
     found = list(_walk(Path(path), recursive))
     if not found:
         hint = "-R looks into the folders in it" if not recursive and any(_walk(Path(path), True)) else None
@@ -99,31 +99,31 @@ def _walk(folder: Path, recursive: bool) -> Iterator[str]:
 
 
 def is_rendered(file: str) -> bool:
-    """Whether a file goes through Jinja2, which then fills in its values."""
+    """Whether Jinja2 renders the file: its name ends in ``.j2``."""
     return file.endswith(".j2")
 
 
 def source_of(file: str, values: Values | None, stdin: TextIO | None) -> SourceText:
-    """The text of a file or of stdin; a ``*.j2`` rendered, unless ``values`` is ``None``.
+    """The text of a file or of stdin; a ``*.j2`` file is rendered, unless ``values`` is ``None``.
 
-    :raises InputError: unreadable, not UTF-8, or wrong as a template.
+    :raises InputError: unreadable, not UTF-8, or an invalid template.
     """
     return _rendered(file, values) if values is not None and is_rendered(file) else _source(file, stdin)
 
 
 @dataclass(frozen=True)
 class NoTemplates:
-    """Which files are no templates: ``all``, or those whose path, or the end of it, one of the ``globs`` matches."""
+    """Selects files that are no templates: ``all``, or those whose path or trailing part matches one of ``globs``."""
 
     all: bool = False
     globs: tuple[str, ...] = ()
 
     def holds(self, file: str) -> bool:
-        """Whether the file is sent as it is written."""
+        """Whether the file is sent unchanged, without substitution."""
         return self.all or any(_matches_glob(file, pattern) for pattern in self.globs)
 
     def check(self, files: Sequence[str]) -> None:
-        """:raises InputErrors: a pattern that matches none of the files, which is a slip of the pen."""
+        """:raises InputErrors: each pattern that matches none of the files, probably a typing error."""
         idle = [pattern for pattern in self.globs if not any(_matches_glob(file, pattern) for file in files)]
         if idle:
             where = "--no-template-file"
@@ -164,7 +164,7 @@ def read_text(file: str) -> str:
 
 
 def _rendered(file: str, values: Values) -> SourceText:
-    """Jinja2 is an extra and slow to import, so only a ``*.j2`` file asks for it."""
+    """Render a ``*.j2`` file. Jinja2, an optional dependency that is slow to import, is imported only here."""
     from k8s_step.manifests import jinja
 
     return jinja.render(file, read_text(file), values)
