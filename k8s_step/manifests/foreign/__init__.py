@@ -1,1 +1,1 @@
-"""What other tools have written: files that are no manifests, and manifests with more in them than is meant."""
+"""Files of other tools: files that are no manifests, exports of live objects, and Helm hooks."""
