@@ -1,7 +1,7 @@
-"""Manifests that were read from a cluster (``kubectl get -o yaml``): what the server wrote is taken out again.
+"""Removes the server's fields from manifests that were exported from a cluster (``kubectl get -o yaml``).
 
-Sources: ``internal/stripmeta.go`` of k8s.io/apimachinery's managedfields, and what kubectl's and the Deployment
-controller's annotations are called.
+Sources: ``internal/stripmeta.go`` of k8s.io/apimachinery's managedfields, and the names of kubectl's and the Deployment
+controller's annotations.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.metadata import Object
 
-_SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # ``creationTimestamp: null`` is a generator's
+_SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # null counts as none: generators write it
 _METADATA = (*_SIGNS, "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 _ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
 _NAMED = 3
 
 
 def without_exports(manifests: Sequence[Manifest]) -> tuple[list[Manifest], str]:
-    """The manifests without what a server wrote into them, and one line about it, empty where nothing was exported.
+    """The manifests without fields of the server, and a line that lists the removed fields; empty without exports.
 
-    A ``resourceVersion`` alone was written on purpose, and stays.
+    A ``resourceVersion`` without other signs of an export stays, as a user sets it on purpose.
     """
     taken: dict[str, None] = {}
     exported: list[Manifest] = []
