@@ -1,7 +1,7 @@
-"""Helm's hooks in the output of ``helm template``: objects that Helm creates at moments of its own, not with the rest.
+"""Helm hooks in the output of ``helm template``: objects that Helm creates at its own events, not with the release.
 
-Sources: ``pkg/release/v1/hook.go`` and ``SortManifests`` of Helm. A ``crd-install`` hook of Helm 2 is a definition that
-the rest needs, so it counts as an ordinary object.
+Sources: ``pkg/release/v1/hook.go`` and ``SortManifests`` of Helm. A ``crd-install`` hook of Helm 2 is a
+CustomResourceDefinition that other objects need, so it counts as an ordinary object.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NAMED = 5
 
 
 def check_events(wanted: Sequence[str]) -> None:
-    """:raises InputError: a word of ``--helm-hooks`` that is no event of Helm's."""
+    """:raises InputError: a word of ``--helm-hooks`` that is no Helm event."""
     for event in wanted:
         if event.lower() not in (ALL, *_EVENTS):
             hint = f"there are {', '.join(_EVENTS)}, and {ALL}"
@@ -31,9 +31,9 @@ def check_events(wanted: Sequence[str]) -> None:
 
 
 def parted(manifests: Sequence[Manifest], wanted: Sequence[str]) -> tuple[list[Manifest], list[Manifest]]:
-    """What is part of the release, and the hooks that are left out of it because their events are not ``wanted``.
+    """The manifests of the release, and the hooks left out since none of their events is ``wanted``.
 
-    :raises InputError: nothing but such hooks.
+    :raises InputError: every manifest is such a hook.
     """
     events = {event.lower() for event in wanted}
     left_out = [one for one in manifests if not _is_part(_events(one), events)]
@@ -45,7 +45,7 @@ def parted(manifests: Sequence[Manifest], wanted: Sequence[str]) -> tuple[list[M
 
 
 def summary(left_out: Sequence[Manifest]) -> str:
-    """One line about all that were left out."""
+    """One line about the hooks left out, with the option that includes them."""
     count = "1 Helm hook is" if len(left_out) == 1 else f"{len(left_out)} Helm hooks are"
     return f"{count} left out: {_listed(left_out)}; {_ways(left_out)}"
 
