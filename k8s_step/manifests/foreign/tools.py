@@ -1,4 +1,4 @@
-"""Files that belong to another tool and are no manifests: what they are, and what makes manifests of them."""
+"""Recognizes files of other tools that are no manifests, and names the command that makes manifests of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _HELM = re.compile(
     r"|end\s*-?\}\})"
 )
 _CHART = "Chart.yaml"
-_PLAIN = "crds"  # the folder of a chart that holds manifests as they are
+_PLAIN = "crds"  # a chart's folder of plain manifests
 
 
 # --- Helm ----------------------------------------------------------------------------------------------------------
 
 
 def without_charts(files: Sequence[str]) -> tuple[list[str], list[InputError]]:
-    """The files that are no part of a Helm chart's source, and one error for each chart."""
+    """The files without those of Helm charts' sources, and one error for each chart."""
     known: dict[Path, Path | None] = {}
     roots = {file: _chart_of(file, known) for file in files}
     charts = {root for file, root in roots.items() if root is not None and _speaks_for_chart(Path(file), root)}
@@ -31,7 +31,7 @@ def without_charts(files: Sequence[str]) -> tuple[list[str], list[InputError]]:
 
 
 def _chart_of(file: str, known: dict[Path, Path | None]) -> Path | None:
-    """The folder of the chart that the file is in: that of the outermost, for charts hold charts."""
+    """The folder of the outermost chart that contains the file, as charts may contain charts; ``None`` without one."""
     folder = Path(file).parent
     if folder not in known:
         above = [one for one in (folder, *folder.parents) if (one / _CHART).is_file()]
@@ -40,7 +40,7 @@ def _chart_of(file: str, known: dict[Path, Path | None]) -> Path | None:
 
 
 def _speaks_for_chart(file: Path, root: Path) -> bool:
-    """A chart's ``templates`` may be manifests as they are: only what Helm would fill in makes them no manifests."""
+    """Whether the file shows that the chart needs rendering: ``templates`` without Helm's expressions are manifests."""
     if file.parent == root:
         return file.name == _CHART or file.name.startswith("values")
     return "templates" in file.relative_to(root).parts and _has_helms_marks(file)
@@ -50,7 +50,7 @@ def _has_helms_marks(file: Path) -> bool:
     try:
         return bool(_HELM.search(file.read_text(encoding="utf-8", errors="replace")))
     except OSError:
-        return False  # told when it is read as a manifest
+        return False  # reported when the file is read as a manifest
 
 
 def _is_plain(file: Path, root: Path | None) -> bool:
@@ -64,7 +64,7 @@ def _chart_error(root: Path) -> InputError:
 
 
 def template_error(file: str, text: str) -> InputError | None:
-    """What to say of a text that could not be read, where that is because Helm has yet to fill it in."""
+    """The error for an unreadable text that contains Helm's expressions; ``None`` for any other text."""
     found = _HELM.search(text)
     if found is None:
         return None
@@ -73,11 +73,11 @@ def template_error(file: str, text: str) -> InputError | None:
     return InputError("this is a template of a Helm chart, not a manifest", where=f"{file}:{line}", hint=hint)
 
 
-# --- what is recognized by what is in it ---------------------------------------------------------------------------
+# --- recognized by content -----------------------------------------------------------------------------------------
 
 
 def foreign(obj: Object, file: str) -> tuple[str, str] | None:
-    """What an object is that is no manifest, and the next move; ``None`` where it may be one."""
+    """The kind of file and the next move, for an object of another tool; ``None`` if it may be a manifest."""
     name = PurePath(file).name.lower()
     return next(((what, hint(file)) for is_it, what, hint in _KINDS if is_it(obj, name)), None)
 
@@ -103,7 +103,7 @@ def _is_kubeconfig(obj: Object, _: str) -> bool:
 
 
 def _is_workflow(obj: Object, _: str) -> bool:
-    """``on:`` is a boolean to YAML."""
+    """Whether this is a GitHub workflow, whose key ``on`` YAML reads as ``true``."""
     return "kind" not in obj and "jobs" in obj and bool(obj.keys() & {"on", "true"})
 
 
@@ -157,9 +157,9 @@ _KINDS: tuple[tuple[Callable[[Object, str], bool], str, Callable[[str], str]], .
 )
 
 
-# --- what was left to fill in --------------------------------------------------------------------------------------
+# --- unfilled templates --------------------------------------------------------------------------------------------
 
 
 def unfilled(texts: Iterable[object]) -> bool:
-    """Whether one of these names or images is still a template of Helm's, in quotes that YAML can read."""
+    """Whether a name or image still contains a Helm expression, which YAML accepts in quotes."""
     return any(isinstance(text, str) and "{{" in text and _HELM.search(text) for text in texts)
