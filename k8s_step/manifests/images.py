@@ -32,7 +32,7 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 @dataclass(frozen=True)
 class ImageReplacement:
-    """``name`` as given; ``reference`` a whole one, or only ``:tag``, ``@digest`` or both, which keep the name."""
+    """``reference`` is a whole image reference, or only ``:tag``, ``@digest`` or both, which keep the name."""
 
     name: str
     reference: str
@@ -76,7 +76,7 @@ def name_of(image: str) -> str:
 
 
 def canonical(name: str) -> str:
-    """The whole name, as the container runtime completes it: ``nginx`` is ``docker.io/library/nginx``."""
+    """The full name, as the container runtime completes it: ``docker.io/library/nginx`` for ``nginx``."""
     host, slash, path = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost" or host != host.lower()):
         host, path = "docker.io", name
@@ -86,7 +86,7 @@ def canonical(name: str) -> str:
 
 
 def containers(obj: Object) -> Iterator[dict[str, Any]]:
-    """The containers of an object's pod spec or pod template, custom kinds' included where they look like one."""
+    """The containers of an object's pod spec or pod template; custom kinds are searched at the workloads' paths."""
     kind = str(obj.get("kind"))
     paths = (_POD_SPECS[kind],) if kind in _POD_SPECS else _TEMPLATES
     for spec in (_at(obj, path) for path in paths):
@@ -98,7 +98,7 @@ def containers(obj: Object) -> Iterator[dict[str, Any]]:
 def replacements(texts: Iterable[str]) -> list[ImageReplacement]:
     """From ``NAME=REF`` texts.
 
-    :raises InputErrors: malformed ones, and names given twice.
+    :raises InputErrors: malformed texts, and one name with two references.
     """
     errors: list[InputError] = []
     found: dict[str, ImageReplacement] = {}
@@ -116,7 +116,7 @@ def replacements(texts: Iterable[str]) -> list[ImageReplacement]:
 
 
 def replace(objects: Iterable[Mapping[str, Any]], wanted: Sequence[ImageReplacement]) -> None:
-    """Replaces the images in place, in every pod spec.
+    """Replace images in place, in every pod spec of ``objects``.
 
     :raises InputErrors: names that no container uses.
     """
@@ -164,9 +164,9 @@ def _lower(text: str) -> str | None:
 
 
 def patch_of(live: Object, texts: Iterable[str]) -> dict[str, Any]:
-    """The strategic merge patch that gives containers of ``live`` their images, from ``CONTAINER=REF`` texts.
+    """The strategic merge patch that sets images of containers of ``live``, from ``CONTAINER=REF`` texts.
 
-    :raises InputErrors: malformed ones, and containers that are not there.
+    :raises InputErrors: malformed texts, unknown containers, and a container given twice.
     """
     path = _POD_SPECS.get(str(live.get("kind")), _TEMPLATES[0])
     spec = _at(live, path)
