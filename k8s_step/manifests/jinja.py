@@ -1,7 +1,7 @@
-"""``*.j2`` manifests through Jinja2: strict, sandboxed, with the template's own line for every line that comes out.
+"""Renders ``*.j2`` manifests with Jinja2, strict and sandboxed, and maps each rendered line to the template's line.
 
-Only this module imports Jinja2, and only a ``*.j2`` file imports this module. What comes out is not searched for
-``${…}`` again: one language a file.
+Only this module imports Jinja2, and it is imported only for a ``*.j2`` file. Rendered text is not searched for
+``${…}``: each file has one template language.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\ud
 
 
 def render(file: str, text: str, values: Values) -> SourceText:
-    """The rendered text of a template; includes are read from its own folder and those below.
+    """The rendered text of a template; includes are read from the template's folder and its subfolders.
 
     Lines that hold nothing but a ``{% %}`` tag leave no empty line behind.
 
-    :raises InputError: a syntax error, an unknown name, anything else the template does wrong, with file and line.
+    :raises InputError: a syntax error, an unknown name or any other failure of the template, with file and line.
     """
     plain = _rendered(_environment(file, values, []), file, text, values)
     marked = _rendered(_environment(file, values, [_LineMarks]), file, text, values)
@@ -45,9 +45,10 @@ def render(file: str, text: str, values: Values) -> SourceText:
 
 
 def quoted(value: Any) -> str:
-    """The value as one line of JSON that YAML reads back as the same value, whatever is in it.
+    """The value as one line of JSON that YAML reads back as the same value.
 
-    YAML knows no surrogate pairs, so only what may not stand in YAML as it is gets escaped.
+    Only characters that YAML forbids are escaped: JSON's escapes of other characters may be surrogate pairs, which YAML
+    does not know.
     """
     text = json.dumps(value, ensure_ascii=False)
     return _UNSAFE_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -62,14 +63,14 @@ class _LineMarks(Extension):
 
 
 def _marked(token: Token) -> str:
-    """Not what follows the last line break when that is nothing: a tag stands there, not text."""
+    """The token's text with each line marked; an empty last line is not, since a tag follows it on the same line."""
     *whole, last = token.value.split("\n")
     lines = [f"{_MARK}{number}{_MARK}{line}" for number, line in enumerate(whole, token.lineno)]
     return "\n".join([*lines, f"{_MARK}{token.lineno + len(whole)}{_MARK}{last}" if last else ""])
 
 
 def _lines(marked: str) -> tuple[int, ...]:
-    """The template's line of each line that came out; a value's further lines count as the line they began in."""
+    """The template's line of each rendered line; all lines of a multi-line value get its expression's line."""
     lines = []
     current = 1
     for line in marked.splitlines():
@@ -81,7 +82,7 @@ def _lines(marked: str) -> tuple[int, ...]:
 
 def _environment(file: str, values: Values, extensions: list[type[Extension]]) -> SandboxedEnvironment:
     class Unknown(jinja2.StrictUndefined):
-        """An unknown name is told as in ``${NAME}`` templates, with the nearest known one."""
+        """Reports an unknown name as ``${NAME}`` templates do, with the nearest known name."""
 
         @property
         def _undefined_message(self) -> str:
@@ -121,12 +122,12 @@ def _rendered(environment: SandboxedEnvironment, file: str, text: str, values: V
         raise InputError(message, where=_where(error, file)) from None
     except jinja2.TemplateError as error:
         raise InputError(error.message or type(error).__name__, where=_where(error, file)) from None
-    except Exception as error:  # whatever a template's own code raises; its message may hold values
+    except Exception as error:  # raised by the template's own expressions; the message may contain values
         raise InputError(f"the template fails with {type(error).__name__}", where=_where(error, file)) from None
 
 
 def _where(error: Exception, file: str) -> str:
-    """Jinja2 rewrites tracebacks, so that their frames carry the template's lines."""
+    """``file:line`` of the innermost template frame: Jinja2 rewrites tracebacks to show the template's lines."""
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     folder = str(Path(file).parent)
     ours = [(name, line) for name, line in frames if name == "<template>" or _is_template(name, folder)]
