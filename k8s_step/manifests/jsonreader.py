@@ -1,6 +1,6 @@
-"""JSON text as nodes with their lines; an unquoted ``${NAME}`` may stand where a value does.
+"""Parses JSON text into nodes with line numbers; an unquoted ``${NAME}`` is allowed as a value.
 
-``json`` keeps no positions and takes the last of two equal keys; only its string scanner is used.
+Python's ``json`` keeps no positions and drops the first of two equal keys, so only its string scanner is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonError(Exception):
-    """``message`` and ``line``, from 1."""
+    """A syntax error in JSON text; ``line`` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -31,9 +31,9 @@ class JsonError(Exception):
 
 
 def read(text: str, deepest: int) -> list[Node]:
-    """The values in ``text``, one after the other, as ``kubectl get -o json`` and ``jq`` print them.
+    """The values in ``text``: one, or several in a row, as ``jq`` prints them; ``deepest`` limits their nesting.
 
-    :raises JsonError: a syntax error.
+    :raises JsonError: a syntax error, or nesting beyond ``deepest`` levels.
     """
     reader = _Reader(text, deepest)
     values = []
@@ -55,7 +55,7 @@ class _Reader:
         return self._at
 
     def skip_to_value(self) -> bool:
-        """Whether another value follows; a byte order mark before it is skipped, as kubectl does."""
+        """Whether another value follows; skips a byte order mark before it, as kubectl does."""
         if self._text[self.skip_space() : self._at + 1] == _MARK:
             self._at += 1
         return self.skip_space() < len(self._text)
