@@ -1,4 +1,4 @@
-"""``-k DIR``: what ``kustomize build`` or ``kubectl kustomize`` prints, whichever program is there."""
+"""``-k DIR``: runs ``kustomize build``, or ``kubectl kustomize`` if kustomize is missing, for its output."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from k8s_step.manifests.templates import CREDENTIALS
 _PROGRAMS = (("kustomize", "build"), ("kubectl", "kustomize"))
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _REFERRED = ("resources", "bases", "components")
-_OWN = ("K8S_", "INPUT_")  # the step's inputs are no business of what it starts
+_OWN = ("K8S_", "INPUT_")  # prefixes of the step's own inputs, which the program must not get
 PATIENCE = 300.0
-"""Seconds that a build may take; a remote base is cloned meanwhile."""
+"""Seconds that a build may take, including the cloning of remote bases."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """The output for one folder; ``warnings`` is what the ``program`` said besides."""
+    """The output for one folder; ``warnings`` is the stderr of ``program``."""
 
     source: SourceText
     program: str
@@ -38,7 +38,7 @@ class Built:
 def build(folder: str, environ: Mapping[str, str]) -> Built:
     """Run the program on the folder, without the step's own credentials in its environment.
 
-    :raises InputError: there is no such program, or it failed: with all it said.
+    :raises InputError: neither program is on ``PATH``, or it failed, with its stderr.
     """
     where = f"-k {folder}"
     program, command = _command(folder, environ)
@@ -67,7 +67,7 @@ def _command(folder: str, environ: Mapping[str, str]) -> tuple[str, Sequence[str
 
 
 def _finished(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout and stderr. What was started is ended with its children, whatever ends the wait for it."""
+    """Exit code, stdout and stderr. A timeout or a cancellation kills the program with its children."""
     process = subprocess.Popen(
         command,
         env=dict(environ),
@@ -86,11 +86,11 @@ def _finished(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, 
     return process.returncode, stdout, stderr
 
 
-# --- what its errors may show ----------------------------------------------------------------------------------------
+# --- secrets that its errors may show --------------------------------------------------------------------------------
 
 
 def literals(folder: str) -> list[str]:
-    """The literals of ``secretGenerator`` in this kustomization and those it is built on: errors quote them."""
+    """``secretGenerator`` literals of this kustomization and its local bases; kustomize's errors quote them."""
     found: list[str] = []
     for kustomization in _kustomizations(Path(folder)):
         for generator in _list(kustomization, "secretGenerator"):
