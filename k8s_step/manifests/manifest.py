@@ -1,4 +1,4 @@
-"""Paths in, manifests out: found, rendered, read, expanded and checked, with every mistake told at once."""
+"""Loads manifests from paths: finds, renders, parses, expands and checks them, and reports all mistakes at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from k8s_step.redaction import SecretValue
 
 @dataclass(frozen=True, eq=False)
 class Manifest:
-    """One object as the user wrote it; ``file`` and ``line`` say where."""
+    """One object as the user wrote it, with its place: ``file``, and the ``line`` it begins in."""
 
     object: dict[str, Any] = field(repr=False)
     file: str
@@ -37,17 +37,17 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """Such as ``Deployment``."""
+        """The kind, such as ``Deployment``."""
         return str(self.object["kind"])
 
     @property
     def name(self) -> str:
-        """``metadata.name``; empty where only ``generateName`` is given."""
+        """``metadata.name``; empty if only ``generateName`` is given."""
         return str(self.object["metadata"].get("name") or "")
 
     @property
     def namespace(self) -> str | None:
-        """``metadata.namespace``, if the manifest gives one."""
+        """``metadata.namespace``; ``None`` if missing or empty."""
         return self.object["metadata"].get("namespace") or None
 
     @property
@@ -56,7 +56,7 @@ class Manifest:
         return f"{self.file}:{self.line}"
 
     def line_of(self, field_path: str) -> int:
-        """The line of a field as the API's causes name it, or of its nearest parent in the file."""
+        """The line of a field, or of its nearest parent in the file; ``field_path`` as in a Status's causes."""
         return self._document.line_of(self.object, field_path) if self._document else self.line
 
 
@@ -72,12 +72,11 @@ def load(
     literal: NoTemplates = NO_FILE,
     built: Sequence[SourceText] = (),
 ) -> list[Manifest]:
-    """The manifests of files, folders, globs and ``-``, rendered with ``values``, in the order they are written.
+    """The manifests of files, folders, globs and ``-`` (stdin) in written order, rendered with ``values``.
 
-    What is ``built`` already, by kustomize, comes after the files and is rendered as they are.
-
-    The objects of a ``List`` count as manifests of their own. With ``allow_generate_name``, ``generateName`` will do.
-    The files ``without`` are left out where a folder or a glob holds them; those that are ``literal`` are not rendered.
+    ``built``: kustomize's output, which is rendered too and follows the files. ``without``: files to leave out of
+    folders and globs. ``literal``: files that are not rendered. ``images``: ``NAME=REF`` texts.
+    ``allow_generate_name``: accept ``generateName`` in place of a name. Each item of a ``List`` is a manifest.
 
     :raises InputErrors: every mistake in every file.
     """
@@ -109,7 +108,7 @@ def load(
 
 
 def secret_values(manifests: Iterable[Manifest]) -> list[SecretValue]:
-    """What must be masked: see :func:`values_of`."""
+    """The values of Secrets, to be masked; see :func:`values_of`."""
     return values_of(manifest.object for manifest in manifests)
 
 
@@ -124,7 +123,7 @@ def _read(file: str, values: Values | None, stdin: TextIO | None, errors: list[I
 
 
 def _parsed(source: SourceText, values: Values | None, errors: list[InputError]) -> list[Manifest]:
-    """What the text holds; ``${NAME}`` in it is left alone where there are no ``values``."""
+    """The manifests in ``source``; without ``values``, ``${NAME}`` stays unchanged. Mistakes go to ``errors``."""
     own: list[InputError] = []
     manifests = list(_of_source(source, values, own))
     if not own and any(_is_unfilled(manifest.object) for manifest in manifests):
@@ -148,7 +147,7 @@ def _is_unfilled(obj: Object) -> bool:
 
 
 def _with_jinja_named(errors: Sequence[InputError], source: SourceText) -> Sequence[InputError]:
-    """``{{ NAME }}`` without quotes is a mapping in a mapping to YAML, and a value to Jinja2."""
+    """The errors, with a hint about Jinja2 where the line has ``{{ NAME }}``, which YAML takes for nested mappings."""
     lines = source.text.splitlines()
     for error in errors:
         line = re.search(r":(\d+)(?:: |$)", error.where or "")
@@ -159,7 +158,7 @@ def _with_jinja_named(errors: Sequence[InputError], source: SourceText) -> Seque
 
 
 def _expanded(document: Document, value: Any, errors: list[InputError]) -> Iterator[Manifest]:
-    """The document itself, or what a ``List`` holds."""
+    """The document's manifest, or those of its items if it is a ``List``."""
     if value is None:
         return
     if not isinstance(value, dict):
@@ -176,7 +175,7 @@ def _expanded(document: Document, value: Any, errors: list[InputError]) -> Itera
 
 
 def _typed(item: Any, listed: Mapping[str, Any]) -> Any:
-    """The items of a ``DeploymentList`` may leave out their type, as in the API server's own answers."""
+    """``item`` with a type: items of a ``DeploymentList`` may omit theirs, as in the API server's answers."""
     kind = str(listed["kind"]).removesuffix("List")
     if not isinstance(item, dict) or not kind:
         return item
