@@ -1,4 +1,4 @@
-"""What manifests name, and show: what equals such a name can't be kept secret."""
+"""Names in manifests: output shows them, so a secret value that equals one cannot be masked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from k8s_step.manifests import images
 
 _NAMING = ("name", "namespace", "generateName", "kind", "apiVersion", "image")
-_DATA = ("data", "stringData", "binaryData")  # of a Secret or a ConfigMap: any text stands there under any key
+_DATA = ("data", "stringData", "binaryData")  # of a Secret or a ConfigMap, whose keys are arbitrary and name nothing
 
 
 def names_of(objects: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Names of objects, namespaces, kinds, API groups, containers and the like, and images, whole and in parts."""
+    """Names of objects, namespaces, kinds, API groups, containers and the like, and images with their parts."""
     found: set[str] = set()
     for obj in objects:
         data = _DATA if obj.get("kind") in ("Secret", "ConfigMap") else ()
@@ -23,7 +23,7 @@ def names_of(objects: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def _named_texts(value: Any) -> Iterator[tuple[str, str]]:
-    """What stands under ``name``, ``secretName``, ``image`` and their like, however deep; annotations name nothing."""
+    """Key and text of each ``name``, ``secretName``, ``image`` and the like, at any depth but in annotations."""
     if isinstance(value, list):
         for entry in value:
             yield from _named_texts(entry)
@@ -40,7 +40,7 @@ def _no_parts(_: str) -> tuple[str, ...]:
 
 
 def _parts_of_image(image: str) -> Iterator[str]:
-    """``registry:5000/shop/web:1.2``: without its tag, and ``registry``, ``shop``, ``web``, ``1.2``."""
+    """Of ``registry:5000/web:1.2``: ``registry:5000/web``, ``registry``, ``5000``, ``web`` and ``1.2``."""
     yield images.name_of(image)
     yield from re.split("[/:@]", image)
 
