@@ -1,4 +1,4 @@
-"""What was written in a YAML or JSON document, node by node with its line, before any value is made of it."""
+"""The nodes of a YAML or JSON document as written, each with its line, before values are built from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class ScalarNode(NamedTuple):
-    """``plain``: written without quotes, so that its text decides its type. Lines count from 1."""
+    """A single value as written; ``plain``: unquoted, so that the text decides the type. Lines count from 1."""
 
     text: str
     plain: bool
@@ -24,7 +24,7 @@ class SequenceNode(NamedTuple):
 
 
 class MappingNode(NamedTuple):
-    """A mapping as written: equal keys and merge keys are still in it."""
+    """A mapping as written, with duplicate keys and merge keys."""
 
     pairs: list[tuple[Node, Node]]
     line: int
@@ -44,12 +44,12 @@ _SELECTOR = re.compile(r'([^=,"]+)=("(?:[^"\\]|\\.)*"|[^,]*)')
 
 
 def is_merge(node: Node) -> bool:
-    """The merge key ``<<``, as ``isMerge`` of go-yaml's ``decode.go`` tells it."""
+    """Whether the node is the merge key ``<<``. Source: ``isMerge`` in go-yaml's ``decode.go``."""
     return isinstance(node, ScalarNode) and node.text == "<<" and (node.plain or node.tag == "tag:yaml.org,2002:merge")
 
 
 def field_node(node: Node, key: str) -> Node | None:
-    """What a mapping holds under a key, merge keys and aliases followed."""
+    """The value of ``key`` in a mapping, with merge keys and aliases resolved; ``None`` if missing."""
     found = _merged_pair(node, key)
     value = found[1] if found else None
     while isinstance(value, AliasNode):
@@ -58,7 +58,7 @@ def field_node(node: Node, key: str) -> Node | None:
 
 
 def nodes_of(root: Node) -> Iterator[Node]:
-    """Every node once; what aliases stand for is reached where it is anchored."""
+    """Every node once, at its anchor: aliases are not followed."""
     pending = [root]
     while pending:
         node = pending.pop()
@@ -70,9 +70,9 @@ def nodes_of(root: Node) -> Iterator[Node]:
 
 
 def locate(node: Node, value: Any, path: str) -> int:
-    """The line of a field, named as the API names it; the nearest known parent's where it isn't in the text.
+    """The line of the field ``path``, or of its nearest parent in the text; ``value`` is the value built of ``node``.
 
-    ``value`` is what became of ``node``. Paths look like ``spec.containers[0].image``, ``metadata.labels[app]``, and in
+    Paths are the API's: ``spec.containers[0].image``, ``metadata.labels[app]``, and in
     apply conflicts ``.spec.containers[name="app"].image`` or ``.metadata.labels.example.com/team``.
     """
     line = node.line
@@ -111,7 +111,7 @@ def _field(node: MappingNode, value: dict[str, Any], path: str) -> _Step | None:
 
 
 def _leads(key: str, path: str) -> bool:
-    """Keys may hold dots and slashes themselves, so the longest key that fits wins."""
+    """Whether ``path`` begins with ``key`` as a whole step; callers take the longest, as keys may contain dots."""
     return path.startswith(key) and path[len(key) : len(key) + 1] in ("", ".", "[")
 
 
@@ -147,9 +147,9 @@ def _item(node: SequenceNode, value: list[Any], path: str) -> _Step | None:
 
 
 def _selected(items: list[Any], selector: str) -> int | None:
-    """``name="app"`` or ``containerPort=80,protocol="TCP"``: structured-merge-diff's way to name a list item.
+    """The index of the item that ``name="app"`` or ``containerPort=80,protocol="TCP"`` selects.
 
-    The manifest may leave out a key that the server fills in.
+    structured-merge-diff writes such selectors. The manifest may omit a key of them, since the server has defaults.
     """
     wanted = {key: text.strip('"') for key, text in _SELECTOR.findall(selector)}
     if not wanted:
