@@ -1,4 +1,4 @@
-"""One patch as the user wrote it: file, text or stdin, YAML or JSON, its ``${NAME}`` filled in and its form checked."""
+"""Reads one patch from a file, an option's text or stdin, YAML or JSON; fills in ``${NAME}`` and checks its form."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from k8s_step.redaction import SecretValue
 
 TEXT = "--patch"
 TYPES = {"strategic": PatchType.STRATEGIC, "merge": PatchType.MERGE, "json": PatchType.JSON, "apply": PatchType.APPLY}
-# Source: ``strategicpatch/patch.go`` of k8s.io/apimachinery, whose errors come as a 500 and name no field.
+# Checked here: the API server answers 500 without a field (``strategicpatch/patch.go`` of k8s.io/apimachinery).
 _DIRECTIVES = ("replace", "delete", "merge")
 _LISTS = ("$retainKeys", "$deleteFromPrimitiveList/", "$setElementOrder/")
 
 
 @dataclass(frozen=True)
 class Patch:
-    """``body`` as it is sent. ``file`` is empty, and ``line`` 0, where options made it."""
+    """A patch; ``body`` is sent unchanged. ``file`` is empty and ``line`` 0 for a patch made of options."""
 
     type: PatchType
     body: Any = field(repr=False)
@@ -33,7 +33,7 @@ class Patch:
     _document: Document | None = field(default=None, repr=False)
 
     def line_of(self, path: str) -> int:
-        """The line of a field of the patched object, as the API's causes name it, or of its nearest parent here."""
+        """The patch's line for ``path``, a field as a Status's causes name it, or for its nearest parent."""
         if self._document is None:
             return self.line
         if self.type is PatchType.JSON:
@@ -49,7 +49,7 @@ class Patch:
         return self._document.line_of(self.body, f"[{index}]")
 
     def _operation_on(self, path: str) -> int | None:
-        """The operation whose path shares the most with a field's."""
+        """The index of the operation whose path is the longest prefix or extension of ``path``."""
         paths = [jsonpatch.field_path(operation["path"]) for operation in self.body]
         near = [(len(own), index) for index, own in enumerate(paths) if path.startswith(own) or own.startswith(path)]
         return max(near)[1] if near else None
@@ -58,9 +58,9 @@ class Patch:
 def read(
     patch_type: PatchType, file: str | None, text: str | None, values: Values | None, stdin: TextIO | None
 ) -> Patch:
-    """The patch of ``file`` (``-`` is stdin) or, where that is ``None``, of ``text``; no template without ``values``.
+    """The patch of ``file`` (``-`` is stdin) or, if that is ``None``, of ``text``; ``values`` fill in ``${NAME}``.
 
-    :raises InputErrors: all that is wrong with it.
+    :raises InputErrors: every mistake in the patch.
     """
     source = SourceText(TEXT, text or "") if file is None else source_of(file, values, stdin)
     documents = parse(source)
@@ -78,13 +78,13 @@ def read(
 
 
 def secrets_of(patch: Patch) -> list[SecretValue]:
-    """The values a patch of a Secret brings, which must be masked."""
+    """The values in a patch of a Secret, to be masked."""
     bodies = [_set(operation) for operation in patch.body] if patch.type is PatchType.JSON else [patch.body]
     return values_of({**body, "kind": "Secret"} for body in bodies)
 
 
 def _set(operation: Mapping[str, Any]) -> Any:
-    """What an operation sets or expects, as a merge patch."""
+    """A JSON patch operation's value at its path, as a merge patch."""
     value = operation.get("value")
     for part in reversed(str(operation["path"]).split("/")[1:]):
         value = {part: value}
