@@ -1,4 +1,4 @@
-"""Text that is in no file (stdin, what kustomize printed): a line of it says little, so errors name its object too."""
+"""Errors about text without a file (stdin, kustomize's output) name the object too, as a line number says little."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINE = re.compile(r"(.+):(\d+)", re.S)
 
 @contextmanager
 def naming(document: Document) -> Iterator[None]:
-    """Errors about the document get its object's name, where it is in no file."""
+    """Add the object's name to errors about a document that is in no file."""
     try:
         yield
     except InputErrors as several:
@@ -46,7 +46,7 @@ def _title(said: Mapping[str, Any]) -> str:
 
 
 def name_objects(errors: Sequence[InputError], objects: Sequence[tuple[Mapping[str, Any], str, int]]) -> None:
-    """The same for errors found later; ``objects`` with the file and the line that each begins in."""
+    """Add names to later errors; ``objects`` are objects with their file and first line, in written order."""
     for error in errors:
         place = _LINE.fullmatch(error.where or "")
         before = [obj for obj, file, line in objects if place and file == place[1] and line <= int(place[2])]
