@@ -1,4 +1,4 @@
-"""What one YAML scalar means to kubectl, as the JSON value it sends.
+"""The JSON value that kubectl sends for one YAML scalar.
 
 The rules are those of go.yaml.in/yaml/v2 (``resolve.go``) followed by sigs.k8s.io/yaml (``yaml.go``), not YAML 1.1's or
 1.2's: ``yes`` is true, ``0755`` is octal, ``12:30:45`` and dates are strings, ``1.0`` is sent as 1.
@@ -41,7 +41,7 @@ _LONG_TAG = "tag:yaml.org,2002:"
 
 
 class ScalarError(ValueError):
-    """A scalar that JSON or the scalar's own tag has no room for; the message repeats no value."""
+    """A scalar that JSON cannot express or that contradicts its tag; the message never contains the value."""
 
 
 @lru_cache(maxsize=8192)
@@ -57,7 +57,7 @@ def resolve(text: str) -> Value:
 
 
 def tagged(tag: str, text: str) -> Value:
-    """The JSON value of a scalar with an explicit tag; a tag kubectl does not know leaves a string.
+    """The JSON value of a scalar with an explicit tag; with a tag unknown to kubectl, the text as a string.
 
     :raises ScalarError: the text is not of the tag's type.
     """
@@ -66,9 +66,9 @@ def tagged(tag: str, text: str) -> Value:
 
 @lru_cache(maxsize=8192)
 def key(text: str, tag: str | None = None) -> str:
-    """The JSON key of an unquoted or tagged scalar in a key's place: ``1`` is ``"1"``, ``yes`` is ``"true"``.
+    """The JSON key for an unquoted or tagged scalar: ``"1"`` for ``1``, ``"true"`` for ``yes``.
 
-    :raises ScalarError: null, and integers beyond 64 signed bits, which kubectl refuses too.
+    :raises ScalarError: null, and numbers too big for a key, as in kubectl.
     """
     value = _typed(text) if tag is None else _convert(tag, text)
     if isinstance(value, str):
@@ -90,7 +90,7 @@ def _convert(tag: str, text: str) -> Value:
 
 
 def _typed(text: str) -> Value:
-    """What ``resolve.go`` makes of an unquoted scalar; floats are still floats."""
+    """The value that ``resolve.go`` gives an unquoted scalar, before :func:`_as_sent`: ``1.0`` is still a float."""
     if text in _WORDS:
         return _WORDS[text]
     if text in _NOT_IN_JSON:
@@ -102,7 +102,7 @@ def _typed(text: str) -> Value:
 
 
 def _as_sent(value: Value) -> Value:
-    """Go's JSON writes ``1.0`` as 1 and ``1e20`` in digits; from 1e21 on it uses an exponent, as Python does."""
+    """The value in the form of Go's JSON, which writes ``1.0`` as 1 and whole floats below 1e21 without an exponent."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(Decimal(repr(value)))
     return value
@@ -117,17 +117,17 @@ def _number(text: str) -> int | float | None:
         return whole
     if _FLOAT.fullmatch(plain):
         return _finite(plain)
-    signed = _SIGNED_BINARY.fullmatch(plain)  # a quirk of resolve.go: what follows 0b is parsed once more
+    signed = _SIGNED_BINARY.fullmatch(plain)  # a quirk of resolve.go: it parses the text after 0b with its own sign
     return int(signed[1], 2) if signed else None
 
 
 def _dotted(text: str) -> float | None:
-    """Go's ``ParseFloat`` takes single underscores between digits."""
+    """A float that begins with a dot; Go's ``ParseFloat`` accepts single underscores between digits."""
     return _finite(text) if _DOTTED.fullmatch(text) else None
 
 
 def _integer(plain: str) -> int | None:
-    """Go's ``ParseInt(s, 0, 64)``, then ``ParseUint`` for what is bigger."""
+    """The integer by Go's ``ParseInt(s, 0, 64)`` or, if bigger, ``ParseUint``; ``None`` if neither accepts it."""
     radix = _RADIX.fullmatch(plain)
     try:
         if _DECIMAL.fullmatch(plain):
@@ -147,7 +147,7 @@ def _finite(plain: str) -> float | None:
 
 
 def _is_timestamp(text: str) -> bool:
-    """Go's ``time.Parse`` with the four layouts of ``resolve.go``; such a scalar stays a string."""
+    """Whether Go's ``time.Parse`` accepts the text in one of the four layouts of ``resolve.go``."""
     found = _TIMESTAMP.fullmatch(text)
     if not found:
         return False
@@ -160,9 +160,9 @@ def _is_timestamp(text: str) -> bool:
 
 
 def _float32_text(number: float) -> str:
-    """Go's ``FormatFloat(number, 'g', -1, 32)``: the fewest digits that 32 bits tell apart."""
+    """Go's ``FormatFloat(number, 'g', -1, 32)``: the fewest digits that identify the 32-bit float."""
     narrow = _narrow(number)
-    if narrow is None:  # kubectl writes ".inf" here, which nobody means
+    if narrow is None:  # kubectl writes ".inf" here, which no user intends
         raise ScalarError("a number this big cannot be a key")
     exact = struct.unpack("<f", narrow)[0]
     shortest = next(text for text in (f"{exact:.{digits}e}" for digits in range(9)) if _narrow(float(text)) == narrow)
