@@ -1,7 +1,7 @@
-"""Which ``${NAME}`` in a manifest belong to a shell script in it and not to the step.
+"""Finds names whose ``${NAME}`` belongs to a shell script in a manifest and not to the step's templates.
 
-A container that runs a shell, ``command: [sh, -c, …]``, has names of its own: those its ``env`` lists and those the
-script sets. The same goes for a text that begins with ``#!``, such as a script in a ConfigMap.
+In a container that runs a shell, ``command: [sh, -c, …]``, these are the names in its ``env`` and those the script
+sets. A text that begins with ``#!``, such as a script in a ConfigMap, has the names that it sets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SETS = re.compile(
 
 
 def own_names(root: Node) -> dict[int, frozenset[str]]:
-    """For each scalar that is a script, by its ``id``: the names that are its own."""
+    """The shell's names for each scalar that is a script; keys are the ``id`` of the scalar's node."""
     found: dict[int, frozenset[str]] = {}
     for node in nodes_of(root):
         if isinstance(node, MappingNode):
