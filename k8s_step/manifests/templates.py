@@ -1,7 +1,7 @@
-"""``${NAME}`` in manifests: where values come from, and what they do to one parsed scalar.
+"""``${NAME}`` templates: the sources of values, and their substitution in parsed scalars.
 
-Substitution never sees the file's text, only scalars that YAML or JSON has been parsed into, so a value cannot change
-a document's shape.
+Substitution works on the scalars of parsed YAML or JSON, never on the file's text, so a value cannot change a
+document's structure.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ CREDENTIALS = frozenset(
         *("ARM_CLIENT_SECRET", "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET"),
     ]
 )
-"""The step's own credentials in the environment; templates do not get them."""
-_SECRET = ("K8S_TOKEN", "INPUT_TOKEN", "K8S_KUBECONFIG", "K8S_ID_TOKEN", "INPUT_ID-TOKEN")  # under another name, too
+"""Environment variables with the step's own credentials, which are no template values."""
+_SECRET = ("K8S_TOKEN", "INPUT_TOKEN", "K8S_KUBECONFIG", "K8S_ID_TOKEN", "INPUT_ID-TOKEN")  # refused by value, too
 _NESTED = 8  # levels of ${A:-${B:-…}}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EXPRESSION = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:[-?])(.*))?\}", re.DOTALL)
 _HEAD = re.compile(r"\$\{[#!]?(\w*)", re.ASCII)
 UNTOUCHED = "k8s-step/template"
-"""The annotation of an object whose ``${…}`` are its own."""
+"""The annotation that turns templates off for an object by the value ``"false"``."""
 _SWITCH = f'{UNTOUCHED}: "false"'
 _LITERALLY = f"where it is meant literally, write $${{, annotate the object with {_SWITCH}, or give --no-template"
 _FORMS = f"write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?message}}; {_LITERALLY}"
@@ -45,7 +45,7 @@ _FORMS = f"write ${{NAME}}, ${{NAME:-default}} or ${{NAME:?message}}; {_LITERALL
 
 @dataclass(frozen=True)
 class Values:
-    """Where template values come from, first come first: ``--var``, ``--vars-file``, the environment."""
+    """Template values by source; the first source with a name wins: ``--var``, ``--vars-file``, the environment."""
 
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     from_files: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -58,9 +58,9 @@ class Values:
         files: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> Values:
-        """From ``--var NAME=VALUE`` texts, paths of ``--vars-file`` (a later one wins) and the environment.
+        """From ``--var NAME=VALUE`` texts, paths of ``--vars-file`` (a later file wins) and the environment.
 
-        ``--var NAME`` alone takes the environment's value, whatever that is.
+        ``--var NAME`` alone takes the environment's value, even of a credential or a variable of the machine.
 
         :raises InputError: a malformed assignment, an unreadable or malformed file.
         """
@@ -72,7 +72,7 @@ class Values:
         return cls(dict(given), from_files, environment)
 
     def get(self, name: str) -> str | None:
-        """The value of a name, ``None`` when it has none anywhere.
+        """The value of a name; ``None`` if no source has one.
 
         :raises InputError: the environment's value is one of the step's own credentials, or not UTF-8.
         """
@@ -93,7 +93,7 @@ class Values:
         return name in self.variables or name in self.from_files
 
     def known(self) -> dict[str, str]:
-        """Every name a template may use with its value; credentials and what is not UTF-8 are left out."""
+        """All names with values, for Jinja2; without credentials, variables of the machine and values not in UTF-8."""
         allowed = {
             name: value
             for name, value in self.environment.items()
@@ -102,7 +102,7 @@ class Values:
         return {**allowed, **self.from_files, **self.variables}
 
     def unknown(self, name: str, fallback: str = "${%s:-default}", literally: str = _LITERALLY) -> InputError:
-        """The error for a name without a value, with the nearest known one.
+        """The error for a name without a value; its hint suggests the nearest known name.
 
         ``fallback``: how to write a default; ``literally``: how to write a text that is no template.
         """
@@ -118,7 +118,7 @@ class Values:
         return InputError(f"{name} has no value", hint=_joined(advice, literally))
 
     def _is_credential(self, name: str, value: str) -> bool:
-        """By name, and by value: a token does not stop being one under a second name."""
+        """Whether the variable is a credential: by name, or by the same value under another name."""
         return name in CREDENTIALS or (bool(value) and value in self._secrets())
 
     def _secrets(self) -> set[str]:
@@ -137,10 +137,10 @@ def _joined(*advice: str) -> str:
 
 @dataclass(frozen=True)
 class Template:
-    """One document's substitution. Names that a shell script in it sets itself are left to the shell.
+    """Substitution in one document.
 
-    Those are substituted too where ``--var`` or ``--vars-file`` gives them: that is on purpose. An object that is
-    annotated ``k8s-step/template: "false"`` is left as it is.
+    Names that a shell script in the document sets stay for the shell, unless ``--var`` or ``--vars-file`` gives them.
+    An object with the annotation ``k8s-step/template: "false"`` stays unchanged.
     """
 
     root: Node = field(repr=False)
@@ -173,7 +173,7 @@ def check_annotation(obj: Object) -> None:
 
 
 def _objects(root: Node) -> list[Node]:
-    """The document, and what it holds where it is a ``List``."""
+    """The document's root node, and the items if it is a ``List``."""
     items = field_node(root, "items")
     return [root, *items.items] if isinstance(items, SequenceNode) else [root]
 
@@ -188,10 +188,10 @@ def _is_untouched(node: Node) -> bool:
 
 
 def substitute(text: str, values: Values, own: Collection[str] = ()) -> str:
-    """``text`` with each ``${…}`` replaced; ``$NAME`` and ``$(NAME)`` are left alone, ``$${`` is a literal ``${``.
+    """``text`` with each ``${…}`` replaced; ``$NAME`` and ``$(NAME)`` stay, ``$${`` becomes a literal ``${``.
 
-    As in a shell, ``:-`` and ``:?`` take an empty value for none. A default may hold further ``${…}``. Names in ``own``
-    are left alone too, unless ``--var`` or ``--vars-file`` gives them.
+    As in a shell, ``:-`` and ``:?`` treat an empty value as missing. A default may contain further ``${…}``. Names in
+    ``own`` stay too, unless ``--var`` or ``--vars-file`` gives them.
 
     :raises InputErrors: every name without a value and every malformed expression in the text.
     """
@@ -250,13 +250,13 @@ class _Expansion:
 
 
 def _parts(written: str) -> tuple[str | None, str, str]:
-    """``${NAME:-rest}`` as name, ``:-`` and rest; the name is ``None`` where it is malformed."""
+    """``${NAME:-rest}`` as name, ``:-`` and rest; the name is ``None`` for a malformed expression."""
     found = _EXPRESSION.fullmatch(written)
     return (found[1], found[2] or "", found[3] or "") if found else (None, "", "")
 
 
 def _malformed(written: str, level: int) -> InputError:
-    """Names what is wrong without repeating a default, which may be a secret."""
+    """The error for a malformed expression; never repeats a default, which may be a secret."""
     if level > _NESTED:
         return InputError(f"defaults are nested deeper than {_NESTED} levels")
     if written == "${":
@@ -288,12 +288,12 @@ def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple
     return name, environment[name]
 
 
-# What else stands before the =, or without one, may be a line of a secret.
+# Names that an error may repeat; any other text may be part of a secret.
 _HARMLESS = re.compile("[A-Z][A-Z0-9_]{0,39}|[A-Za-z]{1,20}(?:[-.][A-Za-z]{1,20}){1,4}")
 
 
 def _is_utf8(value: str) -> bool:
-    """Python reads other bytes of the environment as surrogates, which no request body can carry."""
+    """Whether the value is UTF-8: Python reads other bytes of the environment as surrogates."""
     return not re.search("[\ud800-\udfff]", value)
 
 
@@ -312,7 +312,7 @@ _MAPPING_FILES = (".yaml", ".yml", ".json")
 
 
 def _read_mapping(source: SourceText) -> dict[str, str]:
-    """A value is the text as it is written: ``1.10`` stays ``1.10``."""
+    """Names and values of a YAML or JSON vars file; a value is the written text, so ``1.10`` stays ``1.10``."""
     documents = parse(source)
     if not documents:
         return {}
