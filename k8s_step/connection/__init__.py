@@ -1,1 +1,1 @@
-"""Where the cluster is, who we are there, and one HTTP exchange; ``transport`` alone sends with the HTTP library."""
+"""The cluster's address, the step's identity there, and one HTTP exchange; only ``transport`` sends requests."""
