@@ -1,4 +1,4 @@
-"""The cluster's CA as users give it: PEM text, also with its line breaks lost, base64 of it, or a file's path."""
+"""Reads the cluster's CA from an input: PEM text, even without its line breaks, base64 of PEM, or a file's path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_NAME = 255
 
 
 def read_ca(value: str, source: str) -> tuple[bytes, str]:
-    """The PEM that ``--ca`` or its variable (``source``) gives, and what to call it. Raises :class:`InputError`."""
+    """The PEM in ``value`` and its name for messages; ``source``: the flag or variable. Raises :class:`InputError`."""
     for text in (value, base64_text(value), base64_text(base64_text(value) or "")):
         if text and BEGIN in text:
             return _mended(text, source).encode(), source
@@ -25,7 +25,7 @@ def read_ca(value: str, source: str) -> tuple[bytes, str]:
 
 
 def _mended(text: str, source: str) -> str:
-    """Each certificate in lines of its own: OpenSSL reads no other; what is between them is left out."""
+    """The certificates with their line breaks restored, as OpenSSL needs them; other text is dropped."""
     if text.count(BEGIN) != len(_BLOCK.findall(text)):
         hint = "was it given without its last lines?"
         raise InputError("a certificate has its BEGIN line, but no END line after it", where=source, hint=hint)
