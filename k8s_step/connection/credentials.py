@@ -53,7 +53,7 @@ class Credential:
 
 
 class Credentials(Protocol):
-    """A source of credentials; thread-safe."""
+    """A source of credentials for requests; thread-safe."""
 
     def current(self) -> Credential:
         """The credential to use now."""
@@ -241,12 +241,12 @@ class Renewed(ABC):
         """A new credential, and its expiry in seconds since the epoch. Raises :class:`StepError`."""
 
     def next_move(self, code: int) -> str | None:
-        """What to look at where the server answers ``code`` (401, 403) to the last one; ``None``: nothing known."""
+        """A hint after the server answered ``code`` (401, 403) to the last credential; ``None`` without one."""
         return None
 
     @abstractmethod
     def close(self) -> None:
-        """Stop what runs to get one, from any thread."""
+        """Stop a plugin or request that is fetching a credential. Any thread may call this."""
 
     def current(self) -> Credential:
         with self._lock:
@@ -261,7 +261,7 @@ class Renewed(ABC):
             return self._credential is not None and self._credential != refused
 
     def _renewed(self) -> Credential:
-        """A fresh credential; the old one where renewal fails before its expiry."""
+        """A fresh credential, or the old one if renewal fails while the old one is still valid."""
         try:
             return self._renew()
         except StepError:
