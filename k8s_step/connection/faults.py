@@ -55,7 +55,7 @@ _CERTIFICATE_PROBLEMS = {
 def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fault:
     """The :class:`Fault` with a plain reason for ``error``, found in the layers of exceptions that wrap the cause."""
     links = list(_chain(error))
-    # Of PySocks, which is an extra, so that its types are not known here. What a proxy has refused was not sent.
+    # PySocks is optional, so its exceptions are recognized by module. A request that a proxy refused was not sent.
     by_socks = [str(getattr(link, "msg", "")) for link in links if type(link).__module__ == "socks"]
     if told := _told_by_socks(by_socks):
         return Fault(f"the proxy {without_password(connection.proxy_url)}: {told[0]}", told[1], sent=False)
@@ -73,9 +73,9 @@ def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fa
 
 
 def _told_by_socks(messages: Iterable[str]) -> tuple[str, str] | None:
-    """What a SOCKS proxy said, and a hint; ``None`` where it was not reached, which an exception inside explains.
+    """A SOCKS proxy's error and a hint; ``None`` if the proxy was not reached, which an inner exception explains.
 
-    Source: PySocks 1.7, whose messages hold the code of the reply (RFC 1928) and its meaning.
+    Source: PySocks 1.7, whose messages contain the reply's code (RFC 1928) and its meaning.
     """
     for said in messages:
         if reply := re.search(r"0x0[1-8]: (.+)", said):
