@@ -1,4 +1,4 @@
-"""Which headers a request may be given by the user, and which of them hold a secret."""
+"""Checks the request headers that users add, and recognizes those whose value is a secret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_header(line: str, where: str) -> tuple[str, str]:
 
 
 def checked_value(value: str, what: str, where: str) -> str:
-    """``value`` as a header can hold it. Beyond ASCII servers and proxies disagree on what the bytes mean."""
+    """``value`` if printable ASCII, else :class:`InputError`: servers and proxies disagree on other bytes."""
     if not is_header_value(value):
         message = f"the value of {what} holds what no request header can: a line break, a tab or a letter beyond ASCII"
         raise InputError(message, where=where)
