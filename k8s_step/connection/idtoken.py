@@ -29,7 +29,7 @@ _HINTS = {
 class IdToken(Renewed):
     """A bearer token from ``endpoint``; the token and the endpoint's request token are masked by ``redactor``.
 
-    ``end`` says by when (``time.monotonic``) something must be done that may take so many seconds.
+    ``end(seconds)`` gives the deadline (``time.monotonic``) of a task that may take that many seconds.
     """
 
     def __init__(
