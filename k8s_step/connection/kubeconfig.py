@@ -77,7 +77,7 @@ class Entry:
             raise InputError(f"{key} {path}: {error.strerror}", where=self.where) from None
 
     def name_of(self, key: str) -> str:
-        """What to call that which :meth:`data_or_file` reads: ``<key>-data``, or ``<key>`` with its path."""
+        """The name, for messages, of the input of :meth:`data_or_file`: ``<key>-data``, or ``<key>`` with its path."""
         return f"{key}-data" if self.text(f"{key}-data") is not None else f"{key} {self.path(key) or ''}".strip()
 
     def extension(self, name: str) -> Any:
@@ -107,7 +107,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Kubeconfig:
-    """One or several merged files; among entries of the same name the first file's counts, as a whole."""
+    """One or several merged files; of entries with the same name, the first file's entry counts, as a whole."""
 
     name: str
     current_context: str | None
@@ -158,9 +158,9 @@ def base64_text(value: str) -> str | None:
 
 
 def kubeconfig_text(value: str, source: str) -> str | None:
-    """The kubeconfig's text that ``value`` is, or is base64 of; ``None`` where it is paths.
+    """The kubeconfig's text, if ``value`` is that text or base64 of it; ``None`` if ``value`` is paths.
 
-    Raises :class:`InputError`, which quotes nothing of it, where it is neither: ``source`` is the option or variable.
+    Raises :class:`InputError` for any other value, without quoting it; ``source`` is the option or variable.
     """
     once = base64_text(value)
     for text in (value, once):
