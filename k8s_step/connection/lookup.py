@@ -1,6 +1,6 @@
 """Finds the cluster: options first, then kubeconfig files merged as kubectl does, then the mounted service account.
 
-Pure but for reading the files that the options and the environment name. Source of the rules: client-go's
+Pure, except that it reads the files that the options and the environment name. Source of the rules: client-go's
 ``tools/clientcmd`` and ``rest.InClusterConfig``.
 """
 
@@ -132,7 +132,7 @@ def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
 
 
 def _namespace_only(places: _Places) -> Kubeconfig | None:
-    """``KUBECONFIG`` beside a server and a token: its context counts where it names a namespace, and no cluster."""
+    """``KUBECONFIG`` beside a server and a token: used only if its context names neither cluster nor user."""
     try:
         described = _from_variable(places)
     except InputError:
@@ -179,7 +179,7 @@ def _from_option(places: _Places, value: str) -> Kubeconfig:
 
 
 def _from_variable(places: _Places) -> Kubeconfig:
-    """``KUBECONFIG``: files that are missing are skipped, as kubectl does, but not all of them."""
+    """The files of ``KUBECONFIG``. Missing files are skipped, as by kubectl, but at least one must exist."""
     if _is_text(places.named_files):
         # The variable may hold a kubeconfig's text instead of a path: it is not quoted, since it may contain a token.
         hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
@@ -194,7 +194,7 @@ def _from_variable(places: _Places) -> Kubeconfig:
 
 
 def _is_text(value: str) -> bool:
-    """Whether these are no paths: several lines, a kubeconfig, or a word (a token?) that is too long for a name."""
+    """Whether ``value`` is no list of paths: several lines, a kubeconfig, or a word too long for a path (a token?)."""
     try:
         return "\n" in value.strip() or kubeconfig_text(value, "KUBECONFIG") is not None
     except InputError:
@@ -260,9 +260,9 @@ def _choices(kind: str, entries: Mapping[str, Entry]) -> str:
 
 
 def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: ConnectionOptions, place: str) -> Entry:
-    """The context's user. As with kubectl, one who names none, or a file that has none at all, is anonymous.
+    """The context's user; as with kubectl, an empty one if the context names no user or the file has no users.
 
-    A missing entry is no error where a token is given instead. Among others a missing one is a slip of the pen.
+    A name without an entry is an error, probably a typing mistake, unless the options hold a credential.
     """
     name = context.text("user")
     if name not in config.users and (options.has_identity or not name or not config.users):
@@ -271,7 +271,7 @@ def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: Connectio
 
 
 def _cluster(config: Kubeconfig, context: Entry, options: ConnectionOptions, place: str) -> Entry:
-    """The context's cluster; a context may name none, and a namespace alone, where the server is given."""
+    """The context's cluster; if the options give the server, a context without a known cluster has an empty one."""
     name = context.text("cluster")
     if options.server and name not in config.clusters:
         return Entry({}, context.source, f"{place}: no cluster")
@@ -400,7 +400,7 @@ def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
 
 
 def _without_plain_secrets(connection: Connection, options: ConnectionOptions) -> Connection:
-    """Over plain HTTP a kubeconfig's user is not sent, as with kubectl; a token given by option is, with a warning.
+    """Drop a kubeconfig's user over plain HTTP, as kubectl does; keep the options' token, with a warning.
 
     Source: clientcmd's ``ClientConfig``, "only try to read the auth information if we are secure".
     """
@@ -449,7 +449,7 @@ def _server_url(text: str, where: str) -> str:
 
 
 def _nobody(found: Connection, environ: Mapping[str, str]) -> str:
-    """What to say where a server wants to know who asks, and no credential was given; empty where one was."""
+    """The hint for a server's 401 when no credential was given; empty if one was given."""
     if found.user != User():
         return ""
     if found.is_bare:
