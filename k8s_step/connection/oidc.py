@@ -21,7 +21,7 @@ from k8s_step.surroundings import System
 
 URL, REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 OPTION = "--oidc-audience"
-_LONGEST = 200  # characters of a claim that is shown
+_LONGEST = 200  # characters shown of a claim
 _FOREVER = 1e11  # seconds since the epoch: later ends count as none
 
 
