@@ -1,4 +1,4 @@
-"""Values that were not what they were meant to be when they reached the step, by their looks."""
+"""Recognizes inputs that are a masked secret or an unreplaced variable in place of the value."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ UNREPLACED = "is the name of a variable that nothing has replaced by its value"
 
 
 def is_masked(value: str) -> bool:
-    """Whether it is what a CI system shows of a secret."""
+    """Whether ``value`` is a secret as CI systems show it: only asterisks or bullets."""
     return not value.strip("*•")
 
 
 def is_unreplaced(value: str) -> bool:
-    """Whether it is a variable, or an expression, as a shell or a CI system would have to replace it."""
+    """Whether ``value`` is a variable or expression that a shell or CI system should have replaced."""
     return bool(_VARIABLE.fullmatch(value))
