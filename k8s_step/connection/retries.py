@@ -13,7 +13,7 @@ LONGEST_PAUSE = 5.0
 PATIENCE = 30.0  # seconds after the first trouble, where neither the deadline nor the ailment says otherwise
 SHORT_PATIENCE = 10.0
 FIRST_CONTACT_TRIES = 3  # a server that never answered is more likely a wrong address than one that restarts
-FEW_TRIES = 5  # a 500 that says nothing of itself is often one that stays
+FEW_TRIES = 5  # an unexplained 500 often persists
 KINDS = {429: BUSY, 500: INTERNAL, 502: AWAY, 503: AWAY, 504: AWAY}  # by status, where no API server answers
 
 
