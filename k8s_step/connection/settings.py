@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from k8s_step.surroundings import System
 
-_IN_A_NAME = "!#$&'*+.^_`|~-"  # of a header; escaped besides: ``headerKeyEscape`` in client-go's ``round_trippers.go``
+_IN_A_NAME = "!#$&'*+.^_`|~-"  # in a header's name; source: client-go's ``headerKeyEscape``
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ConnectionOptions:
     ``kubeconfig`` is a path, several joined by ``:``, the text itself or its base64; the plain ``KUBECONFIG``
     variable does not belong here. ``ca`` is a path, PEM text or its base64. ``server_origin`` names the setting that
     gave the server; ``sources`` has the flag or variable of the others. ``login`` is the option that names a cloud's
-    cluster, whose login is the credential. ``system`` is the CI system, for the next move where it gives no ID token.
+    cluster, whose login is the credential. ``system`` is the CI system, for hints about a missing ID token.
     """
 
     server: str | None = None
@@ -114,8 +114,8 @@ class Connection:
 
     ``origin`` is the setting that named the cluster, for the log's first line. ``proxy_url`` is final: the kubeconfig's
     ``proxy-url`` or the environment's proxy. ``ca_origin`` names the file or setting of the CA. ``warnings`` are for
-    the log. ``nobody``: what to say where the server wants to know who asks, since no credential was given; empty where
-    one was. ``is_bare``: the kubeconfig's user is left out, since the server speaks plain HTTP.
+    the log. ``nobody``: the hint for a 401 when no credential was given; empty if one was given. ``is_bare``: the
+    kubeconfig's user is left out, since the server speaks plain HTTP.
     """
 
     server: str
