@@ -48,7 +48,7 @@ def _trust_system(context: ssl.SSLContext) -> None:
     if paths.cafile or paths.capath:
         context.load_default_certs()
     else:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # here, because a system without trusted certificates is rare
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # imported late: few systems lack trusted certificates
 
         context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
 
