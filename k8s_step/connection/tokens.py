@@ -1,4 +1,4 @@
-"""What a bearer token that can't be one looks like, and what to say where none was given. No token is quoted."""
+"""Hints about bearer tokens that are no tokens, and about missing ones. No hint quotes a token."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from k8s_step.connection.oidc import claims
 from k8s_step.connection.pasted import MASKED, UNREPLACED, is_masked, is_unreplaced
 
 _PATH = re.compile(r"(?:~|\.{1,2})?/.+|[A-Za-z]:\\.+")
-_PLAIN = re.compile(r"[\x21-\x7e]{16,}")  # longer than what is base64 of text by chance
+_PLAIN = re.compile(r"[\x21-\x7e]{16,}")  # long enough not to be base64 of text by chance
 _NO_VALUE = ("null", "undefined", "none", "nil", "<no value>")
 
 
 def looks_like(token: str) -> str | None:
-    """What a token that a server does not know looks like, and the next move; ``None`` where it may be one."""
+    """A hint for a refused token that has the shape of something else; ``None`` if it may be a token."""
     token = token.strip()
     return next((told for is_so, told in _SHAPES if is_so(token)), None)
 
@@ -52,7 +52,7 @@ _SHAPES: tuple[tuple[Callable[[str], object], str], ...] = (
 
 
 def none_given(environ: Mapping[str, str], names: Iterable[str]) -> str:
-    """``no token was given: K8S_TOKEN is empty``, and why that may be; ``names`` are the variables it may be in."""
+    """``no token was given: K8S_TOKEN is empty``, with usual causes; ``names`` are the variables for credentials."""
     empty = [name for name in names if name in environ and not environ[name].strip()]
     if not empty:
         return "no token was given: neither --token nor K8S_TOKEN, nor any other credential, is set"
