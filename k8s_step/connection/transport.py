@@ -50,7 +50,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 __all__ = ["HTTPHeaderDict", "Reply", "Transport"]
 _CHUNK = 65536
-_SHORTEST_TRY = 2.0  # seconds one of several addresses gets at least, as in Go's dialer
+_SHORTEST_TRY = 2.0  # seconds that each of several addresses gets at least, as in Go's dialer
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
@@ -104,7 +104,7 @@ class Reply:
             raise fault_of(error, self._connection, self._timeout) from None
 
     def chunks(self, idle: float | None) -> Iterator[bytes]:
-        """The body as it arrives; ``idle`` is the longest silence in seconds. Not unpacked: ask for none packed."""
+        """The body as it arrives, not decompressed: request no compression. ``idle``: longest silence in seconds."""
         self._reader.limit(idle=idle)
         try:
             while data := self._raw.read1(_CHUNK, decode_content=False):
@@ -346,7 +346,7 @@ def _pool_options(connection: Connection, certificate: Certificate | None) -> di
         if connection.tls_server_name:
             options["server_hostname"] = connection.tls_server_name
         if connection.insecure:
-            urllib3.disable_warnings(InsecureRequestWarning)  # said once, by the client's own notice
+            urllib3.disable_warnings(InsecureRequestWarning)  # the step warns once by itself
     return options
 
 
