@@ -1,4 +1,4 @@
-"""Secrets by value: what came in as a secret is masked in everything that leaves the process."""
+"""Masks the values of secrets that the run was given in all its output."""
 
 from k8s_step.redaction.redactor import MASK, Redactor, SecretValue
 
