@@ -1,4 +1,4 @@
-"""What an escaped text says (JSON within JSON, Go's ``%q``, Python's ``repr``, XML, URLs), and where it says that."""
+"""Unescapes text (nested JSON, Go's ``%q``, Python's ``repr``, XML, URLs) and maps places back to the original."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-BARRIER = b"\xff"  # between what is not connected: no text holds it, encoded
-_LEVELS = 3  # JSON in a log line in JSON in an annotation, say
+BARRIER = b"\xff"  # separates unconnected parts; UTF-8 text never contains this byte
+_LEVELS = 3  # nested escapes, such as JSON in a log line in JSON in an annotation
 
 
 @dataclass(frozen=True)
 class Reading:
-    """``data`` is what ``source`` says around each escape: in pieces that begin ``here`` and come from ``there``."""
+    """``data`` is ``source`` unescaped; the piece at offset ``here[i]`` comes from the span ``there[i]``."""
 
     data: bytes
     source: Reading | None = None
@@ -22,13 +22,13 @@ class Reading:
     there: tuple[tuple[int, int], ...] = ()
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """Where in the text itself stands what stands here from ``start`` to ``end``."""
+        """The span of the original text for the span ``start`` to ``end`` of ``data``, in bytes."""
         if self.source is None:
             return start, end
         return self.source.place(self._from(start)[0], self._from(end - 1)[1])
 
     def _from(self, at: int) -> tuple[int, int]:
-        """Where in the source the byte at ``at`` comes from: itself, or the whole of its escape."""
+        """The span of ``source`` for the byte at ``at``: one copied byte, or the whole escape."""
         piece = bisect_right(self.here, at) - 1
         begin, end = self.there[piece]
         is_copied = end - begin == (*self.here[piece + 1 : piece + 2], len(self.data))[0] - self.here[piece]
@@ -37,9 +37,9 @@ class Reading:
 
 
 def readings(data: bytes, reach: int) -> Iterator[Reading]:
-    """The text itself, and what it says if it is escaped once, twice or three times, by one way or several.
+    """The text itself, then the text unescaped up to three times, in each order of the ways of escaping.
 
-    What is further than ``reach`` from an escape says what the text itself says, and is left out.
+    Parts further than ``reach`` bytes from an escape are left out, as they equal the text itself.
     """
     level, seen = [Reading(data)], {data}
     yield level[0]
@@ -60,7 +60,7 @@ def _unescaped(source: Reading, reach: int) -> Iterator[Reading]:
 
 
 def _read(source: Reading, found: Sequence[tuple[int, int, bytes]], reach: int) -> Reading:
-    """``found``: where the escapes are, and what they mean, which is always shorter."""
+    """``source`` unescaped; ``found``: start, end and meaning of each escape. A meaning is shorter than its escape."""
     at = max(0, found[0][0] - reach)
     pieces: list[bytes] = []
     there: list[tuple[int, int]] = []
