@@ -1,4 +1,4 @@
-"""What of a secret's value is secret in its own right, and how each such piece may be written."""
+"""The pieces of a secret's value that are secret by themselves, and the forms in which each may be written."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 SHORTEST = 4  # characters; masking shorter values would blot out ordinary words
-_SHORTEST_LINE = 6  # of a value of several lines: those of a configuration file say "data:" too
-_SHORTEST_LEAF = 8  # of a text within a document
-_LONGEST_DOCUMENT = 2**21  # characters; a Secret has room for half of that
-_ORDINARY = ("true", "false", "null", "none", "default")  # no secrets, whatever Secret they are in
+_SHORTEST_LINE = 6  # characters; configuration files have short lines such as "data:"
+_SHORTEST_LEAF = 8  # characters of a string within a JSON or YAML document
+_LONGEST_DOCUMENT = 2**21  # characters; twice the largest Secret
+_ORDINARY = ("true", "false", "null", "none", "default")  # never secret, even in a Secret
 _WRAPPED = (64, 76)  # characters of a line of base64: PEM, and MIME or the program of that name
 _SHORTEST_WRAPPED = 8
 _URL_SAFE = str.maketrans("+/", "-_")
-_NAMES = ("apiVersion", "kind", "name", "namespace")  # of what a document says under these, nothing is secret
-# Results, actions and states: programs read them, and masking them would only tell what the secret is.
+_NAMES = ("apiVersion", "kind", "name", "namespace")  # keys of a document whose values are never secret
+# Results, actions and states: programs read them, and a mask in their place would reveal the secret.
 OWN_WORDS = frozenset(
     (
         *("succeeded", "failed", "invalid", "timed_out", "refused", "unreachable", "rolled_back", "cancelled"),
@@ -31,15 +31,15 @@ OWN_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Piece:
-    """``text`` is what must not be seen; where it is a line such as ``user: shop``, ``core`` is what it tells."""
+    """``text`` is masked; ``core`` is its value, such as ``shop`` in the line ``user: shop``, else ``text`` itself."""
 
     text: str
     core: str
-    raw: bytes | None = None  # None of a line, which nobody encodes without the others
+    raw: bytes | None = None  # the bytes; None for a line, which is not encoded by itself
 
 
 def pieces(value: str | bytes) -> Iterator[Piece]:
-    """The value itself, its lines, and the texts within if it is a document: those that are long and telling enough."""
+    """The value itself, its lines, and the strings in it if it is a document; short and ordinary ones are left out."""
     raw = _bytes(value) if isinstance(value, str) else value
     text = (value if isinstance(value, str) else value.decode("utf-8", "replace")).strip()
     if is_telling(text):
@@ -52,12 +52,12 @@ def pieces(value: str | bytes) -> Iterator[Piece]:
 
 
 def is_telling(text: str) -> bool:
-    """Whether it is long enough, and no word that is found everywhere."""
+    """Whether ``text`` is long enough to mask and no ordinary word such as ``true``."""
     return len(text) >= SHORTEST and text.lower() not in _ORDINARY
 
 
 def forms(piece: Piece) -> set[str]:
-    """As it is, as in a form's data, and in base64. What escapes make of it, ``escapes`` takes back."""
+    """The piece as it is, as form data (``+`` for a space) and in base64; :mod:`.escapes` handles escaped forms."""
     found = {piece.text, piece.text.replace(" ", "+"), *(_in_base64(piece.raw) if piece.raw is not None else ())}
     return {form for form in found if is_telling(form)}
 
@@ -73,13 +73,13 @@ _PLAIN = re.compile(r"[-+]?\d{1,5}(\.\d{1,5})?|true|false|yes|no|on|off|null|non
 
 
 def _lines(text: str) -> list[str]:
-    """Of a value of several lines those that tell something; none of one that has a single line."""
+    """The lines, of a text of several lines, that are secret by themselves."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     return [line for line in lines if line != text and len(line) >= _SHORTEST_LINE and _tells(line)]
 
 
 def _tells(line: str) -> bool:
-    """Whether the line is more than a key, or a field whose value is in every manifest (``replicas: 2``)."""
+    """Whether the line is worth masking: not a bare key, and no field with an ordinary value (``replicas: 2``)."""
     if not is_telling(line) or (_is_short(line) and _BARE.fullmatch(line)):
         return False
     field = _field(line)
@@ -99,7 +99,7 @@ def _field(line: str) -> re.Match[str] | None:
 
 
 def _is_short(line: str) -> bool:
-    """As the fields are that people write; the patterns take long for others."""
+    """Whether the line is short enough for the patterns, which are slow on long lines."""
     return len(line) <= _FIELD_FITS
 
 
@@ -113,7 +113,7 @@ def _leaves(text: str) -> Iterator[str]:
 
 
 def _assigned(text: str) -> Iterator[str]:
-    """Of lines such as ``PASSWORD=hunter2-hunter2``: an .env or a properties file."""
+    """The values of lines such as ``PASSWORD=hunter2-hunter2``, as in .env and properties files."""
     for line in text.splitlines():
         found = _ASSIGNED.fullmatch(line.strip())
         if found:
@@ -136,7 +136,7 @@ def _of_json(text: str) -> Iterator[str]:
 
 
 def _of_yaml(text: str) -> Iterator[str]:
-    """The scalars of every document, whatever their type; an alias is not followed."""
+    """Every scalar of every document, of any type, each once; values under ``_NAMES`` are left out."""
     import yaml  # late: most runs have no such Secret
 
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -163,13 +163,13 @@ def _of_yaml(text: str) -> Iterator[str]:
 
 def _bytes(text: str) -> bytes:
     try:
-        return text.encode("utf-8", "surrogateescape")  # a variable that is no UTF-8
+        return text.encode("utf-8", "surrogateescape")  # an environment variable with bytes that are not UTF-8
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
-    """Alone, wrapped, and as a part of something longer (``user:password``) at each of the three places to begin."""
+    """``raw`` in base64: alone, wrapped, and inside longer data (``user:password``) at each of the three offsets."""
     for form in _written(raw):
         yield form
         yield form.translate(_URL_SAFE)
