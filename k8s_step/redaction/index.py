@@ -1,4 +1,4 @@
-"""Where secrets of one class stand in a text: whole, escaped, or cut short by the server that repeats them."""
+"""Finds secrets of one class in a text: whole, escaped, or truncated by the server that repeats them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from k8s_step.redaction.escapes import Reading, readings
 from k8s_step.redaction.needles import SHORTEST, Family, Needles, Span
 
-_BEGINNING = 8  # bytes of a secret that tell it where the rest was cut off, and that is said
-_UNSAID = 12  # where the text just ends
-_LONGEST_CUT = 2**16  # bytes of a message that may have been cut: a condition's has room for half of that
-_FURTHEST = 4096  # bytes before the cut: events, conditions and exit messages are cut at so many at the most
+_BEGINNING = 8  # bytes that identify a secret before a sign of truncation
+_UNSAID = 12  # bytes that identify it at the end of a text without such a sign
+_LONGEST_CUT = 2**16  # bytes of a text that may be truncated; twice the longest message of a condition
+_FURTHEST = 4096  # bytes before a truncation: limit of events, conditions and exit messages
 _CUT = re.compile(
     rb"\xe2\x80\xa6|\.\.\.|[\[(<{]\W{0,3}(?:output |message |log |value )?(?:truncated|cut|omitted)", re.I
 )
@@ -19,12 +19,12 @@ _QUOTES = b" \t\r\n\"'`)]}>|"
 
 
 def encoded(text: str) -> bytes:
-    """Text as all of this looks at it; any text can be, half characters too."""
+    """``text`` as the bytes that are searched; lone surrogates are encoded too."""
     return text.encode("utf-8", "surrogatepass")
 
 
 class Index:
-    """Secrets, each in all its forms."""
+    """A set of secrets, each in all its forms, that can be found in a text."""
 
     def __init__(self) -> None:
         self._whole = Needles()
@@ -40,14 +40,14 @@ class Index:
         return bool(self._whole)
 
     def add(self, form: str) -> None:
-        """Look for this form, too."""
+        """Add a form of a secret; forms under four bytes are ignored."""
         needle = encoded(form)
         if len(needle) >= SHORTEST:
             self._whole.add(needle)
             self._beginnings.add(needle)
 
     def spans(self, data: bytes, *, cut: bool = False) -> list[Span]:
-        """Where any of them stands in ``data``; ``cut``: also where one begins that the end, or dots, cut off."""
+        """The spans of all secrets in ``data``; ``cut``: also of those truncated by its end, by dots or a note."""
         if not self._whole:
             return []
         is_cut = cut and len(data) <= _LONGEST_CUT
@@ -62,14 +62,14 @@ class Index:
 
 
 class _Beginnings:
-    """Secrets that are long enough to be known by their beginning."""
+    """Finds truncated secrets by their first bytes."""
 
     def __init__(self) -> None:
         self._heads = Needles()
         self._families: dict[bytes, Family] = {}
 
     def add(self, needle: bytes) -> None:
-        if len(needle) > _BEGINNING and b"\n" not in needle:  # its lines are needles, those that tell something
+        if len(needle) > _BEGINNING and b"\n" not in needle:  # the lines of a longer text are needles themselves
             head = needle[:_BEGINNING]
             self._families[head] = self._families.get(head, Family()).joined_by(needle)
             self._heads.add(head)
@@ -85,7 +85,7 @@ class _Beginnings:
 
 
 def _ends(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where something may have been cut off, and how many bytes of it must be there; quotes may have been closed."""
+    """Possible ends of truncated secrets, before and after closing quotes, each with the bytes required there."""
     cuts = {(found.start(), _BEGINNING) for found in _CUT.finditer(data)} | {(len(data), _UNSAID)}
     for end, least in cuts:
         before = data[max(0, end - 16) : end]
