@@ -1,8 +1,8 @@
-"""Many texts looked for in a longer one at once, in a time that depends on the longer one and not on how many they are.
+"""Searches a text for many needles at once, in time that depends on the text's length and not on their number.
 
-Every place where a needle stands covers at least one whole block of four bytes that begins at a multiple of four, if
-the needle has seven or more. One such block of each needle, for each of the four ways it can lie, is kept in a table;
-the text's own blocks are looked up in it, which Python does at the speed of C.
+An occurrence of a needle of seven or more bytes covers a whole four-byte block that begins at a multiple of four. A
+table holds one such block of each needle for each of the four alignments; looking up all blocks of the text in the
+table runs at the speed of C.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]
 _BLOCK = 4
-_ALIGNED = 2 * _BLOCK - 1  # bytes of a needle that covers a whole block wherever it stands
-_STEM = 64  # bytes; what a needle has beyond them is compared once its stem was found
+_ALIGNED = 2 * _BLOCK - 1  # bytes; a needle of this length covers a whole block at any offset
+_STEM = 64  # bytes of a needle that are indexed; the rest is compared after a match
 SHORTEST = _BLOCK
 
 
 @dataclass(frozen=True)
 class Family:
-    """The needles that begin alike, sorted; ``reach`` is the length of the longest."""
+    """Needles with a common beginning, sorted; ``reach`` is the length of the longest, in bytes."""
 
     needles: tuple[bytes, ...] = ()
     reach: int = 0
 
     def joined_by(self, needle: bytes) -> Family:
-        """The family with one more in it."""
+        """The family with ``needle`` added."""
         needles = list(self.needles)
         insort(needles, needle)
         return Family(tuple(needles), max(self.reach, len(needle)))
 
     def longest(self, data: bytes, start: int) -> int:
-        """How long the longest of them is that stands in ``data`` at ``start``; 0 where none does."""
+        """The length of the longest needle that occurs in ``data`` at ``start``; 0 if none does."""
         there = data[start : start + self.reach]
         while there:
             at = bisect_right(self.needles, there)
@@ -46,7 +46,7 @@ class Family:
         return 0
 
     def has_longer(self, beginning: bytes) -> bool:
-        """Whether one of them begins so, and goes on."""
+        """Whether a needle is longer than ``beginning`` and begins with it."""
         at = bisect_left(self.needles, beginning)
         return any(needle.startswith(beginning) and needle != beginning for needle in self.needles[at : at + 2])
 
@@ -56,9 +56,9 @@ class Needles:
 
     def __init__(self) -> None:
         self._families: dict[bytes, Family] = {}  # by stem
-        self._blocks: dict[int, tuple[Span, ...]] = {}  # where in a stem the block stands, and how long the stem is
-        self._heads: dict[int, tuple[Span, ...]] = {}  # the same of the short ones: their first block, wherever
-        self.reach = 0  # bytes of the longest
+        self._blocks: dict[int, tuple[Span, ...]] = {}  # by block: its offset in a stem, and the stem's length
+        self._heads: dict[int, tuple[Span, ...]] = {}  # likewise for stems under seven bytes, by their first block
+        self.reach = 0  # bytes of the longest needle
 
     def __len__(self) -> int:
         return sum(len(family.needles) for family in self._families.values())
@@ -71,7 +71,7 @@ class Needles:
         return bool(self._families)
 
     def add(self, needle: bytes) -> None:
-        """Look for ``needle`` from here on."""
+        """Add ``needle`` to the searches that begin from now on."""
         self.reach = max(self.reach, len(needle))
         stem = needle[:_STEM]
         family = self._families.get(stem)
@@ -90,7 +90,7 @@ class Needles:
             _put(self._blocks, stem[place : place + _BLOCK], (place, len(stem)))
 
     def _rarest(self, stem: bytes, places: range) -> int:
-        """Where a block is that stands in few needles, and as it looks in few texts: it is seldom found in vain."""
+        """The offset of the block that occurs in the fewest needles and looks rare in texts, to avoid false matches."""
         best, fewest = places[0], sys.maxsize
         for place in places:
             block = stem[place : place + _BLOCK]
@@ -102,7 +102,7 @@ class Needles:
         return best
 
     def find(self, data: bytes) -> list[Span]:
-        """Where in ``data`` any of them stands, each place once, in no order."""
+        """The spans of all needles in ``data``, without duplicates, in no order."""
         found = set(self._aligned(data, 0, self._blocks))
         for shift in range(_BLOCK):
             found.update(self._aligned(data, shift, self._heads))
@@ -131,7 +131,7 @@ class Needles:
 
 
 def _common(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with."""
+    """The length of the common beginning."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -143,7 +143,7 @@ def _common(one: bytes, other: bytes) -> int:
 
 
 def _is_common(block: bytes) -> bool:
-    """Whether it looks like a part of a word, or of JSON."""
+    """Whether the block looks common in texts: part of a word or of JSON."""
     return not block.isalnum() or block.islower() or len(set(block)) == 1
 
 
