@@ -1,4 +1,4 @@
-"""What of this run is secret, and how each kind of text is masked: data, names, and what is made of both."""
+"""Holds the run's secrets, and masks each kind of text: data, names, and output made of both."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from k8s_step.redaction.index import Index, encoded
 from k8s_step.redaction.needles import Span
 
 MASK = "***"
-_UNMISTAKABLE = 8  # characters of a credential that is masked in names and in finished lines, too
-_NO_NAME = 16  # characters of a Secret's value that is masked in a name it is a part of
-# Fields of our own types that hold names, of objects or of Kubernetes' own making, and words of ours.
+_UNMISTAKABLE = 8  # characters; a credential this long is masked in names and finished lines too
+_NO_NAME = 16  # characters; a Secret's value this long is masked even as a part of a name
+# Fields of the step's own types: those with names of objects or of Kubernetes, and those with the step's own words.
 _NAMES = frozenset(
     (
         "api_version",
@@ -42,17 +42,17 @@ _PLACE = re.compile(r"[^\n=]*:\d+(?:: \S+)?|[^\s=]+")  # k8s/web.yaml:12, deploy
 
 @dataclass(frozen=True)
 class SecretValue:
-    """One value of a Secret; ``label`` names it to the user: its key and its Secret."""
+    """One value of a Secret; ``label`` names its key and its Secret for the user."""
 
     text: str = field(repr=False)
     label: str = ""
 
 
 class Redactor:
-    """Holds the secrets of this run. Only ``report`` and ``cli`` ask it to mask what they write.
+    """Holds the secrets of a run and masks them in text.
 
-    A *credential* (token, key, password) is masked whatever it equals. A Secret's *value* that equals a name of the
-    manifests is none, for masking it would hide the name everywhere. Any thread may add, and any may mask.
+    A *credential* (token, key, password) is always masked. A Secret's *value* is not masked if it equals a name in
+    the manifests, since that would hide the name everywhere. Thread-safe.
 
     >>> redactor = Redactor()
     >>> redactor.add("s3cr3t-token")
@@ -65,7 +65,7 @@ class Redactor:
         self._credentials, self._in_lines = Index(), Index()
         self._values, self._in_names = Index(), Index()
         self._known: dict[SecretValue, None] = {}
-        self._cores: set[str] = set()  # of all their pieces
+        self._cores: set[str] = set()  # cores of the pieces of all values
         self._names: frozenset[str] = frozenset()
         self._names_in_text: frozenset[bytes] = frozenset()
         self._equal: dict[str, None] = {}  # labels of values that equal a name
@@ -78,7 +78,7 @@ class Redactor:
     # -- what is secret
 
     def add(self, *credentials: str | bytes | None) -> None:
-        """Remember each in the forms it could be printed in."""
+        """Mask these credentials from now on, in every form in which they may be printed."""
         with self._lock:
             for piece in (piece for each in credentials if each for piece in pieces(each)):
                 for form in forms(piece):
@@ -88,14 +88,14 @@ class Redactor:
                 self._tell(_plain_lines(piece))
 
     def add_values(self, values: Iterable[SecretValue]) -> None:
-        """Remember the values of Secrets, but for those that equal a name (see :meth:`spare`)."""
+        """Mask these values of Secrets from now on, except those that equal a name (see :meth:`spare`)."""
         with self._lock:
             new = [value for value in values if value not in self._known]
             self._known.update(dict.fromkeys(new))
             self._remember(new, self._values, self._in_names)
 
     def spare(self, *names: str | None) -> None:
-        """A value that equals one of these is no secret, be it known already or not."""
+        """Stop masking values of Secrets that equal one of ``names``, whether added before or after."""
         with self._lock:
             new = {name for name in names if name} - self._names
             self._names |= new
@@ -108,9 +108,9 @@ class Redactor:
             self._values, self._in_names = values, in_names
 
     def settle(self) -> tuple[str, ...]:
-        """The names are known by now: tells the listener of the values, returns the labels of those that equal one.
+        """Give the listener the values of Secrets, now that all names are known; return labels of unmasked values.
 
-        Each is told and returned once.
+        An unmasked value equals a name. Each value is passed on once, and each label is returned once.
         """
         with self._lock:
             self._is_settled = True
@@ -136,9 +136,9 @@ class Redactor:
             self._tell(self._untold)
 
     def listen(self, listener: Callable[[str], None]) -> None:
-        """``listener`` is told every line of every secret in plain text: those known, and each as it becomes known.
+        """Call ``listener`` with each single-line secret in plain text, known or added later, for a runner's masks.
 
-        It is not told of a Secret's values before :meth:`settle`: what has been told can't be taken back.
+        Values of Secrets follow only after :meth:`settle`, since a runner's mask can't be removed.
         """
         self._listener = listener
         for line in self._lines:
@@ -153,23 +153,23 @@ class Redactor:
     # -- how it is masked
 
     def mask(self, text: str) -> str:
-        """Data: every secret, whole or cut short, replaced by ``***``; names of this run within it are left whole."""
+        """Data with every secret, whole or truncated, replaced by ``***``; names of this run in it stay whole."""
         return _masked(text, lambda data: self._in_data(data, cut=True))
 
     def mask_name(self, text: str) -> str:
-        """A name, a file, a word of Kubernetes': only what is too long to be there by chance."""
+        """A name, file or word of Kubernetes, with only those secrets masked that are too long for a coincidence."""
         return _masked(text, lambda data: self._in_lines.spans(data) + self._in_names.spans(data))
 
     def mask_place(self, text: str) -> str:
-        """Where something is: ``k8s/web.yaml:12``, ``deployment/shop/web``, or whatever the user gave."""
+        """A place, masked as a name if it looks like ``k8s/web.yaml:12`` or ``deployment/shop/web``, else as data."""
         return self.mask_name(text) if _PLACE.fullmatch(text) else self.mask(text)
 
     def mask_line(self, text: str) -> str:
-        """Output that is made of masked data, of names and of our own words: credentials alone, as a last resort."""
+        """Output made of masked data, names and the step's words, with only credentials masked, as a safeguard."""
         return _masked(text, self._in_lines.spans)
 
     def mask_all(self, value: Any) -> Any:
-        """``value`` with every text in it masked, and names as names: before it is cut, wrapped or serialised."""
+        """``value`` with each text in it masked, names as names; for use before text is cut, wrapped or serialised."""
         if isinstance(value, str):
             return value if isinstance(value, Enum) else self.mask(value)
         if isinstance(value, Mapping):
@@ -189,7 +189,7 @@ class Redactor:
         return self.mask_name(value) if name in _NAMES and isinstance(value, str) else self.mask_all(value)
 
     def mask_object(self, obj: Mapping[str, Any]) -> dict[str, Any]:
-        """A Kubernetes object, or a part of one, with its texts masked; never its keys, its kind and its name."""
+        """A Kubernetes object or part of one: texts masked as data, kind and name as names, keys unchanged."""
         texts = list(dict.fromkeys(_texts(obj)))
         changed = {text: self._mask_whole(text) for text in self._with_secrets(texts)}
         if not changed:
@@ -208,7 +208,7 @@ class Redactor:
         return _masked(text, self._in_data)
 
     def _with_secrets(self, texts: list[str]) -> list[str]:
-        """Which of the texts hold one: all are looked through as one, which is quicker than one by one."""
+        """The texts that contain a secret; searched joined into one text, which is faster than one by one."""
         parts = [encoded(text) for text in texts]
         begins = [0, *accumulate(len(part) + len(BARRIER) for part in parts)]
         spans = self._in_data(BARRIER.join(parts))
@@ -220,9 +220,9 @@ class Redactor:
         return self._credentials.spans(data, cut=cut) + values
 
     def _is_in_name(self, data: bytes, start: int, end: int) -> bool:
-        """Whether it is a part of a name of this run: ``shop`` in ``shop-web``, or in its pod's ``shop-web-7c9d``.
+        """Whether the span is part of a name of this run: ``shop`` in ``shop-web``, or in its pod ``shop-web-7c9d``.
 
-        A long one is none: the name was made of the value.
+        A long span never counts as such: the name was then made from the secret.
         """
         if not self._names_in_text or end - start >= _NO_NAME:
             return False
@@ -244,7 +244,7 @@ _OF_NAMES = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 
 def _ignore(_: str) -> None:
-    """Nobody listens."""
+    """The listener before :meth:`Redactor.listen` is called."""
 
 
 def _plain_lines(piece: Piece) -> list[str]:
@@ -252,7 +252,7 @@ def _plain_lines(piece: Piece) -> list[str]:
 
 
 def _masked(text: str, find: Callable[[bytes], list[Span]]) -> str:
-    """Looked through again once something was masked: what is left of two secrets may be a third."""
+    """``text`` masked; searched again after each replacement, since the remains of two secrets may form a third."""
     data = encoded(text)
     spans = find(data)
     if not spans:
@@ -264,7 +264,7 @@ def _masked(text: str, find: Callable[[bytes], list[Span]]) -> str:
 
 
 def _without(data: bytes, spans: list[Span]) -> bytes:
-    """Secrets that overlap, or touch, are one."""
+    """``data`` with each span masked; spans that overlap or touch get one mask."""
     kept: list[bytes] = []
     at = 0
     for start, end in _merged(spans):
