@@ -1,6 +1,6 @@
-"""The clouds' own logins to their clusters, by HTTP alone: EKS, GKE and AKS, with the identity that the CI gives a job.
+"""Logins to EKS, GKE and AKS by HTTP alone, with the identity that the CI system gives a job.
 
-Imported where a cluster of a cloud is asked for, or a kubeconfig names a cloud's plug-in that is not there.
+Imported only for an option that names a cloud's cluster, or a kubeconfig whose cloud plug-in is not installed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from k8s_step.surroundings import System
 
 @dataclass(frozen=True)
 class CloudOptions:
-    """What the flags and variables said of a cloud's cluster; everything unset stays ``None``.
+    """The flags and variables about a cloud's cluster; ``None`` where unset.
 
     ``aws_role_origin`` is the flag or variable that gave the role: ``AWS_ROLE_ARN`` alone does not replace keys.
-    ``system`` is the CI system, for the next move where it gives the job no ID token.
+    ``system`` is the CI system, for hints about a missing ID token.
     """
 
     eks_cluster: str | None = None
@@ -35,5 +35,5 @@ class CloudOptions:
 
     @property
     def names_cluster(self) -> bool:
-        """Whether a cluster is named."""
+        """Whether an option names a cloud's cluster."""
         return bool(self.eks_cluster or self.gke_cluster or self.aks_cluster)
