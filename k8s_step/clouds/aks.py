@@ -1,4 +1,4 @@
-"""Azure Kubernetes Service: a cluster's kubeconfig, as Azure Resource Manager gives it to users or to admins.
+"""Azure Kubernetes Service: fetches a cluster's kubeconfig, for users or admins, from Azure Resource Manager.
 
 Source: ``managedClusters`` of the Microsoft.ContainerService API.
 """
@@ -21,7 +21,7 @@ _ID = re.compile(
 
 
 def checked(text: str, where: str) -> str:
-    """``text`` as the resource ID of a managed cluster. Raises :class:`InputError`."""
+    """``text``, if it is the resource ID of a managed cluster, else :class:`InputError`."""
     resource = text.strip().rstrip("/")
     if not _ID.fullmatch(resource):
         hint = (
@@ -36,7 +36,7 @@ def kubeconfig(resource: str, manager: str, *, admin: bool, token: Renewed, call
     """The cluster's kubeconfig, as text. Raises :class:`StepError`."""
     whose = "Admin" if admin else "User"
     action = f"listCluster{whose}Credential"
-    form = "" if admin else "&format=exec"  # who is known by Entra: kubelogin, not the legacy auth-provider
+    form = "" if admin else "&format=exec"  # users of Entra ID get kubelogin, not the legacy auth-provider
     url = f"https://{manager}{resource}/{action}?api-version={_VERSION}{form}"
     headers = {"Authorization": token.current().authorization or "", "Accept": "application/json"}
     role = f"Azure Kubernetes Service Cluster {whose} Role"
