@@ -1,4 +1,4 @@
-"""Keys for AWS, as its SDKs look for them: the environment, an ID token for a role, the container's or machine's own.
+"""Finds keys for AWS as its SDKs do: the environment, profiles, a role by an ID token, the container's or machine's.
 
 Source: the STS, EKS Pod Identity and IMDSv2 documentation of AWS; the order is that of botocore's chain.
 """
@@ -24,11 +24,11 @@ from k8s_step.errors import InputError, StepError, UnauthorizedError, Unreachabl
 
 AUDIENCE = "sts.amazonaws.com"
 _ROLE = "AWS_ROLE_ARN"
-EARLY = 300.0  # seconds before their end that keys are obtained again, if they live long enough
+EARLY = 300.0  # seconds before their expiry at which long-lived keys are renewed
 _SESSION_SECONDS = 3600
 _CONTAINER = "http://169.254.170.2"
 _MACHINE = "http://169.254.169.254/latest"
-_MACHINE_PATIENCE = 2.0  # seconds: elsewhere nobody answers there at all
+_MACHINE_PATIENCE = 2.0  # seconds; outside of AWS nothing answers at this address
 # Partitions with a domain of their own. Source: partitions.json of botocore.
 _DOMAINS = {
     "cn-": "amazonaws.com.cn",
@@ -43,9 +43,9 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 @dataclass(frozen=True)
 class AwsLogin:
-    """Who to be: ``role`` by an ID token, or assumed with other keys; ``then`` is assumed on top of all.
+    """The identity to obtain: ``role``, assumed by an ID token or with other keys; ``then`` is assumed after it.
 
-    ``is_ambient``: the role is of ``AWS_ROLE_ARN``, which as with the SDKs does not count beside keys. ``profiles`` are
+    ``is_ambient``: the role comes from ``AWS_ROLE_ARN``, which the SDKs ignore if there are keys. ``profiles`` are
     those of the shared files.
     """
 
@@ -66,7 +66,7 @@ class AwsLogin:
         then: str | None = None,
         profiles: Profiles | None = None,
     ) -> AwsLogin:
-        """What the options and the environment say."""
+        """From the options and the environment."""
         is_ambient = cloud.aws_role_origin in ("", _ROLE)
         role = cloud.aws_role_arn or environ.get(_ROLE, "").strip() or None
         session = environ.get("AWS_ROLE_SESSION_NAME", "").strip() or "k8s-step"
@@ -75,20 +75,20 @@ class AwsLogin:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where keys come from: ``origin`` is for the log."""
+    """A source of keys; ``origin`` names it in the log."""
 
     origin: str
     obtain: Callable[[], Keys] = field(repr=False)
 
 
 def host(service: str, region: str) -> str:
-    """The host of a region's service."""
+    """The host of a service in a region."""
     domain = next((domain for prefix, domain in _DOMAINS.items() if region.startswith(prefix)), "amazonaws.com")
     return f"{service}.{region}.{domain}"
 
 
 class KeyChain:
-    """The keys in use, obtained again before they end; thread-safe. ``origin`` says in the log whose they are."""
+    """The keys in use, renewed before they expire; thread-safe. ``origin`` names their owner in the log."""
 
     def __init__(self, login: AwsLogin, caller: Caller, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -99,14 +99,14 @@ class KeyChain:
         self.origin, self._obtain = source.origin, source.obtain
 
     def current(self) -> Keys:
-        """Keys that are good now. Raises :class:`StepError`."""
+        """The keys that are valid now. Raises :class:`StepError`."""
         with self._lock:
             if self._keys is None or self._clock() >= self._renew_at:
                 self._keys = self._renewed(self._keys)
             return self._keys
 
     def forget(self) -> None:
-        """Obtain others next time: these were refused."""
+        """Renew the keys at the next use, after a server refused them."""
         with self._lock:
             self._renew_at = 0.0
 
@@ -117,13 +117,13 @@ class KeyChain:
         except StepError:
             if before is None or now >= before.ends:
                 raise
-            keys = before  # while they last
+            keys = before  # still valid
         self._renew_at = max(keys.ends - min(EARLY, (keys.ends - now) / 5), now) if keys.ends > now else now
         return keys
 
 
 def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Source:
-    """The first source that is there. A profile that is named counts before ID tokens, the default one after them."""
+    """The first source that exists; a named profile comes before ID tokens, the default profile after them."""
     chain = _Chain(login, caller, clock)
     found = _given(login, chain)
     if found is not None:
@@ -138,7 +138,7 @@ def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Sou
 
 
 def _given(login: AwsLogin, chain: _Chain) -> _Source | None:
-    """The keys of the environment, or of the profile that is named: by an argument of a command even before them."""
+    """The environment's keys or else the named profile's; a profile named by ``--profile`` comes first."""
     profiles = login.profiles
     by_argument = profiles is not None and profiles.origin == "--profile"
     found = None if by_argument else _environment(chain.caller)
@@ -163,33 +163,33 @@ def _environment(caller: Caller) -> _Source | None:
 
 @dataclass(frozen=True)
 class _Chain:
-    """The ways to keys that take requests."""
+    """Builds the sources of keys, most of which make requests."""
 
     login: AwsLogin
     caller: Caller
     clock: Callable[[], float]
 
     def on_top(self, source: _Source, *roles: str | None) -> _Source:
-        """``source``, or the roles that are assumed with its keys, one with those of the other."""
+        """``source``, with each of ``roles`` assumed by the keys before it."""
         for each in dict.fromkeys(filter(None, roles)):
             source = self._assuming(each, source)
         return source
 
     def of_surroundings(self) -> _Source:
-        """The keys that a container or machine has of its own."""
+        """The keys of the container's or the machine's own role."""
         environ = self.caller.environ
         if environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") or environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
             return _Source("the container's role", self.of_container)
         return _Source("the machine's role", self.of_machine)
 
     def of_profile(self, profile: Profile, seen: tuple[str, ...] = ()) -> _Source:
-        """A profile's own keys, or its role by a token file or with the keys of another profile or of the surroundings.
+        """A profile's keys or its role, by a token file or by keys of another profile, the environment or the machine.
 
-        Raises :class:`InputError`.
+        ``seen`` are the profiles that led here, to find loops. Raises :class:`InputError`.
         """
         profile.check(self.caller.where)
         role, path = profile.get("role_arn"), profile.get("web_identity_token_file")
-        if role is None or profile.name in seen:  # a role's source may be its own profile's keys
+        if role is None or profile.name in seen:  # a profile may be its own source_profile, by its keys
             return self._keys_of(profile)
         session = profile.get("role_session_name") or self.login.session
         if path:
@@ -200,7 +200,7 @@ class _Chain:
         return self._assuming(role, self._source_of(profile, (*seen, profile.name)), session, given)
 
     def _source_of(self, profile: Profile, seen: tuple[str, ...]) -> _Source:
-        """With whose keys a profile's role is assumed."""
+        """The source of the keys with which a profile's role is assumed."""
         other, kind = profile.get("source_profile"), profile.get("credential_source")
         if other and self.login.profiles:
             if other in seen and other != profile.name:
@@ -248,7 +248,7 @@ class _Chain:
         return _Source(f"{role} by {source.origin}", obtain)
 
     def _of_sts(self, action: str, form: Mapping[str, str], hints: Mapping[str, str], by: Keys | None = None) -> Keys:
-        """Keys of an action of STS, signed with ``by`` where that takes keys."""
+        """The keys from an action of STS; ``by`` are the keys that sign it, if it needs a signature."""
         url = f"https://{host('sts', self.login.region)}/"
         body = urlencode({"Action": action, "Version": "2011-06-15", **form}).encode()
         headers = dict(_FORM)
@@ -262,7 +262,7 @@ class _Chain:
         return self._keys(call, values, "SessionToken")
 
     def of_container(self) -> Keys:
-        """ECS, EKS Pod Identity, CodeBuild: an endpoint that the container's environment names."""
+        """Keys from the endpoint that the container's environment names (ECS, EKS Pod Identity, CodeBuild)."""
         environ = self.caller.environ
         relative = environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "").strip()
         url = f"{_CONTAINER}{relative}" if relative else environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"].strip()
@@ -285,7 +285,7 @@ class _Chain:
             raise InputError(message, where=self.caller.where) from None
 
     def of_machine(self) -> Keys:
-        """The instance profile, by IMDSv2."""
+        """Keys of the machine's instance profile, by IMDSv2."""
         if self.caller.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
             raise self._nothing("AWS_EC2_METADATA_DISABLED is true")
         try:
@@ -317,7 +317,7 @@ class _Chain:
         )
 
     def _nothing(self, machine: str) -> InputError:
-        """Nothing anywhere: every place that was looked at."""
+        """The error when no source has keys, with every place searched; ``machine``: why its service has none."""
         role = self.login.role or self.login.then
         token = identity.missing(self.caller) if role else "no role is named: --aws-role-arn"
         return InputError(
@@ -360,7 +360,7 @@ def _identity_hints(role: str, token: str) -> dict[str, str]:
 
 
 def seconds(timestamp: Any) -> float | None:
-    """An RFC 3339 time in seconds since the epoch; ``None`` where it is none."""
+    """An RFC 3339 time in seconds since the epoch; ``None`` if malformed."""
     try:
         moment = datetime.fromisoformat(str(timestamp))
     except ValueError:
@@ -369,6 +369,6 @@ def seconds(timestamp: Any) -> float | None:
 
 
 def _element(text: str, name: str) -> str:
-    """The text of an XML element that holds neither others nor escapes: an identifier, base64 or a time."""
+    """The text of an XML element without children and escapes (an identifier, base64 or a time); empty if missing."""
     found = re.search(rf"<{name}>\s*([^<]*?)\s*</{name}>", text)
     return found[1] if found else ""
