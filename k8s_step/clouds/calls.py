@@ -1,4 +1,4 @@
-"""One request to a cloud's service, sent again where that may help; a refusal is told in the cloud's own words."""
+"""Requests to a cloud's services, with retries; errors quote the cloud's own code and message."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from k8s_step.redaction import Redactor
 from k8s_step.surroundings import System
 
 TEST_VARIABLE = "K8S_STEP_TEST_CLOUDS"
-"""The tests' own: a loopback URL that plays every service of every cloud, told apart by the ``Host`` header."""
+"""For tests: a loopback URL that simulates every service of every cloud; the ``Host`` header tells which."""
 
 _PATIENCE = 30.0  # seconds for all tries
 _SAID = 600  # characters
-# The metadata and credential services of machines and pods: link-local, without TLS, never by a proxy.
+# The metadata and credential services of machines and pods: link-local, without TLS, never through a proxy.
 _PLAIN_HOSTS = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "metadata.google.internal"}
 _BUSY = {
     "Throttling",
@@ -45,7 +45,7 @@ _XML_ERROR = re.compile(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>")
 class Call:
     """One request; ``service`` and ``operation`` name it in errors.
 
-    ``hints`` are next moves, by the cloud's code or by words of its message. ``patient=False``: tried once only.
+    ``hints`` are keyed by the cloud's error code or by words of its message. ``patient=False``: no retries.
     ``timeout`` is in seconds.
     """
 
@@ -61,9 +61,9 @@ class Call:
 
 
 class Caller:
-    """Sends calls, each host over a connection of its own, for one option (``where``); thread-safe.
+    """Sends calls, with a connection for each host; errors name the option ``where``. Thread-safe.
 
-    ``deadline`` is the run's, by ``clock``. What is obtained after it serves the rollback, and has its own patience.
+    ``deadline`` is the run's, by ``clock``. Calls after it serve a rollback, so only their own timeouts bound them.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Caller:
         self._sleep = sleep or self._stopped.wait
 
     def send(self, call: Call) -> bytes:
-        """The body of a success. Raises :class:`UnauthorizedError` or :class:`UnreachableError`."""
+        """The body of a 2xx answer. Raises :class:`UnauthorizedError` or :class:`UnreachableError`."""
         tries = Tries(True, self.end(_PATIENCE), self._clock, random.random)
         while True:
             try:
@@ -104,19 +104,19 @@ class Caller:
                 self._check_open()
 
     def end(self, patience: float) -> float:
-        """By when something must be done that may take ``patience`` seconds."""
+        """The deadline, by ``clock``, of a task that may take ``patience`` seconds."""
         now = self._clock()
         return min(now + patience, self._deadline if self._deadline > now else math.inf)
 
     def ask(self, call: Call) -> dict[str, Any]:
-        """The same, of an answer that is a JSON object."""
+        """The body of a 2xx answer as a JSON object; raises as :meth:`send`."""
         body = parsed(self.send(call))
         if body is None:
             raise self.misanswered(call)
         return body
 
     def checked_server(self, server: str) -> str:
-        """An API server that the cloud named. Raises :class:`InputError` where no token may go there."""
+        """``server``, an API server that the cloud named, if it may get a token, else :class:`InputError`."""
         url = urlsplit(server)
         is_played = self._played() is not None
         if not is_played and (url.scheme != "https" or not url.hostname or is_loopback(url.hostname)):
@@ -125,12 +125,12 @@ class Caller:
         return server
 
     def misanswered(self, call: Call) -> UnreachableError:
-        """The error for a success that does not hold what it must."""
+        """The error for a 2xx answer that lacks a required field."""
         message = f"{call.service} answered {call.operation} without it"
         return UnreachableError(message, where=self.where, hint="is a proxy in between?")
 
     def close_with(self, closer: Callable[[], None]) -> None:
-        """Have ``closer`` called when this is closed."""
+        """Call ``closer`` too in :meth:`close`."""
         self._closers.append(closer)
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class Caller:
             return self._transports[server]
 
     def _server(self, url: SplitResult) -> tuple[str, str | None]:
-        """Where the call goes, and by which proxy."""
+        """The server for ``url`` and the proxy to it, or ``None``; refuses a server that may get no secret."""
         host, server = url.hostname or "", f"{url.scheme}://{url.netloc}"
         played = self._played()
         if played is not None:
@@ -193,7 +193,7 @@ class Caller:
         return server, checked_environment_proxy(server, self.environ)
 
     def _played(self) -> str | None:
-        """Who plays the clouds, in tests."""
+        """The URL that simulates the clouds in tests, else ``None``."""
         url = self.environ.get(TEST_VARIABLE, "")
         return url if url and is_loopback(urlsplit(url).hostname or "") else None
 
@@ -203,7 +203,7 @@ class Caller:
 
 
 def said(raw: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
-    """The cloud's own code and message; empty where it is none of the known forms, which is never echoed."""
+    """The cloud's error code and message; both empty for a body of unknown form, which is never quoted."""
     body = parsed(raw)
     if body is None:
         found = _XML_ERROR.search(raw.decode(errors="replace"))  # the query protocol of AWS
@@ -218,7 +218,7 @@ def said(raw: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _hint(hints: Mapping[str, str], code: str, message: str) -> str | None:
-    """The first whose words the message holds, or else the one for the code, or for anything (``*``)."""
+    """The hint whose words are in the message, else the one for the code, else the one for ``*``."""
     for words, hint in hints.items():
         if " " in words and words in message:
             return hint
@@ -226,7 +226,7 @@ def _hint(hints: Mapping[str, str], code: str, message: str) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """Of several lines only the first: Entra appends trace numbers."""
+    """The first line of ``value``, since Entra appends trace numbers."""
     text = "" if value is None else str(value).strip()
     return " ".join(text.splitlines()[:1])
 
