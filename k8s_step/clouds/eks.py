@@ -1,6 +1,6 @@
-"""Amazon EKS: where a cluster is, and its bearer token, which is a signed URL of STS that tells who we are.
+"""Amazon EKS: a cluster's address, and its bearer token, a signed STS URL by which the cluster learns our identity.
 
-Source: aws-iam-authenticator's ``pkg/token``, which is what the cluster checks it with.
+Source: aws-iam-authenticator's ``pkg/token``, with which the cluster verifies the token.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from k8s_step.errors import InputError, StepError
 
 PREFIX = "k8s-aws-v1."
 _HEADER = "x-k8s-aws-id"
-_LASTS = 14 * 60.0  # seconds: the cluster takes 15 minutes from X-Amz-Date on, whatever X-Amz-Expires says
-_URL_SECONDS = 60  # X-Amz-Expires, as aws eks get-token has it
+_LASTS = 14 * 60.0  # seconds; the cluster accepts 15 minutes from X-Amz-Date and ignores X-Amz-Expires
+_URL_SECONDS = 60  # X-Amz-Expires, as in aws eks get-token
 _ARN = re.compile(r"arn:aws[a-z-]*:eks:([a-z0-9-]+):\d{12}:cluster/(.+)")
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
@@ -37,7 +37,7 @@ class EksCluster:
 
     @classmethod
     def of(cls, text: str, region: str | None, where: str) -> EksCluster:
-        """From a name or an ARN, which brings its region. Raises :class:`InputError`."""
+        """From a name and ``region``, or from an ARN, which contains the region. Raises :class:`InputError`."""
         arn = _ARN.fullmatch(text.strip())
         name, region = (arn[2], arn[1]) if arn else (text.strip(), (region or "").strip())
         if not _NAME.fullmatch(name):
@@ -51,7 +51,7 @@ class EksCluster:
 
 
 def region_of(server: str) -> str | None:
-    """The region in the address of a cluster's API server: ``https://ID.gr7.REGION.eks.amazonaws.com``."""
+    """The region in a cluster's URL, ``https://ID.gr7.REGION.eks.amazonaws.com``; ``None`` for other URLs."""
     found = re.search(r"\.([a-z0-9-]+)\.eks\.[a-z.]+$", urlsplit(server).hostname or "")
     return found[1] if found else None
 
@@ -59,7 +59,7 @@ def region_of(server: str) -> str | None:
 def describe(
     cluster: EksCluster, keys: KeyChain, caller: Caller, clock: Callable[[], float] = time.time
 ) -> tuple[str, bytes]:
-    """The cluster's server and CA. Raises :class:`StepError`."""
+    """The URL and CA (PEM) of the cluster's API server. Raises :class:`StepError`."""
     url = f"https://{host('eks', cluster.region)}/clusters/{cluster.name}"
     scope = Scope(cluster.region, "eks", datetime.fromtimestamp(clock(), UTC))
     headers = signed_headers("GET", url, {}, b"", keys.current(), scope)
@@ -84,7 +84,7 @@ _FORBIDDEN = (
 
 
 class EksToken(Renewed):
-    """The bearer token of a cluster; made without a request, good for 14 minutes or as long as the keys."""
+    """A cluster's bearer token, made without a request; valid for 14 minutes, or less if the keys expire before."""
 
     def __init__(
         self, cluster: EksCluster, keys: KeyChain, caller: Caller, clock: Callable[[], float] = time.time
@@ -109,7 +109,7 @@ class EksToken(Renewed):
         return super().refresh(refused)
 
     def next_move(self, code: int) -> str | None:
-        """STS says who the keys are: known to it, they lack an access entry; else it says why they are not."""
+        """A hint: for a 401, STS's error about the keys or, if STS knows them, the access entry that they lack."""
         if code == 403:
             return _FORBIDDEN
         call = Call("AWS STS", "GetCallerIdentity", "GET", self._url, {_HEADER: self._cluster.name}, hints=KEY_HINTS)
