@@ -1,4 +1,4 @@
-"""Microsoft Entra's access tokens for an application: with the CI's ID token, a token file, a secret, or as a machine.
+"""Microsoft Entra's access tokens for an application, by the CI's ID token, a token file, a secret or the machine.
 
 Source: the client credentials flow of Microsoft's identity platform; Azure/kubelogin for names and their order.
 """
@@ -19,7 +19,7 @@ from k8s_step.errors import InputError, UnauthorizedError, UnreachableError
 
 AUDIENCE = "api://AzureADTokenExchange"
 AUTHORITY = "login.microsoftonline.com"
-AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the application of AKS, the same everywhere
+AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the ID of AKS as an application, the same in every tenant
 AUTHORITIES = {
     "azurepubliccloud": AUTHORITY,
     "azurecloud": AUTHORITY,
@@ -34,18 +34,18 @@ _MANAGERS = {
 }
 _MACHINE = "http://169.254.169.254/metadata/identity/oauth2/token"
 _MACHINE_VERSION = "2018-02-01"
-_MACHINE_PATIENCE = 2.0  # seconds: elsewhere nobody answers there at all
-_UNSAID = 300.0  # seconds that a token lasts whose end is not told
+_MACHINE_PATIENCE = 2.0  # seconds; outside of Azure nothing answers at this address
+_UNSAID = 300.0  # seconds that a token without a stated lifetime is used
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 @dataclass(frozen=True)
 class EntraLogin:
-    """Which application of which tenant, and how it proves itself: the first of secret, file and ID token.
+    """The application, its tenant, and its proof of identity: the first of secret, token file and ID token.
 
-    ``is_machine``: the managed identity of the machine is asked for, and no proof is looked at; ``identity_id`` is its
-    resource ID. Where there is no proof at all, that identity is the last to be tried.
+    ``is_machine``: use the machine's managed identity and no proof; ``identity_id`` is that identity's resource ID.
+    Without any proof, the managed identity is tried too.
     """
 
     client_id: str | None
@@ -59,7 +59,7 @@ class EntraLogin:
 
     @classmethod
     def of(cls, cloud: CloudOptions, environ: Mapping[str, str], where: str) -> EntraLogin:
-        """What the options and the environment say. Raises :class:`InputError`."""
+        """From the options and the environment. Raises :class:`InputError`."""
         return cls(
             cloud.azure_client_id,
             cloud.azure_tenant_id,
@@ -71,13 +71,13 @@ class EntraLogin:
 
     @property
     def manager(self) -> str:
-        """The host of Azure Resource Manager in the same cloud."""
+        """The host of Azure Resource Manager in the same Azure cloud (public, China, US Government)."""
         return _MANAGERS.get(self.authority, "management.azure.com")
 
 
 @dataclass(frozen=True)
 class _Proof:
-    """How the application proves itself: fields of the request's form, made anew each time."""
+    """A proof of the application's identity; ``form`` makes new form fields for each request."""
 
     origin: str
     form: Callable[[], Mapping[str, str]] = field(repr=False)
@@ -85,9 +85,9 @@ class _Proof:
 
 @dataclass(frozen=True)
 class _Grant:
-    """How a token is asked for: ``call`` makes the request, anew each time; ``origin`` is for the log.
+    """A way to get a token: ``call`` makes a new request each time; ``origin`` names it in the log.
 
-    ``lacking`` is what is said, with the reason, where the last way of all leads nowhere.
+    ``lacking`` begins the error message if this last resort, the managed identity, fails too.
     """
 
     origin: str
@@ -96,7 +96,7 @@ class _Grant:
 
 
 class EntraToken(Renewed):
-    """An access token for one resource. ``origin`` says in the log whose it is."""
+    """An access token for one resource; ``origin`` names its owner in the log."""
 
     def __init__(
         self, login: EntraLogin, resource: str, caller: Caller, clock: Callable[[], float] = time.time
@@ -122,7 +122,7 @@ class EntraToken(Renewed):
         return Credential(bearer(token, "Entra's access token")), self._clock() + _seconds(found.get("expires_in"))
 
     def next_move(self, code: int) -> str | None:
-        """From the token's own claims: whom the cluster was told that this is."""
+        """A hint with the identity that the token's claims state to the cluster."""
         with self._lock:
             authorization = (self._credential.authorization if self._credential else None) or ""
         return _next_move(code, claims(authorization.removeprefix("Bearer ")))
@@ -131,7 +131,7 @@ class EntraToken(Renewed):
         self._caller.close()
 
 
-_TOLD = {"for": "aud", "in tenant": "tid"}  # claims that a cluster looks at
+_TOLD = {"for": "aud", "in tenant": "tid"}  # claims that a cluster checks
 
 
 def _next_move(code: int, said: Mapping[str, Any]) -> str:
@@ -146,7 +146,7 @@ def _next_move(code: int, said: Mapping[str, Any]) -> str:
 
 
 def _groups(said: Mapping[str, Any]) -> str:
-    """What a binding to a group of Entra can count on."""
+    """A hint whether a binding to an Entra group can work, from the token's group claims."""
     if said.get("groups"):
         return "the token's group claims are IDs of groups, not their names"
     if said.get("hasgroups") or "groups" in (said.get("_claim_names") or {}):
@@ -190,7 +190,7 @@ def _grant(login: EntraLogin, resource: str, caller: Caller) -> _Grant:
 
 
 def _by_machine(login: EntraLogin, resource: str, caller: Caller) -> _Grant:
-    """The managed identity of a virtual machine: its only one, or the one that is named."""
+    """The grant by a virtual machine's managed identity: the one that ``login`` names, or the only one."""
     named = {"client_id": login.client_id, "msi_res_id": login.identity_id}
     query = {
         "api-version": _MACHINE_VERSION,
@@ -214,7 +214,7 @@ def _by_machine(login: EntraLogin, resource: str, caller: Caller) -> _Grant:
 
 
 def _seconds(lasts: Any) -> float:
-    """How long a token lasts: a number, from metadata services as text."""
+    """A token's lifetime in seconds, from a number or, as metadata services send it, text."""
     try:
         return float(lasts)
     except (TypeError, ValueError):
@@ -233,7 +233,7 @@ def _proof(login: EntraLogin, caller: Caller) -> _Proof | None:
 
 
 def _hints(client_id: str, assertion: str | None) -> dict[str, str]:
-    """By the numbers that Entra's messages begin with."""
+    """Hints by the number that begins Entra's message."""
     told = identity.described(assertion) if assertion else ""
     return {
         "AADSTS7000215": "the client secret is wrong: is it the secret's value, not its ID?",
