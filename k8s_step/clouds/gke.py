@@ -1,4 +1,4 @@
-"""Google Kubernetes Engine: where a cluster is, by its public, private or DNS endpoint.
+"""Google Kubernetes Engine: finds a cluster's public, private or DNS endpoint.
 
 Source: the Container API's ``projects.locations.clusters``; google-github-actions/get-gke-credentials.
 """
@@ -20,14 +20,14 @@ _NAME = re.compile(r"projects/[a-z0-9.:-]+/(locations|zones|regions)/[a-z0-9-]+/
 
 @dataclass(frozen=True)
 class Place:
-    """A server; without ``ca`` its certificate is one of the web's."""
+    """An API server's URL and CA (PEM); without ``ca``, the system's trust store verifies its certificate."""
 
     server: str
     ca: bytes | None = field(default=None, repr=False)
 
 
 def describe(name: str, endpoint: str | None, token: Renewed, caller: Caller) -> Place:
-    """The cluster's server and CA. Raises :class:`StepError`."""
+    """The cluster's API server; ``endpoint``: public, dns or private. Raises :class:`StepError`."""
     full = _checked(name, caller)
     url = f"https://container.googleapis.com/v1/{full}"
     headers = {"Authorization": token.current().authorization or ""}
@@ -66,7 +66,7 @@ def _chosen(found: Mapping[str, Any], endpoint: str | None, full: str, caller: C
 
 
 def _endpoints(found: Mapping[str, Any]) -> dict[str, str]:
-    """The endpoints that are there, by kind, the one to be taken first."""
+    """The cluster's endpoints by kind, in order of preference."""
     control_plane = found.get("controlPlaneEndpointsConfig") or {}
     by_ip, dns = control_plane.get("ipEndpointsConfig") or {}, control_plane.get("dnsEndpointConfig") or {}
     private = found.get("privateClusterConfig") or {}
