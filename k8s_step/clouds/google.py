@@ -27,11 +27,11 @@ from k8s_step.errors import InputError, MissingFileError, UnauthorizedError, Unr
 
 FILE_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
-EMAIL = "https://www.googleapis.com/auth/userinfo.email"  # without it RBAC sees a number, not the e-mail address
+EMAIL = "https://www.googleapis.com/auth/userinfo.email"  # else RBAC sees a number, not the e-mail address
 _STS = "https://sts.googleapis.com/v1/token"
 _ACCOUNTS = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts"
 _METADATA = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
-_METADATA_PATIENCE = 3.0  # seconds: elsewhere nobody answers there at all
+_METADATA_PATIENCE = 3.0  # seconds; outside of Google Cloud nothing answers at this address
 _SIGNED_SECONDS = 3600
 _JSON = {"Content-Type": "application/json"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -49,7 +49,7 @@ _ACCOUNT_HINTS = {
 
 @dataclass(frozen=True)
 class GoogleLogin:
-    """Who to be: a provider's identity or what a file holds, and the service account to act as."""
+    """The identity to obtain, by a provider or a credentials file, and the service account to impersonate."""
 
     provider: str | None = None
     service_account: str | None = None
@@ -58,14 +58,14 @@ class GoogleLogin:
 
     @classmethod
     def of(cls, cloud: CloudOptions, environ: Mapping[str, str]) -> GoogleLogin:
-        """What the options and the environment say."""
+        """From the options and the environment."""
         file = environ.get(FILE_VARIABLE, "").strip() or None
         return cls(cloud.gcp_workload_identity_provider, cloud.gcp_service_account, file, cloud.id_token)
 
 
 @dataclass(frozen=True)
 class _Token:
-    """An access token, and its end in seconds since the epoch."""
+    """An access token; ``ends`` is its expiry in seconds since the epoch."""
 
     value: str = field(repr=False)
     ends: float
@@ -73,14 +73,14 @@ class _Token:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where access tokens come from: ``origin`` is for the log."""
+    """A source of access tokens; ``origin`` names it in the log."""
 
     origin: str
     obtain: Callable[[], _Token] = field(repr=False)
 
 
 class GoogleToken(Renewed):
-    """An access token, which is the bearer token of a GKE cluster as well. ``origin`` says in the log whose it is."""
+    """A Google access token, which is also a GKE cluster's bearer token; ``origin`` names its owner in the log."""
 
     def __init__(self, login: GoogleLogin, caller: Caller, clock: Callable[[], float] = time.time) -> None:
         super().__init__(clock)
@@ -107,14 +107,14 @@ _NEXT_MOVES = {
 
 @dataclass(frozen=True)
 class _Exchange:
-    """The ways to an access token."""
+    """Builds the sources of access tokens."""
 
     login: GoogleLogin
     caller: Caller
     clock: Callable[[], float]
 
     def source(self) -> _Source:
-        """The first that is there, acting as the service account where one is named."""
+        """The first source that exists; impersonates the service account if one is named."""
         login = self.login
         if login.provider:
             provider = _provider(login.provider, self.caller)
@@ -145,14 +145,14 @@ class _Exchange:
             raise InputError(f"{path} lacks {missing}, which {kind} has", where=FILE_VARIABLE) from None
 
     def of_external_account(self, found: dict[str, Any]) -> _Source:
-        """What google-github-actions/auth and gcloud write for workload identity federation."""
+        """From the file that google-github-actions/auth and gcloud write for workload identity federation."""
         subject = self._subject(found["credential_source"])
         exchange = self._federated(found["audience"], found.get("token_url") or _STS, subject)
         url = self._account_url() or found.get("service_account_impersonation_url")
         return self._acting(_Source(f"{found['audience'].removeprefix('//iam.googleapis.com/')}", exchange), url)
 
     def _subject(self, source: Mapping[str, Any]) -> Callable[[], str]:
-        """The ID token of an external account: from a file or a URL, as text or a field of JSON."""
+        """A function that reads an external account's ID token from a file or URL, as text or a field of JSON."""
         form = source.get("format") or {}
         name = form["subject_token_field_name"] if form.get("type") == "json" else None
         if source.get("file"):
@@ -191,7 +191,7 @@ class _Exchange:
         return obtain
 
     def _acting(self, source: _Source, url: str | None) -> _Source:
-        """``source`` as the service account of ``url``."""
+        """``source``, impersonating the service account of ``url``; unchanged without ``url``."""
         if not url:
             return source
         body = json.dumps({"scope": [PLATFORM, EMAIL], "lifetime": "3600s"}).encode()
@@ -207,7 +207,7 @@ class _Exchange:
         return _Source(f"{email} by {source.origin}", obtain)
 
     def of_key(self, found: dict[str, Any]) -> _Source:
-        """A service account's key: it signs for an access token."""
+        """From a service account's key, which signs the request for an access token."""
         email, key, url = found["client_email"], found["private_key"], found.get("token_uri")
         url = url or "https://oauth2.googleapis.com/token"
         self.caller.redactor.add(key)
@@ -261,7 +261,7 @@ _FILES: dict[str, Callable[[_Exchange, dict[str, Any]], _Source]] = {
 
 
 def _provider(text: str, caller: Caller) -> str:
-    """The provider's full name, with or without the host that some write before it."""
+    """The provider's full name, without ``//iam.googleapis.com/``. Raises :class:`InputError`."""
     name = re.sub(r"^(https:)?//iam\.googleapis\.com/", "", text.strip())
     if not _PROVIDER.fullmatch(name):
         hint = "it looks like projects/123456789/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
@@ -285,7 +285,7 @@ def _json_file(path: str, caller: Caller) -> dict[str, Any]:
 
 
 def _signature(data: bytes, key: str, caller: Caller) -> bytes:
-    """RS256, by the openssl program: Python's standard library has no RSA signatures. The key is in no file."""
+    """The RS256 signature, by the openssl program, as Python has no RSA; the key is piped and never in a file."""
     reader, writer = os.pipe()
     try:
         os.write(writer, data)
