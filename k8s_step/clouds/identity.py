@@ -1,4 +1,4 @@
-"""The ID token by which the CI says which job this is: a file, a variable, or asked of GitHub anew each time."""
+"""The CI system's ID token, which identifies the job: from a file, a variable or GitHub's endpoint."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.surroundings import System
 
 VARIABLE = "K8S_ID_TOKEN"
-_LONGEST = 200  # characters of a claim that is shown
+_LONGEST = 200  # characters shown of a claim
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Where ID tokens come from: ``origin`` is for the log, ``token`` gives one."""
+    """A source of ID tokens: ``token`` returns one; ``origin`` names the source in the log."""
 
     origin: str
     token: Callable[[], str] = field(repr=False)
 
 
 def find(caller: Caller, given: str | None, audience: str, path: str | None) -> Identity | None:
-    """The job's ID token for ``audience``: of the file at ``path``, as ``given``, or GitHub's; ``None`` without one."""
+    """The job's ID token: in the file ``path``, else ``given``, else GitHub's for ``audience``; ``None`` if none."""
     if path:
         return Identity(f"the token in {path}", lambda: read(path, caller))
     if given and given.strip():
@@ -38,7 +38,7 @@ def find(caller: Caller, given: str | None, audience: str, path: str | None) -> 
 
 
 def missing(caller: Caller) -> str:
-    """Why there is no ID token, and the next move."""
+    """The message for a missing ID token, with the next move."""
     if caller.system is System.GITHUB:
         return (
             "GitHub gives this job no ID token: it needs permissions: id-token: write, a pull request from a fork "
@@ -48,7 +48,7 @@ def missing(caller: Caller) -> str:
 
 
 def described(token: str) -> str:
-    """Whom a JWT is of and for, for hints; none of it is secret."""
+    """Issuer, audience and subject of a JWT, which are no secrets, for hints."""
     found = claims(token)
     named = {"issuer": found.get("iss"), "audience": found.get("aud"), "subject": found.get("sub")}
     words = [f"{name} {str(value)[:_LONGEST]}" for name, value in named.items() if value]
@@ -84,7 +84,7 @@ def read(path: str, caller: Caller) -> str:
 
 @contextlib.contextmanager
 def _said_of(where: str) -> Iterator[None]:
-    """Errors about GitHub's ID token name the option of the cloud's cluster."""
+    """Set the place of errors about GitHub's ID token to ``where``, the option of the cloud's cluster."""
     try:
         yield
     except StepError as error:
