@@ -1,4 +1,4 @@
-"""From the options that name a cloud's cluster to a connection, and to what gives its tokens and renews them."""
+"""Makes the connection to a cloud's cluster, and its renewable credentials, from the options that name it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def to_cluster(
     redactor: Redactor,
     deadline: float = math.inf,
 ) -> Way:
-    """The way to the cluster that ``cloud`` names: asks the cloud where it is, unless a server is given.
+    """Connection and credentials of the cluster that ``cloud`` names, at the cloud's address or the options' server.
 
-    ``deadline`` (``time.monotonic``) is the run's.
-    Credentials are ``None`` where the connection itself holds them. Raises :class:`StepError`.
+    ``deadline`` (``time.monotonic``) is the run's. Credentials are ``None`` if the connection itself contains them.
+    Raises :class:`StepError`.
     """
     clusters = {
         "--eks-cluster": cloud.eks_cluster,
@@ -58,7 +58,7 @@ def without_plugin(
     redactor: Redactor,
     deadline: float = math.inf,
 ) -> Way:
-    """A kubeconfig's way; where it names a cloud's plug-in that is not there, the step does what that would do."""
+    """A kubeconfig's connection, with the step's own credentials in place of a cloud's plug-in that is not installed."""
     user = connection.user
     plugin = user.exec_plugin
     if plugin is None or user.token or user.token_file or user.username or user.client_certificate:
@@ -101,14 +101,14 @@ def _aks(cloud: CloudOptions, options: ConnectionOptions, caller: Caller) -> Way
     origin = f"--aks-cluster {resource.rpartition('/')[2]}, as {manager.origin}"
     found = replace(found, server=caller.checked_server(found.server), origin=origin, context=None)
     plugin = found.user.exec_plugin
-    if plugin is None:  # an admin, or a cluster without Entra ID: the kubeconfig holds a certificate
+    if plugin is None:  # for admins and clusters without Entra ID, the kubeconfig contains a certificate
         return found, None
     token = EntraToken(login, plugins.server_id(plugin) or AKS_SERVER, caller)
     return replace(found, user=replace(found.user, exec_plugin=None)), token
 
 
 def _connection(options: ConnectionOptions, place: Place | None, origin: str, caller: Caller) -> Connection:
-    """The server of the cloud or of the options; the options' CA counts first."""
+    """The connection to ``place``, or without one to the options' server; the options' CA takes precedence."""
     if place is None:
         origin = f"{options.server_origin}, {origin}"
     else:
