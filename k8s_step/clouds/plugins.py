@@ -1,6 +1,6 @@
-"""What a kubeconfig's plug-in of a cloud would do, done by the step where that program is not there.
+"""Replaces a cloud's credential plug-in that a kubeconfig names but that is not installed.
 
-With the plug-in's own arguments and environment. Source: aws-cli's ``eks get-token``, aws-iam-authenticator's
+The plug-in's own arguments and environment are used. Source: aws-cli's ``eks get-token``, aws-iam-authenticator's
 ``token``, gke-gcloud-auth-plugin, Azure/kubelogin's ``pkg/internal/token/options.go``.
 """
 
@@ -26,13 +26,13 @@ _SHORT = {"-i": "--cluster-id", "-r": "--role", "-s": "--session-name", "-l": "-
 _SHORT |= {"-e": "--environment"}
 _SWITCHES = {"--legacy", "--pop-enabled", "--use-azurerm-env-vars", "--use_application_default_credentials", "--cache"}
 _SWITCHES |= {"--token-only", "--forward-session-name", "--debug", "--no-verify-ssl", "--disable-instance-discovery"}
-_OWN_APPLICATION = ("spn", "workloadidentity", "msi")  # the others name an application that people log in with
+_OWN_APPLICATION = ("spn", "workloadidentity", "msi")  # else the ID names an application for human logins
 _NOT_DONE = ("ropc", "azurepipelines")
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A plug-in's words, flags and environment; ``cloud`` is what the step's own options say besides."""
+    """A plug-in's subcommands (``words``), flags and environment; ``cloud`` are the step's own options."""
 
     words: tuple[str, ...]
     flags: Mapping[str, str] = field(repr=False)
@@ -48,7 +48,7 @@ class _Asked:
 def in_place_of(
     plugin: ExecPlugin, connection: Connection, cloud: CloudOptions, caller: Caller
 ) -> tuple[str, Renewed] | None:
-    """The program, and what gives the tokens in its place; ``None`` where it is there, or none that we know.
+    """The program and the credentials that replace it; ``None`` if it is installed or unknown.
 
     ``caller`` has the plug-in's environment.
     """
@@ -58,18 +58,18 @@ def in_place_of(
     words, flags = _parsed(plugin.args)
     program = " ".join([PurePath(plugin.command).name.removesuffix(".exe"), *words])
     make = _PROGRAMS.get(program)
-    if make is None or "--oidc-issuer-url" in flags:  # another program is called kubelogin as well
+    if make is None or "--oidc-issuer-url" in flags:  # int128/kubelogin, another program of that name
         return None
     return program, make(_Asked(words, flags, environ, cloud, connection.server, plugin.where), caller)
 
 
 def server_id(plugin: ExecPlugin) -> str | None:
-    """The application that kubelogin is told to get a token for."""
+    """The ID of the application for which kubelogin requests a token (``--server-id``), if any."""
     return _parsed(plugin.args)[1].get("--server-id")
 
 
 def _parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Words, and flags with their values."""
+    """The subcommands, and the flags with their values, among ``arguments``."""
     words: list[str] = []
     flags: dict[str, str] = {}
     left = list(arguments)
@@ -87,7 +87,7 @@ def _parsed(arguments: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _aws(asked: _Asked, caller: Caller) -> Renewed:
-    """``aws eks get-token`` and ``aws-iam-authenticator token``."""
+    """Credentials in place of ``aws eks get-token`` and ``aws-iam-authenticator token``."""
     flags, environ = asked.flags, asked.environ
     profiles = Profiles.of(environ, asked.where, flags.get("--profile"))
     name = flags.get("--cluster-name") or flags.get("--cluster-id")
@@ -104,12 +104,12 @@ def _aws(asked: _Asked, caller: Caller) -> Renewed:
 
 
 def _google(asked: _Asked, caller: Caller) -> Renewed:
-    """``gke-gcloud-auth-plugin``: with what ``GOOGLE_APPLICATION_CREDENTIALS`` holds, or the machine's account."""
+    """In place of ``gke-gcloud-auth-plugin``: by ``GOOGLE_APPLICATION_CREDENTIALS`` or the machine's account."""
     return GoogleToken(GoogleLogin.of(asked.cloud, asked.environ), caller)
 
 
 def _entra(asked: _Asked, caller: Caller) -> Renewed:
-    """``kubelogin get-token``; as there, the environment counts before the flags."""
+    """Credentials in place of ``kubelogin get-token``; as there, the environment overrides flags."""
     flags, environ = asked.flags, asked.environ
     method = environ.get("AAD_LOGIN_METHOD") or flags.get("--login") or "devicecode"
     resource = flags.get("--server-id")
