@@ -1,4 +1,4 @@
-"""Profiles of the AWS SDKs' shared files: ``~/.aws/config`` and ``~/.aws/credentials``, or where the environment says.
+"""Profiles of the AWS SDKs' shared files: ``~/.aws/config`` and ``~/.aws/credentials``, or the environment's paths.
 
 Source: "Shared config and credentials files" of the AWS SDKs and Tools Reference Guide; botocore's ``configloader``.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from k8s_step.errors import InputError
 
 DEFAULT = "default"
-# What only a person or another program can answer, by the field that says so.
+# Credentials that need a person or another program, by the profile's field that requests them.
 _NOT_DONE = {
     "sso_session": "single sign-on, which a person has to confirm",
     "sso_start_url": "single sign-on, which a person has to confirm",
@@ -27,7 +27,7 @@ _HINT = "name another profile, or give the job an ID token and --aws-role-arn, o
 
 @dataclass(frozen=True)
 class Profile:
-    """One profile: its fields of both files; those of the credentials file count first."""
+    """One profile, with the fields of both files; the credentials file overrides the config file."""
 
     name: str
     values: Mapping[str, str] = field(repr=False)
@@ -41,11 +41,11 @@ class Profile:
 
     @property
     def has_credentials(self) -> bool:
-        """Whether it says who to be; many only hold a region."""
+        """Whether the profile describes an identity; many contain only a region."""
         return self.has_keys or any(self.get(name) for name in ("role_arn", *_NOT_DONE))
 
     def check(self, where: str) -> None:
-        """Raise :class:`InputError` where it asks for what the step does not do."""
+        """Raise :class:`InputError` if the profile needs a person or another program."""
         needs = None if self.has_keys and not self.get("role_arn") else self._asks_for()
         if needs:
             raise InputError(f"the AWS profile {self.name} asks for {needs}: the step can't", where=where, hint=_HINT)
@@ -56,7 +56,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Profiles:
-    """All profiles, and the one to use. ``origin`` is what named it; nobody did where that is empty."""
+    """All profiles, and the ``chosen`` one; ``origin`` is the flag or variable that named it, empty for the default."""
 
     by_name: Mapping[str, Profile] = field(repr=False)
     chosen: str
@@ -66,7 +66,7 @@ class Profiles:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], where: str, given: str | None = None) -> Profiles:
-        """What the files hold; ``given`` is the ``--profile`` of a command. Raises :class:`InputError`."""
+        """Read the profiles of both files; ``given`` is a plug-in's ``--profile``. Raises :class:`InputError`."""
         named = {
             "--profile": given or "",
             "AWS_PROFILE": environ.get("AWS_PROFILE", "").strip(),
@@ -84,12 +84,12 @@ class Profiles:
 
     @property
     def default(self) -> Profile | None:
-        """The profile that is used where nobody names one; ``None`` where it says nothing of who to be."""
+        """The default profile; ``None`` if it is missing or describes no identity."""
         default = self.by_name.get(DEFAULT)
         return default if default is not None and default.has_credentials else None
 
     def named(self, name: str, by: str) -> Profile:
-        """The profile that ``by`` names. Raises :class:`InputError`."""
+        """The profile ``name``; ``by``, for errors, is the setting that names it. Raises :class:`InputError`."""
         if name not in self.by_name:
             message = f"{by} names the AWS profile {name}, which is not in {self.files}"
             raise InputError(message, where=self.where, hint=_HINT)
@@ -109,27 +109,27 @@ def _path(environ: Mapping[str, str], variable: str, name: str) -> Path:
 
 
 def _sections(path: Path, *, is_config: bool) -> dict[str, dict[str, str]]:
-    """By profile. In the config file all but the default's sections are called ``profile NAME``."""
+    """The fields by profile; the config file calls its sections ``profile NAME``, except ``default``."""
     parser = configparser.RawConfigParser(default_section="", strict=False)
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
-    except OSError:  # not there, or another user's: as with the SDKs, that is no profile
+    except OSError:  # missing or not readable: no profiles, as with the SDKs
         return {}
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", where=str(path)) from None
-    except configparser.Error as error:  # its own message quotes the line, which may hold a key
+    except configparser.Error as error:  # the parser's message quotes the line, which may contain a key
         raise InputError("is no file of AWS profiles", where=f"{path}:{_line(error)}") from None
     found = {_profile(section, is_config=is_config): dict(parser.items(section)) for section in parser.sections()}
     return {name: values for name, values in found.items() if name}
 
 
 def _line(error: configparser.Error) -> int:
-    wrong = getattr(error, "errors", None)  # of a ParsingError, but not of all of its kinds
+    wrong = getattr(error, "errors", None)  # only some kinds of ParsingError have it
     return int(wrong[0][0] if wrong else getattr(error, "lineno", 1))
 
 
 def _profile(section: str, *, is_config: bool) -> str:
-    """The profile that a section is about; empty where it is about something else (``sso-session``)."""
+    """The profile's name in a section's title; empty for a section of another kind (``sso-session``)."""
     if not is_config or section == DEFAULT:
         return section
     try:
