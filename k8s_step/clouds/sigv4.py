@@ -1,6 +1,6 @@
-"""AWS Signature Version 4, for a request's headers and for a URL: pure.
+"""AWS Signature Version 4, for a request's headers and for a URL. Pure.
 
-Source: "AWS Signature Version 4 for API requests" of the IAM User Guide; the tests hold it to botocore, byte for byte.
+Source: "AWS Signature Version 4 for API requests" of the IAM User Guide; the tests compare with botocore, byte by byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Keys:
-    """An access key; ``ends`` is in seconds since the epoch."""
+    """An access key; ``ends`` is its expiry in seconds since the epoch."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -30,7 +30,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a signature is good for: a region's service, from ``moment`` on (UTC)."""
+    """The scope of a signature: a service of a region, from ``moment`` (UTC) on."""
 
     region: str
     service: str
@@ -48,7 +48,7 @@ class Scope:
 def signed_headers(
     method: str, url: str, headers: Mapping[str, str], body: bytes, keys: Keys, scope: Scope
 ) -> dict[str, str]:
-    """``headers`` and those that sign the request: the host and all of ``headers`` are signed."""
+    """``headers`` with the signature's headers added; the signature covers the host and all of ``headers``."""
     sent = {**headers, "X-Amz-Date": scope.timestamp}
     if keys.token:
         sent["X-Amz-Security-Token"] = keys.token
@@ -62,7 +62,7 @@ def signed_headers(
 
 
 def signed_url(url: str, headers: Mapping[str, str], keys: Keys, scope: Scope, *, seconds: int) -> str:
-    """``url`` with a signature in its query, good for a GET that carries ``headers``, for ``seconds``."""
+    """``url`` with a signature in its query, valid for ``seconds`` for a GET request with ``headers``."""
     names, lines = _canonical_headers(url, headers)
     added = {
         "X-Amz-Algorithm": ALGORITHM,
@@ -80,14 +80,14 @@ def signed_url(url: str, headers: Mapping[str, str], keys: Keys, scope: Scope, *
 
 
 def _canonical_request(method: str, url: str, query: str, names: str, lines: str, payload: str) -> str:
-    # Each part of the path is encoded once more, but for S3; what has no path is the root.
+    # The path's parts are encoded twice, for every service but S3; an empty path is ``/``.
     path = quote(urlsplit(url).path or "/", safe="/~")
     pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
     return "\n".join([method, path, "&".join("=".join(pair) for pair in pairs), lines, names, payload])
 
 
 def _canonical_headers(url: str, headers: Mapping[str, str]) -> tuple[str, str]:
-    """The names that are signed, and the lines with their values."""
+    """The names of the signed headers, joined by ``;``, and their lines ``name:value``."""
     given = {"host": urlsplit(url).netloc, **{name.lower(): value for name, value in headers.items()}}
     lines = [f"{name}:{' '.join(given[name].split())}\n" for name in sorted(given)]
     return ";".join(sorted(given)), "".join(lines)
