@@ -1,4 +1,4 @@
-"""The cluster for a first try; see :mod:`k8s_step.practice.server` for what it plays and what it doesn't."""
+"""A simulated cluster for a first try; :mod:`k8s_step.practice.server` lists the supported features."""
 
 from k8s_step.practice.server import PracticeServer
 
