@@ -1,4 +1,4 @@
-"""The few defaults and checks the practice cluster makes; a real server makes hundreds more."""
+"""The defaults and checks of the practice cluster: a few of the hundreds that a real server has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cause = tuple[str, str, str]
 
 
 def admit(resource: Resource, obj: MutableObject) -> None:
-    """Fill in defaults in place; refuse with 422 what lacks a required field."""
+    """Fill in defaults in place; raise a :class:`Refusal` (422) for missing or wrong fields."""
     if fill := _DEFAULTS.get(resource.kind):
         fill(obj)
     check = _CHECKS.get(resource.kind)
