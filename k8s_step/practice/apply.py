@@ -1,6 +1,6 @@
-"""Server-side apply in small: merge what a manager applied, note it in ``managedFields``, drop what it gave up.
+"""A small server-side apply: merges applied fields, records them in ``managedFields``, removes abandoned ones.
 
-Of upstream's structured-merge-diff it knows maps and the lists below; conflicts between managers it does not know.
+Supported of upstream's structured-merge-diff are maps and the lists below; conflicts between managers are not.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _given_up(before: MutableObject, now: MutableObject, others: list[MutableObj
 
 
 def _difference(fields: MutableObject, without: MutableObject) -> MutableObject:
-    """What of ``fields`` is not in ``without``; an empty value means the whole field."""
+    """The part of ``fields`` that is not in ``without``; an empty value means the whole field."""
     rest = {key: sub if key not in without else _difference(sub, without[key]) for key, sub in fields.items()}
     return {key: sub for key, sub in rest.items() if sub or key not in without}
 
