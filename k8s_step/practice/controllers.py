@@ -1,4 +1,4 @@
-"""Deployment → ReplicaSet → Pods, as the real controllers write them, and owners' and namespaces' deletion."""
+"""The controllers of Deployments and ReplicaSets, and the deletion of owned objects and of namespaces' contents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # upstream's rand.String: no vowels, 
 
 
 class Controllers:
-    """Hears every change of the store and queues what follows from it."""
+    """Receives every write to the store and queues the controllers' reactions."""
 
     def __init__(self, store: Store, timers: Timers, pace: float) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Controllers:
         self._kubelet = Kubelet(store, timers, pace)
 
     def heed(self, change: StoredWrite) -> None:
-        """Called under the store's lock: only queues."""
+        """Queue reactions to ``change``. Called under the store's lock, so it writes nothing itself."""
         meta = change.object["metadata"]
         if change.type == "DELETED" and change.resource in (DEPLOYMENT, REPLICA_SET):
             self._timers.after(0, self._clear_owned, meta["namespace"], meta["uid"])
@@ -97,7 +97,7 @@ class Controllers:
         return self._owned(REPLICA_SET, meta["namespace"], meta["uid"])
 
     def _new_replica_set(self, deployment: MutableObject) -> MutableObject:
-        """The ReplicaSet of the present template, made if need be, carrying the highest revision."""
+        """The ReplicaSet of the current template, created if missing, with the highest revision."""
         replica_sets = self._replica_sets(deployment)
         name = f"{_name(deployment)}-{_template_hash(deployment)}"
         revisions = {_name(item): int(item["metadata"]["annotations"][REVISION]) for item in replica_sets}
@@ -118,7 +118,7 @@ class Controllers:
             self._scale(deployment, new, deployment["spec"]["replicas"])
 
     def _roll(self, deployment: MutableObject, new: MutableObject, old: list[MutableObject]) -> None:
-        """One step of upstream's rolling.go: the new one up, then old pods down, unhealthy ones first."""
+        """One step of upstream's rolling.go: scale the new ReplicaSet up, then old ones down, unhealthy pods first."""
         wanted = deployment["spec"]["replicas"]
         surge, unavailable = _budget(deployment)
         total = sum(item["spec"]["replicas"] for item in [new, *old])
@@ -160,7 +160,7 @@ class Controllers:
             self._timers.after(deadline - _age(progress), self._check_deadline, meta["namespace"], meta["name"])
 
     def _check_deadline(self, namespace: str, name: str) -> None:
-        """A sync of its own name, so that one waiting for the deadline doesn't stand in for one due now."""
+        """Sync at the progress deadline; a method of its own, or :class:`Timers` would merge it with other syncs."""
         self._sync_deployment(namespace, name)
 
     def _event(self, source: str, about: MutableObject, reason: str, message: str) -> None:
@@ -194,7 +194,7 @@ def _available(replica_set: MutableObject) -> int:
 
 
 def _without_zeros(**counts: int) -> MutableObject:
-    """Upstream's ``omitempty``: a count of zero is left out."""
+    """The counts without zeros, as upstream's ``omitempty`` leaves them out."""
     return {key: count for key, count in counts.items() if count}
 
 
@@ -276,7 +276,7 @@ def _available_condition(deployment: MutableObject, available: int) -> MutableOb
 def _progressing(
     deployment: MutableObject, before: MutableObject, status: MutableObject, new_name: str
 ) -> MutableObject | None:
-    """The Progressing condition by upstream's progress.go; ``None`` leaves the one there is."""
+    """The new Progressing condition by upstream's progress.go; ``None`` keeps the present one."""
     known, what = _progress(before), f'ReplicaSet "{new_name}"'
     fresh = not known or before.get("observedGeneration") != status["observedGeneration"]
     rolled_out = known.get("reason") == "NewReplicaSetAvailable"
@@ -318,7 +318,7 @@ def _condition(kind: str, status: str, reason: str, message: str) -> MutableObje
 
 
 def _dated(known: MutableObject | None, condition: MutableObject, progressed: bool) -> MutableObject:
-    """Upstream's dates: a transition is a change of status; an update is a change, or progress."""
+    """The condition with upstream's times: transition at a change of status, update at any change or progress."""
     if known is None:
         return condition | {"lastUpdateTime": now(), "lastTransitionTime": now()}
     same = all(known[key] == condition[key] for key in ("status", "reason", "message"))
