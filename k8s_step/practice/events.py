@@ -1,4 +1,4 @@
-"""Events about objects, repeated ones counted as the real recorder does."""
+"""Events about objects; repeated events are counted, as by the real recorder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVENT = required("v1", "Event")
 def record(
     store: Store, source: str, about: MutableObject, reason: str, message: str, container: str | None = None
 ) -> None:
-    """One event, or one more of a kind seen before. A reason in :data:`_WARNINGS` makes it a Warning."""
+    """Create an event, or count a repeated one. A reason in :data:`_WARNINGS` makes it a Warning."""
     meta = about["metadata"]
 
     def same(event: MutableObject) -> bool:
