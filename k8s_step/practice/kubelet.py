@@ -1,7 +1,8 @@
-"""Plays pods by the name of their image, about ten times faster than a real node would.
+"""Simulates pods, by the name of their image, about ten times faster than a real node.
 
-A tag with ``does-not-exist`` or ``typo`` is not in the registry; an image with ``crash`` in its name exits soon after
-each start; everything else becomes ready in about a second. Probes, init containers, volumes and limits are not played.
+An image whose tag contains ``does-not-exist`` or ``typo`` is not in the registry; one with ``crash`` in its name exits
+soon after each start; any other becomes ready in about a second. Probes, init containers, volumes and limits are
+ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ POD = required("v1", "Pod")
 
 @dataclass(frozen=True)
 class Scene:
-    """A container's status for ``lasts`` seconds, and the events (reason, message) that go with it."""
+    """A container's status for ``lasts`` seconds, and the events (reason, message) at its begin."""
 
     lasts: float
     state: MutableObject
@@ -77,7 +78,7 @@ def _crashes(pod: MutableObject, name: str, image: str) -> Script:
         started = now()
         yield Scene(0.5, {"running": {"startedAt": started}}, restarts=restarts, last=last, events=_start_events(image))
         ended = {"exitCode": 1, "reason": "Error", "startedAt": started, "finishedAt": now()}
-        if restarts == 0:  # the first restart comes at once, the back-off starts with the second
+        if restarts == 0:  # the first restart is immediate, the back-off starts with the second
             yield Scene(0.3, {"terminated": ended})
         last = {"terminated": ended}
         if restarts > 0:
@@ -113,7 +114,7 @@ def log(pod: MutableObject, container: str, previous: bool) -> list[str]:
 
 
 class Kubelet:
-    """One node that takes every pod."""
+    """The only node, which runs every pod."""
 
     def __init__(self, store: Store, timers: Timers, pace: float) -> None:
         self._store = store
@@ -121,7 +122,7 @@ class Kubelet:
         self._pace = pace
 
     def take(self, pod: MutableObject) -> None:
-        """Start playing a pod that was just created."""
+        """Start the simulation of a pod that was just created."""
         self._timers.after(0, self._schedule, pod["metadata"]["namespace"], pod["metadata"]["name"])
 
     def _schedule(self, namespace: str, name: str) -> None:
@@ -150,7 +151,7 @@ class Kubelet:
 
 @dataclass(frozen=True, eq=False)
 class _Role:
-    """A container of a pod, and what is still to come of its script."""
+    """A container of a pod, and the remaining scenes of its script."""
 
     pod: MutableObject
     container: str
