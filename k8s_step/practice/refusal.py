@@ -1,4 +1,4 @@
-"""The API's way to say no: a Status object with an HTTP code."""
+"""The API's error answers: Status objects with an HTTP code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from k8s_step.objects.resource import Resource
 
 
-class Refusal(Exception):  # noqa: N818 - a plain answer, no fault of the server
-    """An answer that is no object; ``status`` is its body."""
+class Refusal(Exception):  # noqa: N818 - an ordinary answer of the server
+    """An error answer; ``code`` is the HTTP code, ``status`` the body."""
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -26,13 +26,13 @@ class Refusal(Exception):  # noqa: N818 - a plain answer, no fault of the server
 
 
 def missing(resource: Resource, name: str) -> Refusal:
-    """404 in upstream's words."""
+    """The 404 for a missing object, in upstream's words."""
     details = {"name": name, "group": resource.group, "kind": resource.plural}
     return Refusal(404, "NotFound", f'{resource.full_name} "{name}" not found', details)
 
 
 def invalid(resource: Resource, name: str, causes: list[tuple[str, str, str]]) -> Refusal:
-    """422 with one cause for each (field, reason, message)."""
+    """The 422 for an invalid object; ``causes`` are (field, reason, message)."""
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     lines = [f"{field}: {message}" for field, _, message in causes]
     listed = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
