@@ -1,4 +1,4 @@
-"""Label and field selectors, as far as the practice server takes them."""
+"""The label and field selectors that the practice server supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIELDS = re.compile(r"metadata\.(name|namespace)|involvedObject\.\w+|reason|typ
 
 
 def matcher(labels: str, fields: str) -> Match:
-    """True for the objects both selectors choose; an empty one chooses all. 400 for what can't be read."""
+    """A predicate for both selectors; an empty one matches all. Raises a :class:`Refusal` (400) if malformed."""
     tests = [_label_test(*term) for term in _terms(labels)] + [_field_test(*term) for term in _terms(fields)]
     return lambda obj: all(test(obj) for test in tests)
 
