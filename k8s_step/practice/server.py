@@ -1,9 +1,9 @@
 """A practice API server: plain HTTP on loopback, everything in memory, gone when the process ends.
 
-It plays, honestly enough to see a release go well or badly: objects of the built-in kinds (get, list, watch, create,
-server-side apply, delete), and Deployments with their ReplicaSets, Pods, events and logs. It does not check
+It serves objects of the built-in kinds (get, list, watch, create, server-side apply, delete), and simulates Deployments
+with their ReplicaSets, Pods, events and logs, well enough to show a release succeed or fail. It does not check
 objects against a schema, authenticate, schedule, run containers, or control any other kind: a Job, a StatefulSet or a
-LoadBalancer stays as it was written. A manifest it takes may still be refused by a real cluster.
+LoadBalancer stays as it was written. A real cluster may refuse a manifest that this server accepts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WATCH_SECONDS = 1800.0
 class PracticeServer:
     """``with PracticeServer() as server:`` serves on ``server.url`` until the block ends.
 
-    ``pace`` stretches the time that pods take: 1.0 for people to watch, less for tests.
+    ``pace`` multiplies the durations of pods' states: 1.0 for people to watch, less for tests.
     """
 
     def __init__(self, pace: float = 1.0) -> None:
@@ -65,7 +65,7 @@ class PracticeServer:
 
 
 class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True  # an idle connection holds nobody up at the end
+    daemon_threads = True  # so that an idle connection does not delay the exit
     request_queue_size = 64
 
     def __init__(self, store: Store) -> None:
@@ -73,14 +73,14 @@ class _HttpServer(ThreadingHTTPServer):
         self.store = store
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up in mid-answer is nothing to print a traceback for."""
+        """Ignore clients that hang up during an answer; report any other error as usual."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A request, read: which resource, which object of it (``name`` may be empty), with which parameters and body."""
+    """A parsed request; ``name`` and ``namespace`` are empty where the URL names none."""
 
     method: str
     resource: Resource
@@ -101,7 +101,7 @@ class _Call:
         return lambda obj: chosen(obj) and self.name in ("", obj["metadata"]["name"])
 
     def object(self) -> MutableObject:
-        """The body's object, named and placed as the URL says; 400 where they contradict each other."""
+        """The body's object, with the URL's name and namespace; a :class:`Refusal` (400) if they contradict it."""
         try:
             obj: MutableObject = json.loads(self.body)
             meta = obj.setdefault("metadata", {})
@@ -128,14 +128,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._dispatch(body)
         except Refusal as refusal:
             self._send(refusal.code, refusal.status)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # no schema: a field of the wrong shape
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # a field of the wrong type
             message = f"the practice server cannot read this: {type(error).__name__}: {error}"
             self._send(400, Refusal(400, "BadRequest", message).status)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = respond  # noqa: N815 - the names http.server looks up
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent: the step's own lines are what the user came for."""
+        """Log nothing, so that the user sees the step's own log only."""
 
     def _dispatch(self, body: bytes) -> None:
         url = urlsplit(self.path)
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, "".join(f"{line}\n" for line in lines[max(0, len(lines) - tail) :]))
 
     def _watch(self, call: _Call) -> None:
-        """Changes since ``resourceVersion`` (0 or none: since now, after what there is), as chunks of JSON lines."""
+        """Send changes since ``resourceVersion`` as chunked JSON lines; if that is 0 or missing, first all objects."""
         store, after = self.server.store, int(call.query.get("resourceVersion") or 0)
         self._head(200, "application/json", ("Transfer-Encoding", "chunked"))
         if not after:
@@ -228,7 +228,7 @@ def _bookmark(call: _Call, version: int, annotations: dict[str, str]) -> Mutable
 
 
 def _event(call: _Call, change: StoredWrite, match: Match) -> MutableObject | None:
-    """The watch event of a change as this watcher sees it: what leaves its selection is DELETED for it."""
+    """A change as this watch's event, if any: DELETED also for an object that no longer matches its selectors."""
     if change.resource != call.resource or call.namespace not in ("", change.object["metadata"].get("namespace")):
         return None
     seen = change.before is not None and match(change.before)
@@ -277,7 +277,7 @@ _VERBS: dict[tuple[str, bool], Callable[[Store, _Call], tuple[int, MutableObject
 
 
 def _about(path: str) -> MutableObject | str | None:
-    """What the server says of itself: version, health and discovery."""
+    """The answer for the paths of version, health and discovery; ``None`` for other paths."""
     known: dict[str, MutableObject | str] = {"/version": VERSION, "/readyz": "ok", "/livez": "ok", "/healthz": "ok"}
     known["/api"] = {"kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"]}
     known["/apis"] = {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups()}
