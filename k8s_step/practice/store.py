@@ -1,4 +1,4 @@
-"""The practice cluster's memory: objects, their resource versions, and the history that watches are served from."""
+"""The practice cluster's storage: objects, their resource versions, and the history of writes for watches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from k8s_step.practice.refusal import Refusal, missing
 
 Match = Callable[[MutableObject], bool]
 NAMESPACE = required("v1", "Namespace")
-_HISTORY = 20_000  # changes kept; a watch from before them is answered 410 Gone, as upstream
+_HISTORY = 20_000  # writes kept at least; a watch from an earlier version gets 410 Gone, as upstream
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class StoredWrite:
 
 
 def now() -> str:
-    """The time as Kubernetes writes it."""
+    """The present time as Kubernetes writes it: ``2026-11-22T10:00:00Z``."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Store:
-    """Thread-safe. Stored objects are never changed in place: a write stores a new dict."""
+    """The objects of the cluster. Thread-safe; a write stores a new dict and never changes a stored one."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
@@ -49,25 +49,25 @@ class Store:
         self.listener: Callable[[StoredWrite], None] = lambda change: None
 
     def find(self, resource: Resource, namespace: str, name: str) -> MutableObject | None:
-        """The object, or ``None``. ``namespace`` is empty for what has none."""
+        """The object, or ``None``; ``namespace`` is empty for cluster-scoped resources."""
         return self._objects.get((resource, namespace, name))
 
     def get(self, resource: Resource, namespace: str, name: str) -> MutableObject:
-        """The object, or a :class:`Refusal` (404)."""
+        """The object; raises a :class:`Refusal` (404) if it is missing."""
         found = self.find(resource, namespace, name)
         if found is None:
             raise missing(resource, name)
         return found
 
     def find_all(self, resource: Resource, namespace: str = "", match: Match = bool) -> tuple[list[MutableObject], int]:
-        """Objects sorted by name, of all namespaces where ``namespace`` is empty; and the version they are of."""
+        """Objects sorted by namespace and name, and the store's version; an empty ``namespace`` means all."""
         with self._changed:
             keys = [key for key in self._objects if key[0] == resource and namespace in ("", key[1])]
             keys.sort(key=lambda key: key[1:])
             return [self._objects[key] for key in keys if match(self._objects[key])], self.version
 
     def create(self, resource: Resource, obj: MutableObject, manager: str, dry_run: bool = False) -> MutableObject:
-        """POST: 409 when the name is taken."""
+        """Create an object; raises a :class:`Refusal` (409) if the name is taken."""
         with self._changed:
             meta = obj["metadata"]
             if self.find(resource, meta.get("namespace", ""), meta["name"]):
@@ -79,7 +79,7 @@ class Store:
     def apply(
         self, resource: Resource, wanted: MutableObject, manager: str, dry_run: bool = False
     ) -> tuple[MutableObject, bool]:
-        """Server-side apply; also says whether the object is a new one."""
+        """Apply ``wanted`` server-side: the object, and whether it is new."""
         with self._changed:
             live = self.find(resource, wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"])
             merged = apply.applied(live, wanted, manager, now())
@@ -88,7 +88,7 @@ class Store:
     def update(
         self, resource: Resource, obj: MutableObject, mutate: Callable[[MutableObject], None]
     ) -> MutableObject | None:
-        """What a controller does: change the newest state of ``obj``; ``None`` when it is no longer there."""
+        """Change the newest state of ``obj`` by ``mutate``, for controllers; ``None`` if the object is gone."""
         with self._changed:
             live = self.find(resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
             if live is None or live["metadata"]["uid"] != obj["metadata"]["uid"]:
@@ -98,7 +98,7 @@ class Store:
             return self._write(resource, live, changed)
 
     def delete(self, resource: Resource, namespace: str, name: str, dry_run: bool = False) -> MutableObject:
-        """Gone at once: no finalizers, no grace period. What it owned is for the controllers to clear."""
+        """Delete at once, without finalizers or grace period; the controllers delete owned objects."""
         with self._changed:
             found = self.get(resource, namespace, name)
             if not dry_run:
@@ -109,7 +109,7 @@ class Store:
             return found
 
     def changes(self, after: int, timeout: float) -> Iterator[StoredWrite]:
-        """Changes as they come, for ``timeout`` seconds or until :meth:`close`. 410 where they are forgotten."""
+        """Writes after version ``after``, for ``timeout`` seconds or until :meth:`close`; refused (410) if too old."""
         deadline = time.monotonic() + timeout
         while batch := self._await_changes(after, deadline):
             yield from batch
