@@ -1,4 +1,4 @@
-"""What is to happen later, on one background thread that sleeps until the next thing is due."""
+"""Delayed actions on one background thread, which sleeps until the next action is due."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Timers:
         self._thread.join()
 
     def after(self, seconds: float, action: Action, *args: Any) -> None:
-        """Run ``action(*args)`` in ``seconds``; the same thing already waiting is not queued twice."""
+        """Run ``action(*args)`` in ``seconds``, unless the same call is already waiting."""
         with self._condition:
             if (action, args) in self._waiting:
                 return
@@ -48,7 +48,7 @@ class Timers:
     def _run(self) -> None:
         while entry := self._next():
             action, args = entry
-            with contextlib.suppress(Refusal):  # what it was about has been deleted in the meantime
+            with contextlib.suppress(Refusal):  # the object was deleted in the meantime
                 action(*args)
 
     def _next(self) -> tuple[Action, tuple[Any, ...]] | None:
