@@ -45,7 +45,7 @@ class Output:
         """An object has a new state, ``seconds`` after following began."""
 
     def rolling_back(self, result: Result, objects: int, timeout: float) -> None:
-        """The release ended with ``result``; its writes to ``objects`` objects are undone within ``timeout`` seconds."""
+        """The release ended with ``result``; its writes to ``objects`` objects are undone in ``timeout`` seconds."""
 
     def rolled_back(self, reference: Reference, outcome: str, message: str) -> None:
         """An object's outcome in the rollback; :meth:`error` follows for the outcomes skipped and failed."""

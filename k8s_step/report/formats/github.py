@@ -144,7 +144,7 @@ class StepFiles(Output):
         self._append("GITHUB_OUTPUT", self._surroundings.output_file, lambda _: outputs(result, report))
 
     def _append(self, variable: str, name: str, text: Callable[[int], str]) -> None:
-        """Append ``text(size)``, where ``size`` is the file's length in bytes: the commands of a step share the file."""
+        """Append ``text(size)``; ``size`` is the file's length in bytes, since a step's commands share the file."""
         if not name:
             return
         try:
@@ -162,7 +162,7 @@ class StepFiles(Output):
 
 
 def outputs(result: Result, report: str) -> str:
-    """``result``, ``changed``, ``failed`` and ``report`` as ``GITHUB_OUTPUT`` text; a random delimiter ends each value."""
+    """``result``, ``changed``, ``failed`` and ``report`` for ``GITHUB_OUTPUT``; random delimiters end the values."""
     values = {
         "result": result.word,
         "changed": "\n".join(map(str, result.changed)),
