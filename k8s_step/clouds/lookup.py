@@ -30,7 +30,7 @@ def to_cluster(
     redactor: Redactor,
     deadline: float = math.inf,
 ) -> Way:
-    """Connection and credentials of the cluster that ``cloud`` names, at the cloud's address or the options' server.
+    """Connection and credentials of the cluster that ``cloud`` names; its server is the cloud's or the options'.
 
     ``deadline`` (``time.monotonic``) is the run's. Credentials are ``None`` if the connection itself contains them.
     Raises :class:`StepError`.
@@ -58,7 +58,7 @@ def without_plugin(
     redactor: Redactor,
     deadline: float = math.inf,
 ) -> Way:
-    """A kubeconfig's connection, with the step's own credentials in place of a cloud's plug-in that is not installed."""
+    """A kubeconfig's connection, with the step's own credentials in place of a cloud's missing plug-in."""
     user = connection.user
     plugin = user.exec_plugin
     if plugin is None or user.token or user.token_file or user.username or user.client_certificate:
