@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from k8s_step.manifests.foreign import exports, hooks
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
+from k8s_step.objects.metadata import annotations_of
 from k8s_step.release.session import Run
 from k8s_step.verdict import patience
 
@@ -92,21 +93,35 @@ def _built(run: Run) -> list[Built]:
     return built
 
 
+_OWN = "k8s-step/"
+_ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+    patience.TIMEOUT: patience.own_timeout,
+    patience.FAIL_AFTER: patience.own_patience,
+    patience.WAIT: patience.is_waited_for,
+    UNTOUCHED: check_annotation,
+}
+
+
 def _check_annotations(manifests: Sequence[Manifest]) -> None:
     """The step's own annotations are read when it follows: by then, a mistake would be too late."""
     errors = []
-    readers: dict[str, Callable[[Mapping[str, Any]], object]] = {
-        patience.TIMEOUT: patience.own_timeout,
-        patience.FAIL_AFTER: patience.own_patience,
-        patience.WAIT: patience.is_waited_for,
-        UNTOUCHED: check_annotation,
-    }
-    for manifest, name in product(manifests, readers):
-        try:
-            readers[name](manifest.object)
-        except InputError as error:
-            line = manifest.line_of(f"metadata.annotations.{name}")
-            error.where = f"{manifest.file}:{line}: {error.where}"
-            errors.append(error)
+    for manifest in manifests:
+        for name in (one for one in annotations_of(manifest.object) if str(one).startswith(_OWN)):
+            try:
+                _ANNOTATIONS.get(name, _unknown(name))(manifest.object)
+            except InputError as error:
+                line = manifest.line_of(f"metadata.annotations.{name}")
+                error.where = f"{manifest.file}:{line}: {error.where}"
+                errors.append(error)
     if errors:
         raise InputErrors(errors)
+
+
+def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:
+    def refuse(_: Mapping[str, Any]) -> object:
+        known = [each.removeprefix(_OWN) for each in _ANNOTATIONS]
+        near = difflib.get_close_matches(name.removeprefix(_OWN), known, 1)
+        hint = f"did you mean {_OWN}{near[0]}?" if near else f"known are {', '.join(_ANNOTATIONS)}"
+        raise InputError("this annotation of the step is not known", where=name, hint=hint)
+
+    return refuse

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Kubectl, Step, poll
-from tests.integration.objects import Object, deployment, job, write
+from tests.integration.objects import Object, config_map, deployment, job, write
 from tests.integration.outcomes import statuses, the_failure
 from tests.integration.releases import HELD, Releases
 
@@ -147,6 +147,22 @@ metadata:
     assert outcome.code == 2, outcome.text
     assert "release.yaml:6: k8s-step/timeout: 'soon' is not a duration" in outcome.stderr
     assert "release.yaml:13: k8s-step/fail-after: " in outcome.stderr and "did you mean ErrImagePull?" in outcome.stderr
+    assert kubectl("-n", namespace, "get", "configmap", "one", check=False).returncode == 1
+
+
+def test_an_annotation_of_the_step_that_is_not_known(
+    step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "release.yaml", config_map("one"), annotated(config_map("two"), time_out="5m", other="x"))
+    outcome = step("apply", "-f", path, "-n", namespace)
+    assert outcome.code == 2, outcome.text
+    lines = Path(path).read_text().splitlines()
+    at = {name: next(number for number, line in enumerate(lines, 1) if name in line) for name in ("time-out", "other")}
+    told = "this annotation of the step is not known"
+    assert (
+        f"release.yaml:{at['time-out']}: k8s-step/time-out: {told} (did you mean k8s-step/timeout?)" in outcome.stderr
+    )
+    assert f"release.yaml:{at['other']}: k8s-step/other: {told} (known are k8s-step/timeout, " in outcome.stderr
     assert kubectl("-n", namespace, "get", "configmap", "one", check=False).returncode == 1
 
 
