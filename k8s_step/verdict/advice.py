@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 
 class Advice(NamedTuple):
-    """``likely``: what it usually means; ``check``: what to look at next. Both empty where there is nothing to add."""
+    """``likely``: the usual cause; ``check``: where to look next. Both are empty for a reason without advice."""
 
     likely: str = ""
     check: str = ""
 
 
 def advice(reason: str, message: str = "", exit_code: int | None = None) -> Advice:
-    """By the words of the message where they say more than the reason, else by the exit code, else by the reason."""
+    """The advice for a reason: by its message if that is more precise, else by the exit code, else by the reason."""
     told = [found for words, found in _BY_WORDS.get(reason, ()) if re.search(words, message, re.I)]
-    if told and _BY_WORDS[reason] is _NODES:  # its message counts the nodes by cause: all of them hold
+    if told and _BY_WORDS[reason] is _NODES:  # a scheduler's message may hold several causes
         return Advice(*("; ".join(dict.fromkeys(texts)) for texts in zip(*told, strict=True)))
     if told:
         return told[0]
@@ -27,12 +27,12 @@ def advice(reason: str, message: str = "", exit_code: int | None = None) -> Advi
 
 
 def probe_advice(kind: str, answer: str) -> Advice:
-    """On a probe (readiness, liveness, startup) that does not succeed, by what it answered."""
+    """The advice for a failing probe of ``kind`` readiness, liveness or startup, by the probe's last ``answer``."""
     own, by_answer = BY_REASON[_PROBES[kind]], advice("Unhealthy", answer)
     return Advice(f"{own.likely}: {by_answer.likely}", by_answer.check) if any(by_answer) else own
 
 
-Words = Sequence[tuple[str, Advice]]  # regular expressions, the telling ones first
+Words = Sequence[tuple[str, Advice]]  # regular expressions of a message, the more precise ones first
 _IMAGE: Words = (
     (
         "toomanyrequests|too many requests|rate limit",
@@ -168,7 +168,7 @@ _VOLUME: Words = (
         Advice("a Secret, ConfigMap or key that a volume shows is not there", "its name, its namespace, its keys"),
     ),
 )
-# The probers' words: pkg/probe/http, pkg/probe/exec of kubernetes, and Go's net and context.
+# Messages of kubernetes' pkg/probe/http and pkg/probe/exec, and of Go's net and context packages.
 _ANSWERS: Words = (
     (
         "connection refused",
@@ -233,7 +233,7 @@ _NODES: Words = (
         Advice("nodes are cordoned", "kubectl get nodes; kubectl uncordon once the work on them is done"),
     ),
 )
-# What ``readiness`` says where Kubernetes has no word for it.
+# Messages of ``verdict.readiness`` and ``verdict.judgement`` for states that have no reason in Kubernetes.
 _WAITING: Words = (
     (
         "waiting for a load balancer address",
