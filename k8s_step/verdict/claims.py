@@ -1,4 +1,4 @@
-"""The claims a pod mounts, and what is said of one that has no volume."""
+"""The PersistentVolumeClaims that a pod mounts, and the lines that describe one without a volume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _CLASS = "volume.beta.kubernetes.io/storage-class"
 
 
 def names(pod: Object) -> list[str]:
-    """The claims that the pod's volumes name, those of ephemeral volumes too."""
+    """The names of the claims that the pod's volumes use, including those of ephemeral volumes."""
     found = []
     for volume in (pod.get("spec") or {}).get("volumes") or []:
         claim = volume.get("persistentVolumeClaim")
@@ -20,12 +20,12 @@ def names(pod: Object) -> list[str]:
 
 
 def is_bound(claim: Object) -> bool:
-    """Whether it has its volume."""
+    """Whether the claim has a volume."""
     return (claim.get("status") or {}).get("phase") == "Bound"
 
 
 def storage_class(claim: Object) -> str:
-    """The class that the claim names, empty where it names none.
+    """The claim's storage class; empty where it names none.
 
     The old annotation counts first: ``GetPersistentVolumeClaimClass`` of k8s.io/component-helpers.
     """
@@ -44,5 +44,5 @@ def claim_line(claim: Object) -> str:
 
 
 def missing_claim_line(name: str, namespace: str) -> str:
-    """Of a claim that is not there."""
+    """The line for a claim that does not exist."""
     return f"{name}: there is no claim of this name in namespace {namespace}"
