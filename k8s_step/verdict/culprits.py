@@ -1,4 +1,4 @@
-"""Who is to be told of when a run has gone wrong: what failed, and what was broken when the verdict fell."""
+"""Which targets a failed run reports: those that failed, those that were broken at the end, and the late ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from k8s_step.verdict.target import Target
 def culprits(targets: Iterable[Target]) -> list[Target]:
     """The targets that failed, then the broken ones, then those that were not current in time.
 
-    What was merely not done yet is not among them. A broken target that still had time, by the graces and by its
-    timeout, is blamed for its broken pods alone from here on.
+    Targets merely still in progress are left out. A broken target whose grace and timeout were not over has its
+    judgement narrowed, in place, to its broken pods.
     """
     told = [(rank, target) for target in targets if (rank := _rank(target)) is not None]
     for rank, target in told:
