@@ -1,8 +1,8 @@
 """The verdict on any kind without a rule of its own: by its conditions, its counts and its phase.
 
-No controller has to write any of these; where none of them tells anything, the object is current and unjudged. What
-commonly heals by itself (what it refers to comes a moment later) is in progress with its reason. Only what a controller
-gives up for good has failed, and what it calls a failure once that has lasted.
+Controllers are free to write none of these; an object without any is current and unjudged. Problems that commonly heal
+by themselves, such as a reference to an object created a moment later, leave the object in progress. It has failed
+only when its controller has given up, or has reported a failure for longer than ``_GRACE``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from k8s_step.objects.conditions import Condition, conditions, mapping, number, 
 from k8s_step.objects.metadata import Object
 from k8s_step.verdict.states import Readiness, State
 
-FAILED = "Failed"  # what --fail-after calls a failure that an object tells of itself
+FAILED = "Failed"  # the name in --fail-after for a failure that the object's own status reports
 UNJUDGED = "its status does not tell whether it is ready: nothing could be judged"
-_GRACE = 60.0  # seconds: what it refers to may be of this very release
-# The Deployment controller's words, which Argo's Rollout and OpenShift's DeploymentConfig speak too.
+_GRACE = 60.0  # seconds: an object that it refers to may still be on its way in the same release
+# Reasons of the Deployment controller, which Argo's Rollout and OpenShift's DeploymentConfig also use.
 _GIVEN_UP = ("ProgressDeadlineExceeded", "RolloutAborted")
 _FAILURES = ("Failed", "Failure", "Invalid", "InvalidSpec", "SpecError")
 _TROUBLES = ("Degraded", "NotReady", "Error", "ErrorOccurred")
@@ -29,7 +29,7 @@ _TROUBLED_PHASES = ("error", "errored", "degraded", "unhealthy", "configerror")
 
 
 def by_what_it_tells(obj: Object, *, is_custom: bool) -> Readiness:
-    """The verdict; ``unjudged`` only where ``is_custom``: other kinds without conditions have nothing to wait for."""
+    """The verdict on ``obj``; ``unjudged`` only if ``is_custom``: built-in kinds without conditions are current."""
     found = conditions(obj)
     return (
         _of_bad_conditions(obj, found)
@@ -42,7 +42,7 @@ def by_what_it_tells(obj: Object, *, is_custom: bool) -> Readiness:
 
 
 def _of_bad_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | None:
-    """Conditions that say, where True, that something is wrong; and a rollout that its controller has given up."""
+    """The verdict by conditions that report a problem when True, or by a rollout that its controller has given up."""
     for one in found:
         given_up = one.type == "Progressing" and one.status == "False" and one.reason in _GIVEN_UP
         if not given_up and not (one.is_true and _is_bad(one.type)):
@@ -62,10 +62,11 @@ def _is_bad(kind: str) -> bool:
 
 
 def _of_progress(found: Sequence[Condition]) -> Readiness | None:
-    """``Progressing`` where no ``Ready`` is: NewReplicaSetAvailable and the like mean that it is done, whatever it is.
+    """In progress by ``Progressing``, for objects without ``Ready``.
 
-    That it is False is no criterion: most operators write so once they are done. Source: ``progress.go`` of kubernetes'
-    deployment controller; the operator conditions of openshift/api.
+    Reasons such as NewReplicaSetAvailable mean done, whatever the condition's status. ``False`` means nothing: most
+    operators write it once they are done. Source: ``progress.go`` of kubernetes' deployment controller; the operator
+    conditions of openshift/api.
     """
     progressing = next((one for one in found if one.type == "Progressing"), None)
     if progressing is None or any(one.type == "Ready" for one in found):
@@ -77,7 +78,7 @@ def _of_progress(found: Sequence[Condition]) -> Readiness | None:
 
 
 def _of_counts(obj: Object) -> Readiness | None:
-    """Fewer updated or available than ``spec.replicas``; a partition keeps old ones on purpose."""
+    """In progress while fewer than ``spec.replicas`` are updated or available; a partition keeps old replicas."""
     wanted, strategy = number(spec(obj).get("replicas")), mapping(spec(obj).get("updateStrategy"))
     if wanted is None:
         return None
@@ -90,7 +91,7 @@ def _of_counts(obj: Object) -> Readiness | None:
 
 
 def _of_good_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | None:
-    """Conditions that say, where True, that all is well: each must be, and of this generation."""
+    """The verdict by conditions that report success when True: each must be True and of the current generation."""
     whole = next((one for kind in _WHOLE for one in found if one.type == kind and not one.of), None)
     told = [*([whole] if whole else []), *(one for one in found if one.type in _PARTS)]
     for one in told:
@@ -106,7 +107,7 @@ def _of_good_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | 
 
 
 def _of_phase(obj: Object) -> Readiness | None:
-    """A phase in failing words; of one that is paused it may be long past."""
+    """The verdict by a phase that names a failure; ignored on a paused object, whose phase may be outdated."""
     if spec(obj).get("paused") or spec(obj).get("suspend"):
         return None
     for phase in (found for name in _PHASES if isinstance(found := status(obj).get(name), str)):
