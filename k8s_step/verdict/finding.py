@@ -1,4 +1,4 @@
-"""Why an object failed, with the evidence: what a tired engineer needs to act on."""
+"""Why an object failed, with the evidence an engineer needs to act on it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from k8s_step.objects.reference import Reference
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. ``logs`` are the last lines of the run that crashed (``previous``) or of the current one, as
-    ``logs_of`` says; ``events`` are newest first; ``alike`` counts further pods with the same cause.
+    """One cause of a failure.
 
-    ``probe`` is as the pod's spec has it, ``probe_answer`` what it answered last. ``claims`` are those of the pod that
-    have no volume. ``advice`` is what the reason usually means, ``check`` what to look at next. ``missing`` is what
-    could not be gathered, and why. ``unfinished``: nothing is wrong, the run ended before the object was current.
+    ``logs``: the last lines of the run named by ``logs_of``, the crashed (``previous``) or the current one. ``events``:
+    newest first. ``alike``: how many more pods have the same cause. ``probe``: the probe in the pod's spec;
+    ``probe_answer``: its last result. ``claims``: the pod's claims without a volume. ``advice``: the reason's usual
+    meaning; ``check``: where to look next. ``missing``: evidence that could not be gathered, and why. ``unfinished``:
+    nothing is wrong, but the run ended before the object was current.
     """
 
     reference: Reference
@@ -40,5 +41,5 @@ class Finding:
 
     @property
     def why(self) -> str:
-        """The reason; where Kubernetes has no word for it, what it waits for."""
+        """The reason, else the message, such as what the object waits for."""
         return self.reason or self.message or "no reason given"
