@@ -1,6 +1,6 @@
-"""The verdict on one object from all that is known of it: its own status, its pods, and how long it has been so.
+"""The verdict on one object, from its own status, its pods and how long each problem has lasted.
 
-Pure but for the marks it keeps of when a problem was first seen; the caller gives the time.
+No requests and no clock: the caller passes the time. Its only state is :class:`Marks`: when each problem began.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.podfailures import Symptom
 from k8s_step.verdict.states import Readiness, State
 
-_SETTLE = 5.0  # seconds a controller is given where nothing tells whether it has seen the change
+_SETTLE = 5.0  # seconds a controller gets to see a change where the object does not show whether it has
 _RUNS_OF_A_JOB = "crash"  # a Job counts its crashes itself: backoffLimit
 _TIMED_OUT = re.compile(r'ReplicaSet "([^"]+)" has timed out')  # deployment controller, progress.go
-_ITSELF = ""  # the object's own problems are kept apart from those of its pods
+_ITSELF = ""  # stands for the object itself among the pods' uids in Marks
 
 
 @dataclass(frozen=True)
 class Blame:
-    """A pod, and what is wrong with it."""
+    """A pod and its problem."""
 
     pod: Object
     symptom: Symptom
@@ -33,11 +33,12 @@ class Blame:
 
 @dataclass(frozen=True)
 class Judgement:
-    """``due`` is the time (of the caller's clock) at which to judge again if nothing happens before.
+    """The verdict on one object at one time.
 
-    ``settling``: it passes by itself within seconds. ``unjudged``: nothing tells whether it is ready.
-    ``lasting``: the object itself, in progress still, shows a problem that is fatal once it has lasted.
-    ``was_current``: it has been current before, while it was followed.
+    ``due``: seconds of the caller's clock at which to judge again if no event comes before. ``blamed``: pods and their
+    problems. ``settling``: this state passes by itself within seconds. ``unjudged``: the status does not show whether
+    the object is ready. ``lasting``: the object, still in progress, has a problem that becomes fatal if it persists.
+    ``was_current``: the object was current earlier in this run.
     """
 
     state: State
@@ -63,38 +64,38 @@ class Judgement:
 
 @dataclass
 class Marks:
-    """Since when each problem has lasted, by what it is a problem of."""
+    """When each problem was first seen, by uid (empty for the object itself), container and family of reasons."""
 
     started: float
     _since: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _crashed: dict[str, Symptom] = field(default_factory=dict)
 
     def since(self, uid: str, container: str, family: str, now: float, reason: str = "") -> float:
-        """The time this problem was first seen: ``now`` if it is new."""
+        """The time (seconds of the caller's clock) this problem was first seen; ``now`` for a new problem."""
         return self._since.setdefault((uid, container, family), (now, reason))[0]
 
     def first_reason(self, uid: str, symptom: Symptom) -> str:
-        """What the problem was called when it was first seen: ErrImagePull and ImagePullBackOff take turns."""
+        """The reason under which the problem was first seen, since ErrImagePull and ImagePullBackOff alternate."""
         return self._since.get((uid, symptom.container, symptom.family), (0.0, symptom.reason))[1]
 
     def keep(self, uid: str, families: set[tuple[str, str]]) -> None:
-        """Forget the problems of ``uid`` that have passed."""
+        """Forget the problems of ``uid`` that are not among ``families``, pairs of container and family."""
         for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
             del self._since[key]
 
     def forget(self) -> None:
-        """All is well: what goes wrong from now on is new."""
+        """Forget every problem, so that any later one counts as new."""
         self._since.clear()
         self._crashed.clear()
 
     def forget_others(self, pods: Iterable[Object]) -> None:
-        """Keep what is known of these pods and of the object itself: the others are gone."""
+        """Keep the problems of these pods and of the object itself; forget those of all other pods."""
         kept = {_ITSELF, *map(uid_of, pods)}
         self._since = {key: value for key, value in self._since.items() if key[0] in kept}
         self._crashed = {uid: symptom for uid, symptom in self._crashed.items() if uid in kept}
 
     def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
-        """A pod that crash-loops stays so while it runs once more, until it is ready or that container is done."""
+        """The crash loop of ``pod``, remembered while its container runs again, until ready or done; else ``None``."""
         uid = uid_of(pod)
         if found is not None:
             self._crashed[uid] = found
@@ -115,7 +116,11 @@ def judge(
     changed: bool = True,
     patience: Patience = USUAL,
 ) -> Judgement:
-    """Judge ``obj`` at ``now``. ``pods`` may hold more than its own; ``changed``: this run wrote to it."""
+    """Judge ``obj`` at ``now``, seconds of the caller's clock.
+
+    ``pods`` may include pods of other owners. ``replica_sets`` are by uid. ``fail_fast``: problems fail the object once
+    their grace is over. ``changed``: this run wrote to the object.
+    """
     found = readiness.compute(obj)
     settled = marks.started + _SETTLE
     if (found.unjudged or found.unversioned) and changed and now < settled:
@@ -140,7 +145,7 @@ def judge(
 
 
 def troubles(obj: Object, judgement: Judgement) -> tuple[Blame, ...]:
-    """The blamed pods that are broken, not merely slow. A Job's are so too when they have ended: each was one try."""
+    """The blamed pods that are broken, not merely slow; a Job's ended pods count too, since each was one try."""
     is_job = obj.get("kind") == "Job"
     there = (blame for blame in judgement.blamed if is_job or is_alive(blame.pod))
     return tuple(blame for blame in there if blame.symptom.crashed or podfailures.symptoms(blame.pod))
@@ -154,7 +159,10 @@ def _current(
     marks: Marks,
     now: float,
 ) -> Judgement:
-    """The object calls itself current; for a moment it may do so although one of its pods is not ready any more."""
+    """Judge an object whose status says current.
+
+    The status may lag behind the pods: an unready pod keeps the object in progress for up to ``_SETTLE`` seconds.
+    """
     current = Judgement(found.state, found.message, found.reason, unjudged=found.unjudged)
     own = revision.current_pods(obj, pods, replica_sets) if obj.get("kind") in _COUNTING_ALL else []
     unready = [pod for pod in own if is_alive(pod) and not is_ready(pod)]
@@ -168,15 +176,17 @@ def _current(
     return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready), due=settled)
 
 
-# Current only with each pod of their revision ready; a DaemonSet leaves out those on nodes it no longer asks for.
+# Kinds that are current only when each pod of their revision is ready. A DaemonSet is not among them: its status leaves
+# out pods on nodes that it no longer selects.
 _COUNTING_ALL = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
 _UNNOTICED = "unnoticed"
 
 
 def _reason_awaited(obj: Object, found: Readiness, own: list[Object], marks: Marks, now: float) -> float | None:
-    """Until when to wait for the pods to say why a rollout made no progress: the deadline may be the first to speak.
+    """The time until which to wait for a pod's status to explain an exceeded progress deadline.
 
-    ``None`` where a pod of this revision has been scheduled or refused, or where the moment is over.
+    The Deployment's condition may arrive before any status of its pods. ``None`` where a pod of this revision already
+    has a status, or where ``_SETTLE`` seconds have passed.
     """
     is_late = obj.get("kind") == "Deployment" and found.reason == "ProgressDeadlineExceeded"
     if not is_late or any(map(_has_spoken, own)):
@@ -194,8 +204,7 @@ def _has_spoken(pod: Object) -> bool:
 
 
 def _keeps_older_pods(obj: Object) -> bool:
-    """Whether broken pods of an older revision are left alone, so that it never gets to the new one.
-
+    """Whether the controller leaves broken pods of an older revision alone, so that the new revision never comes.
     Source: "Forced rollback" in Kubernetes' documentation of StatefulSets, "Pod template" in that of ReplicaSets.
     """
     is_ordered = (obj.get("spec") or {}).get("podManagementPolicy", "OrderedReady") == "OrderedReady"
@@ -212,7 +221,7 @@ def _older(obj: Object, pods: Iterable[Object], own: list[Object]) -> list[Objec
 
 
 def _held_up(judgement: Judgement, older: list[Object]) -> Judgement:
-    """Name the pod of an older revision that it waits for in vain, where none of its own is still to come."""
+    """Blame a broken pod of an older revision, where the object is in progress and none of its own pods is blamed."""
     broken = next((blame for pod in older if (blame := _broken(pod)) is not None), None)
     if broken is None or judgement.blamed or judgement.state is not State.IN_PROGRESS:
         return judgement
@@ -223,16 +232,16 @@ def _held_up(judgement: Judgement, older: list[Object]) -> Judgement:
 
 
 def _broken(pod: Object) -> Blame | None:
-    """A pod that will hardly get ready by itself, and why."""
+    """The pod and its problem where it is alive but unlikely to become ready by itself; else ``None``."""
     found = podfailures.complaint(pod) if is_alive(pod) else None
     return Blame(pod, found) if found is not None and (found.crashed or podfailures.symptoms(pod)) else None
 
 
 def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, Object]) -> Readiness:
-    """A Deployment's conditions may tell of an older ReplicaSet, though its generation has been observed.
+    """``found``, or in progress where a Deployment's conditions are, or may be, about an older ReplicaSet.
 
-    Source: ``sync`` (a scaling is recorded before the new ReplicaSet is made) and ``getReplicaFailures`` (those of old
-    ReplicaSets count too) of kubernetes' deployment controller.
+    They may be so even after its generation has been observed. Source, in kubernetes' deployment controller: ``sync``
+    records a scaling before the new ReplicaSet is made, ``getReplicaFailures`` includes those of old ReplicaSets.
     """
     if obj.get("kind") != "Deployment":
         return found
@@ -250,7 +259,7 @@ def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, 
 
 @dataclass(frozen=True)
 class _Ill:
-    """A pod's symptoms, each with the time from which on it is fatal."""
+    """A pod's symptoms, each with the time from which it is fatal, soonest first."""
 
     pod: Object
     due: tuple[tuple[float, Symptom], ...]
@@ -300,12 +309,12 @@ def _in_progress(
 
 
 def _each_counts(obj: Object) -> bool:
-    """A StatefulSet's pods stand in for none of the others: one that can't start stops the rollout."""
+    """Whether one pod that cannot start stops the rollout: a StatefulSet's pods cannot replace each other."""
     return obj.get("kind") == "StatefulSet"
 
 
 def _hopeful(own: list[Object], fatal: list[_Ill]) -> bool:
-    """Whether a pod of this revision can still make it."""
+    """Whether a living pod of this revision has no fatal problem."""
     lost = {uid_of(ill.pod) for ill in fatal}
     return any(is_alive(pod) and uid_of(pod) not in lost for pod in own)
 
@@ -331,4 +340,4 @@ def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill
     return f"{found.message}; {label}: {told}" if told else found.message
 
 
-_REPLACING = ("Deployment", "StatefulSet", "DaemonSet")  # old pods go on while new ones come
+_REPLACING = ("Deployment", "StatefulSet", "DaemonSet")  # old pods keep running while new pods start
