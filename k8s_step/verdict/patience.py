@@ -1,4 +1,4 @@
-"""How long a problem may last before it fails a release: the table's graces, the user's, and one object's own."""
+"""How long a problem may last before it fails a release, as set by ``--fail-after`` and by an object's annotation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FAIL_AFTER = "k8s-step/fail-after"
 WAIT = "k8s-step/wait"
 CRASH = "CrashLoopBackOff"
 _PULL = "ErrImagePull"
-# ImagePullBackOff takes turns with each of these: they are one problem, and one entry.
+# ImagePullBackOff alternates with each of these reasons: they are one problem and share one grace.
 _SAME = {"ImagePullBackOff": _PULL, "RegistryUnavailable": _PULL, "SignatureValidationFailed": _PULL}
-# Those of the table, and what is fatal only where it is asked for.
+# Reasons that may be given a grace: those of docs/verdict.md's table, and some that are fatal only if the user says so.
 REASONS = (
     _PULL,
     "ImagePullBackOff",
@@ -43,34 +43,35 @@ _CRASHES = (CRASH, "OOMKilled")
 
 @dataclass(frozen=True)
 class Patience:
-    """``graces``: seconds by reason, infinite for never; ``restarts``: at which restart a crash is fatal, by reason.
+    """The graces that differ from the table in docs/verdict.md.
 
-    What is in neither has the grace of the table.
+    ``graces``: seconds by reason, infinite for never. ``restarts``: the number of restarts from which a crash is fatal,
+    by reason.
     """
 
     graces: Mapping[str, float] = field(default_factory=dict)
     restarts: Mapping[str, int] = field(default_factory=dict)
 
     def grace(self, reason: str, usual: float) -> float:
-        """Seconds for which ``reason`` may last."""
+        """Seconds for which ``reason`` may last; ``usual`` where no grace is set for it."""
         found = self.graces.get(_SAME.get(reason, reason))
         if found is None and reason == "OOMKilled" and reason not in self.restarts:
             found = self.graces.get(CRASH)
         return usual if found is None else found
 
     def crashes(self, reason: str, usual: int) -> int:
-        """The restart at which a crash of this reason begins to count."""
+        """The number of restarts from which a crash with this reason is fatal; ``usual`` where none is set."""
         found = self.restarts.get(reason)
         if found is None and reason not in self.graces:
             found = self.restarts.get(CRASH)
         return usual if found is None else found
 
     def asks_for(self, reason: str) -> bool:
-        """Whether the user wants this reason to be fatal, or not, other than by the table."""
+        """Whether a grace, possibly "never", is set for ``reason``."""
         return _SAME.get(reason, reason) in self.graces
 
     def over(self, usual: Patience) -> Patience:
-        """These where they say something, else the ``usual`` ones."""
+        """A combination: this grace or restart count where one is set for a reason, else that of ``usual``."""
         said = {*self.graces, *self.restarts}
         graces = {reason: grace for reason, grace in usual.graces.items() if reason not in said}
         restarts = {reason: count for reason, count in usual.restarts.items() if reason not in said}
@@ -81,7 +82,7 @@ USUAL = Patience()
 
 
 def parse(entries: Iterable[str], where: str) -> Patience:
-    """``REASON=DURATION``, ``REASON=never``, or for crashes ``REASON=N``: at the Nth restart.
+    """Parse ``REASON=DURATION``, ``REASON=never``, or for crashes ``REASON=N``: fatal at the Nth restart.
 
     Raises :class:`InputError` naming ``where``.
     """
@@ -101,19 +102,22 @@ def parse(entries: Iterable[str], where: str) -> Patience:
 
 
 def own_patience(obj: Object) -> Patience:
-    """What the object's annotation says. Raises :class:`InputError`."""
+    """The graces in the object's ``k8s-step/fail-after`` annotation. Raises :class:`InputError`."""
     entries = re.split(r"[,\s]+", _annotation(obj, FAIL_AFTER))
     return parse([entry for entry in entries if entry], FAIL_AFTER)
 
 
 def own_timeout(obj: Object) -> float | None:
-    """Seconds, as the object's annotation says; ``None`` where it has none. Raises :class:`InputError`."""
+    """Seconds in the object's ``k8s-step/timeout`` annotation, ``None`` without one. Raises :class:`InputError`."""
     text = _annotation(obj, TIMEOUT)
     return times.parse(text, TIMEOUT) if text else None
 
 
 def is_waited_for(obj: Object) -> bool:
-    """Whether the object is followed to its verdict, as its annotation says. Raises :class:`InputError`."""
+    """Whether the ``k8s-step/wait`` annotation lets the run follow the object; True without it.
+
+    Raises :class:`InputError`.
+    """
     value = annotations_of(obj).get(WAIT, "true")
     if value not in ("true", "false"):
         hint = "put it in quotes" if isinstance(value, bool) else None
