@@ -39,10 +39,10 @@ _CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
 
 @dataclass(frozen=True)
 class Symptom:
-    """One thing wrong with one container: fatal once it has lasted ``grace`` seconds.
+    """One problem of one container, fatal once it has lasted ``grace`` seconds.
 
-    ``family`` groups the reasons that share one grace period: ErrImagePull and ImagePullBackOff alternate, but are one.
-    ``exit_code`` is that of the run that crashed, ``None`` where none did.
+    ``family`` groups reasons that share one grace, such as ErrImagePull and ImagePullBackOff, which alternate.
+    ``exit_code`` is that of the run that crashed; ``None`` where none has crashed.
     """
 
     reason: str
@@ -207,7 +207,7 @@ def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
 
 def _crash_loop(entry: Status, message: str) -> Symptom | None:
     run = _last_run(entry)
-    if run.get("reason") in _NEVER_STARTED:  # RunContainerError and CrashLoopBackOff take turns, but are one
+    if run.get("reason") in _NEVER_STARTED:  # one problem: RunContainerError and CrashLoopBackOff alternate
         return _symptom(entry, "RunContainerError", str(run.get("message") or message), CONTAINER_GRACE)
     reason = "OOMKilled" if run.get("reason") == "OOMKilled" else "CrashLoopBackOff"
     return _symptom(entry, reason, _crash_words(entry, run) or message, AT_ONCE, _CRASH)
