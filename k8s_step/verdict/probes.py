@@ -1,4 +1,4 @@
-"""A container's probes: as the pod's spec has them, and what they answered, as its events tell."""
+"""A container's probes: their definitions in the pod's spec, and their last answers from the pod's events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def probe_line(pod: Object, container: str, kind: str) -> str:
 
 
 def unready(pod: Object, container: str) -> str:
-    """The kind of the probe that an unready container waits for; empty where it has none."""
+    """The kind (``startup``, ``readiness``) of the probe an unready container waits for; empty where it has none."""
     spec = spec_of(pod, container)
     if spec.get("startupProbe") and not status_of(pod, container).get("started"):
         return "startup"
@@ -44,7 +44,7 @@ def killed_by(events: Iterable[Object], container: str) -> str:
 
 
 def answer(events: Iterable[Object], container: str, kind: str) -> str:
-    """What this probe answered last, ``HTTP probe failed with statuscode: 503`` say; ``events`` are newest first."""
+    """The probe's last answer, e.g. ``HTTP probe failed with statuscode: 503``; ``events`` are newest first."""
     for event in _about(events, container, "Unhealthy"):
         found = _UNHEALTHY.search(str(event.get("message", "")))
         if found and found[1].lower() == kind:
