@@ -1,8 +1,8 @@
-"""Is an object current? Computed from the object alone, in kstatus's words.
+"""Whether an object is current, computed from the object alone, in kstatus's words.
 
-Reference: ``pkg/kstatus/status`` of sigs.k8s.io/cli-utils. Ours is stricter in that a Job must complete, a
-LoadBalancer needs an address, minReadySeconds counts (available, not just ready), and a generation that the
-controller has not yet observed is never judged.
+Reference: ``pkg/kstatus/status`` of sigs.k8s.io/cli-utils. This module is stricter: a Job must complete, a LoadBalancer
+needs an address, minReadySeconds counts (available, not just ready), and a generation that the controller has not yet
+observed is never judged.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def is_custom(obj: Object) -> bool:
 
 
 def outcome(obj: Object) -> Readiness | None:
-    """What a Job came to, which its deletion (``ttlSecondsAfterFinished``, say) does not undo; ``None`` elsewhere."""
+    """The verdict on a Job that has completed or failed, which its deletion does not undo; else ``None``."""
     if _group_kind(obj) != "batch/Job":
         return None
     return _job_failed(obj) or (Readiness(State.CURRENT, "complete") if is_complete(obj) else None)
 
 
 def is_complete(job: Object) -> bool:
-    """Whether a Job has come to its good end."""
+    """Whether a Job has completed."""
     return _is(job, "Complete")
 
 
 def is_paused(obj: Object) -> bool:
-    """Whether its spec has its controller leave it alone for now; a Job says itself that it is suspended."""
+    """Whether ``spec.paused`` or ``spec.suspend`` stops its controller; False for a Job, judged by ``Suspended``."""
     return _group_kind(obj) != "batch/Job" and True in (spec(obj).get("paused"), spec(obj).get("suspend"))
 
 
@@ -95,7 +95,7 @@ def _count(obj: Object, field: str) -> int:
 
 
 def replica_failure(obj: Object) -> Readiness | None:
-    """Quota, admission: the ReplicaSet cannot create pods. It may pass, so it is fatal only when it lasts."""
+    """In progress while pods cannot be created (quota, admission), with a grace after which this is fatal."""
     failure = condition(obj, "ReplicaFailure")
     if not failure.is_true:
         return None
@@ -120,7 +120,7 @@ def _deployment(obj: Object) -> Readiness:
 
 
 def _deployment_counts(obj: Object) -> Readiness | None:
-    """What the counts still lack, in the order ``kubectl rollout status`` looks at them; ``None`` when all is there."""
+    """In progress by the first count that falls short, in ``kubectl rollout status``'s order; ``None`` if none does."""
     wanted = _replicas(obj)
     updated, available = _count(obj, "updatedReplicas"), _count(obj, "availableReplicas")
     if updated < wanted:
@@ -131,7 +131,7 @@ def _deployment_counts(obj: Object) -> Readiness | None:
     ready = min(available, _count(obj, "readyReplicas"))
     if available < updated or ready < wanted:
         return _progress(f"{ready} of {wanted} updated pods available")
-    if updated > wanted:  # scaled down, and the surplus still counted
+    if updated > wanted:  # scaled down, but the status still counts the surplus pods
         return _progress(f"{updated - wanted} surplus pods still there")
     return None
 
@@ -192,7 +192,7 @@ def _replicaset(obj: Object) -> Readiness:
 
 
 def _job_failed(obj: Object) -> Readiness | None:
-    # FailureTarget is set first, Failed once the pods are gone: the outcome is certain from the first on.
+    # FailureTarget is set first, Failed once the pods are gone; either makes the outcome certain.
     # Source: JobFailureTarget in k8s.io/api/batch/v1.
     for kind in ("Failed", "FailureTarget"):
         failed = condition(obj, kind)
@@ -259,7 +259,7 @@ def _crd(obj: Object) -> Readiness:
 def _api_service(obj: Object) -> Readiness:
     available = condition(obj, "Available")
     if available.is_true:
-        # Neither a generation nor an observedGeneration: the condition may be that of the service named before.
+        # An APIService has no generation or observedGeneration: Available may be about its previous spec.service.
         return Readiness(State.CURRENT, "available", unversioned=bool(spec(obj).get("service")))
     return _progress(available.message or "not yet available", available.reason)
 
@@ -269,7 +269,7 @@ def _namespace(obj: Object) -> Readiness:
 
 
 def _autoscaler(obj: Object) -> Readiness:
-    """Current, as with kstatus: metrics come later, or not at all. What keeps it from scaling is said."""
+    """Always current, as in kstatus, since metrics may never come; the message says why it does not scale."""
     for kind in ("AbleToScale", "ScalingActive"):
         found = condition(obj, kind)
         if found.status == "False" and found.reason != "ScalingDisabled":
@@ -279,7 +279,7 @@ def _autoscaler(obj: Object) -> Readiness:
 
 def _disruption_budget(obj: Object) -> Readiness:
     found = condition(obj, "DisruptionAllowed")
-    if found.reason == "SyncFailed":  # what it selects has no controller that tells how many there should be
+    if found.reason == "SyncFailed":  # the selected pods have no controller that declares their number
         return Readiness(State.CURRENT, f"allows no disruption: {found.message}", "SyncFailed")
     return Readiness(State.CURRENT)
 
@@ -289,9 +289,9 @@ def _nothing_to_wait_for(_: Object) -> Readiness:
 
 
 def _by_common_conditions(obj: Object) -> Readiness | None:
-    """kstatus's own conditions, which any controller may write; ``None`` where neither is True.
+    """The verdict by kstatus's own conditions, which any controller may write; ``None`` where neither is True.
 
-    One of an older generation is no verdict, and no reason to call the object current either.
+    A Stalled condition of an older generation does not fail the object; it keeps it in progress.
     """
     stalled = condition(obj, "Stalled")
     if stalled.is_true and not stalled.is_stale(obj):
@@ -320,15 +320,15 @@ _RULES: dict[str, Callable[[Object], Readiness]] = {
     "/Namespace": _namespace,
     "apiextensions.k8s.io/CustomResourceDefinition": _crd,
     "apiregistration.k8s.io/APIService": _api_service,
-    # These are current once their controller has seen them: their conditions say nothing of a release being done.
+    # The kinds below are current once their generation is observed: their conditions do not say when a release is done.
     "autoscaling/HorizontalPodAutoscaler": _autoscaler,
     "policy/PodDisruptionBudget": _disruption_budget,
     "networking.k8s.io/Ingress": _nothing_to_wait_for,
     "batch/CronJob": _nothing_to_wait_for,
 }
-# Their controllers write observedGeneration; until it is there, nothing they say is of this generation.
+# Rules of kinds whose controllers write observedGeneration; without it their status is about no known generation.
 _OBSERVING = {_deployment, _statefulset, _daemonset, _replicaset}
-# What a conformant cluster serves by itself; other groups, also those ending in .k8s.io, come with their CRDs.
+# API groups that a conformant cluster serves without CRDs; all others, also those ending in .k8s.io, come with CRDs.
 _BUILT_IN_GROUPS = frozenset(
     (
         *("", "apps", "autoscaling", "batch", "extensions", "policy", "admissionregistration.k8s.io"),
