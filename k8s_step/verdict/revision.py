@@ -1,4 +1,4 @@
-"""Which pods belong to the revision just written: by ownership, never by selector alone."""
+"""Which pods belong to a workload's current revision: by ownership, never by selector alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def current_pods(obj: Object, pods: Iterable[Object], replica_sets: ReplicaSets) -> list[Object]:
-    """Those of ``pods`` that are of the revision ``obj``, a workload whose generation has been observed, asks for."""
+    """The pods of ``obj``'s current revision. ``obj`` is a workload whose generation has been observed."""
     rule = _RULES.get(str(obj.get("kind")))
     if rule is None:
         return []
@@ -24,10 +24,11 @@ def current_pods(obj: Object, pods: Iterable[Object], replica_sets: ReplicaSets)
 
 
 def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | None:
-    """The ReplicaSet of the template that ``deployment`` now asks for; ``None`` where it isn't there, or not known.
+    """The ReplicaSet with the current pod template of ``deployment``; ``None`` if ``replica_sets`` has none.
 
-    As ``FindNewReplicaSet`` in kubernetes' ``deployment_util.go``: by the template, hash label aside. Revision
-    annotations tell less: they lag behind observedGeneration when a scaling or a rollback comes with the change.
+    Compares templates without the hash label, as ``FindNewReplicaSet`` in kubernetes' ``deployment_util.go`` does.
+    Revision annotations are no substitute: they lag behind observedGeneration when a scaling or a rollback comes with
+    the change.
     """
     own = (each for each in replica_sets.values() if controller_of(each).get("uid") == uid_of(deployment))
     wanted = _template(deployment)
@@ -36,7 +37,7 @@ def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | No
 
 
 def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets) -> bool | None:
-    """Whether the ReplicaSet of this name is not the newest of ``deployment``; ``None`` where it isn't known."""
+    """Whether the ReplicaSet ``name`` has another template than ``deployment``; ``None`` if it is not known."""
     known = [each for each in replica_sets.values() if metadata_of(each).get("name") == name]
     if not known:
         return None
@@ -44,7 +45,7 @@ def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets)
 
 
 def same_template(workload: Object, template: Object) -> bool:
-    """Whether ``workload`` asks for this pod template already."""
+    """Whether ``workload`` already has this pod template."""
     return bool(_template(workload) == _template({"spec": {"template": template}}))
 
 
@@ -61,7 +62,7 @@ def _template(obj: Object) -> Any:
 
 
 def _filled(value: Any) -> Any:
-    """Without what is null or empty: the server leaves out at one time what it writes at another."""
+    """``value`` without null and empty entries, which the server sometimes writes and sometimes leaves out."""
     if isinstance(value, Mapping):
         kept = {key: _filled(entry) for key, entry in value.items()}
         return {key: entry for key, entry in kept.items() if entry not in (None, "", [], {})}
@@ -87,22 +88,22 @@ def _owned_by(uid: str) -> Test:
 
 
 def _of_template(obj: Object, _: ReplicaSets) -> Test:
-    """A bare ReplicaSet marks no pod with its revision, and replaces none when its template changes.
+    """For a bare ReplicaSet, which does not label pods with a revision and keeps old pods when its template changes.
 
-    Of an older one is what was there before the last write and is not as the template says; admission may make a new
-    pod differ from it too.
+    A pod is of an older revision if it was created before the last write and lacks parts of the template. Age is needed
+    as well, since admission may change a new pod.
     """
     is_own, written, template = _owned_by(uid_of(obj)), _last_written(obj), _template(obj)
     return lambda pod: is_own(pod) and (_created(pod)[0] > written or _within(template, pod))
 
 
 def _last_written(obj: Object) -> str:
-    """When somebody last changed more than status or scale; after everything where nobody knows."""
+    """The time of the last write to more than a subresource; ``~``, later than any time, where none is recorded."""
     return max((str(entry.get("time", "")) for entry in entries(obj) if not entry.get("subresource")), default="~")
 
 
 def _within(part: Any, whole: Any) -> bool:
-    """Whether ``whole`` has all that ``part`` has, and maybe more."""
+    """Whether ``whole`` contains all of ``part``."""
     if isinstance(part, Mapping):
         return isinstance(whole, Mapping) and all(_within(value, whole.get(key)) for key, value in part.items())
     if isinstance(part, list):
@@ -120,8 +121,10 @@ def _of_statefulset(obj: Object, _: ReplicaSets) -> Test:
 
 
 def _of_daemonset(obj: Object, _: ReplicaSets) -> Test:
-    """``IsPodUpdated`` in kubernetes' daemonset controller takes the template generation as proof, and so do we:
-    the hash of the newest ControllerRevision would cost a request more."""
+    """By the template generation, which ``IsPodUpdated`` in kubernetes' daemonset controller accepts.
+
+    The hash of the newest ControllerRevision would cost one more request.
+    """
     generation, is_own = _annotation(obj, _TEMPLATE_GENERATION), _owned_by(uid_of(obj))
     return lambda pod: bool(generation) and is_own(pod) and _label(pod, "pod-template-generation") == generation
 
