@@ -1,8 +1,8 @@
-"""What a container's exit code says by itself: 128 and more is the signal that ended it."""
+"""The signal in a container's exit code: a code above 128 is 128 plus the number of the signal that ended it."""
 
 from __future__ import annotations
 
-# Linux's numbers, whatever this process runs on. Source: signal(7).
+# Linux's numbers, independent of the platform this process runs on. Source: signal(7).
 _SIGNALS = {
     1: "SIGHUP",
     2: "SIGINT",
@@ -26,7 +26,7 @@ _SIGNALS = {
 
 
 def signal_name(number: int) -> str:
-    """``SIGKILL`` for 9; empty for what is no signal that ends a program."""
+    """``SIGKILL`` for 9; empty for a number that is not a signal that ends a program."""
     return _SIGNALS.get(number, "")
 
 
