@@ -1,4 +1,4 @@
-"""Where an object stands, in kstatus's words, and all that its verdict says besides."""
+"""An object's state, in kstatus's words, and the rest of its verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """kstatus's words for where an object stands."""
+    """An object's state, in kstatus's words."""
 
     CURRENT = "current"
     IN_PROGRESS = "in progress"
@@ -18,12 +18,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Readiness:
-    """The verdict on one object.
+    """The verdict on one object by itself.
 
-    ``reason`` is Kubernetes' own word where there is one. ``grace`` is set while the object shows a problem that
-    is fatal only when it lasts for that many seconds; ``problem`` is its name for ``--fail-after`` where the reason
-    isn't. ``unjudged`` is set where the object tells nothing, ``unversioned`` where what it tells may be about an
-    older generation.
+    ``reason``: Kubernetes' own word, empty where it has none. ``grace``: seconds after which the object's present
+    problem is fatal; ``None`` without such a problem. ``problem``: the problem's name in ``--fail-after`` where that is
+    not ``reason``. ``unjudged``: the status does not show whether the object is ready. ``unversioned``: the status may
+    be about an older generation.
     """
 
     state: State
@@ -36,5 +36,5 @@ class Readiness:
 
     @property
     def family(self) -> str:
-        """What its grace goes by: a controller may word the reason anew at each try."""
+        """The name that the grace belongs to, which stays the same while a controller changes the reason."""
         return self.problem or self.reason
