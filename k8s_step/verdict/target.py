@@ -1,4 +1,4 @@
-"""An object that is followed, from the server's answer to its write to its verdict."""
+"""One object that a run follows, from the answer to its write until its verdict."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Key = tuple[str, str, str, str]
 
 @dataclass
 class Target:
-    """One object that is followed, from the server's own answer to its write.
+    """One object that a run follows, starting from the server's answer to its write.
 
-    ``must_complete``: a Job that is to be run, so that being suspended as asked is not enough. ``paused``: its manifest
-    has it paused. ``wrote``: the object as this run's write left it, ``None`` where it wrote nothing. ``is_wanted``:
-    whether the user asks for its verdict, ``None`` where its annotation is to say so. ``allowance``: the seconds it is
-    given, ``ends``: the time at which it must be current.
+    ``must_complete``: a Job that must complete, so that suspended is not enough. ``paused``: its manifest pauses it.
+    ``wrote``: the object as this run's write left it, ``None`` without a write. ``is_wanted``: whether the user wants
+    its verdict, ``None`` to leave that to its annotation. ``allowance``: the seconds it may take. ``ends``: the time by
+    which it must be current.
     """
 
     reference: Reference
@@ -44,7 +44,7 @@ class Target:
 
     @property
     def address(self) -> Address:
-        """Where it is in the API."""
+        """The object's place in the API."""
         return Address(self.resource, self.reference)
 
     @property
@@ -59,10 +59,10 @@ class Target:
 
     @property
     def is_lost(self) -> bool:
-        """Whether it has failed or is gone: nothing makes that good."""
+        """Whether it has failed or is gone."""
         return self.judgement is not None and self.judgement.is_lost
 
     @property
     def is_late(self) -> bool:
-        """Whether its time was up before it was current."""
+        """Whether its time ran out before its verdict."""
         return self.timed_out and self.is_open
