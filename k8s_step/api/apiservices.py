@@ -1,4 +1,4 @@
-"""What an APIService tells of the server behind an aggregated API.
+"""Availability of the server behind an aggregated API, by its APIService.
 
 Source: ``remote_available_controller.go`` of k8s.io/kube-aggregator.
 """
@@ -22,7 +22,7 @@ class Availability:
 
 
 def availability(obj: Object) -> Availability | None:
-    """What an APIService says of its server; ``None`` where the API server itself serves the group."""
+    """The availability by an APIService; ``None`` where the API server itself serves the group."""
     if not (obj.get("spec") or {}).get("service"):
         return None
     conditions = (obj.get("status") or {}).get("conditions") or []
@@ -32,7 +32,7 @@ def availability(obj: Object) -> Availability | None:
 
 
 def unavailable(name: str, found: Availability | None, where: str | None) -> UnavailableError:
-    """The error for a request to the group version of the APIService of this ``name``, which may not be readable."""
+    """The error for a request to an unavailable group version. ``name``: its APIService; ``found``: ``None`` if unread."""
     version, _, group = name.partition(".")
     why = f"its APIService {name} may not be read"
     if found is not None:
