@@ -1,4 +1,4 @@
-"""The Kubernetes API over HTTP: a request is plain data, sent over one pool, retried where that is safe.
+"""The Kubernetes API over HTTP: a request is plain data, sent over a shared pool and retried where that is safe.
 
 The table of ``ailments`` gives the meaning of an error answer and how long the client waits for the server. A request
 with ``retry=False`` is not repeated once the server may have acted on it.
@@ -58,9 +58,9 @@ from k8s_step.objects.resource import required
 from k8s_step.objects.shapes import misshapen, nameless
 from k8s_step.redaction import Redactor
 
-_WATCHES = 128  # connections kept besides those of the gate
+_WATCHES = 128  # connections for watches and logs, besides those that the limiter counts
 _API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
-_LOOK = 3.0  # seconds that a look at an APIService may take
+_LOOK = 3.0  # seconds that reading an APIService may take
 _MORE_TIME = "raise --timeout, or see why the server is so slow"
 _T = TypeVar("_T")
 
@@ -73,10 +73,10 @@ class Client:
     """One cluster's API, for any number of threads.
 
     ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
-    reached and when it is back. ``headers`` go with every request, unchecked. ``credentials`` are used instead of those
-    of the connection's user.
+    reached and when it is back. ``headers`` are sent with every request and not checked here. ``credentials`` replace
+    those of the connection's user.
 
-    ``deadline`` (``time.monotonic``) ends all requests; it is set by :meth:`until`.
+    ``deadline`` (seconds of ``clock``) ends all requests; :meth:`until` sets it.
     """
 
     deadline: float | None = None
@@ -109,9 +109,9 @@ class Client:
         self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
 
     def until(self, deadline: float | None) -> Client:
-        """The same client, whose requests end at ``deadline`` (``time.monotonic``); ``None`` for no deadline.
+        """A copy of this client whose requests end at ``deadline`` (seconds of ``clock``), ``None`` for no deadline.
 
-        It shares the connections, the limiter and the credentials: closing one closes the other.
+        Both share connections, limiter and credentials, so that closing one closes the other.
         """
         view = copy.copy(self)
         view.deadline = deadline
@@ -125,10 +125,10 @@ class Client:
     def send(self, request: Request, *, tries: Tries | None = None) -> Answer:
         """Send ``request`` and read the whole answer, trying again until the deadline.
 
-        ``tries`` are those of :meth:`trying`, where the caller goes on after what may not be repeated blindly.
-        Raises the :class:`ApiError` family when the server refuses, :class:`ThrottledError` when it is ill,
-        :class:`UnreachableError` when it gives no whole answer, :class:`AnswerLostError` when it may have acted on a
-        request that is not to be repeated.
+        ``tries`` come from :meth:`trying`, for a caller that itself decides whether to repeat the request. Raises the
+        :class:`ApiError` family when the server refuses, :class:`ThrottledError` when it is in trouble,
+        :class:`UnreachableError` without a complete answer, :class:`AnswerLostError` when it may have acted on a
+        request that must not be repeated.
         """
         if tries is not None:
             return self._persist(request, tries, self._exchange)
@@ -136,16 +136,16 @@ class Client:
             return self._persist(request, own, self._exchange)
 
     def stream(self, request: Request, *, idle_timeout: float | None = None) -> LineStream:
-        """Open a long answer, such as a watch or a log; errors as with :meth:`send`.
+        """Open a long answer, such as a watch or a log. Raises as :meth:`send` does.
 
-        ``idle_timeout`` is the longest silence in seconds; the deadline counts for the opening only.
+        ``idle_timeout`` is the longest silence in seconds; the deadline applies to the opening only.
         """
         with self.trying(repeatable=request.retry) as tries:
             reply = self._persist(request, tries, self._open_stream)
         return LineStream(reply, idle_timeout, self.connection.server, self._stopped)
 
     def close(self) -> None:
-        """End everything under way, from any thread: streams just end, requests raise :class:`StoppedError`."""
+        """End everything under way, from any thread: streams end, requests raise :class:`StoppedError`."""
         self._stopped.set()
         self._credentials.close()
         self._gate.close()
@@ -153,7 +153,7 @@ class Client:
 
     @contextlib.contextmanager
     def trying(self, *, repeatable: bool = False) -> Iterator[Tries]:
-        """The tries of one request, as a context; notices about trouble are given once, not once a try."""
+        """A context for the tries of one request, so that trouble is announced once a request, not once a try."""
         tries = Tries(repeatable, self.deadline, self._clock, self._dice)
         is_well = False
         try:
@@ -245,7 +245,7 @@ class Client:
             found = availability(self._exchange(Request("GET", _API_SERVICES.path(None, name)), credential, ends).body)
             if found is None:
                 return generic
-        except ApiError as error:  # the server answers, but this token may not read it
+        except ApiError as error:  # 401, 403, 404: the server answers, but this token may not read the APIService
             if error.code not in (401, 403, 404):
                 return generic
         except (Trouble, UnreachableError):
@@ -387,10 +387,10 @@ class Client:
 
 
 class LineStream:
-    """The lines of a long answer, as they arrive; a context manager that gives up the connection at its end.
+    """The lines of a long answer as they arrive; as a context manager it releases the connection at the end.
 
-    Iterating ends when the server ends the answer or :meth:`close` is called; a cut or too long a silence raises
-    :class:`UnreachableError`.
+    Iteration ends when the server ends the answer or :meth:`close` is called. It raises :class:`UnreachableError` when
+    the connection breaks or stays silent for too long.
     """
 
     def __init__(self, reply: Reply, idle: float | None, server: str, stopped: threading.Event) -> None:
@@ -410,7 +410,7 @@ class LineStream:
         self._reply.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Lines without their newline; a last line without one counts too."""
+        """Lines without their newline, including a last line that has none."""
         parts: list[bytes] = []
         for chunk in self._chunks():
             first, *rest = chunk.split(b"\n")
@@ -469,12 +469,12 @@ def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
 
 
 def _lacks_rights(error: ApiError) -> bool:
-    """Whether an authorizer refused it; quota and admission answer 403 as well."""
+    """Whether an authorizer refused the request; quota and admission answer 403 too."""
     return error.code == 403 and "User " in error.message and " cannot " in error.message
 
 
 def _wants_to_know_who(error: ApiError) -> bool:
-    """Whether a request without credentials was refused for that."""
+    """Whether the server refused a request for its lack of credentials."""
     return error.code == 401 or (_lacks_rights(error) and '"system:anonymous"' in error.message)
 
 
@@ -484,7 +484,7 @@ def _why_refused(credential: Credential) -> str | None:
 
 
 def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]]) -> HTTPHeaderDict:
-    """The headers of every request: ours, impersonation's and the user's own."""
+    """The headers of every request: User-Agent, those of impersonation, and the user's own."""
     # The API server pretty-prints for user agents that look like curl, Wget or a browser.
     found = HTTPHeaderDict({"User-Agent": f"k8s-step/{__version__}"})
     for name, value in (*connection.impersonation.headers(), *headers):
@@ -493,6 +493,6 @@ def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]]) -> 
 
 
 def _is_near(connection: Connection) -> bool:
-    """Whether the server is so near that compressing answers costs more time than it saves."""
+    """Whether to ask for uncompressed answers: as the kubeconfig says, or on loopback, where compressing costs time."""
     host = urlsplit(connection.server).hostname or ""
     return connection.disable_compression or (is_loopback(host) and not connection.proxy_url)
