@@ -1,4 +1,4 @@
-"""A few threads that do not outlive the run: nothing here keeps a cancelled step from ending."""
+"""Work on several items at once in daemon threads, which never keep a cancelled step from ending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from k8s_step.errors import StepError, StoppedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-LINGER = 1.0  # seconds that the writes under way are given to be answered when the run is cancelled
+LINGER = 1.0  # seconds that a cancelled run waits for answers to the writes under way
 
 
 def gather(
@@ -21,7 +21,7 @@ def gather(
 ) -> Iterator[tuple[Item, Result | Exception]]:
     """Do ``work`` on up to ``limit`` items at a time; yield each with its result or exception, as they finish.
 
-    Leaving the loop early lets the work under way end unseen and starts none of the rest.
+    A caller that leaves the loop early drops the results of the work under way, and no further item is started.
     """
     crew = _Crew(work, items)
     crew.start(limit)
@@ -37,7 +37,7 @@ def gather(
 def successes(
     results: Iterable[tuple[Item, Result | Exception]], on_error: Callable[[Item, StepError], None]
 ) -> Iterator[tuple[Item, Result]]:
-    """What :func:`gather` found without the errors: ``on_error`` is told each :class:`StepError`, others are raised."""
+    """The results of :func:`gather` without errors: ``on_error`` gets each :class:`StepError`, others are raised."""
     for item, result in results:
         if isinstance(result, StepError):
             on_error(item, result)
@@ -50,12 +50,11 @@ def successes(
 def gather_writes(
     work: Callable[[Item], Result], items: Sequence[Item], limit: int
 ) -> Iterator[tuple[Item, Result | Exception]]:
-    """As :func:`gather`, for work that changes something: what was changed is told even where the run is cancelled.
+    """Like :func:`gather`, for work that writes: each item that may have been written is yielded, even if cancelled.
 
-    Once it is, no further item is begun and no further write sent, and what is under way has ``LINGER`` seconds to be
-    answered. An item whose write was sent and not answered then comes with a :class:`StoppedError` that
-    ``may_be_done``. One for which nothing was sent does not come at all. Raises the run's :class:`CancelledError` at
-    the end.
+    A cancelled run starts no further item and sends no further write; writes under way get ``LINGER`` seconds to be
+    answered. An item whose write got no answer is then yielded with a :class:`StoppedError` whose ``may_be_done`` is
+    true; an item for which no write was sent is left out. Raises the run's :class:`CancelledError` at the end.
     """
     crew = _Crew(work, items)
     with CANCELLATION.held(crew.stop):
@@ -73,22 +72,22 @@ def gather_writes(
             crew.stop()
 
 
-# -- what a client asks and tells in the thread of an item
+# -- called by the client, in the thread that works on an item
 
 
 def write_begins() -> None:
-    """A request that may change something is about to be sent. Raises :class:`StoppedError` where none may be."""
+    """Record that a write is about to be sent. Raises :class:`StoppedError` once the run is cancelled."""
     task = _of_this_thread()
     if task is None:
         return
-    task.open_writes += 1  # first: who asks from now on must not miss it
+    task.open_writes += 1  # before the check, so that a crew stopped in between counts this write
     if task.crew.is_stopped:
         task.open_writes -= 1
         raise StoppedError("the step was stopped")
 
 
 def write_ends(*, is_done: bool) -> None:
-    """It is known whether that request was done: it was answered, did not get there, or was looked for."""
+    """Record that the outcome of a write is known; ``is_done``: the server carried it out."""
     task = _of_this_thread()
     if task is not None:
         task.open_writes = 0 if is_done else task.open_writes - 1
@@ -96,9 +95,9 @@ def write_ends(*, is_done: bool) -> None:
 
 
 def pause(seconds: float, otherwise: threading.Event) -> None:
-    """Wait before another try, which a stopped crew does not make; other threads until ``otherwise`` is set.
+    """Wait ``seconds`` before another try, or until the crew is stopped; without a crew, until ``otherwise`` is set.
 
-    Raises :class:`StoppedError`.
+    Raises :class:`StoppedError` in a stopped crew.
     """
     task = _of_this_thread()
     (task.crew.released if task is not None else otherwise).wait(seconds)
@@ -114,9 +113,9 @@ def _of_this_thread() -> _Task | None:
 
 
 class _Task:
-    """The work on one item, ``is_open`` from its beginning until its result is told.
+    """The work on one item. ``is_open``: the work has begun and its result has not been taken from the queue.
 
-    ``open_writes`` were sent, and it is not known what became of them.
+    ``open_writes``: writes that were sent and whose outcome is unknown. ``has_written``: one was carried out.
     """
 
     def __init__(self, item: Any, crew: _Crew[Any, Any]) -> None:
@@ -128,12 +127,12 @@ class _Task:
 
     @property
     def may_be_done(self) -> bool:
-        """Whether something may have been changed."""
+        """Whether a write was carried out, or may have been."""
         return self.has_written or self.open_writes > 0
 
 
 def _is_unsent(task: _Task, result: object) -> bool:
-    """Whether the item was given up before anything was changed; else the error says that it may have been."""
+    """Whether the item was stopped before any write was sent; also sets ``may_be_done`` of a :class:`StoppedError`."""
     if not isinstance(result, StoppedError):
         return False
     result.may_be_done = task.may_be_done
@@ -141,7 +140,7 @@ def _is_unsent(task: _Task, result: object) -> bool:
 
 
 class _Crew(Generic[Item, Result]):
-    """The threads that work on the items. ``is_stopped``: no further item is begun, and none writes any more."""
+    """The threads that work on the items. Once ``is_stopped``, no item is started and no write is sent."""
 
     def __init__(self, work: Callable[[Item], Result], items: Sequence[Item]) -> None:
         self.is_stopped = False  # no lock around it: a signal handler sets it
@@ -152,23 +151,23 @@ class _Crew(Generic[Item, Result]):
         self._done: queue.SimpleQueue[tuple[_Task, Result | Exception] | None] = queue.SimpleQueue()
 
     def start(self, limit: int) -> None:
-        """Begin, with up to ``limit`` threads."""
+        """Start up to ``limit`` threads."""
         for task in self._tasks:
             self._waiting.put(task)
         for _ in range(min(max(limit, 1), len(self._tasks))):
             threading.Thread(target=self._work_off, daemon=True).start()
 
     def stop(self) -> None:
-        """Begin no further item, and wake whoever waits in :meth:`next`. A signal handler may call it."""
+        """Start no further item, and wake the thread that waits in :meth:`next`. Signal handlers may call this."""
         self.is_stopped = True
         self._done.put(None)
 
     def next(self) -> tuple[_Task, Result | Exception] | None:
-        """A task and its result; ``None`` once the crew has been stopped."""
+        """The next finished task and its result; ``None`` once the crew has been stopped."""
         return self._closed(self._done.get())
 
     def under_way(self, seconds: float) -> Iterator[tuple[_Task, Result | Exception]]:
-        """What a stopped crew still had in hand; a :class:`StoppedError` for a write without an answer by then."""
+        """A stopped crew's open tasks as they end within ``seconds``, then a :class:`StoppedError` a lost write."""
         self.released.set()
         end = time.monotonic() + seconds
         while any(task.is_open for task in self._tasks):
