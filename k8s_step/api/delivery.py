@@ -1,4 +1,4 @@
-"""Sends what must not be done twice: where the answer is lost, it looks whether it was done before sending again."""
+"""Sends a request that must not be carried out twice: after a lost answer, reads the server's state before a repeat."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Look = Callable[[], Answer | None]
 
 
 def deliver(client: Client, request: Request, look: Look) -> Answer:
-    """Send ``request``, whose ``retry`` is False, until it is done once or refused.
+    """Send ``request``, whose ``retry`` is False, until it is carried out once or refused.
 
-    ``look`` reads the server's state after a lost answer or a 5xx: what was done, as an answer; ``None`` where nothing
-    was done, so that it may be sent again; or it raises where nobody can tell. Raises as :meth:`Client.send` does, or
-    what was lost where time is up before more is known.
+    ``look`` reads the server's state after a lost answer or a 5xx. It returns the answer of a request that was carried
+    out, ``None`` for one that was not and may be sent again, and raises where the state does not show which. Raises as
+    :meth:`Client.send` does, or the error of the lost answer where time is up before the outcome is known.
     """
     with client.trying() as tries:
         return _delivered(client, request, look, tries)
 
 
 def _delivered(client: Client, request: Request, look: Look, tries: Tries) -> Answer:
-    lost: StepError | None = None  # what came of an earlier try that may have done it
+    lost: StepError | None = None  # the error of an earlier try that may have been carried out
     while True:
         try:
             return client.send(request, tries=tries)
@@ -52,6 +52,6 @@ def _looked(look: Look, lost: StepError, tries: Tries) -> Answer | None:
         return look()
     except TimedOutError:
         raise lost from None
-    except ApiError as error:  # it is somebody else's, say: then it is known that ours was not done
+    except ApiError as error:  # a refusal (such as another owner's object) shows that our request was not carried out
         tries.may_be_done = isinstance(error, ThrottledError)
         raise
