@@ -1,7 +1,7 @@
-"""Which resources the server serves: built-in kinds cost no request, others one per group version.
+"""The resources that the server serves: built-in kinds cost no request, others one per group version.
 
-Source: ``/api`` and ``/apis`` of the API server, aggregated (apidiscovery.k8s.io/v2) where it can, and kubectl's
-rules for short names (client-go's ``restmapper``).
+Source: ``/api`` and ``/apis`` of the API server, aggregated (apidiscovery.k8s.io/v2) where the server supports that,
+and kubectl's rules for short names (client-go's ``restmapper``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
 
 
 class Discovery:
-    """What one server serves, asked at most once for each group version; thread-safe."""
+    """The resources of one server; each group version is requested at most once. Thread-safe."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -38,14 +38,14 @@ class Discovery:
         self._lock = threading.Lock()
 
     def add(self, resource: Resource) -> None:
-        """Take ``resource`` for served: this run creates its CustomResourceDefinition."""
+        """Treat ``resource`` as served, since this run creates its CustomResourceDefinition."""
         self._known[resource.api_version, resource.kind] = resource
         self._own.append(resource)
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """The resource of a manifest's apiVersion and kind.
 
-        Raises :class:`InputError` with what the server serves instead where it does not serve this kind.
+        Raises :class:`InputError` for a kind that is not served; its hint names what the server has instead.
         """
         known = builtin(api_version, kind) or self._known.get((api_version, kind))
         if known is not None:
@@ -57,10 +57,10 @@ class Discovery:
             return known or self._asked(api_version, kind)
 
     def find(self, word: str) -> Resource:
-        """The resource that ``word`` names, as kubectl reads it.
+        """The resource that ``word`` names, by kubectl's rules. Raises :class:`InputError` where there is none.
 
-        A kind, plural, singular or short name, alone or as ``name.group``, ``name.version.group``, ``version/name`` or
-        ``group/version/name``. A full name counts before a short one, and kubectl's order of groups decides the rest.
+        ``word`` is a kind, plural, singular or short name, alone or as ``name.group``, ``name.version.group``,
+        ``version/name`` or ``group/version/name``. Full names come before short ones, then kubectl's order of groups.
         """
         wanted = _Wanted.read(word)
         found = self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
@@ -89,7 +89,7 @@ class Discovery:
         return self._known[api_version, kind]
 
     def _versions(self, api_version: str, kind: str) -> str:
-        """What the server has of the same group, for the error's next move."""
+        """The hint for an apiVersion that is not served: its successor, or the versions of the same group."""
         if moved := retired.advice(api_version, kind):
             return moved
         own = _kubernetes_own(kind)
@@ -105,9 +105,9 @@ class Discovery:
         return f"it serves {', '.join(served)}" if served else missing
 
     def _everything(self) -> list[Resource]:
-        """All the server serves, in kubectl's order: the core group, then groups by priority, preferred version first.
+        """All resources in kubectl's order: the core group, then groups by priority, the preferred version first.
 
-        Asked anew each time a word is not known, since a CustomResourceDefinition may have come in between.
+        The list is requested again for each unknown word, since a CustomResourceDefinition may have been added.
         """
         with self._lock:
             self._stale = []
@@ -122,7 +122,7 @@ class Discovery:
             try:
                 request = Request("GET", _path(api_version))
                 yield from _listed(self._client.send(request).body)
-            except ApiError:  # an aggregated API whose server is down must not hide the others
+            except ApiError:  # an aggregated API whose extension server is down must not hide the other APIs
                 self._stale.append(api_version)
 
     def _aggregated(self, answer: dict[str, Any]) -> Iterator[Resource]:
@@ -135,7 +135,7 @@ class Discovery:
                 yield from _aggregated_resources(name, version)
 
     def _ask_for_stale(self, word: str, wanted: _Wanted) -> None:
-        """Raises :class:`UnavailableError` where the group that ``word`` names is not available at the moment."""
+        """Request the stale group version that ``word`` names. Raises :class:`UnavailableError` while it is down."""
         for api_version in self._stale:
             group, _, version = api_version.rpartition("/")
             if group == wanted.group and wanted.version in (None, version):
@@ -153,7 +153,7 @@ class Discovery:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A KIND argument taken apart; ``None`` is "any"."""
+    """The parts of a KIND argument; ``None`` matches any group or version."""
 
     name: str
     group: str | None = None
@@ -237,7 +237,7 @@ def _legacy_versions(answer: dict[str, Any]) -> list[str]:
 
 
 def _kubernetes_own(kind: str) -> str:
-    """Where Kubernetes itself has a kind of this name; empty where it has none."""
+    """A hint naming the apiVersions of Kubernetes' own kind of this name; empty where it has none."""
     versions = dict.fromkeys(one.api_version for one in BUILTIN if one.kind == kind)
     return f"Kubernetes' own {kind} is in {' and '.join(versions)}" if versions else ""
 
