@@ -1,4 +1,4 @@
-"""What the API server finds wrong with an object, field by field, in whichever of its ways it says so."""
+"""The API server's errors about an object, field by field, read from each form in which the server writes them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SHOWN = 120  # characters of a rejected value; the API server dumps whole pod t
 
 @dataclass(frozen=True)
 class FieldError:
-    """``field`` as the server writes its path, empty where it names none; ``message`` begins with it."""
+    """One error. ``field``: the path as the server writes it, empty without one; ``message`` begins with that path."""
 
     field: str
     message: str
 
 
 def field_errors(error: ApiError) -> list[FieldError]:
-    """All that ``error`` complains of, each once; the whole message where it names no field."""
+    """The field errors in ``error``, each once; its whole message as one where it names no field."""
     found = dict.fromkeys(one for read in _READERS for one in read(error))
     return list(found) or [FieldError("", error.message)]
 
@@ -29,7 +29,7 @@ def _causes(error: ApiError) -> Iterator[FieldError]:
     """``details.causes`` of a Status, as validation fills it."""
     for cause in error.causes:
         field, message = str(cause.get("field") or ""), str(cause.get("message") or "")
-        # "<nil>" stands for the object; it is said there only that some rules were not looked at for now.
+        # "<nil>" stands for the whole object; that cause says only that some rules have not been checked yet.
         if field and field != "<nil>" and cause.get("reason") != "FieldManagerConflict":
             yield FieldError(field, f"{field}: {_shortened(message)}")
 
@@ -41,7 +41,7 @@ _GO_POINTER = re.compile(r"(?<=got )&\{(.*)\}$")
 
 
 def _typed_patch(error: ApiError) -> Iterator[FieldError]:
-    """An apply body against the schema. Source: ``ValidationErrors`` of structured-merge-diff's ``typed`` package."""
+    """Schema errors of an apply. Source: ``ValidationErrors`` of structured-merge-diff's ``typed`` package."""
     if "failed to create typed patch object" not in error.message:
         return
     for path, message in _TYPED.findall(error.message):
@@ -57,7 +57,7 @@ _UNMARSHAL = re.compile(r"(cannot unmarshal (?:.+) into Go struct field \w+\.(\S
 
 
 def _strict_decoding(error: ApiError) -> Iterator[FieldError]:
-    """A create or an update. Source: ``runtime.NewStrictDecodingError`` and Go's ``json.UnmarshalTypeError``."""
+    """Errors of a create or update. Source: ``runtime.NewStrictDecodingError``, Go's ``json.UnmarshalTypeError``."""
     if "cannot be handled as" not in error.message and "strict decoding error" not in error.message:
         return
     for message, field in (*_STRICT.findall(error.message), *_UNMARSHAL.findall(error.message)):
@@ -69,9 +69,9 @@ _VALUE = re.compile(r"^(Invalid value: )(.*)(: [^:]+(?:: [^:\"]+)?)$", re.DOTALL
 
 
 def _shortened(message: str) -> str:
-    """Without a rejected value that goes on and on, but with what is wrong with it.
+    """``message`` without a long rejected value.
 
-    Of a pod's update the server appends a whole diff (``ValidatePodUpdate``), with the environment in it.
+    A refused pod update also loses the diff that ``ValidatePodUpdate`` appends, which holds the pod's environment.
     """
     if "may not change fields other than" in message:
         return message.partition("\n")[0]
@@ -81,7 +81,8 @@ def _shortened(message: str) -> str:
     return f"{found[1]}…{found[3]}"
 
 
-# Of an apply (structured-merge-diff), of any other write (Go's encoding/json), of a strategic merge patch.
+# Messages about wrong types: of an apply (structured-merge-diff), of other writes (Go's encoding/json), and of a
+# strategic merge patch; each with the next move.
 _WRONG_TYPES: tuple[tuple[str, str], ...] = (
     (
         r"unrecognized type: string",
@@ -108,5 +109,5 @@ _WRONG_TYPES: tuple[tuple[str, str], ...] = (
 
 
 def type_advice(message: str) -> str:
-    """The next move where a value is of another type than its field, empty where that is not what is wrong."""
+    """The next move for a message about a value of the wrong type; empty for any other message."""
     return next((advice for pattern, advice in _WRONG_TYPES if re.search(pattern, message)), "")
