@@ -1,4 +1,4 @@
-"""How many requests may be under way at once: a limit that lowers itself when the server says 429."""
+"""A limit on concurrent requests, lowered when the server answers 429."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Limiter:
-    """At most ``limit`` callers inside; halved when throttled, then up again one by one as requests go well.
+    """Lets at most ``limit`` callers in; halves the limit on a 429 and raises it again as requests succeed.
 
     >>> limiter = Limiter(8)
     >>> with limiter.slot(): limiter.throttled(limiter.epoch)
@@ -43,21 +43,21 @@ class Limiter:
                 self._changed.notify()
 
     def throttled(self, epoch: int) -> None:
-        """A request sent in ``epoch`` got 429: halve, unless another of that epoch already has."""
+        """Halve the limit after a 429, unless another request of the same ``epoch`` has already halved it."""
         with self._changed:
             if epoch == self.epoch:
                 self._limit = max(self._limit / 2, 1.0)
                 self.epoch += 1
 
     def succeeded(self) -> None:
-        """A request went well."""
+        """Raise the limit a little after a success."""
         if self._limit < self._most:
             with self._changed:
                 self._limit = min(self._limit + 1 / self._limit, self._most)
                 self._changed.notify()
 
     def close(self) -> None:
-        """Let everybody who waits go, without a place."""
+        """Release every waiting caller without a place."""
         with self._changed:
             self._is_open = False
             self._changed.notify_all()
