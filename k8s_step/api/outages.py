@@ -1,4 +1,4 @@
-"""Says once that the server, or a part of it, is ill, and once that it is well again, however many threads notice."""
+"""Notices about trouble of the server or a part of it: one at its beginning and one at its end, for all threads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from k8s_step.connection.ailments import CUT, Ailment
 from k8s_step.connection.retries import Tries, Trouble
 
-_FRESH = 10.0  # seconds after an outage in which the server may not know all that it knew before
-_SAME = 10.0  # seconds: trouble of the same kind that comes back within them is the same outage gone on
+_FRESH = 10.0  # seconds after an outage in which a restarted server may not have filled its caches, such as of roles
+_SAME = 10.0  # seconds within which trouble of the same kind counts as the same outage
 Key = tuple[str, str]
 
 
 @dataclass
 class _Outage:
-    """One trouble, from its first sign on. ``waiting``: the requests that it holds up; ``seen``: its last sign.
+    """One trouble and the requests that it holds up; all times are of the clock.
 
-    ``began``: when each ailment that is part of it was first met with.
+    ``since``: its first sign; ``seen``: its latest. ``began``: when each of its ailments was first met. ``is_quiet``:
+    it follows an earlier outage closely. ``is_told``: a notice was given. ``waiting``: ids of the ``Tries`` held up.
     """
 
     trouble: Trouble
@@ -31,7 +32,7 @@ class _Outage:
 
 
 class Outages:
-    """What one server suffers from at present; thread-safe. ``clock`` is ``time.monotonic``."""
+    """The present outages of one server; thread-safe. ``clock`` is ``time.monotonic``."""
 
     def __init__(self, server: str, notice: Callable[[str], None], clock: Callable[[], float]) -> None:
         self.has_answered = False
@@ -46,17 +47,17 @@ class Outages:
 
     @property
     def trouble(self) -> Trouble | None:
-        """While the server as a whole is ill, the last that came of it."""
+        """The latest trouble of the server as a whole; ``None`` while it is well."""
         outage = self._open.get(_WHOLE)
         return outage.trouble if outage else None
 
     @property
     def is_fresh(self) -> bool:
-        """Whether a request has met with no answer at all within the last seconds: the server may have started anew."""
+        """Whether a request got no answer within the last ``_FRESH`` seconds: the server may have been restarted."""
         return self._was_away is not None and self._clock() - self._was_away < _FRESH
 
     def met(self, tries: Tries, trouble: Trouble) -> float:
-        """A request has met with ``trouble``; returns since when it goes on."""
+        """Record that a request met ``trouble``; returns the time at which this ailment began."""
         key, now = _key(trouble), self._clock()
         with self._lock:
             self._was_away = now if trouble.ailment is CUT else self._was_away
@@ -70,7 +71,7 @@ class Outages:
             return outage.began.setdefault(trouble.ailment, now)
 
     def tell(self, tries: Tries) -> None:
-        """The request is tried again: say why, where nothing has been said of it yet."""
+        """Give the outage's notice before the request's next try, unless given already or too early."""
         with self._lock:
             outage = self._open.get(self._held.get(id(tries), _NONE))
             if outage is None or outage.is_told or tries.made < outage.trouble.ailment.quiet:
@@ -81,7 +82,7 @@ class Outages:
             self._notice(f"{outage.trouble.error.message}; trying again")
 
     def left(self, tries: Tries, *, is_well: bool) -> None:
-        """The request has come to its end; ``is_well``: the server has taken it, or has a reason to refuse it."""
+        """Record the request's end; ``is_well``: the server accepted it or refused it for a reason of its own."""
         self.has_answered = self.has_answered or is_well
         if not self._open:
             return
@@ -95,7 +96,7 @@ class Outages:
                 self._close(key, outage)
 
     def _moved(self, tries: Tries, key: Key) -> None:
-        """The request has another trouble than before: it waits for that one no more."""
+        """Count the request under its present trouble only."""
         before = self._held.get(id(tries))
         if before not in (None, key) and before in self._open:
             self._open[before].waiting.discard(id(tries))
@@ -114,6 +115,6 @@ _NONE: Key = ("none", "")
 
 
 def _key(trouble: Trouble) -> Key:
-    """The server as a whole, or what of it is ill."""
+    """``_WHOLE`` for trouble of the server as a whole, else the ailment's title and its subject."""
     is_whole = trouble.ailment.over.startswith("{server}")
     return _WHOLE if is_whole else (trouble.ailment.title, trouble.subject)
