@@ -1,4 +1,4 @@
-"""Lists, read a page at a time, also where the server finds one too old to be continued.
+"""Lists read page by page, including those whose continue token expires (410) on the way.
 
 Source: "Retrieving large results sets in chunks" of Kubernetes' API concepts.
 """
@@ -15,13 +15,13 @@ from k8s_step.errors import GoneError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
 from k8s_step.objects.shapes import nameless
 
-PAGE = 500  # objects that a request lists
+PAGE = 500  # objects a page
 _RESTARTS = 3
 
 
 @dataclass(frozen=True)
 class ListPage:
-    """One answer to the request for a list. ``starts_over``: the pages before it are out of date, and come again."""
+    """One page of a list. ``starts_over``: this is a new first page; the pages before it are out of date."""
 
     body: Object = field(repr=False)
     starts_over: bool = False
@@ -33,23 +33,23 @@ class ListPage:
 
     @property
     def token(self) -> str:
-        """What the next page is asked for with; empty after the last one."""
+        """The continue token for the next page; empty on the last page."""
         return str(metadata_of(self.body).get("continue") or "")
 
     @property
     def version(self) -> str:
-        """The list's resourceVersion, from which a watch goes on; the same for all pages of a list of one moment."""
+        """The list's resourceVersion, from which a watch may start; pages of one snapshot share it."""
         return str(metadata_of(self.body).get("resourceVersion") or "0")
 
     @property
     def remaining(self) -> int | None:
-        """The objects still to come; ``None`` where none is, or where a selector keeps the server from counting."""
+        """The number of objects on later pages; ``None`` on the last page, or where the server does not count them."""
         count = metadata_of(self.body).get("remainingItemCount")
         return count if self.token and isinstance(count, int) else None
 
 
 class WholeList(NamedTuple):
-    """All objects of a list, each once and without apiVersion and kind, and the resourceVersion of its last page."""
+    """All objects of a list, without apiVersion and kind, and the resourceVersion of its last page."""
 
     items: list[MutableObject]
     version: str
@@ -59,9 +59,9 @@ class WholeList(NamedTuple):
 class Pager:
     """Lists ``limit`` objects at a time, until the client's deadline.
 
-    A list that takes longer than the server keeps old versions (410) goes on with the rest as it is now, where the
-    server offers that, or starts over; ``notice`` is told which. ``of_one_moment``: the list always starts over, and
-    comes in one answer then, so that a watch can go on from its resourceVersion.
+    When the continue token expires (410), the list goes on with the rest's present state where the server offers that,
+    else it starts over; ``notice`` gets a line saying which. ``of_one_moment``: the list must be one snapshot, so that
+    a watch can start from its resourceVersion; after a 410 it is then requested again in a single answer.
     """
 
     client: Client
@@ -70,7 +70,7 @@ class Pager:
     of_one_moment: bool = False
 
     def pages(self, request: Request) -> Iterator[ListPage]:
-        """The pages of the list that ``request`` asks for, as they arrive, and none of them kept.
+        """The pages of the list that ``request`` asks for, as they arrive, without keeping them.
 
         Raises the :class:`ApiError` family, and :class:`UnreachableError` for an answer that is no list.
         """
@@ -92,7 +92,7 @@ class Pager:
                 return
 
     def whole(self, request: Request) -> WholeList:
-        """All of the list at once; the same errors."""
+        """The whole list at once. Raises as :meth:`pages` does."""
         items: list[MutableObject] = []
         version = ""
         for page in self.pages(request):
@@ -103,7 +103,7 @@ class Pager:
         return WholeList(items, version)
 
     def _after_gone(self, request: Request, error: GoneError) -> str:
-        """The token to go on with; empty to start over. A Status of 410 offers one for the rest as it is now."""
+        """The continue token in the Status of a 410, for the rest's present state; empty to start over."""
         token = "" if self.of_one_moment else str(metadata_of(error.status).get("continue") or "")
         way = "the rest is read as it is now, so the list is of two moments" if token else "starting over"
         self.notice(f"{request.where}: the list grew too old for the server while it was read; {way}")
@@ -116,9 +116,9 @@ def _of_page(request: Request, token: str, limit: int) -> Request:
 
 
 def _checked(request: Request, body: Object) -> Object:
-    """The answer to a list. Its metadata has been looked at by the client, as of any object."""
+    """``body`` if its items are well-formed; the client has checked its metadata. Raises :class:`UnreachableError`."""
     items = body.get("items")
-    if items is None:  # of an empty list in Go, and of a Table
+    if items is None:  # Go writes null for an empty list; a Table has no items
         return body
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnreachableError(f"the list of {request.where} is none of Kubernetes' own")
