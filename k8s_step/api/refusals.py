@@ -1,4 +1,4 @@
-"""What an answer that is no success means: the API's Status as an error class, a proxy's words as what they are."""
+"""Error classes for answers that are no success: by the API's Status, or for an answer that a proxy wrote."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _CLASSES: dict[int, type[ApiError]] = {
     415: UnsupportedMediaTypeError,
     422: InvalidError,
 }
-_READ = 500  # characters of a plain text that are looked at
+_READ = 500  # characters of a plain-text answer that are read
 _HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
 # RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
 _WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
 
 
 def error_answer(code: int, raw: bytes, **request: Any) -> ErrorAnswer:
-    """An answer of 300 and up as data; ``request`` are the fields of :class:`ErrorAnswer` that tell of its request."""
+    """An answer of code 300 or above as data; ``request``: the fields of :class:`ErrorAnswer` about the request."""
     status = parsed(raw) or {}
     if status.get("kind") != "Status":
         text = raw[: _READ * 4].decode(errors="replace")[:_READ]
@@ -56,10 +56,10 @@ def error_answer(code: int, raw: bytes, **request: Any) -> ErrorAnswer:
 def refusal(
     found: ErrorAnswer, ailment: Ailment, content_type: str, raw: bytes, *, server: str, where: str | None = None
 ) -> StepError:
-    """The error for an answer of 300 and up.
+    """The error for an answer with code 300 or above.
 
-    Only a Status is quoted. Anything else came from something in between, and what that says is never echoed: it
-    may repeat the request with its token. Of a plain text, the API server's own fixed words are.
+    The message quotes a Status, or fixed phrases of the API server in a plain text. The text of any other answer is
+    never shown: a proxy may have written it, and it may repeat the request with its token.
     """
     code = found.code
     if found.is_status:
@@ -80,7 +80,7 @@ def refusal(
 
 
 def misanswer(code: int, content_type: str, server: str) -> str:
-    """What to say of a success that is not Kubernetes' own."""
+    """The message for a successful answer that is not Kubernetes' own."""
     return f"{_unlike_kubernetes(server, code, content_type)}: is a proxy in between?"
 
 
@@ -105,7 +105,7 @@ def _class(code: int, ailment: Ailment) -> type[ApiError]:
 
 def _unlike_kubernetes(server: str, code: int, content_type: str) -> str:
     kind = content_type.partition(";")[0].strip().lower()
-    # A type nobody knows could carry anything: only the usual ones are named.
+    # The Content-Type is shown only if it looks like one, since a proxy could put any text into that header.
     said = f" with {kind}" if re.fullmatch(r"[a-z]+/[a-z0-9.+-]{1,40}", kind) else ""
     return f"{server} answered {code}{said}, not as Kubernetes does"
 
