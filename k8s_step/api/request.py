@@ -14,9 +14,9 @@ from k8s_step.objects.metadata import metadata_of
 class Request:
     """One request as data.
 
-    ``accept`` with ``json`` in it: the answer is parsed. ``retry=False``: not repeated where the server may have acted
-    on it. ``patient=False``: a server that does not answer is given up soon, as at the first contact. ``where`` is the
-    object's kind/namespace/name, for errors.
+    ``accept``: the answer is parsed if this contains ``json``. ``retry=False``: the request is not repeated once the
+    server may have acted on it. ``patient=False``: the client soon gives up on a server that does not answer, as at the
+    first contact. ``where``: the object's kind/namespace/name, for errors.
     """
 
     method: str
@@ -31,13 +31,13 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        """Whether it may change something: not a read, and not a dry run. A deletion says so in its body."""
+        """Whether it may change something: neither a read nor a dry run, which a deletion declares in its body."""
         is_dry = ("dryRun", "All") in self.query or (self.method == "DELETE" and bool(self._told.get("dryRun")))
         return self.method != "GET" and not is_dry
 
     @property
     def is_of_one(self) -> bool:
-        """Whether it is answered with the object that it reads or writes: not with a list, a Table or a review."""
+        """Whether its answer is the object that it reads or writes, not a list, a Table or a review."""
         if "as=" in self.accept or "json" not in self.accept or self.method == "DELETE":
             return False
         if self.method == "POST":
@@ -46,12 +46,12 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Path and query as the request line has them."""
+        """Path and query, as in the request line."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
 
     @property
     def is_bound(self) -> bool:
-        """Whether its body names the resourceVersion or the uid that alone it is meant for."""
+        """Whether its body names a resourceVersion or uid, so that the server refuses it for any other."""
         body = self._said
         if isinstance(body, list):
             return any(one.get("op") != "test" and one.get("path") in _VERSION for one in body if isinstance(one, dict))
@@ -75,7 +75,7 @@ _VERSION = ("/metadata/resourceVersion", "/metadata/uid")
 
 
 def _names_an_object(path: str) -> bool:
-    """Whether a path is that of one object, not of a collection or of what discovery reads."""
+    """Whether ``path`` is that of one object, not of a collection or a discovery document."""
     parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
     if parts[:1] == ["namespaces"] and len(parts) > 2:
         parts = parts[2:]
@@ -84,7 +84,7 @@ def _names_an_object(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """A success: ``body`` is the JSON object (empty where none was asked for), ``warnings`` the server's own."""
+    """A success. ``body``: the JSON object, empty if none was requested; ``warnings``: texts of Warning headers."""
 
     code: int
     body: dict[str, Any] = field(repr=False)
