@@ -1,4 +1,4 @@
-"""Watches that go on: from a resourceVersion, resumed after a cut, started over after 410, polled while forbidden.
+"""Endless watches: from a resourceVersion, resumed after a cut, restarted after 410, replaced by polling on 403.
 
 Source of the protocol: "Efficient detection of changes" in Kubernetes' API concepts.
 """
@@ -20,8 +20,8 @@ from k8s_step.objects.metadata import MutableObject, Object, completed, metadata
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.shapes import misshapen, nameless
 
-_LASTS = 290  # seconds asked for; the server closes the watch then and we resume it
-_SILENCE = 330.0  # seconds without even the server's own close: the connection is dead
+_LASTS = 290  # seconds after which the server closes the watch, to be resumed
+_SILENCE = 330.0  # seconds of silence, longer than a watch lasts, after which the connection counts as dead
 _LONGEST_PAUSE = 5.0
 _POLL = 2.0  # seconds between two lists where watching is forbidden
 _MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
@@ -29,10 +29,10 @@ _MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
 
 @dataclass(frozen=True)
 class Event:
-    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK as the server sent it, or LISTED.
+    """One event. ``type`` is the server's ADDED, MODIFIED or DELETED, or LISTED.
 
-    LISTED comes first when no resourceVersion was given, and again after 410 or at each poll: ``items`` is then
-    all there is, so that what is missing from it has gone.
+    LISTED comes first when no resourceVersion was given, and again after 410 or at each poll. Its ``items`` are all
+    objects in scope: an object that is not among them no longer exists.
     """
 
     type: str
@@ -42,7 +42,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is watched: one resource, in a namespace or (``None``) in all, narrowed by selectors or to one name."""
+    """The objects that a watch covers: one resource in one or (``None``) all namespaces, by label selector or name."""
 
     resource: Resource
     namespace: str | None = None
@@ -67,7 +67,7 @@ class Scope:
 
 @dataclass
 class Watch:
-    """One endless, restartable watch; iterate it in a thread of its own and ``stop()`` it from any other."""
+    """One endless watch. Iterate over it in a thread of its own; any other thread may ``stop()`` it."""
 
     client: Client
     scope: Scope
@@ -80,7 +80,7 @@ class Watch:
     _refusals: int = 0
 
     def stop(self) -> None:
-        """End the iteration promptly, also while it waits for the server."""
+        """End the iteration at once, even while it waits for the server."""
         self._stopped.set()
         stream = self._stream
         if stream is not None:
@@ -152,9 +152,9 @@ class Watch:
             yield Event(kind, obj)
 
     def _poll(self) -> Iterator[Event]:
-        """List again and again, for this token may list, but not watch; the watch is tried again now and then.
+        """List repeatedly while the token may list but not watch, then let the watch be tried again.
 
-        Its rights may be on their way: an API server that has started anew reads the roles from a cache.
+        A restarted API server may refuse a watch until its cache of roles is filled.
         """
         yield self._list_or_get()
         if not self._refusals:
@@ -181,7 +181,7 @@ class Watch:
             return Event("LISTED", {})
 
     def _lost(self, why: str) -> None:
-        if self._failures == 1:  # one cut is everyday; the second in a row is worth a line
+        if self._failures == 1:  # a single cut is normal; only the second in a row is worth a notice
             self.notice(f"lost the watch of {self.scope.text}, resuming: {why}")
         self._pause_after_failure()
 
@@ -192,7 +192,7 @@ class Watch:
 
 
 def _parsed(line: bytes, scope: Scope) -> tuple[str, dict[str, Any]]:
-    """An event's type and object. What is none is an answer that broke off: the watch is resumed before it."""
+    """An event's type and object. Raises :class:`UnreachableError` for anything else, so that the watch is resumed."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
@@ -205,7 +205,7 @@ def _parsed(line: bytes, scope: Scope) -> tuple[str, dict[str, Any]]:
 
 
 def _trouble(kind: Any, obj: Any) -> str:
-    """What of an event is not as Kubernetes sends it; an error holds a Status, a bookmark only a resourceVersion."""
+    """The reason why an event is not Kubernetes' own, else empty; only ERROR and BOOKMARK need no named object."""
     if not isinstance(kind, str) or not isinstance(obj, dict):
         return "it has no type or no object"
     return misshapen(obj) or ("" if kind in ("ERROR", "BOOKMARK") else nameless(obj))
