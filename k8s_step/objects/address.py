@@ -1,4 +1,4 @@
-"""Where one object is: the path in the API, and the words for a message."""
+"""The place of one object: its path in the API, and its words for a message."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from k8s_step.objects.resource import Resource
 
 
 class Addressed(Protocol):
-    """What is done to one object, or known of it; an :class:`Address` alone, too."""
+    """Anything about one object, such as an operation on it, or an :class:`Address` itself."""
 
     @property
     def address(self) -> Address:
-        """Where the object is."""
+        """The object's place in the API."""
 
     @property
     def reference(self) -> Reference:
-        """Which object it is."""
+        """The object's kind, namespace, name and place in a file."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """One object, or its ``subresource``, at the resource it is sent to."""
+    """One object, or its ``subresource``, and the resource that serves it."""
 
     resource: Resource
     reference: Reference
@@ -31,7 +31,7 @@ class Address:
 
     @property
     def address(self) -> Address:
-        """Itself, so that an address goes where anything :class:`Addressed` does."""
+        """This address, which makes every address :class:`Addressed`."""
         return self
 
     @property
@@ -50,6 +50,6 @@ class Address:
         return self.at(self.reference.line)
 
     def at(self, line: int) -> str:
-        """The same with another line of the file, such as a field's."""
+        """Like :attr:`where`, with another line of the file, such as a field's."""
         reference = self.reference
         return f"{reference.file}:{line}: {reference}" if reference.file else str(reference)
