@@ -13,25 +13,26 @@ _MISSING = object()
 
 
 def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
-    """Whether applying ``manifest`` to ``live`` would surely change nothing.
+    """Whether applying ``manifest`` to ``live`` would certainly change nothing.
 
     True only when ``field_manager`` owns exactly the manifest's fields and the live object holds exactly its values;
-    where in doubt (a quantity written another way, a defaulted list key) it is False, and the server decides.
+    False in doubt (a quantity written another way, a defaulted list key), so that the server decides.
     Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
     """
     wanted = _stripped(manifest)
     fields = _applied_fields(live, field_manager, str(manifest.get("apiVersion")))
-    if fields is None:  # one that owns nothing has no entry: a ServiceAccount that is but a name
+    if fields is None:  # a manager that owns no field has no entry, such as of a ServiceAccount with only a name
         return not wanted and not _has_applied(live, field_manager)
     is_typed = builtin(str(manifest.get("apiVersion")), str(manifest.get("kind"))) is not None
     return _same_map(fields, wanted, _stripped(live), is_typed)
 
 
-_COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")  # by controllers
+# Annotations that controllers increment.
+_COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
-    """``obj`` as two answers are compared to tell configured from unchanged: what controllers write is left out."""
+    """``obj`` without what controllers write: two answers equal in this form count as unchanged, not configured."""
     metadata = dict(metadata_of(obj))
     metadata.pop("resourceVersion", None)
     if metadata.get("annotations"):
@@ -78,10 +79,10 @@ def _stripped(obj: Object) -> dict[str, Any]:
 
 
 def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> bool:
-    """A leaf, or a map or list that is owned as a whole (``f:selector: {}``), has no fields below it.
+    """Whether ``wanted`` and ``live`` have the same owned ``fields`` and values.
 
-    Where ours is something empty that is not there, the server stores it as nothing; had somebody removed it since, it
-    would no longer be ours.
+    No fields below means a leaf, or a map or list owned as a whole (``f:selector: {}``). An owned empty value may be
+    missing from ``live``: the server stores it as nothing, and if another manager had removed it, we would not own it.
     """
     below = {key: value for key, value in fields.items() if key != "."}
     if not below and live is _MISSING:
@@ -96,9 +97,10 @@ def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> 
 
 
 def as_stored(value: Any) -> Any:
-    """As the server stores a built-in kind: an empty list is no list (``from: []`` of a NetworkPolicy's rule).
+    """``value`` as the server stores it in a built-in kind, for comparison.
 
-    References to the pod's own fields, which are owned as a whole, get their defaults.
+    Null and empty lists are left out (``from: []`` of a NetworkPolicy's rule). References to the pod's own fields and
+    resources, which are owned as a whole, get their defaults.
     """
     if isinstance(value, Mapping):
         filled = {name: each for known, (name, each) in _REFERENCES.items() if known in value}
@@ -111,7 +113,7 @@ _REFERENCES = {"fieldPath": ("apiVersion", "v1"), "resource": ("divisor", "0")}
 
 
 def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mapping[str, Any], is_typed: bool) -> bool:
-    if is_typed:  # an empty list that is merged by key is nobody's
+    if is_typed:  # no manager owns an empty list that is merged by key
         wanted = {key: value for key, value in wanted.items() if value != [] or f"f:{key}" in fields or key in live}
     if {f"f:{key}" for key in wanted} != set(fields):
         return False
@@ -119,7 +121,7 @@ def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mappin
 
 
 def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any], is_typed: bool) -> bool:
-    """A list that is merged by key (``k:{"name":"web"}``) or a set (``v:"x"``); same elements in the same order."""
+    """Whether lists merged by key (``k:{"name":"web"}``), or sets (``v:"x"``), have the same elements and order."""
     if len(fields) != len(wanted):
         return False
     if all(key.startswith("v:") for key in fields):
@@ -142,7 +144,7 @@ def _index(values: Sequence[Any], wanted: Any) -> int:
 
 
 def _has_keys(element: Any, keys: Mapping[str, Any]) -> bool:
-    """Keys the manifest leaves to their default (``protocol: TCP``) are not held against it."""
+    """Whether ``element`` has these keys; keys that the manifest leaves to their default (``protocol: TCP``) match."""
     return isinstance(element, Mapping) and all(
         key not in element or _equal(element[key], value) for key, value in keys.items()
     )
