@@ -19,8 +19,8 @@ class PatchType(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-# The server reads an apply body as YAML, of which JSON is a subset but for two things: YAML does not join the
-# surrogate pairs of JSON's \ud83d\ude00, so these go out as they are, and it takes no raw control characters.
+# The server reads an apply body as YAML, of which JSON is a subset with two exceptions. YAML does not join surrogate
+# pairs such as JSON's \ud83d\ude00, so such characters are sent unescaped; and it rejects raw control characters.
 _UNPRINTABLE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
