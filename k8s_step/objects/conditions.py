@@ -8,15 +8,16 @@ from typing import Any
 
 from k8s_step.objects.metadata import Object, metadata_of
 
-_LONGEST = 20  # digits of an int64, and one more
-# Where the Gateway API keeps the conditions of routes, of policies and of a gateway's listeners, and whose they are.
+_LONGEST = 20  # one more than the digits of the largest int64
+# Status fields in which the Gateway API nests conditions of routes, policies and a gateway's listeners, and the field in
+# each entry that names the parent or ancestor (empty: the entry has a name itself).
 # Source: RouteParentStatus, PolicyAncestorStatus and ListenerStatus of sigs.k8s.io/gateway-api.
 _NESTED = {"parents": "parentRef", "ancestors": "ancestorRef", "listeners": ""}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition; ``of`` names the parent, ancestor or listener that it is about, if any."""
+    """One condition. ``of``: the name of the parent, ancestor or listener that it is about, if any."""
 
     type: str
     status: str
@@ -27,12 +28,12 @@ class Condition:
 
     @property
     def is_true(self) -> bool:
-        """Whether it holds."""
+        """Whether its status is ``True``."""
         return self.status == "True"
 
     @property
     def told(self) -> str:
-        """Its message, or what it amounts to."""
+        """Its message, or ``Ready is False: Reason`` where it has none."""
         because = f": {self.reason}" if self.reason else ""
         text = self.message or f"{self.type} is {self.status or 'not set'}{because}"
         return f"{self.of}: {text}" if self.of else text
@@ -43,14 +44,14 @@ class Condition:
         return seen is not None and at is not None and seen < at
 
     def is_unversioned(self, obj: Object) -> bool:
-        """Whether it may still be that of an older generation: nothing says otherwise."""
+        """Whether it may be about an older generation of ``obj``, since no observedGeneration says otherwise."""
         if (generation(obj) or 1) == 1:
             return False
         return self.observed_generation is None and number(status(obj).get("observedGeneration")) is None
 
 
 def conditions(obj: Object) -> list[Condition]:
-    """Those of the object itself, then those that it has with its parents and listeners."""
+    """The object's own conditions, then those about its parents, ancestors and listeners."""
     found = status(obj)
     own = list(_read(found.get("conditions")))
     return own + [
@@ -59,12 +60,12 @@ def conditions(obj: Object) -> list[Condition]:
 
 
 def condition(obj: Object, kind: str) -> Condition:
-    """The object's own condition of this type; one without a status where there is none."""
+    """The object's own condition of type ``kind``; one with an empty status where it has none."""
     return next((one for one in _read(status(obj).get("conditions")) if one.type == kind), Condition(kind, ""))
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """``value``, or nothing where it is not an object: a custom resource may hold anything anywhere."""
+    """``value``, or an empty mapping where it is of another type, as a custom resource's field may be."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -84,7 +85,7 @@ def generation(obj: Object) -> int | None:
 
 
 def number(value: Any) -> int | None:
-    """A generation or count; some custom resources write theirs as text, or as something else altogether."""
+    """``value`` as an int, also from decimal text, which some custom resources write; ``None`` for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -107,6 +108,6 @@ def _entries(found: Any) -> list[Mapping[str, Any]]:
 
 
 def _word(value: Any) -> str:
-    """``True``, ``False`` or ``Unknown``; some controllers write JSON's booleans, or other letter cases."""
+    """``True``, ``False`` or ``Unknown``, also for controllers that write JSON's booleans or another letter case."""
     text = "" if value is None else str(value)
     return text.capitalize() if text.lower() in ("true", "false", "unknown") else text
