@@ -1,4 +1,4 @@
-"""Sets of fields, as ``managedFields`` writes them (``fieldsV1``), and the part of an object that is in one.
+"""Sets of fields in the notation of ``managedFields`` (``fieldsV1``), and the part of an object that a set selects.
 
 Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
 """
@@ -28,7 +28,7 @@ class Owner(NamedTuple):
 
 
 def sets(obj: Object) -> dict[Owner, Fields]:
-    """All sets of an object."""
+    """The set of fields of each manager of ``obj``."""
     return {owner_of(entry): entry.get("fieldsV1") or {} for entry in entries(obj)}
 
 
@@ -70,7 +70,7 @@ def common(fields: Fields, other: Fields) -> dict[str, Any]:
 
 
 def extract(value: Any, fields: Fields, others: Fields) -> Any:
-    """The part of ``value`` that is in ``fields``, as a body that an apply makes the same set of.
+    """The part of ``value`` that is in ``fields``: a body whose apply would own the same fields.
 
     ``others`` are the fields of other managers. A map this manager owns only as a whole (``f:x: {}``) while others own
     its keys is extracted as ``{}``.
@@ -105,12 +105,12 @@ def element(item: Any, keys: Iterable[str]) -> str | None:
 
 
 def is_member(node: Fields) -> bool:
-    """Whether the field itself is in the set; else only fields below it are."""
+    """Whether the set has the field itself, not only fields below it."""
     return not node or "." in node
 
 
 def made(below: Fields, is_in: bool) -> dict[str, Any]:
-    """The node of a field that is in the set itself, or not, with the fields below it."""
+    """The set's node for a field with the fields ``below``; ``is_in``: the set has the field itself."""
     rest = {key: each for key, each in below.items() if key != "."}
     return {".": {}, **rest} if is_in and rest else rest
 
@@ -125,7 +125,7 @@ def _names(key: str, item: Any) -> bool:
 
 
 def _item(item: Any, key: str, fields: Fields, others: Fields) -> Any:
-    """One list element as extracted; its keys are added where the manager owns only fields in it."""
+    """The extracted part of one list element, with its merge keys even where the manager does not own the element."""
     found = extract(item, fields, others)
     is_named = key.startswith("k:") and not is_member(fields)
     return {**json.loads(key[2:]), **found} if is_named else found
@@ -148,9 +148,9 @@ def value_at(obj: Any, path: Iterable[str]) -> Any:
 
 
 def child(value: Any, key: str) -> Any:
-    """What ``value``, of an object or a manifest, has under ``key``, or ``MISSING``.
+    """The value at ``key`` in ``value``, part of an object or manifest; ``MISSING`` where there is none.
 
-    A manifest's element may leave out keys that the server fills in, such as a port's protocol.
+    A manifest's list element may leave out merge keys that the server defaults, such as a port's protocol.
     """
     kind, _, name = key.partition(":")
     if kind == "f":
@@ -164,7 +164,7 @@ def child(value: Any, key: str) -> Any:
     return next((item for item in value if _fits(item, wanted)), MISSING)
 
 
-_DEFAULTS = {"protocol": "TCP"}  # of the keys of lists: a port's, of containers and of Services
+_DEFAULTS = {"protocol": "TCP"}  # defaults of merge keys: of ports of containers and Services
 
 
 def _fits(item: Any, wanted: Mapping[str, Any]) -> bool:
@@ -187,7 +187,7 @@ def _is(item: Any, kind: str, wanted: Any) -> bool:
 
 
 def path_text(path: Iterable[str]) -> str:
-    """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` has it."""
+    """``.spec.containers[name="app"].image``, as ``fieldpath.Path.String`` of structured-merge-diff writes it."""
     return "".join(_element_text(*key.split(":", 1)) for key in path)
 
 
