@@ -24,14 +24,14 @@ _SHOWN = 80  # characters of a value in a message
 
 @dataclass(frozen=True)
 class Mistake:
-    """An operation that can't be sent, or that the server could not do; ``index`` counts from 0."""
+    """An operation that is invalid, or that the live object does not allow; ``index`` counts from 0."""
 
     index: int
     message: str
 
 
 def mistakes(operations: Sequence[Any]) -> list[Mistake]:
-    """What is wrong with the operations themselves, whatever object they are for."""
+    """The operations that are invalid for any object."""
     found = ((index, _mistake(operation)) for index, operation in enumerate(operations))
     return [Mistake(index, f"operation [{index}] {message}") for index, message in found if message]
 
@@ -72,11 +72,11 @@ def _lowered(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-# -- what the server would not do, and why: its own answer does not say
+# -- why the server refuses a patch, which its own answer does not say
 
 
 def failing(operations: Sequence[Operation], live: Object, *, show_values: bool = True) -> Mistake | None:
-    """The first operation that ``live`` does not allow; ``None`` where all of them can be done."""
+    """The first operation that ``live`` does not allow, ``None`` if all are allowed; ``show_values`` in the message."""
     document: Any = deepcopy(live)
     for index, operation in enumerate(operations):
         try:
@@ -88,7 +88,7 @@ def failing(operations: Sequence[Operation], live: Object, *, show_values: bool 
 
 
 def applied(operations: Sequence[Operation], live: Object) -> Any:
-    """``live`` with the operations done; ``None`` where it does not allow them."""
+    """A copy of ``live`` with the operations applied; ``None`` where it does not allow one of them."""
     document: Any = deepcopy(live)
     try:
         for operation in operations:
@@ -99,7 +99,10 @@ def applied(operations: Sequence[Operation], live: Object) -> Any:
 
 
 def _step(operation: Operation, document: Any) -> Any:
-    """As the server does it: gopkg.in/evanphx/json-patch.v4 replaces what is not there, and takes it for null."""
+    """``document`` after ``operation``, by the server's rules.
+
+    Its library gopkg.in/evanphx/json-patch.v4 lets replace add a missing key, and test take a missing key for null.
+    """
     parent, key = _parent(operation["path"], document)
     if isinstance(parent, Mapping) and key not in parent:
         if operation["op"] == "replace":
@@ -147,7 +150,7 @@ def _reason(operation: Operation, document: Any, show_values: bool) -> str:
 
 
 def _gap(pointer: str, document: Any) -> str:
-    """The first part of ``pointer`` that isn't there."""
+    """The shortest part of ``pointer`` that ``document`` lacks; empty where it lacks none."""
     at, path = document, ""
     for part in jsonpointer.JsonPointer(pointer).parts:
         at, path = _child(at, part), f"{path}/{part.replace('~', '~0').replace('/', '~1')}"
@@ -162,7 +165,7 @@ def _shown(value: Any) -> str:
 
 
 def field_path(pointer: str) -> str:
-    """``/spec/containers/0/image`` as the API's causes name it: ``spec.containers[0].image``."""
+    """``spec.containers[0].image``, as in the API's causes, for ``/spec/containers/0/image``."""
     parts = jsonpointer.JsonPointer(pointer).parts
     return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts).lstrip(".")
 
@@ -171,12 +174,12 @@ def field_path(pointer: str) -> str:
 
 
 def between(live: Object, wanted: Object) -> list[Operation]:
-    """The operations that make ``wanted`` of ``live``."""
+    """The operations that turn ``live`` into ``wanted``."""
     return list(_operations("", live, wanted))
 
 
 def _operations(path: str, live: Any, wanted: Any) -> Iterator[Operation]:
-    """Field by field, so that it reads as what changes; only lists are left to the library."""
+    """Operations field by field, which read better than the library's; it computes only those of lists."""
     if not isinstance(live, Mapping) or not isinstance(wanted, Mapping):
         yield from _list_operations(path, live, wanted)
         return
@@ -208,7 +211,7 @@ def _below(path: str, key: str) -> str:
 
 
 def merge_between(live: Any, wanted: Any) -> dict[str, Any]:
-    """The merge patch that makes ``wanted`` of ``live``: lists are replaced whole, null removes."""
+    """The merge patch that turns ``live`` into ``wanted``: lists are replaced whole, null removes a field."""
     patch: dict[str, Any] = {key: None for key in live if key not in wanted}
     for key, value in wanted.items():
         old = live.get(key)
@@ -220,7 +223,7 @@ def merge_between(live: Any, wanted: Any) -> dict[str, Any]:
 
 
 def merged(live: Any, patch: Any) -> Any:
-    """``live`` with the merge patch done."""
+    """``live`` with the merge patch applied."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(live) if isinstance(live, Mapping) else {}
@@ -233,7 +236,10 @@ def merged(live: Any, patch: Any) -> Any:
 
 
 def operation_at(path: Path, was: Any, now: Object) -> Object | None:
-    """An operation of a JSON patch; ``None`` where there is nothing to put the value into, or no name for it."""
+    """The JSON patch operation that sets the field at ``path`` in ``now`` to ``was``; ``MISSING`` removes it.
+
+    ``None`` where ``now`` lacks the field's parent, or where the path ends in a list element.
+    """
     pointer = _pointer(path[:-1], now)
     if pointer is None or not path[-1].startswith("f:"):
         return None
@@ -244,7 +250,7 @@ def operation_at(path: Path, was: Any, now: Object) -> Object | None:
 
 
 def _pointer(path: Path, now: Object) -> str | None:
-    """A path as JSON pointers have it: elements of a list by their position."""
+    """``path`` as a JSON pointer into ``now``, with list elements by position; ``None`` where ``now`` lacks it."""
     found, at = "", value_at(now, ())
     for index, key in enumerate(path):
         below = value_at(now, path[: index + 1])
