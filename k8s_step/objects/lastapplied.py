@@ -1,4 +1,4 @@
-"""kubectl's note of what it applied last, by which its client-side apply tells what a manifest has dropped. Pure."""
+"""kubectl's last-applied annotation (the "note"), by which client-side apply detects dropped fields. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from k8s_step.objects.metadata import Object, annotations_of
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LIMIT = 256 * 1024  # bytes of all annotations: TotalAnnotationSizeLimitB of k8s.io/apimachinery
-_ESCAPED = re.compile("[<>&\u2028\u2029]")  # which Go's encoder escapes besides
+_ESCAPED = re.compile("[<>&\u2028\u2029]")  # characters that Go's JSON encoder escapes and Python's does not
 
 
 def last_applied(obj: Object) -> Mapping[str, Any]:
-    """What the note says; empty where there is none, or none that can be read."""
+    """The manifest in the note; empty where there is no note, or no readable one."""
     try:
         found = json.loads(str(annotations_of(obj).get(LAST_APPLIED) or "{}"))
     except ValueError:
@@ -24,7 +24,7 @@ def last_applied(obj: Object) -> Mapping[str, Any]:
 
 
 def with_note(manifest: Object, namespace: str) -> Object:
-    """The manifest with the note, or as it is where the note would be too long, or the manifest has one of its own."""
+    """The manifest with a note added; unchanged where it has one already or the annotations would be too long."""
     own = annotations_of(manifest)
     if LAST_APPLIED in own:
         return manifest
@@ -36,7 +36,7 @@ def with_note(manifest: Object, namespace: str) -> Object:
 
 
 def note_of(manifest: Object, namespace: str) -> str:
-    """Byte by byte as kubectl writes it, so that it finds nothing to change.
+    """The note's text, byte by byte as kubectl writes it, so that kubectl finds nothing to change.
 
     Source: ``GetModifiedConfiguration`` of kubectl's pkg/util, with ``UnstructuredJSONScheme``.
     """
