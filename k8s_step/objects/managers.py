@@ -1,4 +1,4 @@
-"""Which field manager changed which fields between two versions of an object, by its ``managedFields``.
+"""The fields that each field manager changed between two versions of an object, by its ``managedFields``.
 
 Source of the format: ``fieldpath/serialize-pe.go`` of sigs.k8s.io/structured-merge-diff.
 """
@@ -18,7 +18,7 @@ _SHOWN = 5  # fields of one manager that a message names
 
 @dataclass(frozen=True)
 class Writer:
-    """An entry of ``managedFields``; ``time`` is when it last wrote, in RFC 3339."""
+    """A manager's entry in ``managedFields``. ``time``: its last write, in RFC 3339."""
 
     manager: str
     operation: str = ""
@@ -32,14 +32,14 @@ class Writer:
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A changed field, as the API server's messages spell it, and its writer; ``None`` where the field is gone."""
+    """A changed field, spelled as in the API server's messages, and its writer, ``None`` for a removed field."""
 
     field: str
     writer: Writer | None
 
 
 def field_changes(before: Object, after: Object) -> list[FieldChange]:
-    """The fields that some manager owns in either version and whose values differ; field names, never values."""
+    """The fields with different values that have an owner in either version. Contains no values."""
     now, earlier = list(_owned(after)), list(_owned(before))
     parents = {path[:end] for _, path in (*now, *earlier) for end in range(1, len(path))}
     found: dict[str, FieldChange] = {}
@@ -59,13 +59,13 @@ def overwritten(before: Object, after: Object, manager: str) -> list[FieldChange
 
 
 def latest(obj: Object) -> list[FieldChange]:
-    """The fields of the last writer: the best guess where the earlier version of the object is not known."""
+    """The fields of the last writer: a best guess at the changes where the earlier version is not known."""
     times = [writer.time for writer, _ in _owned(obj)]
     return [FieldChange(path_text(path), writer) for writer, path in _owned(obj) if writer.time == max(times)]
 
 
 def changes_text(found: Sequence[FieldChange]) -> str:
-    """Such as ``.data.tone by night-shift (Update, 2026-11-22T10:00:00Z); .data.pitch is gone``; empty for none."""
+    """``.data.tone by night-shift (Update, 2026-11-22T10:00:00Z); .data.pitch is gone``; empty without changes."""
     by_writer: dict[Writer | None, list[str]] = {}
     for change in found:
         by_writer.setdefault(change.writer, []).append(change.field)
@@ -113,7 +113,7 @@ _COUNTED = "deprecated.daemonset.template.generation"
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[Path, Any, Any]]:
-    """Each differing field as path, old and new value; fields kept by the server or controllers are left out."""
+    """Each differing field as path, old and new value, without fields that the server or controllers maintain."""
     fields = union(*sets(before).values(), *sets(after).values())
     return list(_differences(_content(before), _content(after), (), fields))
 
