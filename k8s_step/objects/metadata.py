@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Object = Mapping[str, Any]  # as the server returned it, or as a manifest says it shall be
-MutableObject = dict[str, Any]  # one that is being made or changed here
+Object = Mapping[str, Any]  # a Kubernetes object, from the server or from a manifest
+MutableObject = dict[str, Any]  # a Kubernetes object that this code builds or changes
 
 
 def metadata_of(obj: Object) -> Mapping[str, Any]:
@@ -27,13 +27,13 @@ def labels_of(obj: Object) -> Mapping[str, Any]:
 
 
 def version_of(obj: Object) -> int:
-    """resourceVersions of one resource are ordered integers: KEP-5504, "Comparable Resource Version"."""
+    """``resourceVersion`` as an integer, ordered within one resource (KEP-5504, "Comparable Resource Version"), or 0."""
     text = str(metadata_of(obj).get("resourceVersion") or "0")
     return int(text) if text.isdigit() else 0
 
 
 def guard_of(obj: Object) -> str:
-    """``metadata.resourceVersion`` as writes name it; empty where the server keeps none."""
+    """``metadata.resourceVersion`` as a write's precondition; empty where the object has none."""
     return str(metadata_of(obj).get("resourceVersion") or "")
 
 
@@ -47,5 +47,5 @@ def entries(obj: Object) -> list[Mapping[str, Any]]:
 
 
 def completed(item: Object, api_version: str, kind: str) -> MutableObject:
-    """An item of a list as the object would come alone: the items of a list carry neither apiVersion nor kind."""
+    """``item`` of a list with the apiVersion and kind that the server leaves out of list items."""
     return {**item, "apiVersion": api_version, "kind": kind}
