@@ -1,4 +1,4 @@
-"""Facts about pods and their containers, as their own status tells them."""
+"""Facts about pods and their containers, from the pod's own spec, status and metadata."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from k8s_step.objects.metadata import Object, metadata_of
 
 
 def statuses(pod: Object) -> list[Object]:
-    """How each container is, in the order they start."""
+    """The status of each container, init containers first."""
     status = pod.get("status") or {}
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
 def status_of(pod: Object, name: str) -> Object:
-    """How one of them is; empty where that is not told."""
+    """The status of the container ``name``; empty where the pod has none."""
     return _named(statuses(pod), name)
 
 
 def spec_of(pod: Object, name: str) -> Object:
-    """One of them as the pod's spec has it; empty where there is none of this name."""
+    """The spec of the container ``name``; empty where the pod has no such container."""
     spec = pod.get("spec") or {}
     return _named([*(spec.get("initContainers") or []), *(spec.get("containers") or [])], name)
 
@@ -41,13 +41,13 @@ def is_ready(pod: Object) -> bool:
 
 
 def is_done(pod: Object, container: str) -> bool:
-    """Whether this container ended well, as an init container does at last."""
+    """Whether this container has completed with exit code 0, such as an init container that is done."""
     terminated = (status_of(pod, container).get("state") or {}).get("terminated") or {}
     return terminated.get("exitCode") == 0 and terminated.get("reason") == "Completed"
 
 
 def is_alive(pod: Object) -> bool:
-    """Whether it is neither being deleted nor ended: an evicted pod is replaced by its controller."""
+    """Whether the pod is neither ended (also by eviction) nor being deleted."""
     ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
     return not ended and not metadata_of(pod).get("deletionTimestamp")
 
