@@ -1,4 +1,4 @@
-"""Which object is meant, and where the user wrote it."""
+"""The name of one object, and the place in a file where the user wrote it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ STDIN = "stdin"
 
 
 def is_file(name: str) -> bool:
-    """Whether the ``file`` of a reference is one, not ``stdin`` or an option such as ``-k k8s/``."""
+    """Whether ``name``, a reference's ``file``, is a path, not ``stdin`` or an option such as ``-k k8s/``."""
     return bool(name) and name != STDIN and not name.startswith("-")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One object: ``namespace`` is empty for cluster-wide kinds, ``file`` and ``line`` where none wrote it."""
+    """One object. ``namespace``: empty for cluster-wide kinds. ``file``, ``line``: empty and 0 without a source."""
 
     api_version: str
     kind: str
@@ -34,7 +34,7 @@ class Reference:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells two objects apart whatever version they are read in: group, kind, namespace, name."""
+        """Identity of the object in any API version: group, kind, namespace, name."""
         return (self.api_version.rpartition("/")[0], self.kind, self.namespace, self.name)
 
     @property
@@ -45,7 +45,7 @@ class Reference:
 
     @property
     def path(self) -> str:
-        """``apps/v1/Deployment/shop/web``, as the result file names it."""
+        """``apps/v1/Deployment/shop/web``, as in the result file."""
         return "/".join(part for part in (self.api_version, self.kind, self.namespace, self.name) if part)
 
     @property
