@@ -1,6 +1,6 @@
-"""A resource is the kind in the URL; :class:`Resource` owns every path of the API.
+"""A resource is the kind in the URL; :class:`Resource` builds every path of the API.
 
-Kinds served by every conformant cluster are listed here, so that they cost no discovery request.
+Kinds served by every conformant cluster are listed here, so that they need no discovery request.
 Source: the upstream OpenAPI of Kubernetes 1.37.
 """
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, order=True)
 class Resource:
-    """One resource of the API: ``group`` is empty for the core group, ``plural`` the word in the URL."""
+    """One resource of the API. ``group``: empty for the core group. ``plural``: the word in the URL."""
 
     group: str
     version: str
@@ -29,7 +29,7 @@ class Resource:
 
     @property
     def full_name(self) -> str:
-        """``deployments.apps``: what RBAC and kubectl call it."""
+        """``deployments.apps``, its name in RBAC and kubectl."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
@@ -137,10 +137,10 @@ _BY_KIND = {(resource.api_version, resource.kind): resource for resource in BUIL
 
 
 def builtin(api_version: str, kind: str) -> Resource | None:
-    """The built-in resource of this apiVersion and kind, or ``None``: then discovery must be asked."""
+    """The built-in resource of this apiVersion and kind; ``None`` where discovery is needed."""
     return _BY_KIND.get((api_version, kind))
 
 
 def required(api_version: str, kind: str) -> Resource:
-    """A built-in resource the step itself relies on; a :class:`KeyError` is a bug of ours."""
+    """A built-in resource that k8s-step's own code names. Raises :class:`KeyError` for a mistake in that code."""
     return _BY_KIND[(api_version, kind)]
