@@ -1,4 +1,4 @@
-"""API versions that Kubernetes has stopped serving, and what takes their place.
+"""API versions that Kubernetes has stopped serving, and their successors.
 
 Source: "Deprecated API Migration Guide" of the Kubernetes documentation.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Retired(NamedTuple):
-    """``since``: the first Kubernetes that does not serve it; ``today`` is empty where nothing has taken its place."""
+    """``today``: the successor's apiVersion, empty without one; ``since``: the first Kubernetes without the old one."""
 
     today: str
     since: str
@@ -79,13 +79,13 @@ RETIRED: Mapping[str, Mapping[str, Retired]] = {
 
 
 def retired(api_version: str, kind: str) -> Retired | None:
-    """What became of a kind in a version that is served no more; ``None`` where none of Kubernetes' own is meant."""
+    """The entry of a kind in a retired apiVersion; ``None`` for any other apiVersion or kind."""
     kinds = RETIRED.get(api_version, {})
     return kinds.get(kind) or kinds.get("*")
 
 
 def advice(api_version: str, kind: str) -> str:
-    """The next move for it, empty where there is none."""
+    """The hint for a kind in a retired apiVersion; empty for any other."""
     found = retired(api_version, kind)
     if found is None:
         return ""
