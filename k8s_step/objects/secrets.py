@@ -1,4 +1,4 @@
-"""The values in Secrets: what must be masked in everything that leaves the process."""
+"""The values in Secrets, which must be masked in all output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from k8s_step.redaction import MASK, SecretValue
 
 
 def masked(before: Object, after: Object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A Secret's values as ``***``, those that differ as ``*** (before)`` and ``*** (after)``; no length is told."""
+    """Both versions of a Secret with values as ``***``, differing ones as ``*** (before)`` and ``*** (after)``.
+
+    The masks do not depend on a value's length. Objects of other kinds are returned unmasked.
+    """
     old, new = dict(before), dict(after)
     if "Secret" not in (before.get("kind"), after.get("kind")):
         return old, new
@@ -30,7 +33,7 @@ def masked(before: Object, after: Object) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _mask_field(old: dict[str, Any], new: dict[str, Any], field: str) -> None:
-    """What is no mapping is no Secret the server would take, and may be a secret all the same."""
+    """Mask each value of ``field``, or the whole field where it is no mapping, since it may still hold a secret."""
     one, other = old.get(field), new.get(field)
     if all(value is None or isinstance(value, Mapping) for value in (one, other)):
         left, right = dict(one or {}), dict(other or {})
@@ -51,7 +54,7 @@ def _mask_values(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...]
 
 
 def values_of(objects: Iterable[Mapping[str, Any]]) -> list[SecretValue]:
-    """The values of the Secrets among the objects, encoded and decoded, those of a last-applied annotation too."""
+    """The values of all Secrets in ``objects``, as base64 and decoded, also those in a last-applied annotation."""
     found: dict[SecretValue, None] = {}
     for obj in objects:
         if obj.get("kind") == "Secret":
@@ -65,7 +68,7 @@ def values_of(objects: Iterable[Mapping[str, Any]]) -> list[SecretValue]:
 
 
 def _secrets_of(obj: Object) -> Iterator[tuple[str, str]]:
-    """Keys and values."""
+    """The Secret's values, each with its key."""
     for key, value in _scalars(obj.get("data")):
         for text in _encoded(value):
             yield key, text
@@ -76,7 +79,10 @@ def _secrets_of(obj: Object) -> Iterator[tuple[str, str]]:
 
 
 def _scalars(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """The scalars within, however deep, by the first key: the server quotes a value that is nested by mistake."""
+    """The scalars at any depth of ``value``, each with its topmost key.
+
+    A value nested by mistake must be masked too, since the server quotes it in its error.
+    """
     if isinstance(value, Mapping):
         for name, entry in value.items():
             yield from _scalars(entry, key or str(name))
