@@ -1,4 +1,4 @@
-"""Which objects a request is about: those of a kind that selectors choose."""
+"""Objects of one kind, chosen by label and field selectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from k8s_step.objects.resource import Resource
 
 
 class Group(NamedTuple):
-    """The objects of one kind in a namespace (empty: cluster-wide kinds) that selectors choose."""
+    """The objects of one kind in a namespace (empty: the whole cluster) that the selectors choose."""
 
     resource: Resource
     namespace: str
@@ -48,7 +48,7 @@ _FIELD = re.compile(r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*")
 
 
 def label_selector(text: str, where: str) -> str:
-    """``text`` as it goes into the query. Raises :class:`InputError` naming the part that is wrong."""
+    """``text`` as the value of a query parameter. Raises :class:`InputError` naming the invalid part."""
     parts = _parts(text)
     if not any(parts):
         raise InputError("the selector is empty, which would choose everything", where=where, hint=_FORMS)
@@ -58,7 +58,7 @@ def label_selector(text: str, where: str) -> str:
 
 
 def field_selector(text: str, where: str) -> str:
-    """The same for fields; which of them a kind lets one choose by is for the server to say."""
+    """Like :func:`label_selector`, for fields. The server checks whether the kind supports the fields."""
     parts = [part.strip() for part in re.split(r"(?<!\\),", text)]
     for part in parts:
         if not _FIELD.fullmatch(part):
@@ -71,10 +71,11 @@ _TERMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exist
 
 
 def of_workload(workload: Object) -> str | None:
-    """``spec.selector`` as a query that chooses a workload's pods, and the ReplicaSets or revisions that hold them.
+    """``spec.selector`` as a labelSelector for the workload's pods, and for its ReplicaSets or ControllerRevisions.
 
-    ``None`` where there is none, or one that would choose everything. Source: ``LabelSelectorAsSelector`` in
-    ``meta/v1/helpers.go`` of k8s.io/apimachinery; a ReplicationController's are plain labels.
+    ``None`` without a selector, or for one that is empty or has an unknown operator. Source:
+    ``LabelSelectorAsSelector`` in ``meta/v1/helpers.go`` of k8s.io/apimachinery. A ReplicationController's selector is
+    plain labels.
     """
     selector = (workload.get("spec") or {}).get("selector") or {}
     if workload.get("kind") == "ReplicationController":
@@ -85,13 +86,13 @@ def of_workload(workload: Object) -> str | None:
 
 
 def _term(expression: Mapping[str, Any]) -> str:
-    """Empty for an operator that no selector in a query has."""
+    """One of ``matchExpressions`` as text; empty for an operator unknown to query selectors."""
     form = _TERMS.get(str(expression.get("operator")), "")
     return form.format(key=expression.get("key"), values=",".join(expression.get("values") or ()))
 
 
 def _parts(text: str) -> list[str]:
-    """Split at the commas that aren't within brackets."""
+    """``text`` split at commas outside brackets."""
     return [part.strip() for part in re.split(r",(?![^(]*\))", text)]
 
 
