@@ -1,7 +1,7 @@
-"""Which types the API has where: an answer that is JSON, but no object of Kubernetes, is found out at the door.
+"""Types of the API's fields, to detect an answer that is JSON but not a Kubernetes object. Pure.
 
-Pure. The tables hold the fields that the step reads, as ``k8s.io/api`` types them; null is nothing anywhere. Of custom
-resources only the metadata is the API's own: their schema is somebody else's.
+The tables hold the fields that the step reads, with their types in ``k8s.io/api``; null is allowed everywhere. Only the
+metadata of custom resources is checked, since their own schemas define the rest.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _WORDS = {dict: "an object", list: "a list", str: "a string", int: "a number", f
 
 
 def misshapen(obj: Object) -> str:
-    """What of an object is not of the API's type, as ``spec.template is a list, not an object``; empty: nothing."""
+    """The first field of the wrong type, as ``spec.template is a list, not an object``; empty where all are right."""
     version = obj.get("apiVersion")
     group = version.rpartition("/")[0] if isinstance(version, str) else ""
     kind = obj.get("kind")
@@ -106,7 +106,7 @@ def misshapen(obj: Object) -> str:
 
 
 def nameless(obj: Object) -> str:
-    """What an answer lacks to be an object of the API: each one has a name."""
+    """``it has no metadata.name``, or empty for an object with a name, as each object of the API has."""
     metadata = obj.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return "" if name and isinstance(name, str) else "it has no metadata.name"
@@ -126,7 +126,7 @@ def _trouble(value: Any, shape: Shape, path: str) -> str:
 
 
 def _is_a(value: Any, wanted: type) -> bool:
-    """To Python true is a number, to JSON it is not."""
+    """Whether ``value`` is of type ``wanted`` in JSON, where, unlike in Python, a boolean is no number."""
     return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
 
 
