@@ -1,4 +1,4 @@
-"""Fields that move to ours from others: from kubectl's client-side apply, and from managers that the user names. Pure.
+"""Fields that our field manager takes over from kubectl's client-side apply and from managers the user names. Pure.
 
 Source: ``UpgradeManagedFields`` of client-go's csaupgrade and ``migrateToSSAIfNecessary`` of kubectl's apply, which
 move ``managedFields`` in the same way.
@@ -30,13 +30,13 @@ from k8s_step.objects.lastapplied import LAST_APPLIED, last_applied
 from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of, metadata_of
 
 _ANNOTATION: Path = ("f:metadata", "f:annotations", f"f:{LAST_APPLIED}")
-# The manager of the fields an object had when somebody applied it for the first time: skipnonapplied.go of
-# k8s.io/apimachinery's managedfields. Nobody knows who had set them.
+# The manager that the server records for all fields an object had before its first apply, whoever had set them:
+# skipnonapplied.go of k8s.io/apimachinery's managedfields.
 BEFORE_FIRST_APPLY = "before-first-apply"
-# Names of kubectl apply and create, now and earlier. Under the name of kubectl, old versions scaled and edited too.
+# Manager names of kubectl apply and create, now and earlier. Old versions also scaled and edited as "kubectl".
 _KUBECTL = ("kubectl-client-side-apply", "kubectl", "kubectl-create", BEFORE_FIRST_APPLY)
 _NOTE_KEEPER = "kubectl-last-applied"
-# As ``printManager`` of k8s.io/apimachinery's managedfields writes one; the version is that of an Update alone.
+# A conflict's message, by ``printManager`` of k8s.io/apimachinery's managedfields; only an Update has "using VERSION".
 _CONFLICT = re.compile(
     r'conflict with "(?P<manager>(?:[^"\\]|\\.)*)"'
     r'(?: with subresource "(?P<subresource>[^"]*)")?(?P<is_update> using )?'
@@ -45,9 +45,10 @@ _CONFLICT = re.compile(
 
 @dataclass(frozen=True)
 class Takeover:
-    """``moved``: what goes over, by its owner. ``entries``: ``managedFields`` as they shall be.
+    """The fields that move to our manager.
 
-    ``fields``: all that is ours then, before the manifest is applied. ``others``: all that is somebody else's.
+    ``moved``: those fields, by their present owner. ``entries``: ``managedFields`` after the move. ``fields``: all our
+    fields after the move, before the manifest is applied. ``others``: all fields of other managers after the move.
     """
 
     moved: Mapping[Owner, Fields]
@@ -57,13 +58,13 @@ class Takeover:
 
     @property
     def managers(self) -> tuple[str, ...]:
-        """The names of those whose fields are taken over, each once."""
+        """The names of the managers that lose fields, each once."""
         return tuple(dict.fromkeys(owner.manager for owner in self.moved))
 
     def patch(self, live: Object) -> list[dict[str, Any]]:
-        """The JSON patch that moves the fields, of the object as it was read only.
+        """The JSON patch that moves the fields, valid only for the version of ``live``.
 
-        The version is replaced, not tested: the server answers 409 then where it is another.
+        It replaces the resourceVersion instead of testing it, so that the server answers 409 for another version.
         """
         version = guard_of(live)
         return [
@@ -72,7 +73,7 @@ class Takeover:
         ]
 
     def conflicts(self, causes: Sequence[Mapping[str, Any]], field_manager: str) -> list[Mapping[str, Any]]:
-        """Those of an apply's conflicts that are left once the fields are ours."""
+        """The conflicts among ``causes`` of an apply that remain after the move."""
         return [cause for cause in causes if self._is_left(cause, field_manager)]
 
     def _is_left(self, cause: Mapping[str, Any], field_manager: str) -> bool:
@@ -86,28 +87,28 @@ class Takeover:
         return all(str(cause.get("field")) not in map(path_text, _paths(fields, ())) for fields in moved)
 
     def dropped(self, manifest: Object) -> dict[str, Any]:
-        """The fields that will be ours and that the manifest no longer names: applying it removes them."""
+        """The fields that are ours after the move and not in ``manifest``, so that applying it removes them."""
         return _absent(self.fields, manifest)
 
     def left(self, obj: Object, manifest: Object) -> Any:
-        """``obj`` without what :meth:`dropped` tells, unless somebody else owns it too.
+        """``obj`` without the fields of :meth:`dropped` that no other manager owns.
 
         Source: ``prune`` of sigs.k8s.io/structured-merge-diff's merge/update.go.
         """
         return _removed(obj, self.dropped(manifest), self.others)
 
     def applied(self, live: Object, manifest: Object) -> Any:
-        """``live`` as it will be once ``manifest`` is applied, but for the server's defaults."""
+        """``live`` after ``manifest`` is applied, without the server's defaults."""
         return _merged(self.left(live, manifest), manifest, union(self.fields, self.others))
 
 
 def takeover(
     live: Object, field_manager: str, api_version: str, adopt: Sequence[str], *, from_kubectl: bool
 ) -> Takeover | None:
-    """What ``field_manager`` takes over on ``live``, which was read in ``api_version``; ``None`` where that is nothing.
+    """The fields that ``field_manager`` takes over on ``live``, read in ``api_version``; ``None`` where there are none.
 
-    From the managers named in ``adopt`` all they have applied or updated, and with ``from_kubectl`` what kubectl's
-    client-side apply has set. Fields of subresources stay where they are.
+    These are all fields of the managers named in ``adopt`` and, with ``from_kubectl``, the fields that kubectl's
+    client-side apply has set. Fields of subresources stay with their managers.
     """
     found = {owner_of(entry): entry for entry in entries(live)}
     own = Owner(field_manager, "Apply")
@@ -125,23 +126,26 @@ def takeover(
 
 
 def owns_annotation(live: Object, owner: Owner) -> bool:
-    """Whether ``owner`` has the annotation in which kubectl keeps what it applied last."""
+    """Whether ``owner`` owns kubectl's last-applied annotation."""
     return any(owner_of(entry)[:3] == owner[:3] and _has_annotation(entry) for entry in entries(live))
 
 
-# -- whose fields
+# -- which fields move
 
 
 def _named(found: Mapping[Owner, Mapping[str, Any]], adopt: Sequence[str]) -> dict[Owner, Fields]:
-    """With ``kubectl``, whose server-side apply keeps the annotation under a name of its own, that one too."""
+    """All fields of the managers in ``adopt``.
+
+    ``kubectl`` includes the manager name under which its server-side apply keeps the last-applied annotation.
+    """
     names = {*adopt, _NOTE_KEEPER} if "kubectl" in adopt else adopt
     return {owner: _fields(found, owner) for owner in found if owner.manager in names and not owner.subresource}
 
 
 def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dict[Owner, Fields]:
-    """Whole the fields of those who wrote the annotation; of kubectl's other names what the annotation tells.
+    """All fields of the managers that wrote the annotation, and kubectl's other names' fields that it contains.
 
-    ``kubectl create`` and kubectl before 1.18 left fields to names that the apply of today does not write under.
+    ``kubectl create`` and kubectl before 1.18 wrote under manager names that today's apply does not use.
     """
     updates = [owner for owner in found if owner.operation == "Update" and not owner.subresource]
     appliers = {owner.manager for owner in updates if _has_annotation(found[owner])}
@@ -158,7 +162,7 @@ def _from_kubectl(live: Object, found: Mapping[Owner, Mapping[str, Any]]) -> dic
 
 
 def _applied_last(live: Object) -> Any:
-    """What kubectl applied last, with the annotation itself."""
+    """The manifest that kubectl applied last, with the annotation itself added."""
     told = last_applied(live)
     annotations = {**annotations_of(told), LAST_APPLIED: value_at(live, _ANNOTATION)}
     return {**told, "metadata": {**metadata_of(told), "annotations": annotations}}
@@ -174,7 +178,7 @@ def _has_annotation(entry: Mapping[str, Any]) -> bool:
 
 
 def _rest(owner: Owner, entry: Mapping[str, Any], moved: Mapping[Owner, Fields]) -> Fields:
-    """What stays with ``owner``. What nobody knows the setter of stays as it is, and is no one's."""
+    """The fields that stay with ``owner``; of ``BEFORE_FIRST_APPLY``, whose entry is dropped, none."""
     fields: Fields = entry.get("fieldsV1") or {}
     if owner not in moved:
         return fields
@@ -188,7 +192,7 @@ def _fields(found: Mapping[Owner, Mapping[str, Any]], owner: Owner) -> Fields:
 def _version(
     found: Mapping[Owner, Mapping[str, Any]], own: Owner, moved: Mapping[Owner, Fields], api_version: str
 ) -> str:
-    """The version our fields are named in: the one they are named in already, the manifest's, or the first there is."""
+    """The apiVersion of our entry: its present one, else the manifest's if a moved entry has it, else the first."""
     if own in found:
         return str(found[own].get("apiVersion"))
     versions = [str(found[owner].get("apiVersion")) for owner in moved]
@@ -196,7 +200,7 @@ def _version(
 
 
 def _readable(entry: Mapping[str, Any], fields: Fields, version: str, live: Object) -> Fields:
-    """Fields named in another version count where the object has them in this one too."""
+    """The fields of ``entry`` that are valid in ``version``: an entry of another apiVersion may name others."""
     return fields if entry.get("apiVersion") == version else _present(fields, live)
 
 
@@ -204,7 +208,7 @@ def _readable(entry: Mapping[str, Any], fields: Fields, version: str, live: Obje
 
 
 def _as_told(fields: Fields, told: Any, live: Any) -> dict[str, Any]:
-    """The part of ``fields`` that ``told`` names, with the values that ``live`` has."""
+    """The part of ``fields`` that ``told``, the manifest in the annotation, has with the same values as ``live``."""
     found: dict[str, Any] = {}
     for key, below in _members(fields):
         one, other = child(told, key), child(live, key)
@@ -224,7 +228,7 @@ def _present(fields: Fields, value: Any) -> dict[str, Any]:
 
 
 def _absent(fields: Fields, value: Any) -> dict[str, Any]:
-    """The part of ``fields`` that ``value`` lacks; what it lacks by name it lacks as a whole.
+    """The part of ``fields`` that ``value`` lacks; a named field that it lacks counts itself, not only fields below.
 
     Source: ``EnsureNamedFieldsAreMembers`` of sigs.k8s.io/structured-merge-diff's fieldpath/set.go.
     """
@@ -259,11 +263,11 @@ def _less(value: Any, key: str | None, fields: Fields, others: Fields) -> Any:
     if is_member(fields[key]) and not is_theirs:
         return MISSING
     rest = _removed(value, fields[key], theirs or {})
-    return rest if rest or rest == value else MISSING  # an emptied map or list is none: typed/remove.go, there
+    return rest if rest or rest == value else MISSING  # an emptied map or list is removed: typed/remove.go upstream
 
 
 def _merged(live: Any, wanted: Any, fields: Fields | None) -> Any:
-    """``live`` with ``wanted``: key by key, but as a whole where ``fields`` own it so."""
+    """``live`` with ``wanted`` merged key by key, or replaced as a whole where ``fields`` own it as a whole."""
     if fields is not None and not set(fields) - {"."}:
         return wanted
     below = fields or {}
@@ -275,7 +279,7 @@ def _merged(live: Any, wanted: Any, fields: Fields | None) -> Any:
 
 
 def _merged_list(live: list[Any], wanted: list[Any], fields: Fields) -> list[Any]:
-    """In the order of ``wanted``; what ``live`` alone has stays behind the item that it follows.
+    """The merged list in the order of ``wanted``; an item only in ``live`` stays behind the item that it follows.
 
     Source: ``visitListItems`` of sigs.k8s.io/structured-merge-diff's typed/merge.go.
     """
