@@ -1,4 +1,4 @@
-"""Times as the server writes them, for comparison with each other only: its clock is not ours."""
+"""Durations as users write them, and the server's times, to be compared only with each other, not with our clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\
 
 
 def parse(text: str, where: str) -> float:
-    """Seconds. Raises :class:`InputError` naming ``where`` it was written."""
+    """Seconds of a duration such as ``90s``, ``1h30m`` or ``90``. Raises :class:`InputError` naming ``where``."""
     text = text.strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
@@ -28,7 +28,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def moment(told: Any) -> datetime:
-    """A time in RFC 3339; the beginning of time where it is none."""
+    """A time parsed from RFC 3339; ``_NEVER``, before any other, where ``told`` is no such time."""
     try:
         return datetime.fromisoformat(str(told)).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -36,12 +36,12 @@ def moment(told: Any) -> datetime:
 
 
 def last_written(obj: Object) -> datetime:
-    """When somebody last wrote to ``obj``, its status aside."""
+    """The time of the last write to ``obj``, apart from its status."""
     metadata = metadata_of(obj)
     times = [entry.get("time") for entry in entries(obj) if entry.get("subresource") != "status"]
     return max(moment(time) for time in [metadata.get("creationTimestamp"), *times])
 
 
 def is_known(time: datetime) -> bool:
-    """Whether it is a time at all."""
+    """Whether :func:`moment` could read the time."""
     return time != _NEVER
