@@ -1,4 +1,4 @@
-"""The ``k8s-step`` command, ``python -m k8s_step``: signals and streams are seen to before all else is imported."""
+"""The ``k8s-step`` command, ``python -m k8s_step``: sets up signals and streams before importing anything else."""
 
 from __future__ import annotations
 
