@@ -32,7 +32,7 @@ def availability(obj: Object) -> Availability | None:
 
 
 def unavailable(name: str, found: Availability | None, where: str | None) -> UnavailableError:
-    """The error for an unavailable group version. ``name``: its APIService; ``found``: ``None`` where it is unreadable."""
+    """The error for an unavailable group version. ``name``: its APIService; ``found``: ``None`` if it is unreadable."""
     version, _, group = name.partition(".")
     why = f"its APIService {name} may not be read"
     if found is not None:
