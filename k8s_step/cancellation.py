@@ -1,6 +1,6 @@
-"""How SIGTERM and SIGINT reach a run: they end it at once or, while writes are under way, when those have been told.
+"""Ends a run on SIGTERM or SIGINT: at once or, while writes are under way, after their outcome has been reported.
 
-A signal belongs to the process, and so does :data:`CANCELLATION`: the one object of this module.
+Signals belong to the process; so does :data:`CANCELLATION`, the only instance of its class.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from k8s_step.errors import CancelledError, ExitCode
 
 _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
-_AGAIN = 0.01  # seconds
+_AGAIN = 0.01  # seconds until a dropped cancellation is raised again
 
 
 class Cancellation:
-    """The request to end this run. Only the main thread, where Python runs signal handlers, may hold it back."""
+    """The request to end this run. Only the main thread, where Python runs signal handlers, may delay it."""
 
     def __init__(self) -> None:
         self._asked: CancelledError | None = None
@@ -27,26 +27,26 @@ class Cancellation:
         self._wakes: list[Callable[[], object]] = []
 
     def ask(self, error: CancelledError) -> None:
-        """End the run. Raises ``error`` where nobody holds it back, else wakes whoever does."""
+        """End the run: raise ``error`` or, while it is held back, call the ``wake`` of each holder."""
         self._asked = self._asked or error
         for wake in self._wakes:
             wake()
         self._raise_asked()
 
     def starting(self) -> None:
-        """Hold a cancellation back until :meth:`started`: who tells of it is not there yet, or is done already."""
+        """Hold a cancellation back until :meth:`started`, while no journal can report it."""
         self._is_starting = True
 
     def started(self) -> None:
-        """The run can tell of a cancellation from here on. Raises the one that came meanwhile."""
+        """Stop holding cancellations back, since a journal can report them. Raises one that came in the meantime."""
         self._is_starting = False
         self._raise_asked()
 
     @contextmanager
     def held(self, wake: Callable[[], object]) -> Iterator[None]:
-        """Hold a cancellation back within this context; it calls ``wake``, and is raised at the end of the context.
+        """Hold a cancellation back in this context: it calls ``wake`` at once and is raised at the end of the context.
 
-        An error that leaves the context comes first.
+        An exception that leaves the context takes its place.
         """
         self._raise_asked()
         self._wakes.append(wake)
@@ -70,9 +70,9 @@ CANCELLATION = Cancellation()
 
 
 def catch_signals() -> set[signal.Signals]:
-    """SIGTERM and SIGINT ask :data:`CANCELLATION` to end the run; a second one ends the process there and then.
+    """Let SIGTERM and SIGINT ask :data:`CANCELLATION` to end the run; a second signal ends the process immediately.
 
-    Returns those that whoever started this process wanted ignored.
+    Returns those of the two signals that the parent process had set to be ignored.
     """
     ignored = {each for each in _SIGNALS if signal.getsignal(each) is signal.SIG_IGN}
 
@@ -89,9 +89,9 @@ def catch_signals() -> set[signal.Signals]:
 
 
 def let_signals_through(ignored: set[signal.Signals]) -> None:
-    """For a program that takes this process over: signals are its own again. Raises the cancellation that came before.
+    """Restore the signals' original handling for a program that replaces this process.
 
-    ``ignored`` are those of :func:`catch_signals`.
+    ``ignored`` is the result of :func:`catch_signals`. Raises a cancellation that came before.
     """
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN if each in ignored else signal.SIG_DFL)
@@ -100,9 +100,9 @@ def let_signals_through(ignored: set[signal.Signals]) -> None:
 
 @contextmanager
 def signals_ignored() -> Iterator[None]:
-    """Ignore both signals: the verdict is final, and one from here on must not cost the user the result file.
+    """Ignore both signals while result files are written: the verdict is final and the files must be complete.
 
-    Ignored, not blocked: a mask counts for one thread, and any thread may be handed the signal.
+    Blocking would not do, since a signal mask covers one thread and the kernel may deliver to any.
     """
     before = {each: signal.signal(each, signal.SIG_IGN) for each in _SIGNALS}
     try:
@@ -119,7 +119,7 @@ def ignore_signals() -> None:
 
 
 def _ask_again(dropped: Any) -> None:
-    """Python drops what is raised in a finaliser, say: a cancellation is asked for once more, a moment later."""
+    """Ask again, ``_AGAIN`` seconds later, for a cancellation that Python dropped, as it does in a finaliser."""
     error = dropped.exc_value
     if not isinstance(error, CancelledError):
         sys.__unraisablehook__(dropped)
