@@ -42,14 +42,14 @@ class _Process:
 
 
 def main() -> None:
-    """Run the command line; ``__main__`` has set up signals and streams before."""
+    """Run the command line and exit; ``__main__`` has already set up signals and streams."""
     code = run(sys.argv[1:], os.environ)
     ignore_signals()
     _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without the interpreter's teardown, which would take longer than the run; all files are closed by now."""
+    """Exit without the interpreter's slow teardown; all files are closed by now."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # the reader of the pipe has left
             stream.flush()
@@ -73,9 +73,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except SystemExit:  # click's way to end where nobody reads its help any more, which is no failure
+    except SystemExit:  # click exits this way when the reader of its help has closed the pipe, which is no failure
         return ExitCode.SUCCEEDED
-    except OSError as error:  # of click's own output, such as --help: the verbs deal with theirs
+    except OSError as error:  # from click's own output, such as --help; the verbs handle their own
         lost = error.strerror or "the stream is closed"
         return _refuse(StepError(f"stdout can't be written: {lost}"), process)
     except Exception:
@@ -83,14 +83,14 @@ def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
-    """``argv`` with the command from the environment where a container is started with options or inputs alone."""
+    """``argv``, with a command from the environment (else apply) where a container starts with options alone."""
     if argv and (not argv[0].startswith("-") or argv[0] in ("--help", "-h", "--version")):
         return argv
     named = next((environ[name] for name in ("INPUT_COMMAND", "K8S_COMMAND") if environ.get(name, "").strip()), "")
     return [*(named.split() or [_DEFAULT]), *argv]
 
 
-# -- click, from the table in ``inputs``
+# -- click, from the tables in ``commands`` and ``options``
 
 
 def _group(process: _Process) -> click.Group:
@@ -144,7 +144,7 @@ def _help(option: Option) -> str:
 
 
 def default_text(option: Option) -> str:
-    """The default as a user would write it; empty where there is none worth naming."""
+    """The default as a user would write it; empty for unset, empty or off."""
     if option.default is None or option.default == () or option.default is False:
         return ""
     if option.kind == "duration":
@@ -193,7 +193,7 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
 
 
 def _idle_inputs(command: Command, environ: Mapping[str, str]) -> list[str]:
-    """A line for each of the action's inputs that means nothing to this command."""
+    """A line for each of the action's inputs that this command ignores."""
     everything = [option for each in COMMANDS for option in each.all_options]
     lines = []
     for name in idle(command.all_options, everything, environ):
@@ -302,7 +302,7 @@ def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, st
     return contents
 
 
-# -- what went wrong
+# -- errors
 
 
 def _refuse(
@@ -311,7 +311,7 @@ def _refuse(
     command: str = "",
     flags: Mapping[str, Any] | None = None,
 ) -> ExitCode:
-    """What went wrong before there was a run: told, and written into the result files where it is known which."""
+    """Report an error from before the run, also in those result files that are known by then and can be written."""
     from k8s_step.report.files import is_writable
     from k8s_step.report.formats.choice import refuse
     from k8s_step.report.problem import Problem
@@ -338,14 +338,14 @@ def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:
 
 
 def _misused(error: click.UsageError, argv: Sequence[str]) -> InputError:
-    """What was wrong on the command line, with kubectl's words led to ours."""
+    """The error for a wrong command line, with a hint where it uses kubectl's words."""
     from k8s_step.vocabulary import advice
 
     command = error.ctx.command if error.ctx else None
     flags = [flag for param in (command.params if command else ()) for flag in (*param.opts, *param.secondary_opts)]
     known = [flag for flag in flags if flag.startswith("-")]
     names = command.commands if isinstance(command, click.Group) else ()
-    if not error.ctx:  # the parser does not say whose option it is
+    if not error.ctx:  # click's parser does not say which command the option was given to
         known = [f"--no-{option.name}" for each in COMMANDS for option in each.all_options if option.negatable]
     path = error.ctx.command_path if error.ctx else "k8s-step"
     message, move = advice(error.message, argv, names, known)
