@@ -1,4 +1,4 @@
-"""The verbs: what each is called with and which function does it. ``cli`` and the documentation read this table."""
+"""The verbs: the options and the function of each. ``cli`` and the documentation's tests read this table."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from k8s_step.options import (
 
 @dataclass(frozen=True)
 class Command:
-    """A verb. ``function`` is ``module:name``, imported only when it is called; ``argument`` takes what has no flag.
+    """A verb. ``function``: ``module:name``, imported only when the verb runs. ``argument``: for words without a flag.
 
-    ``prints``: what it writes to stdout is all it is called for.
+    ``prints``: the verb's purpose is its output on stdout.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Command:
 
     @property
     def all_options(self) -> tuple[Option, ...]:
-        """The argument too: it can be set by a variable like any option."""
+        """The options and the argument, which variables can set like any option."""
         return self.options if self.argument is None else (self.argument, *self.options)
 
 
