@@ -1,6 +1,6 @@
-"""The image's first process: the step for its own words, any other program of the image (a pipeline's shell) as asked.
+"""The image's entrypoint: runs the step, or another program of the image, such as a pipeline's shell.
 
-GitHub starts the image with inputs or words of the step, GitLab with ``sh -c …``, Jenkins with ``cat``.
+GitHub starts the image with inputs or arguments of the step, GitLab with ``sh -c …``, Jenkins with ``cat``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from k8s_step.errors import CancelledError
 
 
 def program(words: Sequence[str]) -> str | None:
-    """Path of the program that the words start; None where they are the step's, misspelled ones too."""
+    """The path of the program named by the first word; ``None`` for the step's own words, also misspelled ones."""
     from k8s_step.commands import COMMANDS  # here, because signals are caught before all else is imported
 
     if not words or words[0].startswith("-") or words[0] in {command.name for command in COMMANDS}:
@@ -26,9 +26,9 @@ def program(words: Sequence[str]) -> str | None:
 
 
 def main() -> None:
-    """Become the program, or be the step."""
+    """Replace this process by the program, or run the step."""
     CANCELLATION.starting()
-    ignored = catch_signals()  # the first process of a container ignores SIGTERM unless it asks for it
+    ignored = catch_signals()  # the kernel drops SIGTERM for a container's first process unless it has a handler
     words = sys.argv[1:]
     path = program(words)
     if path is not None:
@@ -39,12 +39,12 @@ def main() -> None:
 
 
 def _become(path: str, words: Sequence[str], ignored: set[signal.Signals]) -> NoReturn:
-    """The same process, so that signals reach the program, with what Python itself ignores no longer ignored."""
+    """Replace this process by the program, so that signals reach it; signals that Python ignores get their defaults."""
     for each in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(each, signal.SIG_DFL)
     try:
         let_signals_through(ignored)
-    except CancelledError as cancelled:  # before the program was there to be told
+    except CancelledError as cancelled:  # the signal came before the program could get it
         os._exit(cancelled.exit_code)
     os.execv(path, list(words))
 
