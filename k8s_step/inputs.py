@@ -1,6 +1,6 @@
-"""Every option once: its flag, its variables, its words and its default; made into ``Inputs`` by a pure function.
+"""The user's inputs, resolved by pure functions from flags, environment variables and defaults.
 
-``cli`` builds the flags from this table, and the documentation is held to it by tests.
+The options themselves are a table in ``options``, from which ``cli`` builds the flags.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from k8s_step.verdict.patience import Patience
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the user asked for, from flags and environment. Times are seconds.
+    """The values of all options, from flags and environment. Times are in seconds.
 
-    ``sources`` tells for each field that was given the flag or variable that gave it.
+    ``sources``: the flag or variable that set a field, by field; fields at their default are missing.
     """
 
     server: str | None = None
@@ -117,7 +117,7 @@ class Inputs:
 
 
 def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapping[str, str]) -> Inputs:
-    """Each option from its flag, then its variables, then its default; empty is unset.
+    """Each option's value from its flag, else its first non-empty variable, else its default.
 
     ``flags`` are by :attr:`Option.field`, as text (a tuple of texts for a list), ``None`` or empty where not given.
     Raises :class:`InputError` naming the flag or variable.
@@ -134,9 +134,9 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
 
 
 def idle(options: Iterable[Option], others: Iterable[Option], environ: Mapping[str, str]) -> list[str]:
-    """Names of the action's inputs that were given a value and that no option of the command takes.
+    """Names of the action's inputs that have a value but no option among the command's ``options``.
 
-    ``others`` are the options of all commands. ``K8S_`` variables may be there for another command of the same job.
+    ``others``: the options of all commands. ``K8S_`` variables do not count, as another command of the job may use them.
     """
     taken = {option.name for option in options}
     return list(dict.fromkeys(one.name for one in others if one.name not in taken and _has(one, environ)))
@@ -148,7 +148,7 @@ def _has(option: Option, environ: Mapping[str, str]) -> bool:
 
 
 def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """What is given for the options that are secrets, known before anything can be said of the others."""
+    """The values given for secret options, read first so that any later message can mask them."""
     options = [option for option in CONNECTION if option.secret]
     given = [flags.get(option.field) or "" for option in options]
     return [*given, *(environ.get(variable, "") for option in options for variable in option.all_variables)]
@@ -171,7 +171,7 @@ def _given(option: Option, flags: Mapping[str, Any], environ: Mapping[str, str])
 
 
 def _without_empty(flag: Any) -> Any:
-    """``-f "$UNSET"`` is not given at all."""
+    """``flag``, or ``None`` where it is empty, as in ``-f "$UNSET"``."""
     if isinstance(flag, tuple):
         return tuple(each for each in flag if each.strip()) or None
     return None if isinstance(flag, str) and not flag.strip() else flag
