@@ -9,8 +9,8 @@ from typing import Any
 from k8s_step.objects.metadata import Object, metadata_of
 
 _LONGEST = 20  # one more than the digits of the largest int64
-# Status fields in which the Gateway API nests conditions of routes, policies and a gateway's listeners, and the field in
-# each entry that names the parent or ancestor (empty: the entry has a name itself).
+# Status fields in which the Gateway API nests conditions of routes, policies and a gateway's listeners, and the field
+# in each entry that names the parent or ancestor (empty: the entry has a name itself).
 # Source: RouteParentStatus, PolicyAncestorStatus and ListenerStatus of sigs.k8s.io/gateway-api.
 _NESTED = {"parents": "parentRef", "ancestors": "ancestorRef", "listeners": ""}
 
