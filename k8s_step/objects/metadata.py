@@ -27,7 +27,7 @@ def labels_of(obj: Object) -> Mapping[str, Any]:
 
 
 def version_of(obj: Object) -> int:
-    """``resourceVersion`` as an integer, ordered within one resource (KEP-5504, "Comparable Resource Version"), or 0."""
+    """``resourceVersion`` as an integer, or 0; comparable within a resource: KEP-5504 "Comparable Resource Version"."""
     text = str(metadata_of(obj).get("resourceVersion") or "0")
     return int(text) if text.isdigit() else 0
 
