@@ -178,7 +178,7 @@ def _has_annotation(entry: Mapping[str, Any]) -> bool:
 
 
 def _rest(owner: Owner, entry: Mapping[str, Any], moved: Mapping[Owner, Fields]) -> Fields:
-    """The fields that stay with ``owner``; of ``BEFORE_FIRST_APPLY``, whose entry is dropped, none."""
+    """The fields that stay with ``owner``; none with a moved ``BEFORE_FIRST_APPLY``, which is no real manager."""
     fields: Fields = entry.get("fieldsV1") or {}
     if owner not in moved:
         return fields
