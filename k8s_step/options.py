@@ -11,8 +11,8 @@ class Option:
     """One option.
 
     ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists both).
-    ``variables`` come before the usual two (``INPUT_<NAME>``, ``K8S_<NAME>``) where the contract names others;
-    ``commas`` may separate a list's entries. ``in_header``: requests carry it in a header.
+    ``variables``: environment variables that replace ``K8S_<NAME>`` next to ``INPUT_<NAME>``. ``commas``: a list's
+    entries may be separated by commas. ``in_header``: requests carry the value in a header.
     """
 
     name: str
@@ -30,22 +30,22 @@ class Option:
 
     @property
     def is_list(self) -> bool:
-        """Whether it may be given several times."""
+        """Whether the option may be given several times."""
         return self.kind in ("list", "patience", "headers")
 
     @property
     def field(self) -> str:
-        """The attribute of ``Inputs``."""
+        """The name of the option's attribute of ``Inputs``."""
         return _FIELDS.get(self.name, self.name.replace("-", "_"))
 
     @property
     def all_variables(self) -> tuple[str, ...]:
-        """The environment variables that set it, first one wins."""
+        """The environment variables that set the option; the first non-empty one wins."""
         upper = self.name.upper()
         return (f"INPUT_{upper}", *(self.variables or (f"K8S_{upper.replace('-', '_')}",)))
 
 
-# Words that Python keeps for itself, or that say more in code.
+# Options whose attribute of Inputs has another name, since theirs is a Python keyword or builtin, or unclear in code.
 _FIELDS = {
     "as": "impersonate_user",
     "as-group": "impersonate_groups",
@@ -244,7 +244,7 @@ DIFF = (
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     _ANSWERED,
 )
-# A default of its own would become INPUT_OUTPUT for every verb: action.yml has one input for all of them.
+# No default here: action.yml has one ``output`` input, so that a default would set INPUT_OUTPUT for every verb.
 _OUTPUT = "format (default: yaml; of get: table)"
 RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
 PERMISSIONS = (
