@@ -1,6 +1,6 @@
-"""Where this process runs: which CI system reads its output, where the checkout is, which streams are screens.
+"""The place where this process runs: the CI system that reads its output, the checkout, and colours.
 
-The environment is asked for these once, at the start; every log and result file is handed the answers.
+The environment is read once, at the start, and the result is passed to every log and result file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from k8s_step.errors import MissingFileError, StepError
 
 
 class System(StrEnum):
-    """The CI system that reads what the step writes. Jenkins reads nothing that other systems would not."""
+    """The CI system that reads the step's output. Jenkins is ``OTHER``, since it needs no format of its own."""
 
     GITHUB = "github"
     GITLAB = "gitlab"
@@ -27,12 +27,13 @@ _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the environment tells of the place where the step runs.
+    """Facts from the environment about the place where the step runs.
 
-    ``is_action``: a GitHub runner started this very process, so that it obeys commands in its log; a ``run:`` step may
-    send its log to a file. ``workspace``: the folder of the checkout, empty where no system names one. ``source_url``:
-    the checkout's files as the repository shows them, without the file's name. ``output_file`` and ``summary_file``:
-    the files that a GitHub runner reads. ``has_colours``: a terminal shows colours, and the user did not forbid them.
+    ``is_action``: this process is a GitHub action, so that the runner obeys commands in its log; a ``run:`` step may
+    send its log to a file instead. ``workspace``: the folder of the checkout, empty where no variable names one.
+    ``source_url``: the URL of the checkout's files in the repository, without a file's name. ``output_file``,
+    ``summary_file``: paths of the files that a GitHub runner reads. ``has_colours``: ``TERM`` allows colours and
+    ``NO_COLOR`` (``no_colour``) does not forbid them.
     """
 
     system: System = System.OTHER
@@ -46,14 +47,13 @@ class Surroundings:
     no_colour: bool = False
 
     def explained(self, error: StepError) -> StepError:
-        """``error``; where it misses a file that is out of sight here, with that as its hint."""
+        """``error``, with a hint if it misses a file that a container action cannot see."""
         if isinstance(error, MissingFileError):
             error.hint = self._why_out_of_sight(error.path) or error.hint
         return error
 
     def _why_out_of_sight(self, path: str) -> str:
-        """Why a file that the step does not find may be on the runner all the same; empty where nothing hides it.
-
+        """The hint that the file may exist on the runner, outside the container; empty where the container sees it.
         Source: ContainerActionHandler.cs of actions/runner, which mounts the workspace and files of its own.
         """
         is_within = not path.startswith(("/", "~")) or path.startswith(f"{_ACTION_WORKSPACE}/")
@@ -66,7 +66,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Surroundings:
-        """Read them from the environment."""
+        """The surroundings that ``environ`` describes."""
         system = _system(environ)
         no_colour = bool(environ.get("NO_COLOR"))
         return cls(
