@@ -1,6 +1,6 @@
-"""The words of kubectl and Helm for what the step calls otherwise, and what to say of a word that nobody knows.
+"""Hints for words of kubectl and Helm that the step names otherwise, and for unknown words.
 
-A closest match is offered only where it is a slip of the pen: another command's name helps nobody.
+The hint offers the closest known word only where the user probably mistyped it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-_CLOSE = 0.8  # difflib's ratio from which on a word is a misspelling
+_CLOSE = 0.8  # difflib's ratio from which a word counts as a misspelling
 _NOT_HERE = "that is no step of a release: kubectl itself does it"
 _IMAGE = "patch KIND/NAME --image CONTAINER=REF"
 _ALWAYS = "leave it out: the step always does it"
@@ -96,7 +96,7 @@ _DRY_RUN = {
 
 
 def advice(message: str, argv: Sequence[str], commands: Iterable[str], options: Iterable[str]) -> tuple[str, str]:
-    """What click said of a wrong word, without its guess, and our next move; the latter empty where there is none."""
+    """click's message about a wrong word without click's own guess, and our hint, empty where there is none."""
     if found := _UNKNOWN_COMMAND.search(message):
         return f"no such command '{found[1]}'", COMMANDS.get(found[1].lower()) or _meant(found[1], commands)
     if found := _UNKNOWN_OPTION.search(message):
@@ -107,7 +107,7 @@ def advice(message: str, argv: Sequence[str], commands: Iterable[str], options: 
 
 
 def dry_run(word: str) -> str | None:
-    """What kubectl's value of ``--dry-run`` is here."""
+    """The hint for kubectl's value of ``--dry-run``; ``None`` for any other value."""
     return _DRY_RUN.get(word.lower())
 
 
