@@ -136,7 +136,7 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
 def idle(options: Iterable[Option], others: Iterable[Option], environ: Mapping[str, str]) -> list[str]:
     """Names of the action's inputs that have a value but no option among the command's ``options``.
 
-    ``others``: the options of all commands. ``K8S_`` variables do not count, as another command of the job may use them.
+    ``others``: the options of all commands. ``K8S_`` variables do not count: another command may use them.
     """
     taken = {option.name for option in options}
     return list(dict.fromkeys(one.name for one in others if one.name not in taken and _has(one, environ)))
