@@ -204,8 +204,8 @@ def call(name: str, step: Step, namespace: str, proxy: Proxy, files: dict[str, s
 
 
 def late(name: str, step: Step, namespace: str, proxy: Proxy, files: dict[str, str]) -> Outcome:
-    """A run whose time is up once it has said that it tries again."""
-    line = [word.format(**files) for word in VERBS[name].words]
+    """A run whose time is up once it has said that it tries again: with no other request under way by then."""
+    line = [*(word.format(**files) for word in VERBS[name].words), "--concurrency", "1"]
     return step.timed_out(*line, "-n", namespace, after="; trying again", env=through(proxy), report=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from k8s_step.clouds.lookup import to_cluster
 from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.errors import ExitCode, InputError, StepError, UnauthorizedError
 from k8s_step.redaction import Redactor
+from k8s_step.surroundings import System
 from tests.clouds.amazon import ACCOUNT, CLUSTER, OTHER_ROLE, REGION, ROLE, SESSION, USER, Amazon
 from tests.integration.issuers import GitHubJob, Issuers
 
@@ -194,8 +196,7 @@ def test_keys_that_end_are_obtained_again(aws: Amazon, job: GitHubJob) -> None:
 
 
 def test_without_an_id_token_on_github(aws: Amazon) -> None:
-    environ = {"GITHUB_ACTIONS": "true", "AWS_EC2_METADATA_DISABLED": "true"}
-    error = refused(aws, EKS, environ)
+    error = refused(aws, replace(EKS, system=System.GITHUB), {"AWS_EC2_METADATA_DISABLED": "true"})
     assert isinstance(error, InputError) and "permissions: id-token: write" in str(error)
 
 
