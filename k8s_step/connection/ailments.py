@@ -285,6 +285,28 @@ QUOTA_UNKNOWN = Ailment(
         403, 'pods "web" is forbidden: status unknown for quota: compute, resources: pods', "Forbidden"
     ),
 )
+ACCOUNT_MISSING = Ailment(
+    "403 to a pod: the service account `default`, or its token, which a controller makes in each new namespace",
+    Patience.SHORT,
+    ends=ExitCode.REFUSED,
+    codes=(403,),
+    words=re.compile(
+        r"error looking up service account (?=\S+/default: )(?:.*)not found"
+        r"|no API token found for service account ",
+        re.IGNORECASE,
+    ),
+    is_undone=True,
+    over="the service account is there",
+    hint="is the controller manager at work?",
+    source="kubernetes/plugin/pkg/admission/serviceaccount/admission.go",
+    example=ErrorAnswer(
+        403,
+        'pods "web" is forbidden: error looking up service account shop/default: serviceaccount "default" not found',
+        "Forbidden",
+        "pods",
+        path="/api/v1/namespaces/shop/pods/web",
+    ),
+)
 UNFIT = Ailment(
     "500 to a patch or an apply that does not fit the object's schema",
     Patience.NONE,
@@ -478,6 +500,7 @@ AILMENTS = (
     CONFLICT,
     NOT_READY,
     QUOTA_UNKNOWN,
+    ACCOUNT_MISSING,
     UNFIT,
     DENIED,
     WEBHOOK,

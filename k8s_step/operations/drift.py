@@ -43,9 +43,9 @@ class Drift:
     def change(self, patch_type: PatchType) -> PlannedPatch:
         """The patch as a change of the object, with the manifest's lines."""
         planned, body = self.planned, self.patch(patch_type)
-        asked = body if isinstance(body, dict) else {}
         line = planned.reference.line
-        return PlannedPatch(planned.address, asked, planned.line_of, patch_type, body, line_of_operation=lambda _: line)
+        lines = {"line_of": planned.line_of, "line_of_operation": lambda _: line}
+        return PlannedPatch(planned.address, planned.object, patch_type=patch_type, body=body, **lines)
 
 
 def measure(client: Client, planned: Planned) -> Drift:

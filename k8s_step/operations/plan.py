@@ -90,6 +90,12 @@ class PlannedPatch(Planned):
             return False
         return not guard_of(self.object)
 
+    def writes(self, pointer: str) -> bool:
+        """Whether an operation of a JSON patch writes the field at this JSON pointer, or one that holds it."""
+        operations = self.body if self.patch_type is PatchType.JSON and isinstance(self.body, list) else []
+        written = [str(one.get("path")) for one in operations if one.get("op") not in ("test", "remove")]
+        return any(f"{pointer}/".startswith(f"{path}/") for path in written)
+
 
 def _identified(body: Object, named: Address, patch: Patch) -> Object:
     """An apply body says which object it is; what it leaves out is known from KIND/NAME."""

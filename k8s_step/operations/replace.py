@@ -16,10 +16,11 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import encode
 from k8s_step.objects.managers import changes_text, field_changes, latest
-from k8s_step.objects.metadata import Object, guard_of, uid_of
+from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
+_AGAIN = 10  # times that a PUT is sent again because a controller has written the status meanwhile
 _IMMUTABLE = ("immutable", "may not change", "forbidden: updates to")
 
 
@@ -35,13 +36,19 @@ class GuardedPut:
     def make(self, retries: int = 0) -> Written:
         """Replace it; after a conflict read and try again up to ``retries`` times, unless the manifest names a version.
 
-        Raises :class:`ConflictError` with who changed what since, else :class:`ApiError` with the way out.
+        A conflict with the status alone is none of those: a PUT leaves it as it is. The version that a manifest names
+        is its author's own condition, whatever has changed since. Raises :class:`ConflictError` with who changed what
+        since, else :class:`ApiError` with the way out.
         """
+        again = _AGAIN
         while True:
             before = None if self._pinned else self._read()
             try:
                 return self._put(self._pinned or guard_of(before or {}), before)
             except ConflictError as error:
+                if again and before and self._has_only_new_status(before):
+                    again -= 1
+                    continue
                 if self._pinned or retries == 0:
                     raise self._stale(error, before) from None
                 retries -= 1
@@ -49,6 +56,16 @@ class GuardedPut:
                 raise self._missing(error, "it is not there" if self._pinned else "it was deleted meanwhile") from None
             except InvalidError as error:
                 raise _immutable(explain(error, self._planned)) from None
+
+    def _has_only_new_status(self, before: Object) -> bool:
+        """Whether only the status has been written since, and as a subresource, which a PUT does not touch."""
+        try:
+            now = self._get().body
+        except ApiError:
+            return False
+        is_apart = any(entry.get("subresource") == "status" for entry in (*entries(before), *entries(now)))
+        same = _spec(before) == _spec(now)
+        return same and uid_of(before) == uid_of(now) and (is_apart or before.get("status") == now.get("status"))
 
     def _put(self, version: str, before: Object | None) -> Written:
         request = self._request(version)
@@ -141,7 +158,7 @@ class GuardedPut:
             items = self._client.send(Request("GET", path, query)).body.get("items")
         except ApiError:
             return None
-        return dict(items[0], metadata={**items[0]["metadata"], "resourceVersion": self._pinned}) if items else None
+        return dict(items[0], metadata={**metadata_of(items[0]), "resourceVersion": self._pinned}) if items else None
 
 
 def _immutable(error: ApiError) -> ApiError:
@@ -155,4 +172,9 @@ def _immutable(error: ApiError) -> ApiError:
 def _content(obj: Object) -> Object:
     """What two answers are compared by: neither version nor who owns what."""
     noise = ("resourceVersion", "managedFields", "generation")
-    return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key not in noise}}
+    return {**obj, "metadata": {key: value for key, value in metadata_of(obj).items() if key not in noise}}
+
+
+def _spec(obj: Object) -> Object:
+    """What a PUT of it would set."""
+    return {key: value for key, value in _content(obj).items() if key != "status"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from k8s_step.errors import CancelledError, ExitCode
-from k8s_step.operations.plan import Written
+from k8s_step.operations.plan import PlannedPatch, Written
 from k8s_step.release import exemptions
 from k8s_step.release.session import Run, Session
 from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
@@ -84,9 +84,17 @@ def target_of(written: Written) -> Target:
         written.object,
         changed=changed,
         must_complete=_must_complete(written),
-        paused=is_paused(planned.object),
+        paused=is_paused(planned.object) or _pauses(written),
         wrote=written.object,
     )
+
+
+def _pauses(written: Written) -> bool:
+    """Whether a JSON patch has paused it: a patch of operations holds no part of the object."""
+    planned = written.planned
+    fields = ("/spec/paused", "/spec/suspend")
+    is_own = isinstance(planned, PlannedPatch) and any(planned.writes(field) for field in fields)
+    return is_own and is_paused(written.object)
 
 
 def _must_complete(written: Written) -> bool:

@@ -135,8 +135,9 @@ def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
 
 
 def _add_words(case: Xml.Element, entry: ObjectResult) -> None:
-    """Add the action and status of an object without a verdict, as ``system-out``."""
+    """Add an object's action, status and note (that nothing could be judged, say), as ``system-out``."""
     done = " and ".join(part for part in (entry.done, entry.status) if part)
+    done = ": ".join(part for part in (done, entry.note if entry.status == State.CURRENT else "") if part)
     told = case.find("system-out")
     if told is None:
         told = Xml.SubElement(case, "system-out")

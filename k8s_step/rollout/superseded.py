@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from k8s_step.objects.managers import FieldChange, changes_text, field_changes, overwritten
 from k8s_step.objects.metadata import Object, metadata_of
+from k8s_step.objects.resource import builtin
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
 _TEMPLATE = ".spec.template"
+_TEMPLATES = (_TEMPLATE,)
+# What a release is there for, by kind: fields that no controller writes over. Autoscalers write ``replicas``, canary
+# controllers a Service's selector and custom resources, certificate managers an Ingress and ``caBundle``.
+_CONTENT: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("ConfigMap", "Secret"), (".data", ".binaryData")),
+    "CronJob": (".spec.jobTemplate", ".spec.schedule"),
+    "Role": (".rules",),
+    **dict.fromkeys(("RoleBinding", "ClusterRoleBinding"), (".roleRef", ".subjects")),
+    **dict.fromkeys(("NetworkPolicy", "PodDisruptionBudget"), (".spec",)),
+}
 _RESTARTED = f"{_TEMPLATE}.metadata.annotations.kubectl.kubernetes.io/restartedAt"
 
 
 class SupersededWrites:
-    """Looks at each generation of a target once. Only the pods' template counts: autoscalers write ``replicas``."""
+    """Looks at each generation of a target once. Of a workload only the pods' template counts."""
 
     def __init__(self, field_manager: str, notice: Callable[[str], None]) -> None:
         self._manager = field_manager
@@ -26,16 +37,23 @@ class SupersededWrites:
     def judge(self, target: Target) -> Judgement | None:
         """Failed where fields of this run have been overwritten; what else was changed is told, and followed on."""
         wrote, now = target.wrote, target.object
-        if wrote is None or _template(wrote) == _template(now):
+        if wrote is None:
             return None
-        ours = _in_template(overwritten(wrote, now, self._manager))
+        reference = target.reference
+        is_builtin = builtin(reference.api_version, reference.kind) is not None
+        fields = _CONTENT.get(reference.kind, _TEMPLATES) if is_builtin else _TEMPLATES
+        if all(_at(wrote, field) == _at(now, field) for field in fields):
+            return None
+        ours = _within(fields, overwritten(wrote, now, self._manager))
         if ours:
             message = f"somebody else changed what this run wrote, while it was followed: {changes_text(ours)}"
             return Judgement(State.FAILED, message, "Superseded")
+        if fields != _TEMPLATES:
+            return None
         generation = metadata_of(now).get("generation")
         if self._seen.get(target.uid) != generation:
             self._seen[target.uid] = generation
-            others = changes_text(_in_template(field_changes(wrote, now), with_restart=True))
+            others = changes_text(_within(fields, field_changes(wrote, now), with_restart=True))
             self._notice(
                 f"{target.reference}: changed while it was followed ({others}); what this run wrote still stands, so"
                 " the new revision is followed"
@@ -43,14 +61,22 @@ class SupersededWrites:
         return None
 
 
-def _template(obj: Object) -> Any:
-    return (obj.get("spec") or {}).get("template")
+def _at(obj: Object, field: str) -> Any:
+    """The value of a field that is no deeper than in a map of maps."""
+    value: Any = obj
+    for name in field.removeprefix(".").split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
-def _in_template(found: Sequence[FieldChange], *, with_restart: bool = False) -> list[FieldChange]:
+def _within(fields: Sequence[str], found: Sequence[FieldChange], *, with_restart: bool = False) -> list[FieldChange]:
     """A restart replaces the pods by others of the same content, whoever asks for it and however often."""
     return [
         change
         for change in found
-        if change.field.startswith(_TEMPLATE) and (with_restart or change.field != _RESTARTED)
+        if any(_is_below(change.field, field) for field in fields) and (with_restart or change.field != _RESTARTED)
     ]
+
+
+def _is_below(path: str, field: str) -> bool:
+    return path.startswith(field) and path[len(field) :][:1] in ("", ".", "[")

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Outcome, poll
+from tests.conftest import Outcome, Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.integration.objects import Object, autoscaler, custom, definition, deployment, job, obj, template, workload
+from tests.integration.objects import (
+    Object,
+    autoscaler,
+    custom,
+    definition,
+    deployment,
+    job,
+    obj,
+    template,
+    workload,
+    write,
+)
 from tests.integration.outcomes import actions, objects, statuses, the_failure
 from tests.integration.releases import HELD, Releases
 
@@ -80,6 +92,38 @@ def test_paused(release: Releases) -> None:
     assert resumed.code == 0, resumed.text
     unchanged = release(deployment(spec={"paused": True}))
     assert unchanged.code == 0, f"all pods are of this template: {unchanged.text}"
+
+
+ANOTHER = '{"metadata": {"annotations": {"version": "2"}}}'  # a template, so that there would be pods to wait for
+PAUSES = {
+    "json": """[{"op": "add", "path": "/spec/paused", "value": true},
+        {"op": "add", "path": "/spec/template/metadata/annotations", "value": {"version": "2"}}]""",
+    "merge": f'{{"spec": {{"paused": true, "template": {ANOTHER}}}}}',
+    "strategic": f'{{"spec": {{"paused": true, "template": {ANOTHER}}}}}',
+}
+
+
+@pytest.mark.parametrize("how", PAUSES)
+def test_paused_by_a_patch_of_ours(how: str, release: Releases, step: Step) -> None:
+    """Whatever its form, it is our own pause: there is nothing to wait for."""
+    assert release(deployment(image="shop/web:1")).code == 0
+    options = ("-n", release.namespace, "--type", how, "-p", PAUSES[how])
+    outcome = step("patch", "deployment/web", *options, report=True)
+    assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "current"}), outcome.text
+    assert "(paused, as its manifest says)" in outcome.stderr
+
+
+@pytest.mark.parametrize("how", ["json", "merge"])
+def test_paused_by_a_manifest_that_a_patch_brings_about(
+    how: str, release: Releases, step: Step, tmp_path: Path
+) -> None:
+    """The patch itself need not say so: the object is paused already."""
+    assert release(deployment(image="shop/web:1")).code == 0
+    release.kubectl("patch", "deployment", "web", "-p", '{"spec": {"paused": true}}')
+    path = write(tmp_path / "web.yaml", deployment(image="shop/web:2", spec={"paused": True}))
+    options = ("-n", release.namespace, "-f", path, "--from-manifest", "--type", how)
+    outcome = step("patch", *options, report=True)
+    assert (outcome.code, statuses(outcome)) == (0, {"Deployment/web": "current"}), outcome.text
 
 
 def test_paused_by_somebody_else(release: Releases) -> None:

@@ -13,7 +13,7 @@ import yaml
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Action, Exchange, Proxy, on
-from tests.integration.objects import config_map, deployment, obj, pod, service, through, write
+from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through, write
 from tests.integration.outcomes import actions, statuses
 from tests.integration.twins import bare, live
 
@@ -200,6 +200,63 @@ def test_a_change_in_the_middle(
     assert tone == ("loud" if code == 0 else {1: "shrill", 2: "squeaky"}[races])
     if code:
         assert ".data.tone by night-shift" in outcome.stderr and "--retry-conflicts N" in outcome.stderr
+
+
+SCALED = json.dumps({"status": {"conditions": [{"type": "Told", "status": "True"}]}})
+STATUS = ("--subresource=status", "--type=merge", "-p", SCALED)
+
+
+def test_a_status_that_changes_in_the_middle_is_no_conflict(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """A PUT leaves the status as it is, so that it may be sent again, whoever has written that."""
+    kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
+    bodies = iter([STATUS, (*STATUS[:-1], json.dumps({"status": {"conditions": None}}))])
+    proxy.rule(
+        on("PUT"), meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *next(bodies))), times=2
+    )
+    path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
+    outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert (outcome.code, actions(outcome), len(proxy.writes)) == (0, {"Service/one": "replaced"}, 3), outcome.text
+    assert live(kubectl, namespace, "service/one")["metadata"]["labels"] == {"team": "shop"}
+
+
+def test_a_status_that_never_rests_is_a_conflict_in_the_end(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
+    count = iter(range(100))
+
+    def act() -> None:
+        condition = {"type": "Told", "status": "True", "reason": f"R{next(count)}", "message": ""}
+        body = json.dumps({"status": {"conditions": [{**condition, "lastTransitionTime": "2026-11-26T10:00:00Z"}]}})
+        kubectl("-n", namespace, "patch", "service", "one", *STATUS[:-1], body)
+
+    proxy.rule(on("PUT"), meanwhile(act), times=None)
+    path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
+    outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy))
+    assert (outcome.code, len(proxy.writes)) == (4, 11), outcome.text
+    assert ".status.conditions" in outcome.stderr
+
+
+def test_a_status_that_is_no_subresource_is_a_field_like_any_other(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    group = f"{namespace}.example.com"
+    made = definition(group)
+    del made["spec"]["versions"][0]["subresources"]
+    kubectl("create", "-f", write(tmp_path / "crd.yaml", made))
+    kubectl("wait", "--for", "condition=Established", f"crd/widgets.{group}")
+    try:
+        kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", custom(group, "one", spec={"a": 1})))
+        words = ("patch", f"widgets.{group}", "one", "--type=merge", "-p", '{"status": {"phase": "Busy"}}')
+        proxy.rule(on("PUT"), meanwhile(lambda: kubectl("-n", namespace, *words)))
+        path = write(tmp_path / "release.yaml", custom(group, "one", spec={"a": 2}))
+        outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy))
+        assert (outcome.code, len(proxy.writes)) == (4, 1), outcome.text
+        assert ".status.phase" in outcome.stderr
+    finally:
+        kubectl("delete", f"crd/widgets.{group}", check=False)
 
 
 @pytest.mark.parametrize(

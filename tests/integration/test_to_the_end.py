@@ -83,6 +83,29 @@ def test_a_deployment_whose_pod_crashes_while_another_rolls_out(release: Release
     assert f"CrashLoopBackOff: {FALLEN}: exited with code 1" in outcome.stderr
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_data_that_somebody_overwrites_while_another_rolls_out(kind: str, release: Releases) -> None:
+    made = obj("v1", kind, "settings", data={"tone": "c29mdA=="})
+    run = release.start(made, held("slow"))
+    run.wait_for("waiting for")
+    release.living_of("slow")
+    body = '{"data": {"tone": "bG91ZA=="}}'
+    release.kubectl("patch", kind.lower(), "settings", "--type", "merge", "-p", body, "--field-manager", "night-shift")
+    ready(release, "slow")
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (1, {f"{kind}/settings": "failed", "Deployment/slow": "current"})
+    assert the_failure(outcome)["reason"] == "Superseded" and ".data.tone by night-shift" in outcome.stderr
+
+
+def test_data_that_somebody_adds_to_is_still_as_it_was_written(release: Releases) -> None:
+    run = release.start(config_map(tone="soft"), held("slow"))
+    run.wait_for("waiting for")
+    release.living_of("slow")
+    release.kubectl("patch", "configmap", "settings", "--type", "merge", "-p", '{"data": {"pitch": "low"}}')
+    ready(release, "slow")
+    assert run.wait().code == 0, run.text
+
+
 def test_one_that_falls_back_is_waited_for_until_it_recovers(release: Releases) -> None:
     run = half_done(release)
     unready(release, "web", running())

@@ -178,6 +178,21 @@ def test_a_write_whose_answer_was_lost_is_neither_good_nor_refused() -> None:
     assert error.text == "its answer was lost: look whether it was written (k8s/shop.yaml:12)"
 
 
+def test_what_could_not_be_judged_says_so() -> None:
+    """It passed, for nothing says otherwise; whoever reads the report is to know."""
+    words = "its status does not tell whether it is ready: nothing could be judged"
+    entries = (
+        ObjectResult(WEB, "configured", "current", judged=False, note=words),
+        ObjectResult(API, "unchanged", "current", note="paused, as its manifest says"),
+    )
+    root = suite(releases.result(ExitCode.SUCCEEDED, *entries))
+    assert told(root) == [("deployment.apps/web", None), ("deployment.apps/api", None)]
+    assert [case.findtext("system-out") for case in root.findall("testcase")] == [
+        f"configured and current: {words} (k8s/shop.yaml:12)",
+        "unchanged and current: paused, as its manifest says (k8s/shop.yaml:40)",
+    ]
+
+
 def test_a_dry_run_is_told_as_one() -> None:
     root = suite(releases.dry_run())
     assert [case.findtext("system-out") for case in root.findall("testcase")] == [

@@ -130,3 +130,86 @@ def test_another_restart_is_no_other_release() -> None:
     notices: list[str] = []
     assert judged(now, before, notices) is None
     assert len(notices) == 1 and "restartedAt" in notices[0]
+
+
+def of_kind(kind: str, api_version: str, fields: Object, *, manager: str = "k8s-step", **parts: Any) -> Object:
+    entry = {"manager": manager, "operation": "Apply", "time": "2026-11-22T10:00:00Z", "fieldsV1": fields}
+    metadata = {"name": "one", "namespace": "shop", "uid": "1", "managedFields": [entry]}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **parts}
+
+
+def judged_as(wrote: Object, now: Object) -> tuple[Any, list[str]]:
+    notices: list[str] = []
+    resource = required("v1", "ConfigMap")
+    target = Target(Reference.to(now), resource, now, wrote=wrote)
+    return SupersededWrites("k8s-step", notices.append).judge(target), notices
+
+
+TONE = {"f:data": {"f:tone": {}}}
+OTHERS = {
+    "a ConfigMap's data": ("ConfigMap", "v1", TONE, {"data": {"tone": "a"}}, {"data": {"tone": "b"}}, ".data.tone"),
+    "a key that is gone": ("ConfigMap", "v1", TONE, {"data": {"tone": "a"}}, {}, ".data.tone"),
+    "a Secret's data": ("Secret", "v1", TONE, {"data": {"tone": "YQ=="}}, {"data": {"tone": "Yg=="}}, ".data.tone"),
+    "a CronJob's schedule": (
+        "CronJob",
+        "batch/v1",
+        {"f:spec": {"f:schedule": {}}},
+        {"spec": {"schedule": "1 * * * *"}},
+        {"spec": {"schedule": "2 * * * *"}},
+        ".spec.schedule",
+    ),
+    "a Role's rules": (
+        "Role",
+        "rbac.authorization.k8s.io/v1",
+        {"f:rules": {}},
+        {"rules": [{"verbs": ["get"]}]},
+        {"rules": [{"verbs": ["*"]}]},
+        ".rules",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "api_version", "fields", "before", "after", "words"), OTHERS.values(), ids=OTHERS)
+def test_what_has_no_template_is_superseded_too(
+    kind: str, api_version: str, fields: Object, before: Object, after: Object, words: str
+) -> None:
+    wrote = of_kind(kind, api_version, fields, **before)
+    now = of_kind(kind, api_version, fields, manager="rival", **after)
+    judgement, notices = judged_as(wrote, now)
+    assert (judgement.state, judgement.reason, notices) == (State.FAILED, "Superseded", [])
+    assert words in judgement.message
+
+
+LEFT = {
+    "the same data": ("ConfigMap", "v1", TONE, {"data": {"tone": "a"}}, {"data": {"tone": "a"}}),
+    "a key of somebody's own": ("ConfigMap", "v1", TONE, {"data": {"tone": "a"}}, {"data": {"tone": "a", "b": "c"}}),
+    "a Service's selector": (
+        "Service",
+        "v1",
+        {"f:spec": {"f:selector": {}}},
+        {"spec": {"selector": {"app": "a"}}},
+        {"spec": {"selector": {"app": "a", "hash": "b"}}},
+    ),
+    "a custom resource": (
+        "ConfigMap",
+        "example.com/v1",
+        TONE,
+        {"data": {"tone": "a"}},
+        {"data": {"tone": "b"}},
+    ),
+    "a field whose name begins alike": (
+        "ConfigMap",
+        "v1",
+        {"f:database": {}},
+        {"database": "a", "data": {"x": "1"}},
+        {"database": "b"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "api_version", "fields", "before", "after"), LEFT.values(), ids=LEFT)
+def test_what_controllers_and_others_may_write(
+    kind: str, api_version: str, fields: Object, before: Object, after: Object
+) -> None:
+    wrote = of_kind(kind, api_version, fields, **before)
+    assert judged_as(wrote, of_kind(kind, api_version, fields, manager="rival", **after)) == (None, [])
