@@ -9,6 +9,13 @@ from urllib.parse import quote, urlencode
 
 from k8s_step.objects.metadata import metadata_of
 
+# ``accept``: whole objects, the rows of a Table, names and metadata alone (of a list, of one object).
+# Source: "Receiving resources as Tables" and "Metadata-only fetches" of Kubernetes' API concepts.
+JSON = "application/json"
+AS_TABLE = f"{JSON};as=Table;v=v1;g=meta.k8s.io, {JSON}"
+AS_NAMES = f"{JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {JSON}"
+AS_NAME = f"{JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {JSON}"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -24,7 +31,7 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = field(default=None, repr=False)
     content_type: str | None = None
-    accept: str = "application/json"
+    accept: str = JSON
     retry: bool = True
     patient: bool = True
     where: str | None = None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.metadata import Object, entries, metadata_of
+from k8s_step.objects.fieldset import MISSING
+from k8s_step.objects.metadata import REVISION, TEMPLATE_GENERATION, MutableObject, Object, entries, metadata_of
 from k8s_step.objects.resource import builtin
-
-_MISSING = object()
 
 
 def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
@@ -27,8 +26,26 @@ def is_applied(live: Object, manifest: Object, field_manager: str) -> bool:
     return _same_map(fields, wanted, _stripped(live), is_typed)
 
 
-# Annotations that controllers increment.
-_COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
+_COUNTED = (REVISION, TEMPLATE_GENERATION)  # annotations that controllers increment
+# What the server writes into metadata: with each write, and all that it alone writes.
+EACH_WRITE = ("managedFields", "resourceVersion", "generation")
+SERVERS_OWN = (*EACH_WRITE, "creationTimestamp", "uid", "selfLink")
+
+
+def without_metadata(obj: Object, fields: Iterable[str]) -> MutableObject:
+    """``obj`` without these fields of its metadata."""
+    dropped = set(fields)
+    return {**obj, "metadata": {key: value for key, value in metadata_of(obj).items() if key not in dropped}}
+
+
+def has_same_content(one: Object, other: Object) -> bool:
+    """Whether two answers differ in nothing but what each write changes."""
+    return without_metadata(one, EACH_WRITE) == without_metadata(other, EACH_WRITE)
+
+
+def without_servers_own(obj: Object) -> MutableObject:
+    """``obj`` without its status and the metadata that only the server sets."""
+    return without_metadata({key: value for key, value in obj.items() if key != "status"}, SERVERS_OWN)
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
@@ -56,23 +73,11 @@ def _has_applied(live: Object, field_manager: str) -> bool:
 
 # Never owned by a manager: ``internal/stripmeta.go`` in k8s.io/apimachinery's managedfields.
 _UNOWNED = ("apiVersion", "kind")
-_UNOWNED_METADATA = (
-    "name",
-    "namespace",
-    "creationTimestamp",
-    "selfLink",
-    "uid",
-    "clusterName",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-)
+_UNOWNED_METADATA = ("name", "namespace", "clusterName", *SERVERS_OWN)
 
 
 def _stripped(obj: Object) -> dict[str, Any]:
-    kept = {key: value for key, value in obj.items() if key not in _UNOWNED}
-    metadata = metadata_of(obj)
-    kept["metadata"] = {key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA}
+    kept = without_metadata({key: value for key, value in obj.items() if key not in _UNOWNED}, _UNOWNED_METADATA)
     if not kept["metadata"]:
         del kept["metadata"]
     return kept
@@ -85,7 +90,7 @@ def _same(fields: Mapping[str, Any], wanted: Any, live: Any, is_typed: bool) -> 
     missing from ``live``: the server stores it as nothing, and if another manager had removed it, we would not own it.
     """
     below = {key: value for key, value in fields.items() if key != "."}
-    if not below and live is _MISSING:
+    if not below and live is MISSING:
         return wanted == [] or (is_typed and (wanted is None or wanted == {}))
     if not below:
         return _equal(as_stored(wanted), as_stored(live)) if is_typed else _equal(wanted, live)
@@ -117,7 +122,7 @@ def _same_map(fields: Mapping[str, Any], wanted: Mapping[str, Any], live: Mappin
         wanted = {key: value for key, value in wanted.items() if value != [] or f"f:{key}" in fields or key in live}
     if {f"f:{key}" for key in wanted} != set(fields):
         return False
-    return all(_same(fields[f"f:{key}"], value, live.get(key, _MISSING), is_typed) for key, value in wanted.items())
+    return all(_same(fields[f"f:{key}"], value, live.get(key, MISSING), is_typed) for key, value in wanted.items())
 
 
 def _same_list(fields: Mapping[str, Any], wanted: Sequence[Any], live: Sequence[Any], is_typed: bool) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8s_step.objects.fieldset import MISSING, Fields, Path, element, path_text, sets, union, value_at
-from k8s_step.objects.metadata import Object, entries, metadata_of
+from k8s_step.objects.metadata import TEMPLATE_GENERATION, Object, annotations_of, entries, metadata_of
 
 _Path = tuple[str, ...]
 _SHOWN = 5  # fields of one manager that a message names
@@ -105,8 +105,6 @@ def _differs(path: _Path, is_parent: bool, before: Object, after: Object) -> boo
 
 _IDENTITY = ("apiVersion", "kind")
 _METADATA = ("labels", "annotations", "finalizers", "ownerReferences")  # the metadata that a manifest may set
-# An annotation that the server increments at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
-_COUNTED = "deprecated.daemonset.template.generation"
 
 
 # -- values
@@ -120,8 +118,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tup
 
 def _content(obj: Object) -> Object:
     metadata = {key: each for key, each in metadata_of(obj).items() if key in _METADATA}
-    if _COUNTED in metadata.get("annotations", {}):
-        metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key != _COUNTED}
+    if TEMPLATE_GENERATION in annotations_of(obj):
+        metadata["annotations"] = dict(annotations_of(obj))
+        del metadata["annotations"][TEMPLATE_GENERATION]
     rest = {key: each for key, each in obj.items() if key not in ("status", *_IDENTITY)}
     return {**rest, "metadata": metadata}
 

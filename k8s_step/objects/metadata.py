@@ -1,4 +1,4 @@
-"""The one reader of an object's ``metadata``: uid, version, annotations, managedFields."""
+"""The one reader of an object's ``metadata``, and the labels and annotations that Kubernetes sets by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Any
 
 Object = Mapping[str, Any]  # a Kubernetes object, from the server or from a manifest
 MutableObject = dict[str, Any]  # a Kubernetes object that this code builds or changes
+
+TEMPLATE_HASH = "pod-template-hash"  # label of a ReplicaSet and its pods
+REVISION = "deployment.kubernetes.io/revision"  # annotation of a Deployment and its ReplicaSets
+# Annotation of a DaemonSet that the server increments at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def metadata_of(obj: Object) -> Mapping[str, Any]:

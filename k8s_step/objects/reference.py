@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from k8s_step.objects.metadata import Object, metadata_of
@@ -12,6 +13,15 @@ STDIN = "stdin"
 def is_file(name: str) -> bool:
     """Whether ``name``, a reference's ``file``, is a path, not ``stdin`` or an option such as ``-k k8s/``."""
     return bool(name) and name != STDIN and not name.startswith("-")
+
+
+# As names are made up by ``pkg/util/rand`` of k8s.io/apimachinery: no vowels, so that no words come out.
+NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def name_ending(choose: Callable[[str], str]) -> str:
+    """Five letters as the server ends the names that it generates. ``choose`` picks one of a text at random."""
+    return "".join(choose(NAME_LETTERS) for _ in range(5))
 
 
 @dataclass(frozen=True)

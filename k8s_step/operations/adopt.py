@@ -18,16 +18,15 @@ from k8s_step.errors import (
     ThrottledError,
 )
 from k8s_step.objects import jsonpatch
-from k8s_step.objects.applied import is_applied
+from k8s_step.objects.applied import is_applied, without_servers_own
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.fieldset import Owner
 from k8s_step.objects.lastapplied import LAST_APPLIED, with_note
-from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of, metadata_of
+from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
 from k8s_step.objects.takeover import Takeover, owns_annotation, takeover
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
 _TRIES = 20  # a rollout's controllers write the object all the time
-_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 Apply = Callable[[ApplyOptions], Answer]
 
 
@@ -124,7 +123,7 @@ def _tried(client: Client, seen: Seen, found: Takeover, live: Object, options: A
         if "failed to create typed patch object" in error.message:
             raise
     wanted = found.applied(live, manifest)  # not of the answer: it holds what was drawn for what goes, node ports say
-    patch = jsonpatch.between(_written(live), _written(wanted))
+    patch = jsonpatch.between(without_servers_own(live), without_servers_own(wanted))
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(live)}
     try:
         return _patched(client, seen, [*patch, version], options)
@@ -147,12 +146,6 @@ def _narrowed(error: ConflictError, causes: list[Mapping[str, Any]]) -> Conflict
     details = {**(error.status.get("details") or {}), "causes": causes or error.causes}
     status = {**error.status, "details": details}
     return ConflictError(error.message, code=error.code, status=status, where=error.where, hint=error.hint)
-
-
-def _written(obj: Object) -> Object:
-    """``obj`` without the fields that only the server sets."""
-    metadata = {key: value for key, value in metadata_of(obj).items() if key not in _SERVERS_OWN}
-    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
 # -- requests

@@ -16,13 +16,12 @@ from k8s_step.errors import AnswerLostError, ApiError, ConflictError, ForbiddenE
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, entries, metadata_of
+from k8s_step.objects.reference import name_ending
 from k8s_step.objects.times import is_known, moment
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
-# k8s.io/apiserver's names/generate.go and k8s.io/apimachinery's rand: no vowels, so that no words come out.
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_LONGEST_PREFIX = 58  # characters, so that the name makes 63 at the most
+_LONGEST_PREFIX = 58  # characters, so that the name makes 63 at the most: ``names/generate.go`` of k8s.io/apiserver
 _SLACK = 2.0  # seconds: what the server's clock rounds away, twice
 
 
@@ -35,7 +34,7 @@ def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] =
         if not manifest.name:
             metadata = manifest.object["metadata"]
             prefix = str(metadata["generateName"])[:_LONGEST_PREFIX]
-            metadata["name"] = prefix + "".join(choose(_LETTERS) for _ in range(5))
+            metadata["name"] = prefix + name_ending(choose)
 
 
 def create(client: Client, planned: Planned, options: ApplyOptions) -> Written:

@@ -9,8 +9,9 @@ from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from k8s_step.objects import jsonpatch
+from k8s_step.objects.applied import without_servers_own
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object, guard_of, metadata_of
+from k8s_step.objects.metadata import Object, guard_of
 from k8s_step.operations.explanations import explain, explain_missing
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
@@ -19,7 +20,6 @@ _TRIES = 5
 # Dry-run as a manager that owns nothing: with our own name the server would remove fields that the manifest dropped,
 # and they would show as drift.
 _ONLOOKER = "k8s-step-drift"
-_SERVERS_OWN = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Drift:
     def patch(self, patch_type: PatchType) -> Any:
         """The patch's body, guarded by the ``resourceVersion`` of ``live``; empty where nothing differs."""
         version = guard_of(self.live)
-        live, wanted = _written(self.live), _written(self.wanted)
+        live, wanted = without_servers_own(self.live), without_servers_own(self.wanted)
         if patch_type is PatchType.JSON:
             found = jsonpatch.between(live, wanted)
             return [{"op": "test", "path": "/metadata/resourceVersion", "value": version}, *found] if found else []
@@ -90,18 +90,12 @@ def _read(client: Client, planned: Planned) -> Object:
 
 def _merged(client: Client, planned: Planned) -> Object:
     query = ApplyOptions(_ONLOOKER, force=True, dry_run=True).query
-    body = encode(_written(planned.object))
+    body = encode(without_servers_own(planned.object))
     request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
     try:
         return client.send(request).body
     except ApiError as error:
         raise explain(error, planned) from None
-
-
-def _written(obj: Object) -> Object:
-    """``obj`` without the fields that only the server sets."""
-    metadata = {key: value for key, value in metadata_of(obj).items() if key not in _SERVERS_OWN}
-    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
 def _unguarded(change: PlannedPatch) -> Any:

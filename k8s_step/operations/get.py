@@ -8,18 +8,15 @@ from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.pages import Pager
-from k8s_step.api.request import Request
+from k8s_step.api.request import AS_NAME, AS_NAMES, AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, UnreachableError
 from k8s_step.objects.address import Address
+from k8s_step.objects.applied import without_metadata
 from k8s_step.objects.metadata import Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.selection import Group
 
 Wanted = Group | Address
-_JSON = "application/json"
-_TABLE = f"{_JSON};as=Table;v=v1;g=meta.k8s.io, {_JSON}"
-_NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
-_NAME = f"{_JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {_JSON}"
 _PROTOBUF = "application/vnd.kubernetes.protobuf"
 _METADATA = ("includeObject", "Metadata")  # of each row: its namespace is no column, its uid tells it apart
 
@@ -28,8 +25,8 @@ _METADATA = ("includeObject", "Metadata")  # of each row: its namespace is no co
 class Form:
     """How the server is asked to answer: with whole objects, with table rows, or with names and metadata."""
 
-    of_list: str = _JSON
-    of_one: str = _JSON
+    of_list: str = JSON
+    of_one: str = JSON
 
     @property
     def is_table(self) -> bool:
@@ -42,7 +39,7 @@ class Form:
         return (_METADATA,) if self.is_table else ()
 
 
-OBJECTS, TABLE, NAMES = Form(), Form(_TABLE, _TABLE), Form(_NAMES, _NAME)
+OBJECTS, TABLE, NAMES = Form(), Form(AS_TABLE, AS_TABLE), Form(AS_NAMES, AS_NAME)
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,8 @@ class Reader:
             return self.client.send(_plain_request(wanted, _PROTOBUF)).raw
         except (ApiError, UnreachableError):
             # The refusal may be protobuf as well: asked again for JSON, the server says what it has against it.
-            self.client.send(_plain_request(wanted, _JSON, ("limit", "1")))
-            where = _plain_request(wanted, _JSON).where
+            self.client.send(_plain_request(wanted, JSON, ("limit", "1")))
+            where = _plain_request(wanted, JSON).where
             hint = "custom resources have none; -o json"
             raise ApiError("the server gives no protobuf of this", code=406, where=where, hint=hint) from None
 
@@ -150,8 +147,7 @@ def name(item: Object) -> tuple[str, str]:
 
 def _completed(resource: Resource, item: Object) -> Object:
     """As the object would come alone, without who owns which field."""
-    metadata = {key: value for key, value in metadata_of(item).items() if key != "managedFields"}
-    return {**completed(item, resource.api_version, resource.kind), "metadata": metadata}
+    return without_metadata(completed(item, resource.api_version, resource.kind), ("managedFields",))
 
 
 def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

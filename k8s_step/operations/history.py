@@ -15,19 +15,18 @@ from k8s_step.api.request import Request
 from k8s_step.errors import InputError
 from k8s_step.manifests.images import containers
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.metadata import Object, annotations_of, metadata_of, uid_of
+from k8s_step.objects.lastapplied import LAST_APPLIED
+from k8s_step.objects.metadata import REVISION, TEMPLATE_HASH, Object, annotations_of, metadata_of, uid_of
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.resource import Resource, required
 from k8s_step.objects.selection import Group, of_workload
 from k8s_step.operations.plan import Planned
 from k8s_step.verdict.revision import same_template
 
-_REVISION = "deployment.kubernetes.io/revision"
-_TEMPLATE_HASH = "pod-template-hash"
 # ``annotationsToSkip`` of rollback.go: these tell of the Deployment itself, not of a revision.
 _KEPT_ANNOTATIONS = (
-    "kubectl.kubernetes.io/last-applied-configuration",
-    _REVISION,
+    LAST_APPLIED,
+    REVISION,
     "deployment.kubernetes.io/revision-history",
     "deployment.kubernetes.io/desired-replicas",
     "deployment.kubernetes.io/max-replicas",
@@ -91,7 +90,7 @@ def _replica_set(replica_set: Object, live: Object) -> Revision:
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": {**kept, **restored}},
     ]
-    return Revision(_number(annotations.get(_REVISION)), template, PatchType.JSON, body)
+    return Revision(_number(annotations.get(REVISION)), template, PatchType.JSON, body)
 
 
 def _number(value: Any) -> int:
@@ -107,7 +106,7 @@ def _without_hash(template: Object) -> dict[str, Any]:
     if not template:
         return {}
     metadata = dict(metadata_of(template))
-    metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TEMPLATE_HASH}
+    metadata["labels"] = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
     return {**template, "metadata": metadata}
 
 

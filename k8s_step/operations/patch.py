@@ -19,9 +19,9 @@ from k8s_step.errors import (
 )
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.address import Addressed
-from k8s_step.objects.applied import without_status
+from k8s_step.objects.applied import EACH_WRITE, has_same_content, without_metadata, without_status
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of
+from k8s_step.objects.metadata import Object, entries, guard_of
 from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
@@ -119,14 +119,7 @@ def _action(change: PlannedPatch, before: Object | None, after: Object, options:
 def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager: str) -> bool:
     if not change.address.subresource:
         return without_status(before, field_manager) == without_status(after, field_manager)
-    return _bare(before) == _bare(after)
-
-
-def _bare(obj: Object) -> Object:
-    """Without what the server itself changes with every write."""
-    dropped = ("resourceVersion", "managedFields", "generation")
-    metadata = {key: value for key, value in metadata_of(obj).items() if key not in dropped}
-    return {**obj, "metadata": metadata}
+    return has_same_content(before, after)
 
 
 # -- an answer that was lost
@@ -163,7 +156,7 @@ def _entries(obj: Object, field_manager: str) -> list[Any]:
 
 
 def _spec(change: PlannedPatch, obj: Object) -> Object:
-    bare = _bare(obj)
+    bare = without_metadata(obj, EACH_WRITE)
     return bare if change.address.subresource else {key: value for key, value in bare.items() if key != "status"}
 
 

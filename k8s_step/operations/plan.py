@@ -16,7 +16,6 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.takeover import Takeover
 
-UNKNOWN = "unknown"  # the action of a write whose answer was lost
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 
 
@@ -136,7 +135,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Written:
-    """``action``: created, configured or unchanged; ``object`` as the server returned it, empty where it is UNKNOWN."""
+    """``action``: created, configured or unchanged; unknown, with an empty ``object``, where the answer was lost.
+
+    ``object`` is as the server returned it.
+    """
 
     planned: Planned
     action: str

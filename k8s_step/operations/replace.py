@@ -14,6 +14,7 @@ from k8s_step.errors import (
     InvalidError,
     NotFoundError,
 )
+from k8s_step.objects.applied import EACH_WRITE, has_same_content, without_metadata
 from k8s_step.objects.body import encode
 from k8s_step.objects.managers import changes_text, field_changes, latest
 from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
@@ -75,7 +76,7 @@ class GuardedPut:
             answer = deliver(self._client, request, lambda: self._look(version))
         action = "unchanged" if guard_of(answer.body) == version else "replaced"
         if self._options.dry_run and before is not None:
-            action = "unchanged" if _content(before) == _content(answer.body) else "replaced"
+            action = "unchanged" if has_same_content(before, answer.body) else "replaced"
         return Written(self._planned, action, answer.body, answer.warnings)
 
     def _request(self, version: str, *, dry_run: bool = False) -> Request:
@@ -96,7 +97,7 @@ class GuardedPut:
         if guard_of(live.body) == version:
             return None
         wanted = self._client.send(self._request(guard_of(live.body), dry_run=True))
-        if _content(wanted.body) == _content(live.body):
+        if has_same_content(wanted.body, live.body):
             return live
         raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
 
@@ -169,12 +170,6 @@ def _immutable(error: ApiError) -> ApiError:
     return error
 
 
-def _content(obj: Object) -> Object:
-    """What two answers are compared by: neither version nor who owns what."""
-    noise = ("resourceVersion", "managedFields", "generation")
-    return {**obj, "metadata": {key: value for key, value in metadata_of(obj).items() if key not in noise}}
-
-
 def _spec(obj: Object) -> Object:
     """What a PUT of it would set."""
-    return {key: value for key, value in _content(obj).items() if key != "status"}
+    return {key: value for key, value in without_metadata(obj, EACH_WRITE).items() if key != "status"}

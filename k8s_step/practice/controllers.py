@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from k8s_step.objects.metadata import MutableObject
+from k8s_step.objects.metadata import REVISION, TEMPLATE_HASH, MutableObject
+from k8s_step.objects.reference import NAME_LETTERS, name_ending
 from k8s_step.objects.resource import BUILTIN, Resource, required
 from k8s_step.practice import events
 from k8s_step.practice.kubelet import POD, Kubelet
@@ -18,9 +19,6 @@ from k8s_step.practice.timers import Timers
 
 DEPLOYMENT = required("apps/v1", "Deployment")
 REPLICA_SET = required("apps/v1", "ReplicaSet")
-REVISION = "deployment.kubernetes.io/revision"
-HASH = "pod-template-hash"
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # upstream's rand.String: no vowels, so no words
 
 
 class Controllers:
@@ -200,12 +198,12 @@ def _without_zeros(**counts: int) -> MutableObject:
 
 def _template_hash(deployment: MutableObject) -> str:
     template = json.dumps(deployment["spec"]["template"], sort_keys=True)
-    return "".join(_ALPHABET[ord(digit) % 27] for digit in str(zlib.crc32(template.encode())))
+    return "".join(NAME_LETTERS[ord(digit) % 27] for digit in str(zlib.crc32(template.encode())))
 
 
 def _new_replica_set(deployment: MutableObject, name: str, revision: int) -> MutableObject:
     template = deployment["spec"]["template"]
-    label = {HASH: _template_hash(deployment)}
+    label = {TEMPLATE_HASH: _template_hash(deployment)}
     labels = template.get("metadata", {}).get("labels", {}) | label
     selector = deployment["spec"]["selector"]
     selector = selector | {"matchLabels": selector.get("matchLabels", {}) | label}
@@ -224,7 +222,7 @@ def _new_replica_set(deployment: MutableObject, name: str, revision: int) -> Mut
 def _new_pod(replica_set: MutableObject) -> MutableObject:
     template = replica_set["spec"]["template"]
     metadata = template["metadata"] | {
-        "name": f"{_name(replica_set)}-{''.join(random.choices(_ALPHABET, k=5))}",
+        "name": f"{_name(replica_set)}-{name_ending(random.choice)}",
         "namespace": replica_set["metadata"]["namespace"],
         "ownerReferences": [_reference(replica_set)],
     }

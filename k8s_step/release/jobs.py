@@ -12,6 +12,7 @@ from k8s_step.api.client import Client
 from k8s_step.errors import ConflictError, InputError, InputErrors, StepError
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import name_ending
 from k8s_step.operations.create import create, find_created
 from k8s_step.operations.delete import DeleteOptions, delete_read
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
@@ -19,7 +20,6 @@ from k8s_step.verdict.target import Target
 
 _LONGEST = 63  # characters: the Job's name is a label of its pods
 _TRIES = 4  # names made up by chance, before giving up
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def jobs_of(manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -57,7 +57,7 @@ def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterato
     spec = json.dumps(job.get("spec"), sort_keys=True, default=str).encode()
     yield _with_ending(own, hashlib.sha256(spec).hexdigest()[:8])
     for _ in range(_TRIES):
-        yield _with_ending(own, "".join(choose(_LETTERS) for _ in range(5)))
+        yield _with_ending(own, name_ending(choose))
 
 
 def find_job(client: Client, planned: Planned, manager: str, started: float) -> Written | None:

@@ -20,13 +20,13 @@ from k8s_step.errors import (
     StoppedError,
 )
 from k8s_step.objects.secrets import values_of
-from k8s_step.operations.plan import UNKNOWN, Seen, Written
+from k8s_step.operations.plan import Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
 from k8s_step.release import exemptions
 from k8s_step.release.phases import in_phases
 from k8s_step.release.send import Writes
 from k8s_step.release.session import Run, Session
-from k8s_step.report.result import NOT_BACK
+from k8s_step.report.result import NOT_BACK, UNKNOWN
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held

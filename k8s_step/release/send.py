@@ -9,13 +9,14 @@ from typing import TypeVar
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.objects.reference import Reference
-from k8s_step.operations.plan import UNKNOWN, Planned, Seen, Written
+from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import explained_stop, raise_reported, tell_errors, tell_unsent
 from k8s_step.release.follow import follow_written, target_of
 from k8s_step.release.phases import in_phases
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
+from k8s_step.report.result import UNKNOWN
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.states import State

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
+from k8s_step.objects.applied import without_servers_own
 from k8s_step.objects.lastapplied import LAST_APPLIED
-from k8s_step.objects.metadata import MutableObject, Object, annotations_of, metadata_of, uid_of
+from k8s_step.objects.metadata import MutableObject, Object, annotations_of, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import masked
 from k8s_step.redaction import Redactor
 from k8s_step.report.yamltext import dump
 
-_NOISE = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 _ALLOCATED = ("clusterIP", "clusterIPs", "healthCheckNodePort")
 
 
@@ -50,20 +50,13 @@ def difference(
     redactor = redactor or Redactor()
     path = redactor.mask_name(reference.path)
     if live is None:
-        after = redactor.mask_object(masked({}, comparable(_without_allocated(merged, manifest)))[1])
+        after = redactor.mask_object(masked({}, without_servers_own(_without_allocated(merged, manifest)))[1])
         return Difference(reference, action, _added(path, dump(after).splitlines()), note)
-    before, after = masked(comparable(live), comparable(merged))
+    before, after = masked(without_servers_own(live), without_servers_own(merged))
     before, after = told_apart(*_without_last_applied(before, after), redactor)
     old, new = dump(before).splitlines(), dump(after).splitlines()
     names = (f"live/{path}", f"merged/{path}")
     return Difference(reference, action, tuple(unified_diff(old, new, *names, lineterm="")), note)
-
-
-def comparable(obj: Object) -> dict[str, Any]:
-    """``obj`` without ``status`` and the metadata that the server maintains."""
-    kept = {key: value for key, value in obj.items() if key != "status"}
-    kept["metadata"] = {key: value for key, value in metadata_of(obj).items() if key not in _NOISE}
-    return kept
 
 
 def told_apart(before: Object, after: Object, redactor: Redactor) -> tuple[dict[str, Any], dict[str, Any]]:

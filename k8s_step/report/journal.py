@@ -13,7 +13,7 @@ from k8s_step.redaction import Redactor
 from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
-from k8s_step.report.result import UNKNOWN, ObjectResult, Result, timestamp, unfinished
+from k8s_step.report.result import NOT_BACK, UNKNOWN, ObjectResult, Result, timestamp, unfinished
 from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
@@ -233,9 +233,9 @@ class Journal:
         entry.rolled_back, entry.rollback_message = outcome, message
         for output in self._outputs:
             output.rolled_back(self._mask(reference), outcome, self._mask(message))
-        if outcome in _NOT_BACK:
+        if outcome in NOT_BACK:
             where = f"{reference.where}: {reference}" if reference.where else str(reference)
-            self.error(StepError(f"{_NOT_BACK[outcome]}: {message}", where=where))
+            self.error(StepError(f"{NOT_BACK[outcome]}: {message}", where=where))
 
     def finish(self, exit_code: ExitCode) -> Result:
         """Make the result, give it to every output, and close them."""
@@ -295,7 +295,6 @@ class Journal:
         return ObjectResult(reference, is_tried=self._is_dry_run)
 
 
-_NOT_BACK = {"failed": "rollback failed", "skipped": "not rolled back"}
 _LINE = 400  # characters of a line of a log, or of an event
 _MESSAGE = 10_000  # characters; a condition may hold 32768
 

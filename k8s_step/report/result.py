@@ -26,7 +26,8 @@ RESULTS = {
     ExitCode.INTERRUPTED: "cancelled",
     ExitCode.CANCELLED: "cancelled",
 }
-TAKEN_BACK, NOT_BACK = ("restored", "deleted"), ("skipped", "failed")
+TAKEN_BACK = ("restored", "deleted")
+NOT_BACK = {"skipped": "not rolled back", "failed": "rollback failed"}  # outcomes of a rollback, and how errors begin
 QUIET = ("unchanged", "none")  # actions that changed nothing
 UNKNOWN = "unknown"  # the action of a write whose answer was lost
 UNFINISHED = "unfinished"  # the result of a run that is under way, or was killed

@@ -12,7 +12,7 @@ from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
-from k8s_step.api.request import Request
+from k8s_step.api.request import AS_NAME, AS_NAMES, JSON, Request
 from k8s_step.errors import ApiError, NotFoundError
 from k8s_step.objects.metadata import Object, uid_of, version_of
 from k8s_step.objects.resource import Resource
@@ -20,9 +20,6 @@ from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.target import Target
 
 News = tuple[Target, Object | None]
-_JSON = "application/json"
-_NAMES = f"{_JSON};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_JSON}"
-_NAME = f"{_JSON};as=PartialObjectMetadata;v=v1;g=meta.k8s.io, {_JSON}"
 _PAGE = "500"  # objects listed; what is on no first page is asked for by name
 _MAY_NOT = (403, 405)  # forbidden; a kind that can't be listed, or not be read at all
 
@@ -59,7 +56,7 @@ class Confirmation:
             return group
         resource, namespace = group[0].resource, group[0].reference.namespace
         where = f"{resource.full_name} in {namespace}" if namespace else resource.full_name
-        request = Request("GET", resource.path(namespace or None), (("limit", _PAGE),), accept=_NAMES, where=where)
+        request = Request("GET", resource.path(namespace or None), (("limit", _PAGE),), accept=AS_NAMES, where=where)
         try:
             items = self.client.send(request).body.get("items") or []
         except ApiError as error:
@@ -72,10 +69,10 @@ class Confirmation:
     def _read(self, target: Target) -> list[News]:
         """The names and versions first: a Secret's values need not come once more."""
         try:
-            found = self._get(target, _NAME)
+            found = self._get(target, AS_NAME)
             if _identity(found) == _identity(target.object):
                 return []
-            return [(target, self._get(target, _JSON))]
+            return [(target, self._get(target, JSON))]
         except NotFoundError:
             return [(target, None)]
         except ApiError as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from k8s_step.api.request import Request
 from k8s_step.objects.metadata import Object, metadata_of
+from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.objects.times import is_known, moment
@@ -17,7 +18,6 @@ _MOST = 8
 _LONGEST = 10_000  # characters; the journal cuts to what a person reads, once secrets are masked
 _OF_CLUSTER = "default"  # where events about cluster-wide objects are kept: ``GetReference`` of k8s.io/client-go
 # Normal events about these kinds only report scaling, so they are no evidence.
-_WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController", "Job")
 # Each refused pod has a new name, so names are removed before events are counted; after ten similar events client-go
 # prefixes "(combined from similar events)".
 _POD_NAMED = re.compile(r'(pods? )"[^"]*"')
@@ -73,7 +73,7 @@ def event_lines(events: Sequence[Object]) -> tuple[str, ...]:
     """One line for each event, such as ``12:00:03Z pod BackOff: Back-off restarting failed container (3 times)``."""
     alike: dict[tuple[str, str, str], list[Object]] = {}
     for event in events:
-        if is_warning(event) or _kind(event) not in _WORKLOADS:
+        if is_warning(event) or _kind(event) not in HAVE_PODS:
             key = (_kind(event), str(event.get("reason", "")), _POD_NAMED.sub(r"\1", message(event)))
             alike.setdefault(key, []).append(event)
     return tuple(_text(group) for group in list(alike.values())[:_MOST])

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from k8s_step.objects.metadata import Object, annotations_of, entries, labels_of, metadata_of, uid_of
+from k8s_step.objects.metadata import (
+    TEMPLATE_GENERATION,
+    TEMPLATE_HASH,
+    Object,
+    annotations_of,
+    entries,
+    labels_of,
+    metadata_of,
+    uid_of,
+)
 from k8s_step.objects.pods import controller_of
 
 ReplicaSets = Mapping[str, Object]  # by uid
 Test = Callable[[Object], bool]
-_TEMPLATE_HASH = "pod-template-hash"
-_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def current_pods(obj: Object, pods: Iterable[Object], replica_sets: ReplicaSets) -> list[Object]:
@@ -57,7 +64,7 @@ def _created(obj: Object) -> tuple[str, str]:
 def _template(obj: Object) -> Any:
     template = (obj.get("spec") or {}).get("template") or {}
     labels = dict(labels_of(template))
-    labels.pop(_TEMPLATE_HASH, None)
+    labels.pop(TEMPLATE_HASH, None)
     return _filled({**template, "metadata": {**metadata_of(template), "labels": labels}})
 
 
@@ -125,7 +132,7 @@ def _of_daemonset(obj: Object, _: ReplicaSets) -> Test:
 
     The hash of the newest ControllerRevision would cost one more request.
     """
-    generation, is_own = _annotation(obj, _TEMPLATE_GENERATION), _owned_by(uid_of(obj))
+    generation, is_own = _annotation(obj, TEMPLATE_GENERATION), _owned_by(uid_of(obj))
     return lambda pod: bool(generation) and is_own(pod) and _label(pod, "pod-template-generation") == generation
 
 

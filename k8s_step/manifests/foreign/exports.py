@@ -11,11 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from k8s_step.manifests.manifest import Manifest
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.applied import without_metadata
+from k8s_step.objects.lastapplied import LAST_APPLIED
+from k8s_step.objects.metadata import REVISION, Object
 
 _SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # null counts as none: generators write it
 _METADATA = (*_SIGNS, "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
-_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision")
+_ANNOTATIONS = (LAST_APPLIED, REVISION)
 _NAMED = 3
 
 
@@ -48,13 +50,13 @@ def _written_by_server(obj: Object) -> list[str]:
 
 
 def _cleaned(obj: Object) -> dict[str, Any]:
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in _METADATA}
-    annotations = metadata.get("annotations")
-    if annotations:
+    cleaned = without_metadata({key: value for key, value in obj.items() if key != "status"}, _METADATA)
+    metadata = cleaned["metadata"]
+    if annotations := metadata.get("annotations"):
         metadata["annotations"] = {key: value for key, value in annotations.items() if key not in _ANNOTATIONS}
         if not metadata["annotations"]:
             del metadata["annotations"]
-    return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+    return cleaned
 
 
 def _summary(exported: Sequence[Manifest], taken: Sequence[str]) -> str:

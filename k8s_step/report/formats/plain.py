@@ -10,7 +10,7 @@ from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
-from k8s_step.report.result import NOT_BACK, Result
+from k8s_step.report.result import NOT_BACK, QUIET, Result
 from k8s_step.report.text import one_line, printable
 from k8s_step.report.wording import (
     MESSAGE,
@@ -33,7 +33,6 @@ from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 
 _DIFF_TONES = {"+": "good", "-": "bad", "@": "dim"}
-_QUIET = ("unchanged", "none")
 _HOLD = 2.0  # seconds an object must keep its state before a line is written about it
 _SILENCE = 30.0  # seconds without output after which a line lists the unfinished objects
 
@@ -76,11 +75,11 @@ class Plain(Output):
         self.log(f"{many(objects, 'object')} from {many(files, 'file')}" if files else many(objects, "object"))
 
     def acted(self, reference: Reference, action: str) -> None:
-        if action not in _QUIET:
+        if action not in QUIET:
             self.log(f"{self.style(f'{action:<11}', 'good')}{self.name(reference)}")
 
     def tried(self, reference: Reference, action: str) -> None:
-        if action not in _QUIET:
+        if action not in QUIET:
             self.log(f"{self.style(f'would be {action:<11}', 'good')}{self.name(reference)}")
 
     def differs(self, found: Difference) -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k8s_step.errors import InputError
-from k8s_step.objects.applied import is_applied, without_status
+from k8s_step.objects.applied import has_same_content, is_applied, without_servers_own, without_status
 from k8s_step.objects.body import PatchType, encode
 
 # Everything but lone surrogates, which are no text.
@@ -257,7 +257,7 @@ NAMES = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "x",
 
 
 def test_one_that_is_but_a_name_owns_nothing_and_has_no_entry() -> None:
-    given = {**NAMES, "metadata": {**NAMES["metadata"], "labels": {"a": "b"}, "managedFields": None}}  # type: ignore[dict-item]
+    given = {**NAMES, "metadata": {**NAMES["metadata"], "labels": {"a": "b"}, "managedFields": None}}
     assert is_applied(given, NAMES, "k8s-step")
 
 
@@ -354,3 +354,39 @@ def test_what_the_server_stores_as_nothing_is_there(
     live = {"metadata": {"managedFields": [entry]}, "spec": spec}
     manifest = {"apiVersion": version, "kind": kind, "metadata": {}, "spec": wanted}
     assert is_applied(live, manifest, "k8s-step") == is_current
+
+
+WRITTEN: dict[str, Any] = {
+    "kind": "Shop",
+    "metadata": {
+        "name": "one",
+        "uid": "u",
+        "resourceVersion": "7",
+        "generation": 2,
+        "managedFields": [{"manager": "x"}],
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "selfLink": "/x",
+        "labels": {"a": "b"},
+    },
+    "spec": {"size": 1},
+    "status": {"phase": "Ready"},
+}
+
+
+def test_what_only_the_server_writes_is_left_out() -> None:
+    wanted = {"kind": "Shop", "metadata": {"name": "one", "labels": {"a": "b"}}, "spec": {"size": 1}}
+    assert without_servers_own(WRITTEN) == wanted
+    assert without_servers_own({"kind": "Shop", "metadata": None}) == {"kind": "Shop", "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "same"),
+    [("resourceVersion", "8", True), ("generation", 3, True), ("managedFields", [], True), ("uid", "other", False)],
+)
+def test_what_each_write_changes_is_no_content(field: str, value: Any, same: bool) -> None:
+    other = {**WRITTEN, "metadata": {**WRITTEN["metadata"], field: value}}  # type: ignore[dict-item]
+    assert has_same_content(WRITTEN, other) is same
+
+
+def test_the_status_is_content() -> None:
+    assert not has_same_content(WRITTEN, {**WRITTEN, "status": {"phase": "Failed"}})

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import NAME_LETTERS, Reference, name_ending
 
 WEB = Reference("apps/v1", "Deployment", "shop", "web", "k8s/web.yaml", 12)
 NAMESPACE = Reference("v1", "Namespace", "", "shop")
@@ -32,3 +32,9 @@ def test_to_an_object() -> None:
     given = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}}
     assert Reference.to(given, "k8s/web.yaml", 12) == WEB
     assert Reference.to({"kind": "X", "metadata": None}) == Reference("", "X", "", "")
+
+
+def test_the_ending_of_a_generated_name_is_no_word() -> None:
+    letters = iter((0, 3, 26, 9, 1))
+    assert name_ending(lambda text: text[next(letters)]) == "bf9mc"
+    assert not set("aeiou013") & set(NAME_LETTERS)
