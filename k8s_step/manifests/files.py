@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import TextIO
@@ -33,14 +34,34 @@ def collecting(errors: list[InputError]) -> Iterator[None]:
 # --- which files ---------------------------------------------------------------------------------------------------
 
 
-def files_found(paths: Sequence[str], recursive: bool, without: Sequence[str], errors: list[InputError]) -> list[str]:
-    """The files of ``paths``, each once; ``without`` excludes files of folders and globs; mistakes go to ``errors``."""
+@dataclass(frozen=True)
+class Sources:
+    """Where manifests come from. ``paths``: files, folders, globs and ``-``, which is ``stdin``.
+
+    ``recursive``: folders within folders too. ``without``: files to leave out of folders and globs. ``built``:
+    kustomize's output.
+    """
+
+    paths: Sequence[str] = ()
+    recursive: bool = False
+    without: Sequence[str] = ()
+    built: Sequence[SourceText] = ()
+    stdin: TextIO | None = field(default_factory=lambda: sys.stdin, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Their names, for a message."""
+        return ", ".join([*self.paths, *(source.file for source in self.built)])
+
+
+def files_found(sources: Sources, errors: list[InputError]) -> list[str]:
+    """The files of the paths, each once; mistakes go to ``errors``."""
     files: dict[str, str] = {}
-    named = {os.path.realpath(path) for path in paths}
-    left_out = {os.path.realpath(path) for path in without} - named
-    for path in paths:
+    named = {os.path.realpath(path) for path in sources.paths}
+    left_out = {os.path.realpath(path) for path in sources.without} - named
+    for path in sources.paths:
         with collecting(errors):
-            for file in _files(path, recursive):
+            for file in _files(path, sources.recursive):
                 real = STDIN if file == STDIN else os.path.realpath(file)
                 if real not in left_out:
                     files.setdefault(real, file)

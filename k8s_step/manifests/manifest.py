@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -11,7 +10,7 @@ from typing import Any, TextIO
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import images as image_names
 from k8s_step.manifests.documents import Document, SourceText, parse
-from k8s_step.manifests.files import NO_FILE, NoTemplates, collecting, files_found, is_rendered, source_of
+from k8s_step.manifests.files import NO_FILE, NoTemplates, Sources, collecting, files_found, is_rendered, source_of
 from k8s_step.manifests.foreign.tools import foreign, template_error, unfilled, without_charts
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.pipes import name_objects, naming
@@ -61,43 +60,38 @@ class Manifest:
 
 
 def load(
-    paths: Sequence[str],
-    *,
+    sources: Sources,
     values: Values,
+    *,
     images: Sequence[str] = (),
-    recursive: bool = False,
-    stdin: TextIO | None = None,
     allow_generate_name: bool = False,
-    without: Sequence[str] = (),
     literal: NoTemplates = NO_FILE,
-    built: Sequence[SourceText] = (),
 ) -> list[Manifest]:
-    """The manifests of files, folders, globs and ``-`` (stdin) in written order, rendered with ``values``.
+    """The manifests of ``sources`` in written order, rendered with ``values``; kustomize's output follows the files.
 
-    ``built``: kustomize's output, which is rendered too and follows the files. ``without``: files to leave out of
-    folders and globs. ``literal``: files that are not rendered. ``images``: ``NAME=REF`` texts.
-    ``allow_generate_name``: accept ``generateName`` in place of a name. Each item of a ``List`` is a manifest.
+    ``literal``: files that are not rendered. ``images``: ``NAME=REF`` texts. ``allow_generate_name``: accept
+    ``generateName`` in place of a name. Each item of a ``List`` is a manifest.
 
     :raises InputErrors: every mistake in every file.
     """
     errors: list[InputError] = []
     with collecting(errors):
         wanted = image_names.replacements(images)
-    stdin = sys.stdin if stdin is None else stdin
-    files = files_found(paths, recursive, without, errors)
+    files = files_found(sources, errors)
     with collecting(errors):
         literal.check(files)
     files, charts = without_charts(files)
     errors += charts
     manifests = [
-        manifest for file in files for manifest in _read(file, None if literal.holds(file) else values, stdin, errors)
+        manifest
+        for file in files
+        for manifest in _read(file, None if literal.holds(file) else values, sources.stdin, errors)
     ]
-    manifests += [one for source in built for one in _parsed(source, None if literal.all else values, errors)]
+    manifests += [one for source in sources.built for one in _parsed(source, None if literal.all else values, errors)]
     mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
     errors += mistaken or _duplicates(manifests)
     if not errors and not manifests:
-        named = ", ".join([*paths, *(source.file for source in built)])
-        errors.append(InputError(f"no manifest in {named}" if named else "no manifest is given"))
+        errors.append(InputError(f"no manifest in {sources.text}" if sources.text else "no manifest is given"))
     if not errors:
         with collecting(errors):
             image_names.replace((manifest.object for manifest in manifests), wanted)

@@ -33,6 +33,7 @@ from k8s_step.objects.jsonpatch import operation_at
 from k8s_step.objects.managers import changes_text, differences, overlap, overwritten
 from k8s_step.objects.metadata import Object, entries, guard_of, uid_of
 from k8s_step.objects.pods import HAVE_PODS, controller_of, is_ready
+from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating, members
@@ -66,6 +67,11 @@ class Reversal:
     before: Object | None
     wrote: Object | None
     adopted: tuple[Owner, ...] = ()
+
+    @property
+    def reference(self) -> Reference:
+        """Which object it is."""
+        return self.planned.reference
 
 
 @dataclass(frozen=True)

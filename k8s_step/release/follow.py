@@ -101,4 +101,4 @@ def _must_complete(written: Written) -> bool:
     """Whether it is a Job that its manifest does not suspend, whoever else does. A patch tells only a part of it."""
     manifest = written.planned.object.get("spec") or {}
     spec = manifest if "template" in manifest else written.object.get("spec") or {}
-    return written.planned.reference.kind == "Job" and not spec.get("suspend")
+    return written.reference.kind == "Job" and not spec.get("suspend")

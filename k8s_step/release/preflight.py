@@ -84,7 +84,7 @@ def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | 
     message = str(error.status.get("message") or error.message)
     for other in release:
         if other is not one and _is_missed(other, one, error, message):
-            return other.planned.reference
+            return other.reference
     return None
 
 
@@ -94,17 +94,17 @@ def difference_of(checked: Checked, redactor: Redactor) -> Difference:
     note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
     if seen.live is None and written.action != "created":
         note = "this token may not read it, so all that it would hold is shown"
-    reference = seen.planned.reference
+    reference = seen.reference
     return difference(reference, written.action, seen.live, written.object, seen.planned.object, note, redactor)
 
 
 def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
     """Whether ``error`` comes of ``other`` not being there yet, or not yet as its manifest says."""
-    kind, name = other.planned.reference.kind, other.planned.reference.name
+    kind, name = other.reference.kind, other.reference.name
     resource = one.planned.resource
     if (kind, name) == ("CustomResourceDefinition", f"{resource.plural}.{resource.group}"):
         return isinstance(error, NotFoundError) or (isinstance(error, InvalidError) and not other.is_current)
-    if (kind, name) == ("Namespace", one.planned.reference.namespace) and _DEFAULT_ACCOUNT in message:
+    if (kind, name) == ("Namespace", one.reference.namespace) and _DEFAULT_ACCOUNT in message:
         return True
     if other.live is not None:
         return False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.manifests.files import NoTemplates
+from k8s_step.manifests.files import NoTemplates, Sources
 from k8s_step.manifests.foreign import exports, hooks
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
@@ -37,16 +36,13 @@ def read_manifests(
     hooks.check_events(inputs.helm_hooks)
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
     built = _built(run)
+    results = [path for path in (inputs.report, inputs.junit, inputs.dotenv) if path]
     manifests = load(
-        inputs.filename,
-        values=values,
+        Sources(inputs.filename, inputs.recursive, results, [one.source for one in built]),
+        values,
         images=inputs.images,
-        recursive=inputs.recursive,
-        stdin=sys.stdin,
         allow_generate_name=allow_generate_name,
-        without=[path for path in (inputs.report, inputs.junit, inputs.dotenv) if path],
         literal=NoTemplates(inputs.no_template, inputs.no_template_file),
-        built=[one.source for one in built],
     )
     _check_annotations(manifests)
     files = {part for manifest in manifests for part in (manifest.file, *Path(manifest.file).parts)}

@@ -87,8 +87,8 @@ class Rollback:
 
     def make(self, released: ExitCode) -> ExitCode:
         """Undo all writes; ``ROLLED_BACK`` where that succeeds for all and the restored objects are current."""
-        first = [one for one in self._changes if one.planned.reference.kind in _IN_THE_WAY]
-        rest = [one for one in self._changes if one.planned.reference.kind not in _IN_THE_WAY]
+        first = [one for one in self._changes if one.reference.kind in _IN_THE_WAY]
+        rest = [one for one in self._changes if one.reference.kind not in _IN_THE_WAY]
         try:
             self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
             self._each(first)
@@ -115,7 +115,7 @@ class Rollback:
             self._settle(one, outcome)
 
     def _settle(self, change: Reversal, outcome: Outcome) -> None:
-        reference = change.planned.reference
+        reference = change.reference
         self._outcomes[reference.key] = outcome
         if outcome.word:
             self._journal.rolled_back(reference, outcome.word, outcome.message)
@@ -175,14 +175,14 @@ class Rollback:
 
     def _tell_undone(self) -> None:
         for one in self._changes:
-            if one.planned.reference.key not in self._outcomes:
+            if one.reference.key not in self._outcomes:
                 self._settle(one, Outcome("failed", "cancelled before it was known to be done"))
 
     def _verdict(self) -> ExitCode:
-        bad = [one for one in self._changes if self._outcomes[one.planned.reference.key].word in NOT_BACK]
+        bad = [one for one in self._changes if self._outcomes[one.reference.key].word in NOT_BACK]
         if not bad:
             return ExitCode.ROLLED_BACK
-        names = ", ".join(str(one.planned.reference) for one in bad)
+        names = ", ".join(str(one.reference) for one in bad)
         self._journal.error(
             StepError(
                 f"the rollback is not complete: look after {names}",
@@ -214,8 +214,8 @@ def _is_readable(session: Session, change: Reversal) -> bool:
 
 
 def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]:
-    before = {one.planned.reference.key: one for one in seen}
-    return [_change(before[one.planned.reference.key], one) for one in written if one.action != "unchanged"]
+    before = {one.reference.key: one for one in seen}
+    return [_change(before[one.reference.key], one) for one in written if one.action != "unchanged"]
 
 
 def _change(seen: Seen, written: Written) -> Reversal:
@@ -226,10 +226,10 @@ def _change(seen: Seen, written: Written) -> Reversal:
 
 
 def _tell_left(run: Run, written: Sequence[Written]) -> None:
-    left = [f"{one.planned.reference} ({one.action})" for one in written if one.action != "unchanged"]
+    left = [f"{one.reference} ({one.action})" for one in written if one.action != "unchanged"]
     if left:
         run.journal.notice(f"not rolled back; what this run changed stays: {', '.join(left)}")
 
 
 def _phases(changes: Iterable[Reversal]) -> list[list[Reversal]]:
-    return in_phases((one.planned.reference.kind, one) for one in changes)
+    return in_phases((one.reference.kind, one) for one in changes)

@@ -39,5 +39,5 @@ def _restarted(now: datetime) -> dict[str, object]:
 def _said_if_paused(written: Written) -> Written:
     if not (written.object.get("spec") or {}).get("paused"):
         return written
-    warning = f"{written.planned.reference} is paused: its pods are replaced once it is resumed"
+    warning = f"{written.reference} is paused: its pods are replaced once it is resumed"
     return replace(written, warnings=(*written.warnings, warning))

@@ -103,7 +103,7 @@ class _Started:
 
     def _created(self, planned: Planned, written: Written) -> None:
         journal = self._run.journal
-        journal.renamed(planned.reference, written.planned.reference)
+        journal.renamed(planned.reference, written.reference)
         tell(journal, written)
         if not self._run.inputs.dry_run:
             target = target_of(written)

@@ -18,6 +18,7 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import EventParser, PureParser, SourceText, parse
+from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import load
 from k8s_step.manifests.templates import Values
 from tests.unit.manifests.test_documents import MEANINGS
@@ -221,13 +222,13 @@ def test_byte_order_marks_of_files_put_together(kubectl, tmp_path, separator):
     file.write_bytes(f"\ufeff{separator.join(one.format(name) for name in 'abc')}".encode())
     sent = created(kubectl, file)
     assert [one["metadata"]["name"] for one in sent] == ["a", "b", "c"]
-    assert as_text(sent) == as_text([one.object for one in load([str(file)], values=Values())])
+    assert as_text(sent) == as_text([one.object for one in load(Sources([str(file)]), Values())])
 
 
 def test_a_stream_of_manifests(kubectl, tmp_path):
     file = tmp_path / "all.yaml"
     file.write_text(STREAM)
-    assert as_text(created(kubectl, file)) == as_text([one.object for one in load([str(file)], values=Values())])
+    assert as_text(created(kubectl, file)) == as_text([one.object for one in load(Sources([str(file)]), Values())])
 
 
 JSON_STREAM = """\
@@ -243,4 +244,4 @@ JSON_STREAM = """\
 def test_a_stream_of_json(kubectl, tmp_path):
     file = tmp_path / "all.json"
     file.write_text(JSON_STREAM)
-    assert as_text(created(kubectl, file)) == as_text([one.object for one in load([str(file)], values=Values())])
+    assert as_text(created(kubectl, file)) == as_text([one.object for one in load(Sources([str(file)]), Values())])

@@ -108,8 +108,9 @@ def test_without_jinja_the_error_says_what_to_install(tmp_path):
     file.write_text("a: 1")
     program = (
         "import sys; sys.modules['jinja2'] = None\n"
-        "from k8s_step.manifests.manifest import load\nfrom k8s_step.manifests.templates import Values\n"
-        f"load([{str(file)!r}], values=Values())"
+        "from k8s_step.manifests.files import Sources\nfrom k8s_step.manifests.manifest import load\n"
+        "from k8s_step.manifests.templates import Values\n"
+        f"load(Sources([{str(file)!r}]), Values())"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "pip install 'k8s-step[jinja]'" in run.stderr
@@ -119,8 +120,9 @@ def test_jinja_is_not_imported_for_other_files(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")
     program = (
-        "import sys\nfrom k8s_step.manifests.manifest import load\nfrom k8s_step.manifests.templates import Values\n"
-        f"load([{str(file)!r}], values=Values())\nprint('jinja2' in sys.modules)"
+        "import sys\nfrom k8s_step.manifests.files import Sources\nfrom k8s_step.manifests.manifest import load\n"
+        "from k8s_step.manifests.templates import Values\n"
+        f"load(Sources([{str(file)!r}]), Values())\nprint('jinja2' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from k8s_step.errors import ExitCode, InputError
-from k8s_step.manifests.files import NoTemplates
+from k8s_step.manifests.files import NoTemplates, Sources
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.templates import Values
 
@@ -31,13 +31,13 @@ def write(folder, **files):
         (folder / name.replace("__", "/").replace("_", ".")).write_text(text)
 
 
-def names(*paths, **options):
-    return [manifest.name for manifest in load(paths, values=VALUES, **options)]
+def names(*paths, **sources):
+    return [manifest.name for manifest in load(Sources(paths, **sources), VALUES)]
 
 
-def failure(*paths, **options):
+def failure(*paths, images=(), **sources):
     with pytest.raises(InputError) as caught:
-        load(paths, values=VALUES, **options)
+        load(Sources(paths, **sources), VALUES, images=images)
     assert caught.value.exit_code is ExitCode.INVALID
     return str(caught.value)
 
@@ -120,7 +120,7 @@ def test_a_manifest_knows_what_it_is_and_where(folder):
     write(
         folder, k8s__web_yaml="---\n# first\n" + config_map("a") + "---\n\n" + config_map("b", "shop", "data: {k: v}\n")
     )
-    first, second = load(["./k8s/web.yaml"], values=VALUES)
+    first, second = load(Sources(["./k8s/web.yaml"]), VALUES)
     assert (first.api_version, first.kind, first.name, first.namespace) == ("v1", "ConfigMap", "a", None)
     assert (first.file, first.line, first.where) == ("k8s/web.yaml", 3, "k8s/web.yaml:3")
     assert (second.namespace, second.where, second.line_of("data.k")) == ("shop", "k8s/web.yaml:9", 14)
@@ -156,7 +156,7 @@ items:
 
 def test_a_list_is_expanded_with_the_line_of_each_item(folder):
     write(folder, a_yaml=LIST)
-    manifests = load(["a.yaml"], values=VALUES)
+    manifests = load(Sources(["a.yaml"]), VALUES)
     assert [(one.kind, one.name, one.line) for one in manifests] == [
         *(("ConfigMap", "a", 4), ("ConfigMap", "b", 10), ("ConfigMap", "c", 12)),
     ]
@@ -170,7 +170,7 @@ def test_an_empty_list_among_others_is_nothing(folder):
 
 def test_a_kind_with_items_of_its_own_is_no_list(folder):
     write(folder, a_yaml="{apiVersion: x/v1, kind: Menu, metadata: {name: a}, items: [1]}")
-    assert load(["a.yaml"], values=VALUES)[0].object["items"] == [1]
+    assert load(Sources(["a.yaml"]), VALUES)[0].object["items"] == [1]
 
 
 MISTAKES = {
@@ -215,7 +215,7 @@ def test_every_mistake_of_every_file_is_told_at_once(folder):
 
 def test_generate_name_where_it_is_allowed(folder):
     write(folder, a_yaml="apiVersion: v1\nkind: A\nmetadata:\n  generateName: a-\n---\n" * 2)
-    manifests = load(["a.yaml"], values=VALUES, allow_generate_name=True)
+    manifests = load(Sources(["a.yaml"]), VALUES, allow_generate_name=True)
     assert [manifest.name for manifest in manifests] == ["", ""]
 
 
@@ -252,7 +252,7 @@ spec:
 
 def test_images_are_replaced_by_name(folder):
     write(folder, a_yaml=DEPLOYMENT)
-    (web,) = load(["a.yaml"], values=VALUES, images=["registry:5000/web=:3", "docker.io/library/nginx=nginx:1"])
+    (web,) = load(Sources(["a.yaml"]), VALUES, images=["registry:5000/web=:3", "docker.io/library/nginx=nginx:1"])
     containers = web.object["spec"]["template"]["spec"]["containers"]
     assert [container["image"] for container in containers] == ["registry:5000/web:3", "nginx:1"]
     assert web.line_of('spec.template.spec.containers[name="side"].image') == 9
@@ -286,7 +286,7 @@ stringData: {b: plain-value, port: 8080, none: }
 
 def test_secret_values_are_known_in_every_form(folder):
     write(folder, a_yaml=SECRET + "---\n" + config_map("c", extra="data: {x: public}\n"))
-    values = secret_values(load(["a.yaml"], values=VALUES))
+    values = secret_values(load(Sources(["a.yaml"]), VALUES))
     found = [value.text for value in values]
     assert {"aGVsbG8td29ybGQ=", "hello-world", "/////w==", "plain-value", "8080", "first"} <= set(found)
     assert {"b2xkLXZhbHVl", "old-value", "plain-old"} <= set(found)
@@ -323,7 +323,7 @@ def test_a_generated_name_points_to_the_verbs_that_take_it(folder):
     write(folder, a_yaml=text, b_yaml=text.replace("migrate-", "''"))
     message = failure("a.yaml")
     assert "k8s-step create, or k8s-step run for a Job" in message and "metadata.name is missing" not in message
-    assert [one.name for one in load(["a.yaml"], values=VALUES, allow_generate_name=True)] == [""]
+    assert [one.name for one in load(Sources(["a.yaml"]), VALUES, allow_generate_name=True)] == [""]
     assert failure("b.yaml", allow_generate_name=True) == "b.yaml:4: metadata.generateName is empty"
 
 
@@ -334,7 +334,7 @@ UNRENDERED = "data:\n  x: ${job:raw} {{ x }}\n"
 
 def test_no_file_is_a_template_where_that_is_said(folder):
     write(folder, a_yaml=config_map("a", extra=UNRENDERED), b_yaml_j2=config_map("b", extra=UNRENDERED))
-    found = load(["."], values=VALUES, literal=NoTemplates(all=True))
+    found = load(Sources(["."]), VALUES, literal=NoTemplates(all=True))
     assert [one.object["data"]["x"] for one in found] == ["${job:raw} {{ x }}"] * 2
 
 
@@ -342,20 +342,20 @@ def test_no_file_is_a_template_where_that_is_said(folder):
 def test_a_file_that_matches_is_no_template_and_the_others_are(folder, pattern):
     (folder / "k8s").mkdir()
     write(folder, k8s__dash_yaml=config_map("dash", extra=UNRENDERED), k8s__web_yaml=config_map("web-${TAG}"))
-    found = load(["k8s"], values=VALUES, literal=NoTemplates(globs=(pattern,)))
+    found = load(Sources(["k8s"]), VALUES, literal=NoTemplates(globs=(pattern,)))
     assert [one.name for one in found] == ["dash", "web-1.2"]
 
 
 def test_a_star_goes_down_into_folders(folder):
     (folder / "k8s/sub").mkdir(parents=True)
     write(folder, k8s__sub__dash_yaml=config_map("dash", extra=UNRENDERED), web_yaml=config_map("web-${TAG}"))
-    found = load(["."], values=VALUES, recursive=True, literal=NoTemplates(globs=("k8s/*",)))
+    found = load(Sources(["."], recursive=True), VALUES, literal=NoTemplates(globs=("k8s/*",)))
     assert [one.name for one in found] == ["dash", "web-1.2"]
 
 
 def test_standard_input_may_be_no_template():
     text = io.StringIO(config_map("dash", extra=UNRENDERED))
-    (found,) = load(["-"], values=VALUES, stdin=text, literal=NoTemplates(globs=("-",)))
+    (found,) = load(Sources(["-"], stdin=text), VALUES, literal=NoTemplates(globs=("-",)))
     assert found.object["data"] == {"x": "${job:raw} {{ x }}"}
 
 

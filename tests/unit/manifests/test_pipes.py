@@ -8,6 +8,7 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import SourceText
+from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import load
 from k8s_step.manifests.templates import Values
 
@@ -28,7 +29,7 @@ spec: {replicas: "${COPIES}"}
 def failure(text: str, built: bool = False) -> str:
     source = [SourceText("-k prod", text)]
     with pytest.raises(InputError) as caught:
-        load([] if built else ["-"], values=Values(), stdin=io.StringIO(text), built=source if built else [])
+        load(Sources([] if built else ["-"], built=source if built else [], stdin=io.StringIO(text)), Values())
     return str(caught.value)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from k8s_step.errors import InputError
+from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import Manifest, load
 from k8s_step.manifests.templates import Values
 
@@ -37,7 +38,7 @@ def write(folder: Path, **files: str) -> None:
 
 
 def loaded(*paths: str, recursive: bool = False) -> list[Manifest]:
-    return load(paths, values=Values(), recursive=recursive)
+    return load(Sources(paths, recursive), Values())
 
 
 def failure(*paths: str, recursive: bool = False) -> str:
@@ -85,7 +86,7 @@ def test_a_template_without_its_chart_is_named(folder: Path, text: str) -> None:
     told = f"web.yaml:{line}: this is a template of a Helm chart, not a manifest"
     assert failure("web.yaml").startswith(told) and "helm template NAME CHART |" in failure("web.yaml")
     with pytest.raises(InputError, match=r"stdin:.*a template of a Helm chart"):
-        load(["-"], values=Values(), stdin=io.StringIO(text))
+        load(Sources(["-"], stdin=io.StringIO(text)), Values())
 
 
 @pytest.mark.parametrize("text", ["{{ $labels.instance }} is down", "{{ .Values.x }}", "{{ range .Alerts }}"])
