@@ -35,9 +35,9 @@ def names(*paths, **sources):
     return [manifest.name for manifest in load(Sources(paths, **sources), VALUES)]
 
 
-def failure(*paths, images=(), **sources):
+def failure(*paths, stdin=None, **options):
     with pytest.raises(InputError) as caught:
-        load(Sources(paths, **sources), VALUES, images=images)
+        load(Sources(paths, stdin=stdin), VALUES, **options)
     assert caught.value.exit_code is ExitCode.INVALID
     return str(caught.value)
 
