@@ -26,14 +26,14 @@ from k8s_step.objects.metadata import Object, annotations_of, entries, guard_of
 from k8s_step.objects.takeover import Takeover, owns_annotation, takeover
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
-_TRIES = 20  # a rollout's controllers write the object all the time
+_TRIES = 20  # conflicts with other writers: during a rollout, controllers write the object all the time
 Apply = Callable[[ApplyOptions], Answer]
 
 
 def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
-    """Read the object, compare it with the manifest, and find out whose fields of it are to be taken over.
+    """Read the object, compare it with the manifest, and find the fields to be taken over, and from whom.
 
-    One GET, which is all that an object costs that need not be written.
+    An object that need not be written costs this one GET.
     """
     try:
         answer = client.send(Request("GET", planned.path, where=planned.where))
@@ -52,22 +52,22 @@ def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
 
 
 def apply_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:
-    """Move the fields to our Apply entry, then ``apply``; where that is refused, the fields go back."""
+    """Move the fields to our Apply entry, then ``apply``; a refusal moves the fields back."""
     seen, moved = _move(client, seen, options)
     try:
         return apply(options)
     except StepError as error:
         is_refused = isinstance(error, ApiError) and not isinstance(error, ThrottledError)
         if moved and not (is_refused and _hand_back(client, seen, moved, options)):
-            error.may_be_done = True  # a rollback looks what is left
+            error.may_be_done = True  # a rollback then looks at the object
         raise
 
 
 def try_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:
-    """What :func:`apply_over` would do, by dry runs: nothing moves.
+    """The answer that :func:`apply_over` would get, by dry runs alone.
 
-    A dry run can't build on another. So the server tells the conflicts with all others first; and where the manifest
-    drops anything, a JSON patch makes the object that will be, which the server checks and fills in.
+    One dry run can't build on another. A first one finds the conflicts with all other managers. Where the manifest
+    drops fields, a second one, a JSON patch, makes the final object, which the server validates and defaults.
     """
     for _ in range(_TRIES):
         if seen.takeover is None or seen.live is None:
@@ -80,11 +80,11 @@ def try_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) ->
 
 
 class _OutrunError(Exception):
-    """The object has another version than the one that was read."""
+    """Somebody else has changed the object since it was read."""
 
 
 def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Object | None]:
-    """The object before the fields moved, and after; ``None`` where nothing is left to move."""
+    """The object before and after the fields moved; ``None`` for the latter where nothing was left to move."""
     for _ in range(_TRIES):
         if seen.takeover is None or seen.live is None:
             return seen, None
@@ -96,7 +96,7 @@ def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Obje
 
 
 def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions) -> bool:
-    """Whether ``managedFields`` are as they were; not where somebody else has written the object meanwhile."""
+    """Restore ``managedFields``; ``False`` where that fails, since somebody else has written the object meanwhile."""
     version = guard_of(moved)
     before = entries(seen.live or {})
     patch = [
@@ -119,10 +119,11 @@ def _tried(client: Client, seen: Seen, found: Takeover, live: Object, options: A
         answer = _merged(found, options, apply)
         if found.left(answer.body, manifest) == answer.body:
             return answer
-    except InvalidError as error:  # such as a variable whose value became a valueFrom: the server sees both
+    except InvalidError as error:  # for one, a variable whose value became a valueFrom: the merge holds both
         if "failed to create typed patch object" in error.message:
             raise
-    wanted = found.applied(live, manifest)  # not of the answer: it holds what was drawn for what goes, node ports say
+    # From the live object: the answer holds values allocated for dropped fields, such as node ports.
+    wanted = found.applied(live, manifest)
     patch = jsonpatch.between(without_servers_own(live), without_servers_own(wanted))
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(live)}
     try:
@@ -132,7 +133,7 @@ def _tried(client: Client, seen: Seen, found: Takeover, live: Object, options: A
 
 
 def _merged(found: Takeover, options: ApplyOptions, apply: Apply) -> Answer:
-    """The server's merge, as forced where all that it conflicts with is to be taken over."""
+    """The answer to the apply, which is forced where it conflicts only with fields to be taken over."""
     try:
         return apply(options)
     except ConflictError as error:
@@ -159,9 +160,9 @@ def _patched(client: Client, seen: Seen, patch: Any, options: ApplyOptions) -> A
 
 
 def _with_entries(client: Client, planned: Planned, live: Object, options: ApplyOptions) -> Object:
-    """An object of a server that kept no ``managedFields`` yet, with those that its first apply would give it.
+    """The object with the ``managedFields`` that its first apply would give it: an old server has kept none.
 
-    Applying nothing, as a dry run, tells them. Source: skipnonapplied.go of k8s.io/apimachinery's managedfields.
+    A dry run of an empty apply returns them. Source: skipnonapplied.go of k8s.io/apimachinery's managedfields.
     """
     metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
     identity = {"apiVersion": planned.reference.api_version, "kind": planned.reference.kind}
@@ -175,7 +176,10 @@ def _with_entries(client: Client, planned: Planned, live: Object, options: Apply
 
 
 def _with_note(planned: Planned, live: Object, found: Takeover | None, manager: str) -> Planned:
-    """kubectl's note is kept up to date where it is there and ours to write, so that one can go back to kubectl."""
+    """The manifest with kubectl's last-applied annotation, where the object has one and this manager owns it.
+
+    With an up-to-date annotation a user can go back to ``kubectl apply``.
+    """
     own = Owner(manager, "Apply")
     is_ours = owns_annotation(live, own) or any(
         owns_annotation(live, owner) for owner in (found.moved if found else ())

@@ -1,4 +1,4 @@
-"""Writes one object with server-side apply and tells truthfully what that did."""
+"""Writes one object with server-side apply, and finds out whether that changed anything."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 
 
 def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
-    """Apply the manifest unless that would surely change nothing, and compare.
+    """Apply the manifest, unless that would certainly change nothing, and compare the object before and after.
 
-    Raises :class:`ApiError` with file, line, kind and name, and the way out.
+    Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     planned = seen.planned
     if seen.is_current and seen.live is not None:
@@ -47,7 +47,7 @@ def _answered(client: Client, seen: Seen, options: ApplyOptions) -> Answer:
 
 
 def _applied(client: Client, planned: Planned, options: ApplyOptions) -> Answer:
-    """A field that this very manager wrote by a patch, a restart or a scaling is no conflict: it is taken over."""
+    """Apply; a conflict only with our own manager's Update entry (a patch, a restart, a scaling) is forced."""
     try:
         return client.send(_request(planned, options))
     except ConflictError as error:
@@ -62,14 +62,14 @@ def _request(planned: Planned, options: ApplyOptions) -> Request:
 
 
 def _is_with(field_manager: str, error: ConflictError) -> bool:
-    """Whether all that an apply conflicts with is what ``field_manager`` itself wrote otherwise than by an apply."""
+    """Whether all conflicts are with fields that ``field_manager`` itself has written by an Update."""
     conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
     own = f'conflict with "{field_manager}"'
     return bool(conflicts) and all(str(cause.get("message", "")).startswith(own) for cause in conflicts)
 
 
 def _unknown_fields(client: Client, planned: Planned, error: InvalidError) -> list[FieldError]:
-    """All fields the server doesn't know: of an apply it tells some, of a creation (tried out, not done) all."""
+    """All fields unknown to the server, found by a dry-run creation: the refusal of an apply names only some."""
     if not any("not declared in schema" in one.message for one in field_errors(error)):
         return []
     query = (("dryRun", "All"), ("fieldValidation", "Strict"))
@@ -84,10 +84,10 @@ def _unknown_fields(client: Client, planned: Planned, error: InvalidError) -> li
 
 
 def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
-    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful.
+    """Created, configured or unchanged, by comparing the object before and after.
 
-    A dry run leaves the resourceVersion as it is, whatever would change. An apply whose answer was lost is repeated,
-    and the second one is no longer told that it created the object.
+    ResourceVersions alone do not tell: controllers write between the read and the answer, and a dry run keeps the
+    version. Nor does the status code alone: the repetition of a creation whose answer was lost gets a 200.
     """
     if answer.code == 201 or seen.is_absent:
         return "created"

@@ -1,4 +1,4 @@
-"""Creates one object, once: with a name made up where it asks for one, and never a second time for a lost answer."""
+"""Creates one object, at most once even where the answer is lost, and with a generated name where it asks for one."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
 _LONGEST_PREFIX = 58  # characters, so that the name makes 63 at the most: ``names/generate.go`` of k8s.io/apiserver
-_SLACK = 2.0  # seconds: what the server's clock rounds away, twice
+_SLACK = 2.0  # seconds: the server's times are cut to whole seconds, here two of them
 
 
 def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] = secrets.choice) -> None:
-    """Name the manifests that have but a ``generateName``, as the server would.
+    """Give each manifest that has only a ``generateName`` a name, as the server would.
 
-    Named here, a creation whose answer was lost can be looked for; the server makes the same object of it.
+    With a known name, a creation whose answer was lost can be looked up.
     """
     for manifest in manifests:
         if not manifest.name:
@@ -38,7 +38,7 @@ def name_generated(manifests: Iterable[Manifest], choose: Callable[[str], str] =
 
 
 def create(client: Client, planned: Planned, options: ApplyOptions) -> Written:
-    """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the way out."""
+    """POST the manifest. Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint."""
     body, kind = encode(planned.object), planned.content_type
     request = Request(
         "POST", planned.address.collection, options.query, body, kind, retry=options.dry_run, where=planned.where
@@ -58,10 +58,10 @@ def create(client: Client, planned: Planned, options: ApplyOptions) -> Written:
 
 
 def find_created(client: Client, planned: Planned, manager: str, started: float) -> Answer | None:
-    """The object, where it was this run that created it; ``None`` where it isn't there.
+    """The object, where this run has created it; ``None`` where it does not exist.
 
-    ``started`` is when its creation was begun, by ``time.monotonic``. Raises :class:`ConflictError` where it is
-    somebody else's, :class:`AnswerLostError` where this token may not look.
+    ``started``: when its creation began, by ``time.monotonic``. Raises :class:`ConflictError` where somebody else has
+    created it, :class:`AnswerLostError` where this token may not read it.
     """
     try:
         answer = client.send(Request("GET", planned.path, where=planned.where))
@@ -77,12 +77,12 @@ def find_created(client: Client, planned: Planned, manager: str, started: float)
 
 
 def _is_by(manager: str, live: Object) -> bool:
-    """Whether ``manager`` created or updated it (not: applied)."""
+    """Whether ``manager`` has created or updated the object; an Apply entry does not count."""
     return any(entry.get("manager") == manager and entry.get("operation") == "Update" for entry in entries(live))
 
 
 def _age(answer: Answer) -> float:
-    """Seconds since the object was created, by the server's own clock where it is told; endless where it is not."""
+    """Seconds since the object's creation by the server's clock; infinite where the answer does not give that clock."""
     created = moment(metadata_of(answer.body).get("creationTimestamp"))
     if not is_known(created):
         return math.inf

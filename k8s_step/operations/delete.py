@@ -1,4 +1,4 @@
-"""Deletes objects one by one or as a collection, never another object of the same name."""
+"""Deletes objects one by one or as a collection, but never a successor that bears the same name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ from k8s_step.verdict.target import Target
 
 @dataclass(frozen=True)
 class DeleteOptions:
-    """``cascade``: background, foreground or orphan. ``grace_period`` in seconds; ``None``: the object's own."""
+    """How objects are deleted.
+
+    ``cascade``: background, foreground or orphan. ``grace_period``: seconds; ``None`` for the object's own.
+    """
 
     cascade: str = "background"
     grace_period: int | None = None
     dry_run: bool = False
 
     def body(self, uid: str = "") -> bytes:
-        """As ``meta/v1 DeleteOptions``, for the object with this ``uid`` only where one is given."""
+        """These options as a ``meta/v1`` DeleteOptions body; ``uid`` restricts the deletion to that object."""
         options: dict[str, Any] = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
@@ -45,16 +48,16 @@ class DeleteOptions:
 
 @dataclass(frozen=True)
 class Deleted:
-    """``target`` is the object as last seen; ``is_gone``: the server has no such object any more."""
+    """A deletion. ``target``: the object as last seen; ``is_gone``: the server no longer has it."""
 
     target: Target
     is_gone: bool
 
 
 def delete(client: Client, named: Address, options: DeleteOptions) -> Deleted:
-    """Read the object and delete it, unless it has become another one since: so it may be repeated safely.
+    """Read the object, then delete the one with its uid, so that a repetition can't hit a successor.
 
-    Raises :class:`NotFoundError` where it isn't there from the first.
+    Raises :class:`NotFoundError` where the object does not exist at first.
     """
     try:
         live = client.send(Request("GET", named.path, where=named.where)).body
@@ -66,28 +69,28 @@ def delete(client: Client, named: Address, options: DeleteOptions) -> Deleted:
 
 
 def delete_read(client: Client, target: Target, options: DeleteOptions) -> Deleted:
-    """Delete an object that was read, and no other of its name."""
+    """Delete an object that was read before, by its uid."""
     try:
         answer = client.send(_request(target.address, options, target.uid))
-    except NotFoundError:  # somebody was faster, or the answer to our first try was lost
+    except NotFoundError:  # somebody else deleted it, or the answer to our first request was lost
         return Deleted(target, is_gone=True)
     except ConflictError as error:
         if "UID" not in error.message:
             raise
-        return Deleted(target, is_gone=True)  # another object bears its name by now
+        return Deleted(target, is_gone=True)  # a successor bears its name now
     return _deleted(target, answer)
 
 
 def members(client: Client, group: Group, notice: Callable[[str], None] = ignore) -> list[Target]:
-    """The objects of a group; ``notice`` is told where they are those of two moments."""
+    """The objects of a group. ``notice`` takes a line where the list had to start over, or mixes two versions."""
     request = Request("GET", group.path, group.query, where=group.text)
     return [_target(group, item) for item in Pager(client, notice=notice).whole(request).items]
 
 
 def delete_group(client: Client, group: Group, found: Sequence[Target], options: DeleteOptions) -> bool:
-    """Delete a collection in one request; ``False`` where this kind, or this token, can't.
+    """Delete a collection in one request; ``False`` where the kind has no such verb or the token may not use it.
 
-    After a lost answer it is repeated only while some of ``found`` are not yet being deleted.
+    After a lost answer the request is repeated only while some of ``found`` are not being deleted yet.
     """
     request = Request(
         "DELETE",
@@ -115,12 +118,12 @@ def delete_group(client: Client, group: Group, found: Sequence[Target], options:
 
 
 def is_terminating(obj: Object) -> bool:
-    """Whether the server has been asked to delete it, and waits for its grace period or its finalizers."""
+    """Whether the object is being deleted: the server waits for its grace period or its finalizers."""
     return bool(metadata_of(obj).get("deletionTimestamp"))
 
 
 def _delete_unread(client: Client, named: Address, options: DeleteOptions) -> Deleted:
-    """Without its uid a repeated DELETE could hit a successor: it is sent once."""
+    """Delete an object that the token may not read. The DELETE is sent once: without a uid it could hit a successor."""
     target = Target(named.reference, named.resource, {"metadata": {"name": named.reference.name}})
     try:
         return _deleted(target, client.send(_request(named, options)))
@@ -134,7 +137,7 @@ def _request(named: Address, options: DeleteOptions, uid: str = "") -> Request:
 
 
 def _deleted(target: Target, answer: Answer) -> Deleted:
-    """A Status says that it is gone; an object that it will be, or, for some kinds, that it was.
+    """The deletion by its answer: a Status means gone; an object is still being deleted, or was the last state.
 
     Source: ``finalizeDelete`` in k8s.io/apiserver's registry/generic/registry/store.go.
     """

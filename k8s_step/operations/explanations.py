@@ -47,9 +47,9 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
 
 
 def adoptable(error: ApiError) -> str:
-    """What a hint says besides of those whose fields can be taken over altogether; empty where it is no such conflict.
+    """The end of a conflict's hint that names the ``--adopt`` options; empty where none would help.
 
-    Who writes a subresource, as an autoscaler does, goes on doing so.
+    A manager that writes a subresource, as an autoscaler does, is left out: it would write again.
     """
     found = (_MANAGER.fullmatch(str(cause.get("message", ""))) for cause in error.causes)
     names = dict.fromkeys(match[1] for match in found if match)
@@ -61,7 +61,7 @@ _MANAGER = re.compile(r'conflict with "([^"]+)"(?! with subresource).*')
 
 
 def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError] = ()) -> ApiError:
-    """Each field's error in its own line of the manifest; ``more`` are told unless they are among these."""
+    """One error for each field, at its line of the manifest; ``more`` adds errors of further fields."""
     found = [*_not_base64(error, planned), *(_exact(one, planned.object) for one in field_errors(error))]
     found = [one for one in found if one.field] or found
     known = {_place(one, planned) for one in found}
@@ -71,12 +71,12 @@ def explain_invalid(error: ApiError, planned: Planned, more: Sequence[FieldError
 
 
 def _place(one: FieldError, planned: Planned) -> tuple[int, str]:
-    """The same field whichever way its path is written."""
+    """A key that is equal for the same field, in whatever notation its path is."""
     return planned.line_of(one.field), one.field.rpartition(".")[2]
 
 
 def _not_base64(error: ApiError, planned: Planned) -> list[FieldError]:
-    """The server tells neither the key nor, luckily, the value."""
+    """The keys of a Secret whose values are not base64: the server names neither key nor value."""
     if "illegal base64 data" not in error.message:
         return []
     data = planned.object.get("data")
@@ -92,7 +92,7 @@ def _is_base64(value: Any) -> bool:
     return True
 
 
-# Of a field that can't change: apimachinery's ValidateImmutableField, and what some kinds say in words of their own.
+# Messages about immutable fields: of apimachinery's ValidateImmutableField, and of kinds with their own wording.
 _IMMUTABLE = re.compile(
     r"immutable|may not be (?:changed|updated)|cannot (?:be changed|change roleRef)|updates to statefulset spec"
     r"|pod updates may not change fields"
@@ -129,7 +129,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _exact(found: FieldError, obj: Any) -> FieldError:
-    """The first value of the wrong type: Go names the struct's field, neither an item of a list nor a key of a map."""
+    """The error with the full path of the first value of the wrong type: Go's message lacks list items and map keys."""
     unfit = _UNMARSHAL.search(found.message)
     if unfit is None:
         return found
@@ -159,7 +159,7 @@ def _not_found(error: ApiError, planned: Planned) -> ApiError:
     if isinstance(role, Mapping) and (error.status.get("details") or {}).get("name") == role.get("name"):
         return remade(error, planned, f"there is no {role.get('kind')} {role.get('name')} to bind", "create it first")
     if (error.status.get("details") or {}).get("name"):
-        return remade(error, planned, error.message, "")  # something it refers to, such as a role that is bound
+        return remade(error, planned, error.message, "")  # an object that the manifest refers to, such as a bound role
     message = f"the server does not serve {planned.resource.full_name} in {planned.resource.api_version}"
     return remade(error, planned, message, "is its CRD installed, and in this version?")
 
@@ -181,7 +181,7 @@ def explain_patch(error: ApiError, change: PlannedPatch) -> ApiError:
 
 
 def explain_missing(error: ApiError, asked: Addressed) -> ApiError:
-    """What isn't there: the object, its subresource or its kind."""
+    """The error for a missing object, subresource or kind."""
     address, kind = asked.address, asked.reference.kind
     if (error.status.get("details") or {}).get("name"):
         return remade(error, address, "it is not there", "apply and create make it; -n names another namespace")
@@ -191,14 +191,14 @@ def explain_missing(error: ApiError, asked: Addressed) -> ApiError:
 
 
 def explain_unfit(error: ApiError, change: PlannedPatch) -> ApiError:
-    """Each field that a patch gets wrong, in its own line."""
+    """One error for each wrong field of a patch, at its line."""
     found = [one for one in field_errors(error) if one.field not in ("", "patch")] or [_of_the_patch(error)]
     errors = [remade(error, change, one.message, _hint_of_a_patch(one), change.line_of(one.field)) for one in found]
     return errors[0] if len(errors) == 1 else ApiErrors(errors)
 
 
 def _unsupported(error: ApiError, change: PlannedPatch) -> ApiError:
-    """Custom resources, and what aggregated API servers serve: no schema with merge keys is known of them."""
+    """Strategic merge patches need a schema with merge keys, which custom resources and aggregated APIs lack."""
     if change.patch_type is not PatchType.STRATEGIC:
         return remade(error, change, error.message, "try another --type")
     message = f"a {change.reference.kind} takes no strategic merge patch, as all custom resources"
@@ -222,7 +222,7 @@ def _hint_of_a_patch(found: FieldError) -> str | None:
 
 
 def _of_the_patch(error: ApiError) -> FieldError:
-    """The server repeats the whole patch, or the whole object, before it says what is wrong with it."""
+    """The end of the server's message: before it comes the whole patch or object."""
     found = error.message.rpartition('": ')[2]
     return FieldError("", f"the patch does not fit the object: {found}")
 

@@ -23,7 +23,7 @@ from k8s_step.objects.selection import Group, of_workload
 from k8s_step.operations.plan import Planned
 from k8s_step.verdict.revision import same_template
 
-# ``annotationsToSkip`` of rollback.go: these tell of the Deployment itself, not of a revision.
+# ``annotationsToSkip`` of rollback.go: annotations about the Deployment itself, not about a revision.
 _KEPT_ANNOTATIONS = (
     LAST_APPLIED,
     REVISION,
@@ -36,7 +36,7 @@ _KEPT_ANNOTATIONS = (
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision; ``body`` is the patch that goes back to it, ``template`` is empty where the cluster keeps none."""
+    """One revision. ``body``: the patch that restores it; ``template``: empty where the cluster keeps none."""
 
     number: int
     template: Object = field(repr=False)
@@ -57,7 +57,7 @@ class Revision:
 
 
 def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
-    """What the cluster keeps of the workload's history, oldest first; the last one is the present."""
+    """The revisions of the workload that the cluster keeps, oldest first; the last one is the present."""
     resource, read = _KEPT[planned.reference.kind]
     group = Group(resource, planned.reference.namespace, of_workload(live) or "")
     request = Request("GET", group.path, group.query, where=planned.where)
@@ -94,7 +94,7 @@ def _replica_set(replica_set: Object, live: Object) -> Revision:
 
 
 def _number(value: Any) -> int:
-    """0 for what no controller has written."""
+    """A revision's number; 0 where the value is not a controller's."""
     return int(value) if str(value).isdecimal() else 0
 
 

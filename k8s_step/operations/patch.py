@@ -1,4 +1,4 @@
-"""Patches one object and tells truthfully what that did, or why the server would not."""
+"""Patches one object, and finds out what that changed, or why the server refused it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 
-_RACES = 10  # times that somebody may be faster
+_RACES = 10  # tries of a patch that others' writes keep outdating
 
 
 def patch(client: Client, change: PlannedPatch, options: ApplyOptions) -> Written:
-    """Read the object, patch it, and compare. Raises :class:`ApiError` with file, line, kind and name, and the way out.
+    """Read the object, patch it, and compare. An apply patch creates an object that does not exist.
 
-    Where the object is not there, an apply patch creates it.
+    Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     if change.patch_type is PatchType.APPLY:
         return write(client, look(client, change, options), options)
@@ -41,7 +41,7 @@ def patch(client: Client, change: PlannedPatch, options: ApplyOptions) -> Writte
 
 
 def read(client: Client, asked: Addressed) -> Object | None:
-    """What is to be patched, as it is; ``None`` where this token may patch but not read."""
+    """The object before the patch; ``None`` where this token may not read it."""
     address = asked.address
     try:
         return client.send(Request("GET", address.path, where=address.where)).body
@@ -52,7 +52,7 @@ def read(client: Client, asked: Addressed) -> Object | None:
 
 
 def send(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions) -> Written:
-    """Patch without reading first. ``before`` is the object as it was, where the caller knows it."""
+    """Send the patch. ``before``: the object as the caller has read it; ``None`` where it could not."""
     try:
         if change.may_be_repeated or options.dry_run:
             answer = client.send(_request(change, change.body, options, retry=True))
@@ -73,10 +73,10 @@ def _request(change: PlannedPatch, body: Any, options: ApplyOptions, *, retry: b
 def _once(
     client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions
 ) -> tuple[Answer, Object | None]:
-    """Send what must not be done twice; the answer, and the object as it was before.
+    """Send a patch that must not be done twice; returns the answer, and the object as it was before.
 
-    A JSON patch is bound to the version that was read: a try given up, that comes through late, is refused then. Where
-    the object has a new version for another reason, the patch is bound to that one and sent again.
+    A JSON patch is bound to the version that was read, so the server refuses a lost request that arrives late. Where
+    somebody else has changed the object, the patch is bound to the new version and sent again.
     """
     for _ in range(_RACES):
         request = _request(change, _guarded(change, before), options, retry=False)
@@ -99,16 +99,16 @@ def _guarded(change: PlannedPatch, before: Object | None) -> Any:
 
 
 def _is_outrun(change: PlannedPatch, before: Object, now: Object) -> bool:
-    """Whether the version alone stood in the way: the patch fits the object as it is now."""
+    """Whether only the version was outdated: the patch fits the present object."""
     is_json = change.patch_type is PatchType.JSON
     return is_json and guard_of(now) != guard_of(before) and jsonpatch.failing(change.body, now) is None
 
 
-# -- what it did
+# -- the action
 
 
 def _action(change: PlannedPatch, before: Object | None, after: Object, options: ApplyOptions) -> str:
-    """Controllers write between our read and our answer, so resourceVersions alone would not be truthful."""
+    """Configured or unchanged. ResourceVersions alone do not tell: controllers write in between, too."""
     if before is None:
         return "configured"
     if not options.dry_run and guard_of(before) == guard_of(after):
@@ -122,11 +122,11 @@ def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager:
     return has_same_content(before, after)
 
 
-# -- an answer that was lost
+# -- after a lost answer
 
 
 def _look(client: Client, change: PlannedPatch, before: Object | None, options: ApplyOptions) -> Look:
-    """Whether the patch was done although its answer was lost: it must not be done twice."""
+    """A look at the object after a lost answer: was the patch done? It must not be done twice."""
 
     def found() -> Answer | None:
         now = client.send(Request("GET", change.path, where=change.where))
@@ -141,7 +141,7 @@ def _look(client: Client, change: PlannedPatch, before: Object | None, options: 
 
 
 def _was_done(change: PlannedPatch, before: Object, now: Object, field_manager: str) -> bool:
-    """By our own entry in managedFields; or because the object is what the patch makes of it."""
+    """Whether the patch was done: our entry in managedFields has changed, or the object equals the patch's result."""
     if _entries(before, field_manager) != _entries(now, field_manager):
         return True
     is_json = change.patch_type is PatchType.JSON
@@ -160,12 +160,14 @@ def _spec(change: PlannedPatch, obj: Object) -> Object:
     return bare if change.address.subresource else {key: value for key, value in bare.items() if key != "status"}
 
 
-# -- what the server refuses
+# -- refusals
 
 
 def _unfit(client: Client, error: ApiError, change: PlannedPatch) -> ApiError:
-    """Each field that is wrong; of a JSON patch that could not be done, the operation: the server tells neither which
-    nor why, so it is found out from the object as it is."""
+    """The refusal, field by field; for a JSON patch without causes, the operation that fails.
+
+    The server does not say which operation failed or why, so the patch is tried on the present object.
+    """
     if change.patch_type is PatchType.JSON and not error.causes:
         return _failed_operation(client, error, change)
     return explain_unfit(error, change)

@@ -25,9 +25,10 @@ def _no_line(_: Any) -> int:
 
 @dataclass(frozen=True)
 class Planned:
-    """One object to be written. ``line_of`` tells the manifest's line of a field path.
+    """One object to be written.
 
-    ``object`` is what is asked of it: empty where that is worked out from the object as it is found.
+    ``object``: its manifest; empty where the body is derived from the live object. ``line_of`` gives a field path's
+    line in the manifest.
     """
 
     address: Address
@@ -41,12 +42,12 @@ class Planned:
 
     @property
     def resource(self) -> Resource:
-        """What it is sent to."""
+        """The resource in the URL."""
         return self.address.resource
 
     @property
     def path(self) -> str:
-        """The URL path of what is written."""
+        """The URL path of the object, or of its subresource."""
         return self.address.path
 
     @property
@@ -56,11 +57,11 @@ class Planned:
 
     @property
     def content_type(self) -> str:
-        """As the user wrote it: ``application/json`` for a JSON file, else ``application/yaml``."""
+        """The content type of the body: ``application/json`` for a JSON file, else ``application/yaml``."""
         return "application/json" if self.reference.file.endswith(".json") else "application/yaml"
 
     def where_of(self, warning: str) -> str:
-        """The file and line that a warning is about: it may begin with a field's path."""
+        """The file and line that a server's warning is about, by the field path that it may begin with."""
         path = _LEADING_PATH.match(warning)
         line = self.line_of(path[1]) if path else self.reference.line
         return f"{self.reference.file}:{line}" if self.reference.file else str(self.reference)
@@ -76,7 +77,7 @@ class PlannedPatch(Planned):
 
     @classmethod
     def of(cls, named: Address, patch: Patch) -> PlannedPatch:
-        """``patch`` for what was named."""
+        """The patch of the named object."""
         body = _identified(patch.body, named, patch) if patch.type is PatchType.APPLY else patch.body
         asked = body if isinstance(body, dict) else {}
         address = replace(named, reference=replace(named.reference, file=patch.file, line=patch.line))
@@ -84,7 +85,7 @@ class PlannedPatch(Planned):
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether sending it twice does no more than sending it once."""
+        """Whether the patch is idempotent: sent twice, it does no more than sent once."""
         if self.patch_type is PatchType.JSON:
             return False
         return not guard_of(self.object)
@@ -97,7 +98,7 @@ class PlannedPatch(Planned):
 
 
 def _identified(body: Object, named: Address, patch: Patch) -> Object:
-    """An apply body says which object it is; what it leaves out is known from KIND/NAME."""
+    """The body of an apply patch with KIND/NAME's identity. Raises :class:`InputError` where they differ."""
     api_version, kind = named.reference.api_version, named.reference.kind
     if named.subresource == "scale":
         api_version, kind = "autoscaling/v1", "Scale"
@@ -114,10 +115,11 @@ def _identified(body: Object, named: Address, patch: Patch) -> Object:
 
 @dataclass(frozen=True)
 class Seen:
-    """An object before it is written. ``live`` is ``None`` where it isn't there, or where it may not be read.
+    """An object as read before it is written.
 
-    ``is_current``: applying it would surely change nothing, so nothing need be sent. ``is_absent``: it isn't there.
-    ``takeover``: the fields of other managers that move to ours before it is applied.
+    ``live``: the object; ``None`` where it does not exist (``is_absent``) or the token may not read it. ``is_current``:
+    an apply would certainly change nothing, so none is sent. ``takeover``: the fields of other managers that move to
+    ours before the apply.
     """
 
     planned: Planned
@@ -135,9 +137,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Written:
-    """``action``: created, configured or unchanged; unknown, with an empty ``object``, where the answer was lost.
+    """An object after the write.
 
-    ``object`` is as the server returned it.
+    ``action``: created, configured or unchanged; unknown, with an empty ``object``, where the answer was lost.
+    ``object``: as the server returned it. ``warnings``: the server's.
     """
 
     planned: Planned
@@ -155,8 +158,8 @@ class Written:
 class ApplyOptions:
     """How objects are applied.
 
-    ``adopt``: the managers whose fields are taken over, ``None`` where one may not name any; ``from_kubectl``: what
-    kubectl's client-side apply has set is, too.
+    ``adopt``: the managers whose fields are taken over; ``None`` where the verb has no such option. ``from_kubectl``:
+    fields that kubectl's client-side apply has set are taken over, too.
     """
 
     field_manager: str = "k8s-step"
@@ -167,7 +170,7 @@ class ApplyOptions:
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """As query parameters."""
+        """These options as query parameters of the request."""
         pairs = [("fieldManager", self.field_manager), ("fieldValidation", "Strict")]
         if self.force:
             pairs.append(("force", "true"))

@@ -21,7 +21,7 @@ from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, ui
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 
-_AGAIN = 10  # times that a PUT is sent again because a controller has written the status meanwhile
+_AGAIN = 10  # repetitions of a PUT after conflicts with a controller's status updates
 _IMMUTABLE = ("immutable", "may not change", "forbidden: updates to")
 
 
@@ -35,11 +35,11 @@ class GuardedPut:
         self._pinned = guard_of(planned.object)
 
     def make(self, retries: int = 0) -> Written:
-        """Replace it; after a conflict read and try again up to ``retries`` times, unless the manifest names a version.
+        """Replace the object; after a conflict read it again and repeat, up to ``retries`` times.
 
-        A conflict with the status alone is none of those: a PUT leaves it as it is. The version that a manifest names
-        is its author's own condition, whatever has changed since. Raises :class:`ConflictError` with who changed what
-        since, else :class:`ApiError` with the way out.
+        A conflict only with the status does not count, since a PUT does not change the status. Where the manifest names
+        a ``resourceVersion``, nothing is repeated: its author asked for that very version. Raises
+        :class:`ConflictError` with who changed what since, else :class:`ApiError` with the next move as its hint.
         """
         again = _AGAIN
         while True:
@@ -59,7 +59,7 @@ class GuardedPut:
                 raise _immutable(explain(error, self._planned)) from None
 
     def _has_only_new_status(self, before: Object) -> bool:
-        """Whether only the status has been written since, and as a subresource, which a PUT does not touch."""
+        """Whether only the status has changed since, and the kind has it as a subresource, which a PUT leaves alone."""
         try:
             now = self._get().body
         except ApiError:
@@ -88,7 +88,10 @@ class GuardedPut:
         return Request("PUT", self._planned.path, query, body, self._planned.content_type, retry=dry, where=where)
 
     def _look(self, version: str) -> Answer | None:
-        """After a lost answer: ``None`` where the object is as it was, else the object if it says what we sent."""
+        """After a lost answer: the object where the PUT was done, ``None`` where the object has not changed.
+
+        Raises :class:`ConflictError` where somebody else has changed it.
+        """
         try:
             live = self._get()
         except ForbiddenError:
@@ -114,14 +117,14 @@ class GuardedPut:
             raise
 
     def _missing(self, error: NotFoundError, message: str = "it is not there") -> ApiError:
-        """No such object, or no such kind."""
+        """The error for a missing object, or for a kind that the server does not serve."""
         if not error.status.get("details"):
             return explain(error, self._planned)
         hint = "k8s-step create creates it, k8s-step apply creates or updates"
         return NotFoundError(message, code=error.code, status=error.status, where=self._planned.where, hint=hint)
 
     def _stale(self, error: ConflictError, before: Object | None) -> ApiError:
-        """Who changed what since the version that was read."""
+        """The conflict, with who changed which fields since the version that was read."""
         where, status = self._planned.where, error.status
         try:
             now = self._get().body
@@ -144,7 +147,7 @@ class GuardedPut:
         return ConflictError(since.rstrip(": "), code=409, status=status, where=where, hint=hint)
 
     def _earlier(self) -> Object | None:
-        """The object at the version the manifest names, which the server remembers for some minutes.
+        """The object at the version that the manifest names; the server keeps old versions for some minutes.
 
         Source: ``resourceVersionMatch=Exact`` in "Resource versions" of Kubernetes' API concepts; only lists take it.
         """
@@ -163,7 +166,7 @@ class GuardedPut:
 
 
 def _immutable(error: ApiError) -> ApiError:
-    """With the way out for fields that no update can change."""
+    """The refusal with the next move for fields that no update can change."""
     for each in error.errors if isinstance(error, ApiErrors) else [error]:
         if any(words in each.message for words in _IMMUTABLE):
             each.hint = "this cannot change while the object lives: delete it and create it anew, or keep the field"
@@ -171,5 +174,5 @@ def _immutable(error: ApiError) -> ApiError:
 
 
 def _spec(obj: Object) -> Object:
-    """What a PUT of it would set."""
+    """The fields of the object that a PUT sets."""
     return {key: value for key, value in without_metadata(obj, EACH_WRITE).items() if key != "status"}

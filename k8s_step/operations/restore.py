@@ -1,7 +1,7 @@
 """Takes back what this run did to one object, unless somebody else has changed it since.
 
-A server-side apply of what this manager had set before puts its fields back: what it no longer names goes by itself.
-What was taken from other managers goes along, and is handed back to them afterwards.
+A server-side apply of the fields that this manager owned before restores them; fields added since are removed by it.
+Fields taken over from other managers are part of that apply, and their ownership is handed back afterwards.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
 _PODS = required("v1", "Pod")
-_TRIES = 20  # a rollout's controllers write the object all the time
-_OBSERVING, _POLL = 10.0, 0.1  # seconds a controller is given to see what was restored, and between two looks
+_TRIES = 20  # conflicts with other writers: during a rollout, controllers write the object all the time
+_OBSERVING, _POLL = 10.0, 0.1  # seconds: for the controller to observe the restored object, and between two reads
 _SHOWN = 5  # fields that a message names
 KEPT = {
     "Namespace": "it may hold what others made",
@@ -56,10 +56,11 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Reversal:
-    """What this run did to an object: ``before`` as it was read, ``None`` where it may not be.
+    """What this run did to an object, to be reversed.
 
-    ``wrote`` as it was written, ``None`` where that is not known: the answer was lost. ``adopted``: those whose fields
-    were taken over, values that the manifest does not name too.
+    ``before``: the object as it was read; ``None`` where the token may not read it. ``wrote``: the object as written;
+    ``None`` where the answer was lost. ``adopted``: the owners whose fields were taken over, including fields that the
+    manifest does not name.
     """
 
     planned: Planned
@@ -76,9 +77,10 @@ class Reversal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``word``: restored, deleted, kept, skipped or failed; empty where it had never been written.
+    """How a reversal ended.
 
-    ``target`` is still to be followed.
+    ``word``: restored, deleted, kept, skipped or failed; empty where the object had never been written. ``target``: the
+    object where it is still to be followed.
     """
 
     word: str
@@ -91,7 +93,7 @@ class _SupersededError(Exception):
 
 
 def restore(client: Client, change: Reversal, field_manager: str) -> Outcome:
-    """Restore an object, or delete it where this run made it."""
+    """Restore the object, or delete it where this run has created it."""
     try:
         wrote = change.wrote or _looked_up(client, change, field_manager)
         return _Restoration(client, change, wrote, field_manager).make() if wrote else Outcome("")
@@ -104,7 +106,7 @@ def restore(client: Client, change: Reversal, field_manager: str) -> Outcome:
 
 
 def _looked_up(client: Client, change: Reversal, field_manager: str) -> Object | None:
-    """What a write whose answer was lost has made; ``None`` where it has not been done."""
+    """The object that a write with a lost answer has made; ``None`` where that write was not done."""
     try:
         now = client.send(Request("GET", change.planned.path, where=change.planned.where)).body
     except NotFoundError:
@@ -115,7 +117,7 @@ def _looked_up(client: Client, change: Reversal, field_manager: str) -> Object |
 
 
 class _Restoration:
-    """One object's way back."""
+    """The reversal of the writes to one object."""
 
     def __init__(self, client: Client, change: Reversal, wrote: Object, field_manager: str) -> None:
         self._client = client
@@ -132,10 +134,10 @@ class _Restoration:
         self._found: Object = wrote
 
     def make(self) -> Outcome:
-        """Raises :class:`StepError`, and where somebody else has written it since, ``_SupersededError``."""
+        """Restore or delete. Raises :class:`StepError`; ``_SupersededError`` where somebody has written it since."""
         return self._delete() if self._change.is_new else self._restore()
 
-    # -- what was created
+    # -- an object that this run created
 
     def _delete(self) -> Outcome:
         reference = self._planned.reference
@@ -150,11 +152,11 @@ class _Restoration:
             raise _SupersededError(f"{', '.join(sorted(others))} made it at the same time")
         options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
         deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options)
-        is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with what was
+        is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with the last state
         changes_text = "the claims of its pods are kept" if (now.get("spec") or {}).get("volumeClaimTemplates") else ""
         return Outcome("deleted", changes_text, None if is_gone else deleted.target)
 
-    # -- what was there before
+    # -- an object that existed before
 
     def _restore(self) -> Outcome:
         if self._change.before is None:
@@ -172,7 +174,7 @@ class _Restoration:
         return Outcome("restored", self._free(after), target)
 
     def _applied(self) -> Object:
-        """The object with the fields back that this manager had set; written only as it was read and looked at."""
+        """The object after the apply that restores this manager's fields; each try is guarded by the version read."""
         for _ in range(_TRIES):
             now = self._read()
             if now is None:
@@ -180,7 +182,7 @@ class _Restoration:
             self._left_revision = _revision(now)
             self._scaled = union(*(fields for owner, fields in sets(now).items() if owner.subresource == "scale"))
             if not self._differing(now) and (self._changed or self._owned(now) == self._owned(self._before)):
-                return now  # the answer to our own try was lost, or somebody has put it back
+                return now  # our answer was lost, or somebody else has restored it
             self._check(now)
             self._found = now
             try:
@@ -200,7 +202,7 @@ class _Restoration:
         return {**body, **identity, "metadata": {**body.get("metadata", {}), **names}}
 
     def _put_back(self, now: Object) -> Object:
-        """What changed with this run's write though no manager owned it: the data of a ``stringData``, a node port."""
+        """Restore changes that no manager owns: the data made of a ``stringData``, or an allocated node port."""
         ours = [
             (path, was)
             for path, was, _ in self._differing(now)
@@ -210,7 +212,7 @@ class _Restoration:
         return self._patched(patch, now) if patch else now
 
     def _hand_back(self, now: Object) -> Object:
-        """Field ownership as it was. Source: ``UpgradeManagedFieldsPatch`` of client-go's csaupgrade, which does so."""
+        """Restore ``managedFields`` by a JSON patch, as client-go's ``UpgradeManagedFieldsPatch`` (csaupgrade) does."""
         before = {owner_of(entry): entry for entry in entries(self._before)}
         kept = {owner_of(entry): entry for entry in entries(now) if not self._is_own(owner_of(entry))}
         for owner, entry in before.items():
@@ -226,7 +228,7 @@ class _Restoration:
         return self._patched([{"op": "replace", "path": "/metadata/managedFields", "value": wanted}], now)
 
     def _free(self, after: Object) -> str:
-        """A StatefulSet waits for ever for a broken pod of a revision it has left: so that pod is deleted.
+        """Delete the broken pods of the revision that a StatefulSet has left: it would wait for them for ever.
 
         Source: "Forced rollback" in kubernetes.io/docs/concepts/workloads/controllers/statefulset.
         """
@@ -245,7 +247,7 @@ class _Restoration:
         return f"{names} of the revision that failed would have held it up, and is deleted" if stuck else ""
 
     def _await_observed(self, now: Object) -> None:
-        """A controller that has not yet seen the restored template would make the same broken pod again."""
+        """Wait until the controller has observed the restored template: else it would create the broken pod again."""
         ends = time.monotonic() + min(self._client.time_left, _OBSERVING)
         while _observed(now) < now["metadata"].get("generation", 0) and time.monotonic() < ends:
             time.sleep(_POLL)
@@ -254,10 +256,10 @@ class _Restoration:
     def _is_own(self, owner: Owner) -> bool:
         return owner.manager == self._manager and not owner.subresource
 
-    # -- whether it is still what this run wrote
+    # -- others' writes since
 
     def _check(self, now: Object) -> None:
-        """Raises where fields of this run have been overwritten, or another run of this manager has applied it."""
+        """Raise where somebody has overwritten this run's fields, or another run of this manager has applied them."""
         found = overwritten(self._wrote, now, self._manager)
         newer = [change for change in found if not (change.writer and change.writer.subresource == "scale")]
         if newer:
@@ -270,7 +272,7 @@ class _Restoration:
         return sets(obj).get(self._own)
 
     def _differing(self, now: Object) -> list[tuple[Path, Any, Any]]:
-        """Of the fields that this run's write changed, those that are not as before; who scales keeps the replicas."""
+        """The fields that this run changed and that differ from before; a field set through ``scale`` is left out."""
         return [
             found
             for found in differences(self._before, now)
@@ -280,7 +282,7 @@ class _Restoration:
     # -- requests
 
     def _read(self) -> Object | None:
-        """``None`` where it is gone, or another one bears its name."""
+        """The object now; ``None`` where it is gone, or a successor bears its name."""
         try:
             request = Request("GET", self._planned.path, where=self._planned.where)
             now = self._client.send(request).body
@@ -291,7 +293,7 @@ class _Restoration:
         return now if uid_of(now) == uid_of(self._wrote) else None
 
     def _again(self, work: Callable[[Object], Object], now: Object) -> Object:
-        """``work`` on the object as it is now, read anew where others write it meanwhile."""
+        """Do ``work`` on the object; after a conflict read it again and repeat."""
         for _ in range(_TRIES):
             try:
                 return work(now)
@@ -303,7 +305,7 @@ class _Restoration:
         raise self._restless()
 
     def _patched(self, operations: list[Object], now: Object) -> Object:
-        """A JSON patch, of the object as it was read only."""
+        """Send a JSON patch that is bound to the version read."""
         version = {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(now)}
         return self._send(PatchType.JSON, [*operations, version])
 
@@ -330,14 +332,14 @@ def _is_stuck(pod: Object, stateful_set: Object) -> bool:
 
 
 def _changed(before: Object, wrote: Object, own: Owner) -> list[Path]:
-    """The fields that this run's write changed; what others wrote between its look and its write is theirs."""
+    """The fields that this run's write changed, without those that others wrote between its read and its write."""
     others = [fields for owner, fields in sets(wrote).items() if owner != own]
     found = [path for path, *_ in differences(before, wrote)]
     return [path for path in found if not any(owns(fields, path) for fields in others)]
 
 
 def _taken(before: Object, wrote: Object, own: Owner, adopted: Collection[Owner]) -> dict[Owner, Fields]:
-    """What this run took over from others, itself included where it had patched or scaled."""
+    """The fields that this run took over, by their former owner; our own Update entries count as such owners."""
     left, applied = sets(wrote), sets(wrote).get(own, {})
     lost = {
         owner: without(fields, left.get(owner, {}))

@@ -1,6 +1,6 @@
-"""The last look before success is told: is what was current still on the server, as it was judged?
+"""The last look before a run reports success: does the server still hold each object as it was judged?
 
-One list of names and versions for a kind and namespace tells it; only what has changed is read whole.
+One list of names and resourceVersions for each kind and namespace answers that; only changed objects are read whole.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.target import Target
 
 News = tuple[Target, Object | None]
-_PAGE = "500"  # objects listed; what is on no first page is asked for by name
-_MAY_NOT = (403, 405)  # forbidden; a kind that can't be listed, or not be read at all
+_PAGE = "500"  # objects listed; an object that is not on the first page is read by name
+_MAY_NOT = (403, 405)  # forbidden; a kind that serves no list, or no read at all
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """``notice`` is told where the token may not look."""
+    """Compares targets with the server. ``notice`` takes a line where the token may not read one."""
 
     client: Client
     concurrency: int
     notice: Callable[[str], None]
 
     def news(self, targets: Iterable[Target]) -> list[News]:
-        """The targets that the server has otherwise by now, each with its object: ``None`` where there is none.
+        """The targets that have changed on the server, each with its present object: ``None`` where it is gone.
 
-        Raises the :class:`ApiError` family, and :class:`UnreachableError` where the server can't be asked.
+        Raises the :class:`ApiError` family, and :class:`UnreachableError` where the server can't be reached.
         """
         groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
         for target in targets:
-            if outcome(target.object) is None:  # what a Job came to stays so
+            if outcome(target.object) is None:  # a finished Job stays as it is
                 groups[target.resource, target.reference.namespace].append(target)
         doubtful = [one for found in self._each(self._listed, list(groups.values())) for one in found]
         return [one for found in self._each(self._read, doubtful) for one in found]
@@ -51,7 +51,7 @@ class Confirmation:
             yield result
 
     def _listed(self, group: list[Target]) -> list[Target]:
-        """Those of one kind and namespace that the list doesn't show as they are known."""
+        """The targets of one kind and namespace whose uid and resourceVersion are not in the list."""
         if len(group) == 1:
             return group
         resource, namespace = group[0].resource, group[0].reference.namespace
@@ -67,7 +67,7 @@ class Confirmation:
         return [target for target in group if _identity(target.object) not in seen]
 
     def _read(self, target: Target) -> list[News]:
-        """The names and versions first: a Secret's values need not come once more."""
+        """Read the metadata first, and the whole object only where it has changed: a Secret need not be sent again."""
         try:
             found = self._get(target, AS_NAME)
             if _identity(found) == _identity(target.object):

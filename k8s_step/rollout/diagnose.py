@@ -40,10 +40,10 @@ _CLAIM = required("v1", "PersistentVolumeClaim")
 
 
 def diagnose(client: Client, targets: Sequence[Target], limit: float = LIMIT) -> Iterator[list[Finding]]:
-    """The findings on targets that failed or are not current, in their order, ever more complete.
+    """The findings on targets that failed or are not current, in the order of the targets, yielded ever more complete.
 
-    First without any evidence that has to be asked for, at last with all that could be had in ``limit`` seconds:
-    whoever is interrupted has the best known so far. Nothing that goes wrong here is an error.
+    The first list holds no evidence that takes a request, the last one all that the server gave within ``limit``
+    seconds; an interrupted caller keeps the last list it got. A request that fails becomes a line of the finding.
     """
     source = _EvidenceSource(client, time.monotonic() + limit)
     causes = [_Cause(target, group) for target in targets for group in _groups(target)]
@@ -82,7 +82,7 @@ class _Cause:
         return self.group[0].pod if self.group else None
 
     def finding(self) -> Finding:
-        """What is known without asking."""
+        """The finding as far as it is known without a request."""
         judgement = self.target.judgement or Judgement(State.IN_PROGRESS, "")
         if not self.group:
             told = advice(judgement.reason, judgement.message)
@@ -111,7 +111,7 @@ class _Cause:
 
 
 def _told_of(judgement: Judgement, symptom: Symptom) -> tuple[str, str]:
-    """Reason and message: where the object itself gave up (a Job, a progress deadline), its own reason comes first."""
+    """Reason and message of a cause. The reason of an object that has itself given up comes first (a Job, for one)."""
     own = judgement.reason if judgement.state is State.FAILED else ""
     if not own or own in {blame.symptom.reason for blame in judgement.blamed}:
         return symptom.reason, symptom.message or judgement.message
@@ -125,17 +125,17 @@ def _says_why(symptom: Symptom) -> bool:
 
 
 def _image(blame: Blame) -> str:
-    """As the pod's spec writes it: the status may name it otherwise, or not at all."""
+    """The image as the pod's spec writes it: the status may spell it in another way, or lack it."""
     container = spec_of(blame.pod, blame.symptom.container)
     return str(container.get("image", "")) if container else blame.symptom.image
 
 
 class _AwayError(StepError):
-    """The server does not answer: neither this nor any other question."""
+    """The server has stopped answering, so no further evidence is requested."""
 
 
 class _EvidenceSource:
-    """The server, for as long as there is time, and no longer than it answers."""
+    """Requests for evidence until the deadline, or until the server stops answering."""
 
     def __init__(self, client: Client, deadline: float) -> None:
         self._client = client
@@ -143,7 +143,10 @@ class _EvidenceSource:
         self._away: _AwayError | None = None
 
     def get(self, request: Request, *, from_node: bool = False) -> Answer:
-        """Raises :class:`StepError`. ``from_node``: a kubelet answers in the end, and may be away by itself."""
+        """Send a request. ``from_node``: a kubelet answers it, whose silence says nothing about the API server.
+
+        Raises :class:`StepError`.
+        """
         if self._away is not None:
             raise self._away
         now = time.monotonic()
@@ -159,7 +162,7 @@ class _EvidenceSource:
 
 
 class _Evidence:
-    """All there is to one cause."""
+    """Gathers the events, claims, probes and logs of one cause."""
 
     def __init__(self, source: _EvidenceSource, cause: _Cause) -> None:
         self._source = source
@@ -168,7 +171,7 @@ class _Evidence:
         self._missing: dict[str, None] = {}
 
     def finding(self) -> Finding:
-        """Events first: the node that a log comes from may be what has failed."""
+        """The finding with its evidence. Events come before logs, since the node that serves the log may be down."""
         cause, found = self._cause, self._cause.finding()
         for obj in self._concerned():
             self._read_events(obj)
@@ -183,7 +186,10 @@ class _Evidence:
         return replace(found, logs=logs, logs_of=logs_of, events=told, missing=tuple(self._missing))
 
     def _get(self, request: Request, what: str, permission: str) -> Answer | None:
-        """``None`` where it can't be had: that is noted. ``permission``: verb, resource and namespace it takes."""
+        """Send a request; a refusal is noted as missing evidence and returns ``None``.
+
+        ``permission``: the verb, resource and namespace that the request needs, with blanks between them.
+        """
         try:
             return self._source.get(request)
         except StepError as error:
@@ -193,7 +199,7 @@ class _Evidence:
     # -- events
 
     def _concerned(self) -> Iterator[Object]:
-        """The pod, what is between it and the object, and the object."""
+        """The objects whose events matter: the pod, the ReplicaSet above it, and the target."""
         cause = self._cause
         obj, pod = cause.target.object, cause.pod
         if pod is not None:
@@ -210,7 +216,7 @@ class _Evidence:
     def _replica_set(self, deployment: Object) -> Object:
         """The metadata of the newest ReplicaSet of a Deployment none of whose pods is known."""
         selector, namespace = of_workload(deployment), Reference.to(deployment).namespace
-        if selector is None:  # without one, the ReplicaSets of the whole namespace would come
+        if selector is None:  # an empty selector would list the ReplicaSets of the whole namespace
             return {}
         query = (("labelSelector", selector), ("limit", _MOST_REPLICA_SETS))
         request = Request("GET", _REPLICA_SETS.path(namespace), query, patient=False)
@@ -224,7 +230,7 @@ class _Evidence:
         self._events += (answer.body.get("items") or []) if answer else []
 
     def _with_cause(self, found: Finding) -> Finding:
-        """What the status leaves open, the newest warning may tell: a volume that can't be mounted, say."""
+        """The finding with the newest warning as its cause, where the status gives none (an unmountable volume)."""
         warning = self._newest_warning(found)
         group = self._cause.group
         if warning is None or (_says_why(group[0].symptom) if group else found.reason):
@@ -236,7 +242,7 @@ class _Evidence:
         return replace(found, reason=reason, message=f"{found.message}; {message}" if found.message else message)
 
     def _newest_warning(self, found: Finding) -> Object | None:
-        """Of this generation. That a pod could not be scheduled is over once it has a node."""
+        """The newest warning about this generation; FailedScheduling no longer counts once the pod has a node."""
         since = last_written(self._cause.target.object)
         passed = "FailedScheduling" if found.node else ""
         fresh = (each for each in self._events if events.last_seen(each) >= since)
@@ -263,7 +269,7 @@ class _Evidence:
     # -- probes and logs
 
     def _with_probe(self, found: Finding) -> Finding:
-        """The probe that keeps a container from being ready, or that had it stopped; and what it answered last."""
+        """The finding with the probe that keeps the container unready or had it killed, and the probe's last answer."""
         if not self._cause.group:
             return found
         blame = self._cause.group[0]
@@ -283,7 +289,7 @@ class _Evidence:
         return replace(found, probe=probes.probe_line(blame.pod, container, kind), probe_answer=answer)
 
     def _logs(self) -> tuple[tuple[str, ...], str]:
-        """The last lines of the run that crashed, else of the one that runs; nothing where none ever ran."""
+        """The last log lines of the run that crashed, else of the present run; and which of both it is."""
         if not self._cause.group:
             return (), ""
         blame = self._cause.group[0]
@@ -299,12 +305,12 @@ class _Evidence:
         return tuple(line[:_LINE] for line in raw.decode("utf-8", "replace").splitlines()[-_LINES:]), logs_of
 
     def _log(self, blame: Blame) -> bytes | None:
-        """kubelet puts a run behind ``previous`` once the next one has begun; until then it is the current one."""
+        """The end of the log. The kubelet serves a run as ``previous`` only once the next run has begun."""
         if blame.symptom.crashed and blame.symptom.restarts > 0 and not _is_terminated(blame):
             try:
                 return self._tail(blame, ("previous", "true"))
             except StepError:
-                pass  # what is wrong, if it is not only this run, the current one tells as well
+                pass  # the current run's log is tried instead, and its refusal is noted
         try:
             return self._tail(blame)
         except StepError as error:
@@ -313,7 +319,7 @@ class _Evidence:
             return None
 
     def _tail(self, blame: Blame, *which: tuple[str, str]) -> bytes:
-        """The last lines; where they are so long that the limit cuts the last one off, that one alone."""
+        """The last lines of a log; only the very last one where the size limit would have cut it off."""
         metadata = blame.pod["metadata"]
         path = _PODS.path(metadata.get("namespace"), metadata["name"], "log")
         raw = b""
@@ -338,7 +344,7 @@ def _why_not(error: StepError, what: str, permission: str) -> str:
 
 
 def _explained(found: Finding, symptom: Symptom, why: str) -> Finding:
-    """With ``why`` in the place of what the pod's status says; what the object itself said stays."""
+    """The finding with ``why`` in the place of the pod status' message; the object's own message stays."""
     if found.reason == symptom.reason:
         return replace(found, message=why)
     if symptom.message:

@@ -38,16 +38,19 @@ def namespace_of(obj: Object) -> str:
 
 
 def newest_first(events: Iterable[Object]) -> list[Object]:
-    """Newest first, by the time each was last seen.
+    """The events sorted by the time they were last seen, newest first.
 
-    Most times have one-second precision, and those that are finer would come out ahead: within a second, what began
-    later is newer, as its name tells; else the server's order is reversed.
+    Most times have one-second precision, so all are cut to seconds. Within a second, the event that began later comes
+    first (its name holds that time); on a further tie the server's order is reversed.
     """
     return sorted(events, key=lambda event: (last_seen(event).replace(microsecond=0), _begun(event)))[::-1]
 
 
 def _begun(event: Object) -> int:
-    """Nanoseconds since the epoch, in hexadecimal at the end of the name: ``makeEvent`` of client-go's recorders."""
+    """When the event was first recorded, in nanoseconds since the epoch; 0 where its name does not end in that.
+
+    Source: ``makeEvent`` of client-go's recorders, which ends the name in hexadecimal nanoseconds.
+    """
     ending = str(metadata_of(event).get("name") or "").rpartition(".")[2]
     return int(ending, 16) if re.fullmatch("[0-9a-f]{16}", ending) else 0
 

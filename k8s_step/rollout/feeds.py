@@ -1,4 +1,4 @@
-"""What the watches of a rollout tell, and what their news mean for what is known of it."""
+"""Feeds: watches in threads of their own, and how their events change what is known of the followed objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DELETED = "deleted while it was followed"
 
 @dataclass
 class Board:
-    """All that is known of what is followed. Only the thread that judges touches it."""
+    """The state of all followed objects. Only the judging thread reads and writes it."""
 
     targets: dict[Key, Target]
     ownership: Ownership = field(default_factory=Ownership)
@@ -33,29 +33,32 @@ class Board:
         self._by_uid = {target.uid: target for target in self.targets.values()}
 
     def open(self) -> list[Target]:
-        """The targets whose verdict is still to come."""
+        """The targets without a final verdict."""
         return [target for target in self.targets.values() if target.is_open]
 
     def within(self, scope: Scope) -> list[Target]:
-        """The targets that a watch of this scope tells of."""
+        """The targets that a watch of this scope covers."""
         return [target for target in self.targets.values() if _is_within(target, scope)]
 
     def with_uids(self, uids: set[str]) -> list[Target]:
         """The targets with these uids."""
         found = uids & self._by_uid.keys()
-        if len(found) < 2:  # as with most events: a release may have hundreds
+        if len(found) < 2:  # most events touch one target, and a release may have hundreds
             return [self._by_uid[uid] for uid in found]
         return [target for uid, target in self._by_uid.items() if uid in found]
 
     def heard(self, target: Target, obj: Object) -> None:
-        """``obj`` bears the name of ``target`` now; it may be another, or no newer than what is known."""
+        """Take in the object that bears the target's name now, unless it is older than the known one.
+
+        An object with another uid is a successor: the target is gone.
+        """
         if uid_of(obj) != target.uid:
             self.vanished(target, "deleted and created anew by somebody else while it was followed")
         elif version_of(obj) >= version_of(target.object):
             target.object = obj
 
     def vanished(self, target: Target, message: str) -> None:
-        """``target`` was deleted, or replaced by another of its name; a Job may have come to its end before."""
+        """Note that the target was deleted or replaced; a Job that had finished before keeps its outcome."""
         ended = outcome(target.object)
         known = Judgement(ended.state, ended.message, ended.reason) if ended else None
         self.gone.setdefault(target.reference.key, known or Judgement(State.NOT_FOUND, message, "Deleted"))
@@ -66,7 +69,7 @@ Message = tuple["Feed", Event | Exception]
 
 @dataclass
 class Feed:
-    """One watch in a thread of its own, and what its news mean."""
+    """One watch in a thread of its own, and how its events are taken in."""
 
     board: Board
     scope: Scope
@@ -74,9 +77,9 @@ class Feed:
     notice: Callable[[str], None]
 
     def run(self, out: queue.SimpleQueue[Message]) -> None:
-        """Put events on ``out`` until the watch is stopped, then the error it ended in, if any.
+        """Put events on ``out`` until the watch is stopped; an error that ends it is put there, too.
 
-        An error of ours, too: nobody would hear of it here, and the rollout would wait for news until its timeout.
+        So is a bug of this step: raised in this thread it would be lost, and the rollout would wait until its timeout.
         """
         try:
             for event in self.watch:
@@ -85,11 +88,11 @@ class Feed:
             out.put((self, error))
 
     def take(self, event: Event) -> list[Target]:
-        """Take in an event; return the targets it touches."""
+        """Take in an event; return the targets whose judgement it may change."""
         raise NotImplementedError
 
     def failed(self, error: Exception) -> list[Scope]:
-        """The watch has ended for good: the scopes to watch in its place, or the error raised."""
+        """The scopes to watch instead, once this watch has ended for good. Raises ``error`` where there are none."""
         raise error
 
 
@@ -97,7 +100,7 @@ class TargetFeed(Feed):
     """The followed objects themselves."""
 
     def tells_of(self, target: Target) -> bool:
-        """Whether ``target`` is within its scope."""
+        """Whether ``target`` is within this feed's scope."""
         return _is_within(target, self.scope)
 
     def take(self, event: Event) -> list[Target]:
@@ -106,7 +109,7 @@ class TargetFeed(Feed):
         target = self.board.targets.get(Reference.to(event.object).key)
         if target is None or version_of(event.object) < version_of(target.object):
             return []
-        self.board.heard(target, event.object)  # of a deleted one: as it was at last
+        self.board.heard(target, event.object)  # a DELETED event holds the object's last state
         if event.type == "DELETED":
             self.board.vanished(target, DELETED)
         return [target]
@@ -122,7 +125,7 @@ class TargetFeed(Feed):
         return touched
 
     def failed(self, error: Exception) -> list[Scope]:
-        """A token that may not see the collection may see each of its objects by name."""
+        """Where the token may not watch the collection, each open target is watched by name."""
         if not isinstance(error, ForbiddenError) or self.scope.name is not None:
             raise error
         scope = self.scope
@@ -135,16 +138,16 @@ class TargetFeed(Feed):
 
 @dataclass
 class OwnedFeed(Feed):
-    """Objects that belong to the followed ones. ``known``: the uids of those that this watch has told of."""
+    """Objects that targets own. ``known``: the uids that this watch has reported so far."""
 
     known: set[str] = field(default_factory=set)
 
     def family(self) -> Family:
-        """Where they are kept."""
+        """The family that this feed keeps up to date."""
         raise NotImplementedError
 
     def touched_by(self, obj: Object) -> str:
-        """The uid of the target that ``obj`` tells of."""
+        """The uid of the target that owns ``obj``."""
         raise NotImplementedError
 
     def take(self, event: Event) -> list[Target]:
@@ -157,7 +160,7 @@ class OwnedFeed(Feed):
         return self.board.with_uids(touched)
 
     def _gone(self, event: Event) -> list[Object]:
-        """Forget what is gone, and return it; what other watches tell of is none of this one's."""
+        """Forget the objects that this watch has known and that are gone, and return them."""
         uids = {uid_of(event.object)} if event.type == "DELETED" else set()
         if event.type == "LISTED":
             uids = self.known - {uid_of(obj) for obj in event.items}
@@ -165,7 +168,7 @@ class OwnedFeed(Feed):
         return [gone for uid in uids if (gone := self.family().drop(uid)) is not None]
 
     def failed(self, error: Exception) -> list[Scope]:
-        """Without them no pod fails a release early; the server's own verdict still does."""
+        """Go on without these objects: no pod can fail the release early then; the server's own verdict still can."""
         if not isinstance(error, ApiError):
             raise error
         plural = self.scope.resource.plural

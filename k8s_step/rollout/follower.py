@@ -1,6 +1,6 @@
-"""The loop under a rollout and a termination: what is watched, what has come, and when the user is told that it lasts.
+"""The loop that a rollout and a termination share: feeds, their queue, and the ticks of a long wait.
 
-Feeds (threads) put what the server says on one queue; the caller's thread alone takes it in, judges and reports.
+Feeds (threads) put events on one queue; only the caller's thread takes them off, judges and reports.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from k8s_step.verdict.target import Key, Target
 
 
 class FollowListener(Protocol):
-    """Whoever tells the user."""
+    """Receives what the user is told while objects are followed."""
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
-        """Something changed: where ``reference`` stands now, ``seconds`` into the following."""
+        """The judgement of ``reference`` has changed, ``seconds`` after the following began."""
 
     def tick(self, remaining: float) -> None:
-        """Some time has gone by; ``remaining`` seconds are left, below 0 where it is late."""
+        """The wait goes on; ``remaining`` seconds are left, below 0 after the deadline."""
 
     def notice(self, message: str) -> None:
-        """A line the user should know of."""
+        """Show the user one line."""
 
 
 _Listener = TypeVar("_Listener", bound=FollowListener)
@@ -42,9 +42,10 @@ _Listener = TypeVar("_Listener", bound=FollowListener)
 
 @dataclass(frozen=True)
 class Limits:
-    """Times in seconds. ``timeout``: of all that have none of their own; ``tick``: between two of its ticks.
+    """How long objects are followed; times in seconds.
 
-    ``age``: of the oldest of the targets' objects. ``to_the_last``: whatever one comes to, follow the others.
+    ``timeout``: of each object without a timeout of its own. ``tick``: between two ticks. ``age``: how long ago the
+    oldest of the targets' objects was read. ``to_the_last``: a failed target does not end the following of the others.
     """
 
     timeout: float = 600.0
@@ -56,7 +57,7 @@ class Limits:
 
 
 class Follower(Generic[_Listener]):
-    """Watches targets, a feed a kind and namespace."""
+    """Watches targets, with one feed for each kind and namespace."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Follower(Generic[_Listener]):
         self._feeds: list[Feed] = []
 
     def _watch_targets(self, *, from_known: bool) -> None:
-        """Watch what is open and not watched yet: from the oldest version that is known, or with a list first."""
+        """Start feeds for the open targets that have none: from the oldest known version, or with a list first."""
         groups: dict[tuple[Resource, str], list[Target]] = defaultdict(list)
         for target in self._board.open():
             if not any(isinstance(feed, TargetFeed) and feed.tells_of(target) for feed in self._feeds):
@@ -97,7 +98,7 @@ class Follower(Generic[_Listener]):
             feed.watch.stop()
 
     def _news(self, wait: float) -> list[Target]:
-        """Take in all that has come, waiting up to ``wait`` seconds for the first; the targets that it touches."""
+        """Take in all events on the queue; the targets that they touch. Waits up to ``wait`` seconds for the first."""
         touched: dict[Key, Target] = {}
         for feed, message in self._arrived(wait):
             if isinstance(message, Exception):
@@ -118,7 +119,7 @@ class Follower(Generic[_Listener]):
         return feed.take(event)
 
     def _lost(self, feed: Feed, error: Exception) -> None:
-        """A feed has ended for good: start those that stand in for it. Raises ``error`` where none does."""
+        """Replace a feed that has ended for good. Raises ``error`` where nothing can replace it."""
         self._feeds.remove(feed)
         for scope in feed.failed(error):
             self._start(type(feed), scope)
@@ -128,7 +129,7 @@ class Follower(Generic[_Listener]):
         return self._ticked + self._limits.tick
 
     def _tick(self, ends: float) -> None:
-        """Tell that it lasts, when that is due. ``ends``: of the clock."""
+        """Tell the listener that the wait goes on, when the next tick is due. ``ends``: the deadline, by the clock."""
         now = self._clock()
         if now >= self._next_tick:
             self._ticked = now

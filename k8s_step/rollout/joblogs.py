@@ -22,7 +22,7 @@ _PODS = required("v1", "Pod")
 _SILENCE = 120.0  # seconds without a line: the connection may be dead, so ask anew from the last line on
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two requests for the same log
 _AT_ONCE = 64  # logs read at a time; each is a connection
-_REST = 10.0  # seconds the logs of containers that have ended are given to arrive
+_REST = 10.0  # seconds within which the logs of ended containers must arrive
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?")
 
 
@@ -84,7 +84,7 @@ class _Run:
     is_previous: bool
     thread: threading.Thread | None = None
     stream: LineStream | None = field(default=None, repr=False)
-    lines: int = 0  # told so far
+    lines: int = 0  # printed so far
 
     @property
     def where(self) -> str:
@@ -93,10 +93,10 @@ class _Run:
 
 
 class JobLogs:
-    """Tells every line of every container of these jobs' pods through ``say``, from any thread.
+    """Passes every log line of every container of these Jobs' pods to ``say``, from any thread.
 
-    ``several``: more than one container is to be expected, so each line begins with whose it is. ``jobs`` are the
-    objects as the server returned them.
+    ``jobs``: the objects as the server returned them. ``several``: more than one container is expected, so each line
+    begins with its pod and container. ``notice`` takes a line about a log that can't be read.
     """
 
     def __init__(self, client: Client, jobs: Sequence[Object], say: Say, notice: Say, *, several: bool) -> None:
@@ -112,9 +112,9 @@ class JobLogs:
         self._broken: Exception | None = None  # an error of ours in a thread of ours
 
     def saw(self, pods: Iterable[Object]) -> None:
-        """Begin to follow whatever runs, or has run, in those of ``pods`` that are the jobs' and is not followed yet.
+        """Begin to follow the containers of the Jobs' pods that run or have run and are not followed yet.
 
-        Called from one thread only.
+        ``pods`` may hold other pods, too. Called from one thread only.
         """
         self._check()
         for pod in pods:
@@ -124,7 +124,7 @@ class JobLogs:
                         self._begin(_container(pod, entry), entry, number)
 
     def finish(self) -> None:
-        """Wait for the rest of the logs of containers that have ended; then print nothing more."""
+        """Wait for the rest of the logs of ended containers, then stop."""
         try:
             for uid, reference in self._jobs.items():
                 self.saw(self._pods(reference, uid))
@@ -139,12 +139,12 @@ class JobLogs:
             self.stop()
 
     def _check(self) -> None:
-        """Raises what went wrong in the thread of a run, where nobody would hear of it."""
+        """Raise, in the caller's thread, the exception that ended the thread of a run."""
         if self._broken is not None:
             raise self._broken
 
     def stop(self) -> None:
-        """Print nothing more from now on. Does not wait for a reader of stdout that has stalled."""
+        """Print no further line. Waits a second at most for a line that a stalled reader of stdout holds up."""
         self._stopped.set()
         if self._lock.acquire(timeout=1.0):
             self._lock.release()
@@ -153,7 +153,7 @@ class JobLogs:
                 run.stream.close()
 
     def _pods(self, job: Reference, uid: str) -> list[Object]:
-        """All pods of a Job that are there: one that was quick may have ended between two looks."""
+        """All present pods of a Job: a quick pod may have come and ended between two events."""
         query = (("labelSelector", f"batch.kubernetes.io/controller-uid={uid}"),)
         request = Request("GET", _PODS.path(job.namespace), query, where=str(job))
         try:
@@ -183,7 +183,7 @@ class JobLogs:
                 earlier.thread.join()
         try:
             self._to_its_end(run)
-        except (NotFoundError, StoppedError):  # the pod is gone, or the step is
+        except (NotFoundError, StoppedError):  # the pod is gone, or the step ends
             return
         except ForbiddenError as error:
             self._tell_once(f"no logs: grant get on pods and pods/log ({error.message})")
@@ -210,7 +210,7 @@ class JobLogs:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _has_restarted(self, run: _Run) -> bool:
-        """Whether a later run has begun, so that this one's log is the previous; takes note of its end."""
+        """Whether a later run has begun, so that this log is the ``previous`` one. Notes whether this run has ended."""
         path = _PODS.path(run.container.namespace, run.container.pod)
         pod = self._client.send(Request("GET", path, where=run.where)).body
         for entry in statuses(pod):
@@ -220,7 +220,7 @@ class JobLogs:
         raise NotFoundError("another pod has its name", code=404, where=run.where)
 
     def _read(self, run: _Run, previous: bool) -> bool:
-        """Read on to the end of the log as it is told now; ``False`` where it was cut, or is not there yet."""
+        """Read to the end of the log as the server gives it now; ``False`` where it was cut, or is not there yet."""
         run.position.rewind()
         path, query = _target(run, previous)
         try:
@@ -247,7 +247,7 @@ class JobLogs:
             return
         run.lines += 1
         prefix = f"{run.container.label} " if self._several else ""
-        with self._lock:  # whoever stops this waits for the line under way, and sees no other
+        with self._lock:  # ``stop`` waits for the line being printed; no other follows it
             if not self._stopped.is_set():
                 self._say(prefix + text.decode("utf-8", "replace"))
 
@@ -258,7 +258,7 @@ class JobLogs:
 
 
 def _target(run: _Run, previous: bool) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Path and query of the log, from the second of the last line told."""
+    """Path and query of the log, from the second of the last printed line on."""
     path = _PODS.path(run.container.namespace, run.container.pod, "log")
     query = [("container", run.container.name), ("timestamps", "true")]
     query.append(("previous", "true") if previous else ("follow", "true"))
@@ -268,7 +268,7 @@ def _target(run: _Run, previous: bool) -> tuple[str, tuple[tuple[str, str], ...]
 
 
 def _time(found: re.Match[bytes]) -> tuple[tuple[float, int], str]:
-    """A point in time that can be compared, to the nanosecond, and its second as the API takes it."""
+    """A comparable time with nanoseconds, and its second as the API's ``sinceTime`` takes it."""
     second = (found[1] + found[3]).decode()
     return (datetime.fromisoformat(second).timestamp(), int((found[2] or b"0").ljust(9, b"0"))), second
 
@@ -279,7 +279,7 @@ def _container(pod: Object, entry: Object) -> Container:
 
 
 def _numbers(entry: Object) -> list[int]:
-    """The runs of a container whose logs are there, by the restart count they ran under: the last two at the most.
+    """The runs of a container whose logs the kubelet keeps, by the restart count they ran under: at most the last two.
 
     While a container waits to be restarted, the restart count is still that of its last run:
     ``convertToAPIContainerStatuses`` in kubernetes' ``kubelet_pods.go``.

@@ -1,4 +1,4 @@
-"""The pods and ReplicaSets under the workloads that are followed, by who owns them."""
+"""The pods and ReplicaSets of the followed workloads, by owner."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from k8s_step.objects.pods import controller_of
 
 
 class Family:
-    """Objects of one kind, found by their uid or by their controller's. Kept lean: without managedFields."""
+    """Objects of one kind, by their uid and by the uid of their controller. They are kept without managedFields."""
 
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}
         self._children: dict[str, set[str]] = {}
 
     def put(self, obj: Object) -> None:
-        """Take in an object as it is now."""
+        """Add an object, or replace its earlier state."""
         uid = uid_of(obj)
         obj["metadata"].pop("managedFields", None)
         self.drop(uid)
@@ -24,7 +24,7 @@ class Family:
         self._children.setdefault(_owner_uid(obj), set()).add(uid)
 
     def drop(self, uid: str) -> Object | None:
-        """Forget an object that is gone; returns it, ``None`` where it isn't known."""
+        """Remove the object with this uid and return it; ``None`` where there is none."""
         gone = self._objects.pop(uid, None)
         if gone is None:
             return None
@@ -41,19 +41,19 @@ class Family:
 
     @property
     def by_uid(self) -> Mapping[str, Object]:
-        """All of them."""
+        """All objects of the family, by uid."""
         return self._objects
 
 
 class Ownership:
-    """Deployment → ReplicaSet → Pod, or workload → Pod."""
+    """Who owns whom: Deployment → ReplicaSet → Pod, or workload → Pod."""
 
     def __init__(self) -> None:
         self.pods = Family()
         self.replica_sets = Family()
 
     def pods_under(self, workload_uid: str) -> list[Object]:
-        """The pods of a workload, whatever their revision."""
+        """The pods of a workload, of all revisions."""
         between: Iterable[Object] = self.replica_sets.of(workload_uid)
         return [*self.pods.of(workload_uid), *(pod for one in between for pod in self.pods.of(uid_of(one)))]
 
@@ -62,7 +62,7 @@ class Ownership:
         return {uid_of(one): one for one in self.replica_sets.of(workload_uid)}
 
     def workload_of(self, obj: Object) -> str:
-        """The uid of the workload at the top of the object's owners; its own where it has none."""
+        """The uid of the topmost known owner of the object; the object's own uid where it has no owner."""
         uid = _owner_uid(obj)
         if not uid:
             return uid_of(obj)

@@ -1,6 +1,6 @@
-"""Follows what was written until all of it is current, or some has failed: a watch a kind and namespace, and no clock.
+"""Follows written objects until all are current or one has failed: one watch for each kind and namespace.
 
-What is current goes on being judged, and is looked at once more before the end.
+Objects that are current go on being judged, and are compared with the server once more before the end.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from k8s_step.verdict.target import Target
 
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
-_FRESH = 30.0  # seconds for which the answer to a write stands for the last look, where nothing is waited for
-_LAST_LOOK = 5.0  # seconds that it is given at least
-_AT_ONCE = 8  # requests of the last look, or for refusals
-_ASKED = 20  # targets that are asked for refusals at the end
+_FRESH = 30.0  # seconds for which an answer to a write replaces the last look, in a run that followed nothing
+_LAST_LOOK = 5.0  # seconds that the last look may take at least, even past the deadline
+_AT_ONCE = 8  # requests in flight for the last look, and for FailedCreate events
+_ASKED = 20  # targets whose FailedCreate events are read at the end
 
 
 class Rollout(Follower[FollowListener]):
-    """Follows targets to their verdicts, which end up in ``target.judgement``.
+    """Follows targets to their verdicts, which it stores in ``target.judgement``.
 
     >>> Rollout(client, targets, listener, Limits(timeout=600)).follow()  # doctest: +SKIP
     """
@@ -68,7 +68,7 @@ class Rollout(Follower[FollowListener]):
         self._ends = max((target.ends for target in targets), default=self._started)
 
     def _limit(self, target: Target) -> None:
-        """By what is asked for on the command line, or in the object's own annotations."""
+        """Set the target's patience and deadline: from its own annotations, else from the command line."""
         limits, own, timeout = self._limits, USUAL, None
         try:
             own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
@@ -80,16 +80,16 @@ class Rollout(Follower[FollowListener]):
 
     @property
     def longest(self) -> float:
-        """Seconds after which the last object without a verdict is given up."""
+        """Seconds after which the last open target times out."""
         return max([target.ends - self._started for target in self._board.open()], default=self._limits.timeout)
 
     def look(self) -> int:
-        """Judge everything from the answers alone, without a request; return how many verdicts are still to come."""
+        """Judge all targets from the objects at hand, without a request; return how many are still open."""
         self._judge(self._board.targets.values())
         return len(self._board.open())
 
     def follow(self) -> bool:
-        """Follow until all are current at once, or one has failed, or time is up; ``False`` when time was up for one.
+        """Follow until all targets are current at once, one has failed, or time is up; ``False`` where one timed out.
 
         Raises :class:`StepError` where an object can't be followed at all.
         """
@@ -103,7 +103,7 @@ class Rollout(Follower[FollowListener]):
             self._stop()
 
     def _stop(self) -> None:
-        """End all feeds, and say for how long those without a verdict were followed."""
+        """Stop all feeds, and report for how long the open targets were followed."""
         self._stop_feeds()
         for target in self._board.open():
             target.seconds = self._clock() - self._started
@@ -113,7 +113,7 @@ class Rollout(Follower[FollowListener]):
     # -- feeds
 
     def _start_feeds(self) -> None:
-        """Watch what has no verdict yet, and is not watched; what falls back may have been current from the answer."""
+        """Start feeds for the open targets that have none. A target that was current at once may open only later."""
         self._watch_targets(from_known=True)
         workloads: dict[str, list[Target]] = defaultdict(list)
         for target in self._board.open():
@@ -130,7 +130,7 @@ class Rollout(Follower[FollowListener]):
         self._start(PodFeed, Scope(_PODS, namespace, None, selector))
 
     def _has_pods_watched(self, workload: Target) -> bool:
-        """Also where the watch was refused: that has been told."""
+        """Whether a feed of its pods was started, even if the server refused it, which has been reported then."""
         namespace = workload.reference.namespace
         return bool(self._pods_of & {(namespace, None), (namespace, of_workload(workload.object))})
 
@@ -151,11 +151,11 @@ class Rollout(Follower[FollowListener]):
             ends = min((target.ends for target in waiting if target.ends > now), default=now)
             self._take(min(self._soonest(ends), self._next_tick) - now)
             self._tick(ends)
-        self._take(0.0)  # what else is broken by now
+        self._take(0.0)  # further failures that have arrived by now are reported, too
         self._look_for_refusals()
 
     def _is_too_late(self) -> bool:
-        """Whether one is late still, by all that has come."""
+        """Whether a target is still late after all events on the queue."""
         self._take(0.0)
         is_late = any(target.is_late for target in self._board.targets.values())
         if is_late:
@@ -163,7 +163,7 @@ class Rollout(Follower[FollowListener]):
         return is_late
 
     def _look_for_refusals(self) -> None:
-        """Which of those that lack pods may not create them: their grace is not over, but the run is."""
+        """Read the FailedCreate events of targets that lack pods: the run ends before their grace does."""
         lacking = [target for target in self._board.open() if self._creations.lacks(target)][:_ASKED]
         pods = {target.uid: self._board.ownership.pods_under(target.uid) for target in lacking}
         for target, refused in gather(lambda one: self._creations.refused(one, pods[one.uid]), lacking, _AT_ONCE):
@@ -180,14 +180,14 @@ class Rollout(Follower[FollowListener]):
         return [target for target in self._board.open() if not target.timed_out]
 
     def _expire(self, waiting: Iterable[Target], now: float) -> bool:
-        """Give up those whose time is up; whether there were any."""
+        """Mark the targets whose deadline has passed as timed out; whether there were any."""
         expired = [target for target in waiting if target.ends <= now]
         for target in expired:
             target.timed_out = True
         return bool(expired)
 
     def _is_confirmed(self) -> bool:
-        """Whether the server says the same now: a watch may be behind, and what was current at first has none."""
+        """Whether the server confirms that all are current: a watch may lag, and some targets never had one."""
         targets = self._board.targets.values()
         if not self._waited or any(target.is_lost or target.is_late for target in targets):
             return True
@@ -204,7 +204,7 @@ class Rollout(Follower[FollowListener]):
         return not self._waited_for()
 
     def _take(self, wait: float) -> None:
-        """Take all that has come, and judge what it touches once."""
+        """Take in all events on the queue, then judge each touched target once."""
         touched = {target.reference.key: target for target in self._news(wait)}
         now = self._clock()
         due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
@@ -250,7 +250,7 @@ class Rollout(Follower[FollowListener]):
         return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
 
     def _settle(self, target: Target, judgement: Judgement) -> None:
-        """Record a judgement; tell the user when it reads differently from the last one."""
+        """Store a judgement; report it where its state or message differs from the last one's."""
         before = target.judgement
         was_current = before is not None and before.state is State.CURRENT
         target.judgement = judgement = replace(
@@ -264,7 +264,7 @@ class Rollout(Follower[FollowListener]):
             self._listener.progress(target.reference, judgement, target.seconds)
 
     def _give_time(self, target: Target) -> None:
-        """What falls back has its own time once more, and no longer than the last of all had from the start."""
+        """Give a target that was current its own time once more, up to the latest deadline of the run."""
         target.timed_out = False
         target.ends = max(target.ends, min(self._clock() + target.allowance, self._ends))
 
@@ -278,7 +278,7 @@ class Rollout(Follower[FollowListener]):
     # -- claims
 
     def _look_at_claims(self) -> None:
-        """A claim of a class that binds at first use stays pending until a pod wants it: that is as it should be."""
+        """Mark claims whose storage class binds at first use: they rightly stay pending until a pod uses them."""
         classes: dict[str, bool] = {}
         for target in self._board.open():
             name = storage_class(target.object)

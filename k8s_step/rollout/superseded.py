@@ -1,4 +1,4 @@
-"""Whether what this run wrote is still what rolls out: a newer write by somebody else makes another revision of it."""
+"""Whether the revision that rolls out is still this run's: somebody else's newer write may have superseded it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from k8s_step.verdict.target import Target
 
 _TEMPLATE = ".spec.template"
 _TEMPLATES = (_TEMPLATE,)
-# What a release is there for, by kind: fields that no controller writes over. Autoscalers write ``replicas``, canary
-# controllers a Service's selector and custom resources, certificate managers an Ingress and ``caBundle``.
+# The fields that carry a release's content, by kind: no controller overwrites them. Left out are fields that one does:
+# ``replicas`` (autoscalers), a Service's selector (canary controllers), Ingresses and ``caBundle`` (cert managers).
 _CONTENT: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("ConfigMap", "Secret"), (".data", ".binaryData")),
     "CronJob": (".spec.jobTemplate", ".spec.schedule"),
@@ -27,7 +27,7 @@ _RESTARTED = f"{_TEMPLATE}.metadata.annotations.kubectl.kubernetes.io/restartedA
 
 
 class SupersededWrites:
-    """Looks at each generation of a target once. Of a workload only the pods' template counts."""
+    """Finds targets whose content somebody else has overwritten. Of a workload only the pod template counts."""
 
     def __init__(self, field_manager: str, notice: Callable[[str], None]) -> None:
         self._manager = field_manager
@@ -35,7 +35,7 @@ class SupersededWrites:
         self._seen: dict[str, Any] = {}
 
     def judge(self, target: Target) -> Judgement | None:
-        """Failed where fields of this run have been overwritten; what else was changed is told, and followed on."""
+        """Failed where somebody overwrote fields of this run, else ``None``; other changes are reported."""
         wrote, now = target.wrote, target.object
         if wrote is None:
             return None
@@ -62,7 +62,7 @@ class SupersededWrites:
 
 
 def _at(obj: Object, field: str) -> Any:
-    """The value of a field that is no deeper than in a map of maps."""
+    """The value of a field by its dotted path, through maps only; ``None`` where it is missing."""
     value: Any = obj
     for name in field.removeprefix(".").split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -70,7 +70,7 @@ def _at(obj: Object, field: str) -> Any:
 
 
 def _within(fields: Sequence[str], found: Sequence[FieldChange], *, with_restart: bool = False) -> list[FieldChange]:
-    """A restart replaces the pods by others of the same content, whoever asks for it and however often."""
+    """The changes below these fields. A restart's annotation changes no content: it counts only ``with_restart``."""
     return [
         change
         for change in found

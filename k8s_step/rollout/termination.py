@@ -1,4 +1,7 @@
-"""Waits until deleted objects are gone: a watch a kind and namespace, by uid, so that a successor counts as gone."""
+"""Waits until deleted objects are gone, with one watch for each kind and namespace.
+
+Objects are known by uid, so a successor of the same name does not count as the deleted object.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
-# What removes a finalizer of Kubernetes' own, and so what the object waits for.
+# What an object waits for while it bears a finalizer of Kubernetes' own.
 _FINALIZERS = {
     "foregroundDeletion": "until the objects it owns are gone",
     "orphan": "until the objects it owns are released",
@@ -32,25 +35,25 @@ _ADVICE = (
 
 
 class TerminationListener(FollowListener, Protocol):
-    """Whoever tells the user: of progress, what an object waits for now."""
+    """Receives what the user is told. ``progress`` says what an object waits for."""
 
     def gone(self, reference: Reference, seconds: float) -> None:
-        """It is gone, ``seconds`` into the waiting."""
+        """The object is gone, ``seconds`` after the waiting began."""
 
 
 class Termination(Follower[TerminationListener]):
-    """Waits for objects to go.
+    """Waits for deleted objects to disappear.
 
     >>> Termination(client, targets, listener, Limits(timeout=60)).follow()  # doctest: +SKIP
     """
 
     def follow(self) -> list[Target]:
-        """Wait until all are gone; what is still there when time is up is returned.
+        """Wait until all are gone; return those that are still there at the timeout.
 
-        Raises :class:`StepError` where the server can't be asked any more.
+        Raises :class:`StepError` where the server can't be reached any more.
         """
         try:
-            # A list comes first: no version is known from which on a DELETED could not have been missed.
+            # Watches begin with a list: from the known versions on, a DELETED event may have come already.
             self._watch_targets(from_known=False)
             self._until_gone()
         finally:
@@ -58,7 +61,7 @@ class Termination(Follower[TerminationListener]):
         return self._board.open()
 
     def _until_gone(self) -> None:
-        """With a tick where nothing has been told for a while."""
+        """Take in events until all are gone or time is up, with a tick where nothing was reported for a while."""
         ends = self._started + self._limits.timeout
         while self._board.open() and self._clock() < ends:
             touched = self._news(min(ends, self._next_tick) - self._clock())
@@ -68,7 +71,7 @@ class Termination(Follower[TerminationListener]):
             self._tick(ends)
 
     def _lost(self, feed: Feed, error: Exception) -> None:
-        """A token that may delete need not be allowed to look: then the server's word that it will go must do."""
+        """Stop waiting where the token may not watch: it may delete all the same, and the server has accepted that."""
         self._ticked = self._clock()
         try:
             super()._lost(feed, error)
@@ -80,7 +83,7 @@ class Termination(Follower[TerminationListener]):
                 target.judgement = target.judgement or Judgement(State.CURRENT, "deleted, not waited for")
 
     def _settle(self, target: Target) -> bool:
-        """Record where it stands; tell the user when that reads differently from before."""
+        """Store the target's judgement; whether it was reported, since it differs from the last one."""
         before = target.judgement
         target.seconds = self._clock() - self._started
         target.judgement = self._board.gone.get(target.reference.key)
@@ -95,7 +98,7 @@ class Termination(Follower[TerminationListener]):
 
 
 def held(obj: Object) -> str:
-    """What keeps an object that is being deleted, in words."""
+    """Why an object that is being deleted is still there, in words."""
     metadata = metadata_of(obj)
     if not metadata.get("deletionTimestamp"):
         return "not yet being deleted"
@@ -107,7 +110,7 @@ def held(obj: Object) -> str:
 
 
 def finding(target: Target) -> Finding:
-    """Why an object is still there: the finalizers that hold it, by name."""
+    """The finding on an object that is still there, with the finalizers that hold it."""
     message = held(target.object)
     return Finding(target.reference, "Terminating", message, advice=_ADVICE if "finalizer" in message else "")
 
@@ -123,6 +126,6 @@ def _namespace_finalizers(obj: Object) -> list[str]:
 
 
 def _namespace_conditions(obj: Object) -> list[str]:
-    """What the namespace controller says it could not delete yet."""
+    """What the namespace controller reports as not deleted yet."""
     conditions = (obj.get("status") or {}).get("conditions") or [] if obj.get("kind") == "Namespace" else []
     return [str(one.get("message")) for one in conditions if one.get("status") == "True" and one.get("message")]
