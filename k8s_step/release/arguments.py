@@ -35,7 +35,7 @@ def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Ad
 
 
 def words_of(given: Sequence[str]) -> list[str]:
-    """The words one by one: a variable holds several, and commas may stand apart."""
+    """The words, split at blanks and commas: one variable may hold several."""
     return re.sub(r"\s*,\s*", ",", " ".join(given)).split()
 
 
@@ -59,7 +59,7 @@ def kind_and_name(word: str) -> tuple[str, str]:
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and the word they come from, for messages."""
+    """Kind, name, and the word that holds them (for messages)."""
     if not words:
         raise InputError("no object was named", hint=_FORMS)
     first, *rest = words
@@ -84,7 +84,10 @@ def _of_one_kind(kind: str, names: Iterable[str]) -> Iterator[tuple[str, str, st
 
 
 def _checked(name: str, word: str) -> str:
-    """Source: ``IsValidPathSegmentName`` of k8s.io/apimachinery; the rest of the rules are the server's."""
+    """Check that a name can be part of a URL; all further rules are the server's.
+
+    Source: ``IsValidPathSegmentName`` of k8s.io/apimachinery.
+    """
     if not name:
         raise InputError("the name is missing", where=word, hint=_FORMS)
     if name in (".", "..") or "%" in name:
@@ -98,7 +101,7 @@ def _named(resource: Resource, name: str, namespace: str) -> Address:
 
 
 def check_kinds(named: Sequence[Address], kinds: Sequence[str], done: str) -> None:
-    """Raises :class:`InputErrors` for those of ``named`` that are no workloads of these kinds, so can't be ``done``."""
+    """Raise :class:`InputErrors` for objects of other kinds, which can't be ``done`` (such as "restarted")."""
     errors = [
         InputError(f"a {one.reference.kind} can't be {done}", where=str(one.reference), hint=f"{', '.join(kinds)} can")
         for one in named

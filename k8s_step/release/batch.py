@@ -1,4 +1,4 @@
-"""Work on many objects at once; what goes wrong with them is told all at once."""
+"""Work on many objects at once, with their errors reported together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.release.session import Run
 from k8s_step.report.journal import Journal
 
-_NAMED = 20  # objects named in one line
+_NAMED = 20  # objects that one line names
 
 
 class Referenced(Protocol):
@@ -43,28 +43,28 @@ def run_all(run: Run, items: Sequence[Item], work: Callable[[Item], Result]) -> 
 
 
 def raise_reported(journal: Journal, errors: Sequence[tuple[Reference, StepError]]) -> None:
-    """Tell the errors and end the run with the code of the first in the contract's order; nothing where none is."""
+    """Report the errors and raise :class:`ReportedError` with the first exit code in the contract's order, if any."""
     if errors:
         tell_errors(journal, errors)
         raise ReportedError(min(error.exit_code for _, error in errors))
 
 
 def tell_unsent(journal: Journal, references: Sequence[Reference]) -> None:
-    """Of work that ends halfway: what was never begun."""
+    """Report the objects whose writes were never begun, where a run ends halfway."""
     if references:
         more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""
         journal.notice(f"not sent: {', '.join(each.title for each in references[:_NAMED])}{more}")
 
 
 def explained_stop(error: StepError, where: str) -> StepError:
-    """With the object that was under way when the run was cancelled, and the next move; other errors as they are."""
+    """The error of a write that the cancellation interrupted, with its object and the next move; others unchanged."""
     if isinstance(error, StoppedError):
         error.where, error.hint = where, "look whether it was done"
     return error
 
 
 def tell_errors(journal: Journal, errors: Sequence[tuple[Reference, StepError]]) -> None:
-    """In the manifests' order; what befell many alike (no such namespace, a wrong token) is told once.
+    """Report errors in the manifests' order; an error that many objects share (a wrong token) is reported once.
 
     A field's error is told for each manifest that has it: each has its own line to mend.
     """

@@ -21,20 +21,20 @@ _ANNOTATED = f'{patience.WAIT}: "false"'
 
 @dataclass(frozen=True)
 class _Exemption:
-    """One word of ``--no-wait-for``; without a name, all objects of the kind are meant."""
+    """One word of ``--no-wait-for``; without a name it means all objects of the kind."""
 
     word: str
     resource: Resource
     name: str
 
     def fits(self, reference: Reference) -> bool:
-        """Whether the object is meant, in whatever version of its API it is written."""
+        """Whether the word means this object, in any version of its API."""
         is_kind = (reference.key[0], reference.kind) == (self.resource.group, self.resource.kind)
         return is_kind and self.name in ("", reference.name)
 
 
 def announce(run: Run, session: Session, references: Sequence[Reference]) -> None:
-    """Tell what the run is about, and which words of ``--no-wait-for`` fit nothing in it.
+    """Report what the run is about, and the words of ``--no-wait-for`` that match none of its objects.
 
     Raises :class:`InputErrors` for a kind that the server does not serve.
     """
@@ -45,7 +45,7 @@ def announce(run: Run, session: Session, references: Sequence[Reference]) -> Non
 
 
 def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: bool = False) -> list[Target]:
-    """The targets that are to be followed; the others are told, and why, unless ``silent``."""
+    """The targets to be followed; the others are reported with the reason, unless ``silent``."""
     asked = _exemptions(run, session)
     kept = []
     left: dict[str, list[Reference]] = defaultdict(list)
@@ -61,7 +61,7 @@ def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: b
 
 
 def _reason(run: Run, target: Target, asked: Sequence[_Exemption]) -> str:
-    """The option's word, or the annotation, by which the target is not followed; empty where it is."""
+    """Why the target is not followed: the option's word or the annotation; empty where it is followed."""
     word = next((one.word for one in asked if one.fits(target.reference)), None)
     if word:
         return f"{_OPTION} {word}"

@@ -1,4 +1,4 @@
-"""Follows what a run has written to its verdict, and gathers the evidence."""
+"""Follows the objects that a run has written to their verdict, and gathers the evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def follow(
     targets: list[Target],
     on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
 ) -> ExitCode:
-    """Follow to the verdict, gather the evidence, and say what the exit code is. ``on_pods`` is told of all pods."""
+    """Follow the targets to their verdict, gather the evidence, return the exit code. ``on_pods`` gets all pods."""
     inputs, left = run.inputs, session.client.time_left
     if inputs.wait:
         targets = exemptions.followed(run, session, targets)
@@ -55,7 +55,7 @@ def follow(
 
 
 def follow_written(run: Run, session: Session, written: Sequence[Written]) -> ExitCode:
-    """Follow what was written; nothing was, and nothing is followed, in a dry run."""
+    """Follow the written objects; a dry run has written none."""
     if run.inputs.dry_run:
         return ExitCode.SUCCEEDED
     return follow(run, session, [target_of(one) for one in written])
@@ -64,7 +64,7 @@ def follow_written(run: Run, session: Session, written: Sequence[Written]) -> Ex
 def _tell_evidence(
     run: Run, session: Session, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
 ) -> None:
-    """Whoever is cancelled in the middle of it has what was gathered until then."""
+    """Gather and report the evidence; a cancelled run reports what it has gathered so far."""
     findings: Sequence[Finding] = ()
     undone = {target.reference.key for target in unfinished}
     try:
@@ -75,7 +75,7 @@ def _tell_evidence(
 
 
 def target_of(written: Written) -> Target:
-    """What is followed after a write."""
+    """The target that follows a written object."""
     planned = written.planned
     changed = written.action != "unchanged"
     return Target(
@@ -90,7 +90,7 @@ def target_of(written: Written) -> Target:
 
 
 def _pauses(written: Written) -> bool:
-    """Whether a JSON patch has paused it: a patch of operations holds no part of the object."""
+    """Whether a JSON patch has paused the object; unlike other patches, it holds no part of the object to look at."""
     planned = written.planned
     fields = ("/spec/paused", "/spec/suspend")
     is_own = isinstance(planned, PlannedPatch) and any(planned.writes(field) for field in fields)
@@ -98,7 +98,7 @@ def _pauses(written: Written) -> bool:
 
 
 def _must_complete(written: Written) -> bool:
-    """Whether it is a Job that its manifest does not suspend, whoever else does. A patch tells only a part of it."""
+    """Whether the object is a Job whose manifest does not suspend it; for a patch, the Job itself tells."""
     manifest = written.planned.object.get("spec") or {}
     spec = manifest if "template" in manifest else written.object.get("spec") or {}
     return written.reference.kind == "Job" and not spec.get("suspend")

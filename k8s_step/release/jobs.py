@@ -1,4 +1,4 @@
-"""What ``run`` needs of Jobs: which manifests it takes, a fresh name for each run, and their deletion."""
+"""The Jobs of ``run``: which manifests are taken, a fresh name for each run, and their deletion."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.verdict.target import Target
 
 _LONGEST = 63  # characters: the Job's name is a label of its pods
-_TRIES = 4  # names made up by chance, before giving up
+_TRIES = 4  # random names that are tried before giving up
 
 
 def jobs_of(manifests: Sequence[Manifest]) -> list[Manifest]:
-    """``manifests``, all of which must be Jobs that run. Raises :class:`InputErrors`."""
+    """The manifests, each of which must be a Job that is not suspended. Raises :class:`InputErrors`."""
     errors = [InputError(told, where=one.where, hint=hint) for one in manifests for told, hint in _objections(one)]
     if errors:
         raise InputErrors(errors)
@@ -51,7 +51,7 @@ def create_job(
 
 
 def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterator[str]:
-    """The names to try: the Job's own, one that tells its spec, and ones made up by chance."""
+    """The names to try: the Job's own, one with a digest of its spec, then random ones."""
     own = str(job["metadata"]["name"])
     yield own
     spec = json.dumps(job.get("spec"), sort_keys=True, default=str).encode()
@@ -61,16 +61,16 @@ def names(job: Object, choose: Callable[[str], str] = secrets.choice) -> Iterato
 
 
 def find_job(client: Client, planned: Planned, manager: str, started: float) -> Written | None:
-    """The Job whose creation was not answered, where this run has made it, and under its own name."""
+    """The Job whose creation got no answer, where this run has created it under its own name."""
     try:
         found = find_created(client, planned, manager, started)
-    except StepError:  # somebody else's, or nobody can tell
+    except StepError:  # created by somebody else, or unknown
         return None
     return Written(planned, "created", found.body) if found is not None else None
 
 
 def delete_job(client: Client, target: Target) -> StepError | None:
-    """Delete the Job and its pods, and no other Job of its name; the error where that failed."""
+    """Delete the Job and its pods, but no successor of its name; returns the error where that failed."""
     try:
         delete_read(client, target, DeleteOptions())
     except StepError as error:
@@ -79,7 +79,7 @@ def delete_job(client: Client, target: Target) -> StepError | None:
 
 
 def has_several_logs(jobs: Sequence[Object]) -> bool:
-    """Whether more than one container will surely write."""
+    """Whether more than one container is certain to write a log."""
     specs = [job.get("spec") or {} for job in jobs]
     return len(specs) > 1 or any(_containers(spec) * _pods(spec) > 1 for spec in specs)
 

@@ -1,4 +1,4 @@
-"""The least that a token must be allowed to do to apply a release or run Jobs, for their verdict and its evidence too.
+"""The least permissions a token needs to apply a release or run Jobs, with their verdict and evidence.
 
 A patch that applies is authorized as ``patch`` and, where the object isn't there yet, as ``create`` too, both by name
 (``patch.go`` of k8s.io/apiserver): unlike for other creations, ``resourceNames`` can narrow these.
@@ -29,7 +29,7 @@ _Answer = TypeVar("_Answer")
 
 
 def not_granted(client: Client, wanted: Sequence[Permission], concurrency: int) -> list[Permission]:
-    """The permissions among ``wanted`` that the server would refuse, in their order.
+    """The ``wanted`` permissions that the token lacks, in their order.
 
     A rules review may be incomplete with authorizers other than RBAC: each permission it lacks is reviewed by itself.
     """
@@ -74,10 +74,10 @@ def _review(client: Client, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
 RBAC = "rbac.authorization.k8s.io"
 _WRITE = ("get", "create", "patch")
 _FOLLOW = ("get", "list", "watch", "create", "patch")
-# Under a fresh name each time, which no rule can tell; deleted by --rm, or when the step is cancelled.
+# A Job has a fresh name each time, which no rule can name; --rm or a cancellation deletes it.
 _RUN = ("get", "list", "watch", "create", "delete")
 _ORDER = ("get", "list", "watch", "create", "patch", "update", "delete")
-# Events about cluster-wide objects are kept here: GetReference and recorder of k8s.io/client-go.
+# The namespace of events about cluster-wide objects: GetReference and recorder of k8s.io/client-go.
 _EVENTS_OF_CLUSTER = "default"
 
 
@@ -85,7 +85,7 @@ _EVENTS_OF_CLUSTER = "default"
 class Permission:
     """One verb on one resource: ``namespace`` is empty for all of the cluster, ``name`` for all objects.
 
-    ``resource`` is ``pods/log`` for a subresource; ``url`` is set instead of it for what is no resource.
+    ``resource`` is ``pods/log`` for a subresource; ``url`` is set instead where the path is no resource.
     """
 
     namespace: str
@@ -97,7 +97,7 @@ class Permission:
 
 
 def needed(plan: Sequence[Planned], *, rollback: bool = False) -> list[Permission]:
-    """What ``apply`` needs for these objects, each once; ``rollback``: and to take back what it has done."""
+    """The permissions that ``apply`` needs for these objects, each once; ``rollback`` adds those to undo its writes."""
     roles = {(one.reference.kind, one.reference.namespace, one.reference.name) for one in plan}
     found: dict[Permission, None] = {}
     for one in plan:
@@ -109,12 +109,12 @@ def needed(plan: Sequence[Planned], *, rollback: bool = False) -> list[Permissio
 
 
 def needed_to_run(jobs: Sequence[Planned]) -> list[Permission]:
-    """What ``run`` needs for these Jobs, each once."""
+    """The permissions that ``run`` needs for these Jobs, each once."""
     found: dict[Permission, None] = {}
     for one in jobs:
         found.update({Permission(one.reference.namespace, "batch", "jobs", verb): None for verb in _RUN})
         found.update(dict.fromkeys(_of_evidence(one)))
-        found[Permission(one.reference.namespace, "", "pods", "get")] = None  # whether a log has come to its end
+        found[Permission(one.reference.namespace, "", "pods", "get")] = None  # is its log complete?
     return list(found)
 
 
@@ -173,7 +173,7 @@ def _of_rollback(one: Planned) -> Iterator[Permission]:
 
 
 def _is_followed(one: Planned) -> bool:
-    """Whether the kind may need time to become current; a namespace is active at once."""
+    """Whether objects of the kind may take time to become current; a namespace is active at once."""
     found = compute(one.object)
     return one.reference.kind != "Namespace" and (found.state is not State.CURRENT or found.unjudged)
 
@@ -196,7 +196,7 @@ def _of_evidence(one: Planned) -> Iterator[Permission]:
 
 
 def _of_claims(one: Planned) -> Iterator[Permission]:
-    """The claims a pod may wait for; claims made by controllers have no names that are known before."""
+    """The claims a pod may wait for; the names of claims that controllers create are not known in advance."""
     spec = one.object.get("spec") or {}
     pod = spec if one.reference.kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
     volumes = [volume for volume in pod.get("volumes") or [] if isinstance(volume, Mapping)]

@@ -1,4 +1,4 @@
-"""The order a release is sent in: what others need first, all of one phase at once."""
+"""The order in which a release is sent: phase by phase, with objects first that others need."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PHASE_OF: Mapping[str, int] = {kind: index for index, kinds in enumerate(_PHASE
 
 
 def in_phases(items: Iterable[tuple[str, Item]]) -> list[list[Item]]:
-    """Items, each with its kind, as a list a phase; empty phases are left out, order within a phase is kept."""
+    """The items, given with their kinds, as one list for each phase; empty phases are left out, the order is kept."""
     phases: list[list[Item]] = [[] for _ in _PHASES]
     for kind, item in items:
         phases[_PHASE_OF.get(kind, _REST)].append(item)

@@ -1,4 +1,4 @@
-"""What a run is about: every object with the resource it is sent to. Nothing is written here."""
+"""The plan of a run: every object with its resource and namespace. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from k8s_step.release.session import Run, Session, open_session
 
 
 def open_release(run: Run, manifests: Sequence[Manifest]) -> tuple[Session, list[Planned]]:
-    """Find the cluster, plan what the manifests say, and tell the user what the run is about."""
+    """Find the cluster, plan the manifests' objects, and report what the run is about."""
     session = open_session(run)
     plan = planned(manifests, session, run.inputs.namespace)
     announce(run, session, [one.reference for one in plan])
@@ -28,7 +28,7 @@ def open_release(run: Run, manifests: Sequence[Manifest]) -> tuple[Session, list
 
 
 def open_named(run: Run, kinds: Sequence[str] = (), done: str = "") -> tuple[Session, list[Address]]:
-    """Find the cluster and the objects that the words name, and tell the user what the run is about.
+    """Find the cluster and the objects that the words name, and report what the run is about.
 
     ``kinds``: the only kinds that can be ``done``, such as "restarted". Raises :class:`InputErrors` for others.
     """
@@ -41,7 +41,7 @@ def open_named(run: Run, kinds: Sequence[str] = (), done: str = "") -> tuple[Ses
 
 
 def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:
-    """What will be sent where. Asks the server only for kinds that are neither built in nor of this release."""
+    """Each manifest with its address. Asks the server only about kinds that are not built in nor of this release."""
     _add_own_kinds(manifests, session.discovery)
     errors: list[InputError] = []
     plan: dict[tuple[str, ...], Planned] = {}
@@ -49,7 +49,7 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
         try:
             resource = session.discovery.resource(manifest.api_version, manifest.kind)
             one = _planned(manifest, resource, session.namespace, explicit_namespace)
-            # With generateName two alike are two objects; else a namespace left to its default may make twins.
+            # Two manifests with the same generateName are two objects; a default namespace may make duplicates.
             twin = plan.setdefault((*one.reference.key, "" if manifest.name else manifest.where), one)
             if twin is not one:
                 raise InputError(f"{one.reference} is in {twin.reference.where} already", where=manifest.where)
@@ -71,7 +71,7 @@ class _MisplacedError(InputError):
 
 
 def _counted(errors: Sequence[InputError]) -> list[InputError]:
-    """Of objects that are of one wrong namespace, the first, which says how many there are."""
+    """The errors, with one for all objects of the same wrong namespace, which says how many there are."""
     kept: dict[object, InputError] = {}
     counts: Counter[object] = Counter()
     for error in errors:
@@ -94,7 +94,7 @@ def _planned(manifest: Manifest, resource: Resource, namespace: str, explicit: s
 
 
 def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
-    """Kinds that a CRD of this very release defines: the server can't know them yet."""
+    """Make the kinds known that CRDs of this release define; the server can't know them yet."""
     for manifest in manifests:
         if manifest.kind != "CustomResourceDefinition":
             continue

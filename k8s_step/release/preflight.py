@@ -1,4 +1,4 @@
-"""Before the first write: every object is read, and what needs changing is put through the server's dry run."""
+"""Before the first write: every object is read, and every change is tried by the server's dry run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from k8s_step.release.batch import run_all
 from k8s_step.release.session import Run, Session
 from k8s_step.report.difference import Difference, difference
 
-_ELSEWHERE = "default"  # the namespace that is always there
+_ELSEWHERE = "default"  # a namespace that every cluster has
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What applying an object would do, by the server's word.
+    """What applying an object would do, as the server's dry run says.
 
-    Where the server could not be asked yet, ``lacks`` is what must be there first, a part of the same release, and
-    ``written`` holds the manifest.
+    ``lacks``: an object of the same release that must exist before the server can try this one; ``written`` then holds
+    the manifest.
     """
 
     seen: Seen
@@ -42,7 +42,7 @@ class Checked:
 class Preflight:
     """Reads, checks and applies objects by the same options.
 
-    What the server refuses of a reading or a check is told, all of it, and ends in a ``ReportedError``.
+    All refusals of a reading or a check are reported, and end in a :class:`ReportedError`.
     """
 
     run: Run
@@ -58,7 +58,7 @@ class Preflight:
         return run_all(self.run, plan, read)
 
     def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
-        """What applying the ``wanted`` objects of a release would do. Costs nothing for those that are current."""
+        """What applying the ``wanted`` objects of a release would do; an object that is current costs no request."""
         options = replace(self.options, dry_run=True)
 
         def try_out(one: Seen) -> Checked:
@@ -71,7 +71,7 @@ class Preflight:
         return write(self.session.client, one, self.options)
 
     def tell_unchecked(self, checked: Sequence[Checked]) -> None:
-        """What the server could not be asked about yet, and why."""
+        """Report the objects that the server could not try yet, and why."""
         lacking = Counter(one.lacks for one in checked if one.lacks)
         for reference, count in lacking.items():
             objects = "1 object" if count == 1 else f"{count} objects"
@@ -80,7 +80,7 @@ class Preflight:
 
 
 def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:
-    """What ``one`` could not be tried out without, where it comes with the same release; else the error stands."""
+    """The object of this release that ``one`` needs to be tried; raises ``error`` where there is none."""
     message = str(error.status.get("message") or error.message)
     for other in release:
         if other is not one and _is_missed(other, one, error, message):
@@ -89,7 +89,7 @@ def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | 
 
 
 def difference_of(checked: Checked, redactor: Redactor) -> Difference:
-    """What applying would change, masked."""
+    """The difference that applying would make, masked."""
     seen, written = checked.seen, checked.written
     note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
     if seen.live is None and written.action != "created":
@@ -99,7 +99,7 @@ def difference_of(checked: Checked, redactor: Redactor) -> Difference:
 
 
 def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
-    """Whether ``error`` comes of ``other`` not being there yet, or not yet as its manifest says."""
+    """Whether ``error`` is due to ``other``, which does not exist yet or does not match its manifest yet."""
     kind, name = other.reference.kind, other.reference.name
     resource = one.planned.resource
     if (kind, name) == ("CustomResourceDefinition", f"{resource.plural}.{resource.group}"):
@@ -114,15 +114,15 @@ def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
     return is_bound or _says_missing(message, kind, name)
 
 
-# Made a moment after its namespace.
+# The controller creates it a moment after its namespace.
 _DEFAULT_ACCOUNT = 'serviceaccount "default" not found'
 _MISSING = re.compile(r"not found|was found|does not exist")
 
 
 def _says_missing(message: str, kind: str, name: str) -> bool:
-    """Whether the server misses this object.
+    """Whether the server's message says that this object is missing.
 
-    Its words: ``error looking up service account shop/web: serviceaccount "web" not found``, ``no PriorityClass with
+    Examples: ``error looking up service account shop/web: serviceaccount "web" not found``, ``no PriorityClass with
     name high was found``, ``namespaces "shop" not found``.
     """
     is_named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
@@ -143,9 +143,9 @@ def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyO
 
 
 def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions) -> None:
-    """Its fields, at least, can be checked before its namespace is there: by the dry run of a creation in another.
+    """Check the fields of an object whose namespace does not exist yet, by a dry-run creation in another namespace.
 
-    What that namespace's own rules (quota, admission) say of it counts for nothing.
+    Refusals by that other namespace's quota or admission rules do not count.
     """
     metadata = {key: value for key, value in planned.object["metadata"].items() if key != "namespace"}
     body = encode({**planned.object, "metadata": metadata})

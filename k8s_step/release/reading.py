@@ -26,8 +26,8 @@ def read_manifests(
 ) -> list[Manifest]:
     """All manifests, rendered and checked; their Secrets' values are masked from here on.
 
-    Helm's hooks are left out unless they are asked for, or are what the verb is about (``with_hooks``). So is what a
-    server wrote into a manifest, unless it means something to the verb (``as_exported``).
+    Helm's hooks are left out unless an option asks for them or the verb takes them (``with_hooks``). Fields that a
+    server has written into an exported manifest are left out unless the verb uses them (``as_exported``).
     """
     inputs = run.inputs
     if not inputs.names_manifests:
@@ -72,7 +72,7 @@ def _without_exports(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
 
 
 def _built(run: Run) -> list[Built]:
-    """What kustomize makes of each folder of ``-k``."""
+    """The output of kustomize for each folder of ``-k``."""
     if not run.inputs.kustomize:
         return []
     from k8s_step.manifests import kustomize
@@ -99,7 +99,7 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 
 
 def _check_annotations(manifests: Sequence[Manifest]) -> None:
-    """The step's own annotations are read when it follows: by then, a mistake would be too late."""
+    """Check the step's own annotations now: they are used after the first write, too late for an input error."""
     errors = []
     for manifest in manifests:
         for name in (one for one in annotations_of(manifest.object) if str(one).startswith(_OWN)):

@@ -1,4 +1,4 @@
-"""A removal: objects named, of manifests or chosen by selectors, deleted phase by phase until they are gone."""
+"""Deletes objects that are named, in manifests or chosen by selectors, phase by phase, until they are gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Item = TypeVar("Item", bound=Addressed)
 
 
 class Removal:
-    """One run's deletions. Raises :class:`ReportedError` once the phase under way has ended badly."""
+    """The deletions of one run. Raises :class:`ReportedError` at the end of a phase in which one was refused."""
 
     def __init__(self, run: Run, session: Session) -> None:
         inputs = run.inputs
@@ -38,9 +38,9 @@ class Removal:
         self._unsent: dict[tuple[str, ...], Address] = {}
 
     def of_objects(self, named: Sequence[Address]) -> ExitCode:
-        """Delete objects, what others need last: a custom resource is gone before the workload that cleans up after it.
+        """Delete objects in reverse order of phases: a custom resource goes before the operator that cleans it up.
 
-        What is not there is told, and does not keep the rest from being deleted.
+        A missing object is reported; the others are deleted all the same.
         """
         self._journal.loaded([one.reference for one in named])
         phases = in_phases((one.reference.kind, one) for one in named)
@@ -55,7 +55,7 @@ class Removal:
         return ExitCode.REFUSED if self._missing else ExitCode.SUCCEEDED
 
     def of_groups(self, groups: Sequence[Group]) -> ExitCode:
-        """Delete what selectors choose, a collection at a time."""
+        """Delete the objects that selectors choose, one collection after the other."""
         found = [(group, members(self._client, group, self._journal.notice)) for group in groups]
         targets = [target for _, members_of in found for target in members_of]
         if not targets:
@@ -80,7 +80,7 @@ class Removal:
         return self._each(found, self._delete_read)
 
     def _collection(self, group: Group, found: list[Target]) -> bool:
-        """Delete the group by one request; ``False`` where this kind, or this token, can't."""
+        """Delete the group by one request; ``False`` where the kind has no such verb or the token may not use it."""
 
         def work(group: Group) -> bool:
             return delete_group(self._client, group, found, self._options)
@@ -98,7 +98,7 @@ class Removal:
         return is_done
 
     def _each(self, items: Sequence[Item], work: Callable[[Item], Deleted]) -> list[Deleted]:
-        """Delete several at once; what was refused is told, and ends the run with this phase."""
+        """Delete several objects at once; refusals are reported, and the run ends with this phase."""
         deleted: list[Deleted] = []
         refused: list[StepError] = []
 
@@ -128,7 +128,7 @@ class Removal:
         self._journal.error(error, one.reference)
 
     def _finish(self, deleted: Sequence[Deleted]) -> None:
-        """Wait until all are gone, if that is wanted."""
+        """Wait until all are gone, unless ``--no-wait`` is given."""
         if self._inputs.dry_run:
             return
         for one in deleted:

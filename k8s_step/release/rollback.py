@@ -86,7 +86,7 @@ class Rollback:
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
 
     def make(self, released: ExitCode) -> ExitCode:
-        """Undo all writes; ``ROLLED_BACK`` where that succeeds for all and the restored objects are current."""
+        """Undo all writes. The exit code is ``ROLLED_BACK`` where all succeed and the restored objects are current."""
         first = [one for one in self._changes if one.reference.kind in _IN_THE_WAY]
         rest = [one for one in self._changes if one.reference.kind not in _IN_THE_WAY]
         try:

@@ -1,4 +1,4 @@
-"""The writes of one run, phase by phase: what others need first."""
+"""The writes of one run, phase by phase, with objects first that others need."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.states import State
 
-_ESTABLISHING = 60.0  # seconds a CRD of this release is given before its custom resources are sent
+_ESTABLISHING = 60.0  # seconds within which a CRD of this release must be established
 Item = TypeVar("Item", bound=Planned)
 
 
 @dataclass
 class Writes:
-    """The writes of one run, and what came of them so far, also where the run fails in the middle.
+    """The writes of one run and their results so far, complete even where the run fails in the middle.
 
-    ``done`` is what was written, in that order, with the action UNKNOWN where the answer was lost; added to here alone.
+    ``done``: the written objects in the order of the writes, with the action UNKNOWN where an answer was lost.
     """
 
     run: Run
@@ -40,11 +40,11 @@ class Writes:
     def make(
         self, plan: Sequence[Item], write: Callable[[Item], Written], between: Callable[[], None] | None = None
     ) -> Sequence[Written]:
-        """``write`` each object, what others need first, several at a time; tell and return what came of it.
+        """``write`` each object, phase by phase, several at a time; report and return the results.
 
-        ``between`` is called between two phases; CRDs are established then if any later phase needs them. Where the
-        run is cancelled, what is under way is told first.
-        Raises :class:`ReportedError` at the end of the phase in which something was refused; no other one is begun.
+        ``between`` is called between two phases; with it, CRDs that later phases need are awaited as well. A cancelled
+        run reports the writes under way before it ends.
+        Raises :class:`ReportedError` at the end of the phase in which a write was refused; no further phase begins.
         """
         phases = in_phases((one.reference.kind, one) for one in plan)
         self._unsent = {one.reference.key: one for one in plan}
@@ -75,7 +75,7 @@ class Writes:
             raise
 
     def _tell_phase(self, results: Iterator[tuple[Item, Written | Exception]]) -> None:
-        """Tell what comes of each object. Raises :class:`ReportedError` after the last."""
+        """Report each result. Raises :class:`ReportedError` after the last one where any write was refused."""
         errors: list[tuple[Reference, StepError]] = []
 
         def note(one: Item, error: StepError) -> None:
@@ -123,7 +123,7 @@ def write_and_follow(run: Run, session: Session, plan: Sequence[Item], write: Ca
 
 
 def apply_seen(writes: Writes, preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> None:
-    """Apply what was read before; what could not be checked yet is checked as soon as it can be."""
+    """Apply the objects read before; those that could not be checked yet are checked between the phases."""
     known = {one.reference.key: one for one in seen}
     open_questions = {one.reference.key: one for one in unchecked}
 
@@ -142,14 +142,14 @@ def apply_seen(writes: Writes, preflight: Preflight, seen: Sequence[Seen], unche
 
 
 def tell(journal: Journal, written: Written) -> None:
-    """Tell what was done to an object, and what the server warned of."""
+    """Report what was done to an object, and the server's warnings."""
     journal.acted(written.reference, written.action)
     for warning in written.warnings:
         journal.warning(warning, written.planned.where_of(warning))
 
 
 def _comes_with(one: Planned, plan: Sequence[Planned]) -> bool:
-    """Whether what ``one`` lacks, its namespace or its CRD, is part of the same release."""
+    """Whether the namespace or the CRD that ``one`` needs is part of the same release."""
     needed = {("Namespace", one.reference.namespace), ("CustomResourceDefinition", one.resource.full_name)}
     return any((other.reference.kind, other.reference.name) in needed for other in plan)
 

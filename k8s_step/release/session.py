@@ -1,4 +1,4 @@
-"""One run's way to one cluster: connection, client, discovery and the journal that is told of everything."""
+"""One run's access to one cluster: connection, client, discovery, and the journal of the run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Run:
 
     @property
     def deadline(self) -> float:
-        """Until when the run may take (``time.monotonic``); a rollback has as much time again."""
+        """The end of the run's time (``time.monotonic``); a rollback has as much time again."""
         return self.started + self.inputs.timeout
 
 
 @dataclass(frozen=True)
 class Session:
-    """An open way to the server; ``namespace`` is where objects go that name none.
+    """Open access to a server. ``namespace``: for objects that name none.
 
     The requests of ``client`` end at the run's deadline.
     """
@@ -50,19 +50,20 @@ class Session:
 
     @property
     def open_ended(self) -> Client:
-        """The client without the run's deadline, for what keeps to limits of its own: rollouts, logs, evidence."""
+        """The client without the run's deadline, for work with limits of its own: rollouts, logs, evidence."""
         return self.client.until(None)
 
     @property
     def namespaces(self) -> list[str]:
-        """Those of ``-n a,b``, each once, for the verbs that read in several."""
+        """The namespaces of ``-n a,b``, each once, for verbs that read in several."""
         return list(dict.fromkeys(name.strip() for name in self.namespace.split(",") if name.strip()))
 
 
 def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
-    """Find the cluster and tell the user which one it is. Raises :class:`StepError`.
+    """Find the cluster and report which one it is. Raises :class:`StepError`.
 
-    Sends nothing to it yet; a cloud is asked where its cluster is. ``many_namespaces``: ``-n`` may name several.
+    No request goes to the cluster yet; a cloud is asked for its cluster's address. ``many_namespaces``: ``-n`` may name
+    several.
     """
     inputs = run.inputs
     if "," in (inputs.namespace or "") and not many_namespaces:
@@ -89,7 +90,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
 
 
 def _way(run: Run) -> tuple[Connection, Credentials | None]:
-    """The connection, and what gives its credentials where that is a cloud's login."""
+    """The connection, and its cloud login where there is one."""
     options, cloud = _options(run), _cloud(run)
     if cloud.names_cluster:
         from k8s_step.clouds.lookup import to_cluster

@@ -1,4 +1,4 @@
-"""Whose fields a release takes over, by its options, and the one line that says so."""
+"""From which managers a release takes over fields, and the line that reports it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from k8s_step.report.journal import Journal
 
 
 def apply_options(inputs: Inputs) -> ApplyOptions:
-    """How the objects of a release are applied."""
+    """The options with which the objects of a release are applied."""
     return ApplyOptions(
         inputs.field_manager,
         inputs.force_conflicts,
@@ -20,7 +20,7 @@ def apply_options(inputs: Inputs) -> ApplyOptions:
 
 
 def tell_takeover(journal: Journal, seen: Sequence[Seen], *, is_tried: bool) -> None:
-    """Whose fields are taken over, and of how many objects; ``is_tried``: nothing is done."""
+    """Report whose fields are taken over, and of how many objects; ``is_tried``: in a dry run."""
     taken = [one.takeover for one in seen if one.takeover]
     if not taken:
         return

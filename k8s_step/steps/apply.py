@@ -18,7 +18,7 @@ from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def apply(run: Run) -> ExitCode:
-    """Apply and follow. Every local mistake surfaces before the first request, every other before the first write."""
+    """Apply and follow. Local mistakes surface before the first request, all others before the first write."""
     inputs = run.inputs
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
@@ -47,7 +47,7 @@ def _check(inputs: Inputs) -> None:
 
 
 def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:
-    """The server's dry run. Where one object changes, its write is all or nothing by itself and needs none."""
+    """The server's dry run; it is skipped where only one object changes, since a single write is atomic."""
     inputs = run.inputs
     changes = sum(not one.is_current for one in seen)
     if not (inputs.dry_run or inputs.diff or (inputs.preflight and changes > 1)):

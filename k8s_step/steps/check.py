@@ -19,13 +19,13 @@ from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 
-_EVERY_POD = Component("", "")  # what --metrics alone is about
+_EVERY_POD = Component("", "")  # where only --metrics is given
 _COLUMNS = tuple({"name": name} for name in ("component", "ready", "pods", "restarts", "status"))
 
 
 @dataclass
 class _Seen:
-    """What was found of one component, in all the namespaces that could be read."""
+    """The pods of one component, in all namespaces that could be read."""
 
     component: Component
     pods: list[Object] = field(default_factory=list)
@@ -37,12 +37,12 @@ class _Seen:
 
     @property
     def reference(self) -> Reference:
-        """Components are no objects of the API: reports name them in the same way."""
+        """A name for the component in reports, which is no object of the API."""
         return Reference("", "Component", "", self.component.name)
 
 
 def check(run: Run) -> ExitCode:
-    """Read the pods of each component once, and judge. A namespace that can't be read is told, and hides no other."""
+    """Read the pods of each component once, and judge. An unreadable namespace is reported and hides no other."""
     inputs = run.inputs
     run.journal.content_follows()
     wanted = components(inputs.component, "--component")
@@ -61,7 +61,7 @@ def check(run: Run) -> ExitCode:
 
 
 def _read(run: Run, session: Session, seen: list[_Seen]) -> tuple[list[_Seen], list[StepError]]:
-    """One list a component and namespace, several at once."""
+    """List each component's pods in each namespace, several lists at a time."""
     inputs, pods = run.inputs, session.discovery.find("pods")
     spaces = [""] if inputs.all_namespaces else session.namespaces
     lists = [(one, Group(pods, space, one.component.selector)) for one in seen for space in spaces]
@@ -82,7 +82,7 @@ def _read(run: Run, session: Session, seen: list[_Seen]) -> tuple[list[_Seen], l
 
 
 def _judge(run: Run, seen: Sequence[_Seen]) -> None:
-    """Tell the journal where each component stands, and why the pods of those that lack some are not ready."""
+    """Report the state of each component, and why pods are not ready where too few are."""
     least = run.inputs.min_ready
     for one in seen:
         if not one.is_whole:
@@ -107,7 +107,7 @@ def _cells(one: _Seen, least: int) -> list[str | int]:
 
 
 def _metrics(seen: Sequence[_Seen], least: int) -> str:
-    """Of each pod once, though several components may name it; then of the components."""
+    """Print the metrics of each pod, once even if several components select it, then those of the components."""
     pods = {uid_of(pod): pod for one in seen for pod in one.pods}
     judged = {one.component.name: one.health for one in seen if one.component.name and one.is_whole}
     return exposition([*of_pods(pods.values()), *(of_components(judged, least) if judged else [])])

@@ -13,7 +13,7 @@ from k8s_step.release.session import Run
 
 
 def create(run: Run) -> ExitCode:
-    """Create and follow. What is there already is refused, not touched."""
+    """Create and follow. An object that exists already is refused and not touched."""
     manifests = read_manifests(run, allow_generate_name=True)
     name_generated(manifests)
     session, plan = open_release(run, manifests)

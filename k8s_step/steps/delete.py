@@ -13,7 +13,7 @@ from k8s_step.release.session import Run, Session, open_session
 
 
 def delete(run: Run) -> ExitCode:
-    """Delete, and wait until all are gone. Every local mistake surfaces before the first request."""
+    """Delete, and wait until all are gone. Local mistakes surface before the first request."""
     inputs = run.inputs
     chooses = _chooses(inputs)
     if chooses:
@@ -26,7 +26,7 @@ def delete(run: Run) -> ExitCode:
 
 
 def _chooses(inputs: Inputs) -> bool:
-    """Whether selectors say what to delete. Raises :class:`InputError` where the words leave that open."""
+    """Whether selectors choose the objects. Raises :class:`InputError` where neither they nor the words do."""
     selects = bool(inputs.selector or inputs.field_selector)
     if selects and inputs.all:
         raise InputError("--all and a selector contradict each other", hint="drop one of the two")

@@ -13,7 +13,7 @@ from k8s_step.practice import PracticeServer
 
 @dataclass(frozen=True)
 class Act:
-    """One run of ``apply``: what the audience is told, the options that make it so, and how it should end."""
+    """One run of ``apply``: its introduction, its options, and the exit code that it should end with."""
 
     title: str
     told: str

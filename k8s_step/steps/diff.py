@@ -11,7 +11,7 @@ from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def diff(run: Run) -> ExitCode:
-    """Read, try out, compare."""
+    """Read the objects, try each apply by a dry run, show the differences."""
     inputs = run.inputs
     session, plan = open_release(run, read_manifests(run))
     preflight = Preflight(run, session, apply_options(inputs))

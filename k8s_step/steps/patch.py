@@ -35,7 +35,7 @@ Item = TypeVar("Item", bound=Planned)
 
 
 def patch(run: Run) -> ExitCode:
-    """Patch and follow. Every local mistake surfaces before the first request."""
+    """Patch and follow. Local mistakes surface before the first request."""
     inputs = run.inputs
     _check(inputs)
     if inputs.from_manifest:
@@ -61,7 +61,7 @@ def patch(run: Run) -> ExitCode:
 
 
 def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Written]) -> ExitCode:
-    """Write, tell, and follow what can be followed."""
+    """Write, report, and follow the object where it can be followed."""
     inputs = run.inputs
     announce(run, session, [plan.reference])
     if inputs.subresource:
@@ -70,11 +70,11 @@ def _done(run: Run, session: Session, plan: Item, write: Callable[[Item], Writte
     return write_and_follow(run, session, [plan], write)
 
 
-# -- what is to be patched, and with what
+# -- the object and its patch
 
 
 def _check(inputs: Inputs) -> None:
-    """Where the patch comes from: exactly one of -f, -p and --image."""
+    """Check that the patch comes from exactly one of -f, -p and --image."""
     sources = {"-f": inputs.filename, "-p": inputs.patch, "--image": inputs.images}
     given = [name for name, value in sources.items() if value]
     if len(given) != 1:
@@ -110,7 +110,7 @@ def _named(inputs: Inputs, session: Session) -> Address:
 
 
 def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyOptions) -> Written:
-    """Container by container; one that is not there would be added by the patch, so the object is read first."""
+    """The patch that sets the images. The object is read first: the patch would add a container that is missing."""
     reference = named.reference
     if builtin(reference.api_version, reference.kind) is None:
         hint = "custom resources take no strategic merge patch: use --type json with -p"
@@ -151,7 +151,7 @@ def _from_manifest(run: Run) -> ExitCode:
 
 
 def _chosen(inputs: Inputs, session: Session, plan: list[Planned]) -> Planned:
-    """The manifest of the object that was named, or the only one."""
+    """The manifest of the named object, or the only manifest."""
     if not inputs.object and len(plan) == 1:
         return plan[0]
     reference = _named(inputs, session).reference
@@ -164,7 +164,7 @@ def _chosen(inputs: Inputs, session: Session, plan: list[Planned]) -> Planned:
 
 
 def _masked(redactor: Redactor, kind: str, body: Any) -> Any:
-    """The patch with its values masked; never its operations and paths."""
+    """The patch with its values masked; operations and paths stay."""
     if isinstance(body, list):
         return [_masked_operation(redactor, kind, operation) for operation in body]
     shown = masked({}, {**body, "kind": kind})[1]
@@ -172,7 +172,7 @@ def _masked(redactor: Redactor, kind: str, body: Any) -> Any:
 
 
 def _masked_operation(redactor: Redactor, kind: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """The value as the same merge patch would show it."""
+    """The operation with its value masked as a merge patch would show it."""
     if "value" not in operation:
         return dict(operation)
     path = str(operation["path"]).split("/")[1:]

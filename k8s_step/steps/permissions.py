@@ -16,7 +16,7 @@ from k8s_step.report.yamltext import dump_all
 
 
 def permissions(run: Run) -> ExitCode:
-    """Read the manifests, work out what they need, and print it or have it checked."""
+    """Read the manifests, derive the permissions, and print them or have the server check them."""
     inputs = run.inputs
     account = _service_account(inputs.service_account)
     is_run = inputs.for_command == "run"
@@ -58,7 +58,7 @@ def _comment(obj: MutableObject, command: str) -> str:
 
 
 def _tell(run: Run, missing: Sequence[Permission]) -> None:
-    """One line a rule; raises :class:`ReportedError` where something is missing."""
+    """Report each rule in a line. Raises :class:`ReportedError` where a permission is missing."""
     for role in roles(missing, run.inputs.role_name):
         namespace = role["metadata"].get("namespace")
         for rule in role["rules"]:

@@ -16,7 +16,7 @@ from k8s_step.report.yamltext import dump_all
 
 
 def render(run: Run) -> ExitCode:
-    """Read, order, print. A Secret's values are shown nowhere, so what is printed of it is no manifest to apply."""
+    """Read the manifests and print them in order. Secrets are printed masked, so they can't be applied again."""
     manifests = read_manifests(run, allow_generate_name=True)
     run.journal.loaded([Reference.to(one.object, one.file, one.line) for one in manifests])
     ordered = [one for phase in in_phases((one.kind, one) for one in manifests) for one in phase]

@@ -12,7 +12,7 @@ from k8s_step.release.session import Run
 
 
 def replace(run: Run) -> ExitCode:
-    """Replace and follow. What is not there is refused, not created."""
+    """Replace and follow. An object that does not exist is refused, not created."""
     inputs = run.inputs
     session, plan = open_release(run, read_manifests(run, as_exported=True))
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)

@@ -31,7 +31,7 @@ def restart(run: Run) -> ExitCode:
 
 
 def _restarted(now: datetime) -> dict[str, object]:
-    """To the microsecond: of two restarts within a second, both are to happen."""
+    """The patch of a restart, with the time to the microsecond, so that two within a second are two."""
     at = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {"spec": {"template": {"metadata": {"annotations": {_ANNOTATION: at}}}}}
 

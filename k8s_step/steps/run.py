@@ -26,7 +26,7 @@ from k8s_step.surroundings import System
 from k8s_step.verdict.readiness import is_decided
 from k8s_step.verdict.target import Target
 
-_DELETION, _LAST_DELETION = 5.0, 2.5  # seconds for all of them; the second for a run that is cancelled
+_DELETION, _LAST_DELETION = 5.0, 2.5  # seconds to delete all Jobs: usually, and in a cancelled run
 
 
 def run(run: Run) -> ExitCode:
@@ -53,15 +53,15 @@ def _follow(run: Run, session: Session, targets: list[Target]) -> ExitCode:
 
 
 def _say(run: Run) -> Callable[[str], None]:
-    """A line of a log on stdout; what GitHub's runner would obey is kept from it."""
+    """Print a line of a log; workflow commands of GitHub in it are made harmless."""
     tame = without_commands if run.surroundings.system is System.GITHUB else str
     return lambda line: run.journal.content(tame(printable(line)))
 
 
 class _Started:
-    """The Jobs of this run, also those whose creation was under way when the run was cancelled.
+    """The Jobs of this run, with those whose creation a cancellation interrupted.
 
-    A context manager: whatever ends the run, they are deleted or left as was asked.
+    A context manager: whatever ends the run, the Jobs are deleted or left as the options say.
     """
 
     def __init__(self, run: Run, session: Session) -> None:
@@ -84,7 +84,7 @@ class _Started:
             raise
 
     def create(self, plan: Sequence[Planned]) -> list[Target]:
-        """Create all, and tell of each. Raises :class:`ReportedError` once all are done, where one was refused."""
+        """Create and report all. Raises :class:`ReportedError` after the last where one was refused."""
         errors: list[tuple[Reference, StepError]] = []
 
         def note(one: Planned, error: StepError) -> None:
@@ -112,18 +112,18 @@ class _Started:
             self._targets.append(target)
 
     def _client_for(self, seconds: float) -> Client:
-        """For what is done once the run's own time may be over."""
+        """A client for requests after the run's deadline."""
         return self._session.client.until(time.monotonic() + seconds)
 
     def _clean_up(self) -> None:
-        """Delete what was created if that is wanted; say what is left unfinished."""
+        """Delete the created Jobs where ``--rm`` asks for it; report the unfinished ones that stay."""
         if self._run.inputs.rm:
             self._delete(self._targets, self._client_for(_DELETION))
         else:
             self._say_left()
 
     def _cancel(self) -> None:
-        """Delete or leave what was created, as ``--on-cancel`` says; say what is left where."""
+        """Delete or leave the created Jobs, as ``--on-cancel`` says; report those that stay."""
         inputs, client = self._run.inputs, self._client_for(_LAST_DELETION)
         if inputs.on_cancel == "delete":
             self._find_unanswered(client)
@@ -132,7 +132,7 @@ class _Started:
             self._say_left()
 
     def _find_unanswered(self, client: Client) -> None:
-        """The Jobs that were created although nobody has said so: they are to be deleted like the others."""
+        """Add the Jobs that were created although the answer was lost, so that they are deleted like the others."""
         manager = self._run.inputs.field_manager
 
         def find(one: Planned) -> Written | None:

@@ -21,7 +21,7 @@ from k8s_step.release.session import Run
 
 
 def scale(run: Run) -> ExitCode:
-    """Look, write once where the number is another, and follow."""
+    """Read the scale, write it where the number differs, and follow."""
     inputs = run.inputs
     if inputs.replicas is None:
         raise InputError("how many replicas?", where="--replicas", hint="say --replicas N")
@@ -47,9 +47,9 @@ def _scaled(client: Client, named: Address, inputs: Inputs) -> Written:
 
 
 def _whole(client: Client, written: Written) -> Written:
-    """A Scale tells of the number alone, so what is followed is the object as it is then.
+    """The whole object, which is followed: a Scale holds only the number.
 
-    It is read once what was done has been told: where it can't be read, that is still so.
+    It is read after the write was reported, so that a failed read does not hide the write.
     """
     planned = written.planned
     answer = client.send(Request("GET", planned.path, where=planned.where))
@@ -57,7 +57,7 @@ def _whole(client: Client, written: Written) -> Written:
 
 
 def _change(named: Address, inputs: Inputs, before: Object) -> PlannedPatch:
-    """With ``--current-replicas``, the server itself makes sure that it is still so."""
+    """The patch of the scale; with ``--current-replicas`` the server checks the present number in the same request."""
     scale_of = replace(named, subresource="scale")
     if inputs.current_replicas is None:
         return PlannedPatch.of(scale_of, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}))

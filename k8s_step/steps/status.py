@@ -38,7 +38,7 @@ def status(run: Run) -> ExitCode:
     announce(run, session, [one.reference for one in named])
     targets = _read(run, session, named)
     paused = {one.reference.key for one in plan if is_paused(one.object)}
-    # What is asked for by name is to have its verdict; a manifest may say more than the object that it made.
+    # An object asked for by name gets its verdict; a manifest may hold more than the object made of it.
     wanted = {one.reference.key: False for one in plan if not is_waited_for(one.object)}
     wanted |= {one.reference.key: True for one in by_name}
     for target in targets:
@@ -48,7 +48,7 @@ def status(run: Run) -> ExitCode:
 
 
 def _chosen(run: Run, session: Session, wanted: Sequence[Group]) -> list[Target]:
-    """The objects there are of each. Raises :class:`NotFoundError` for none: nobody wants a verdict on nothing."""
+    """The objects of each group. Raises :class:`NotFoundError` where there is none at all to judge."""
     targets: list[Target] = []
     for group in wanted:
         found = members(session.client, group, run.journal.notice)
@@ -65,7 +65,7 @@ def _chosen(run: Run, session: Session, wanted: Sequence[Group]) -> list[Target]
 
 
 def _read(run: Run, session: Session, named: Sequence[Address]) -> list[Target]:
-    """Each object as it is; what can't be read is told, all of it, before the run ends."""
+    """Read each object; all errors are reported before the run ends."""
     refused: list[StepError] = []
 
     def get(one: Address) -> Target:
