@@ -1,0 +1,1 @@
+"""kubectl's JSONPath: templates over an object's fields; pure. ``template`` is the entrance."""
