@@ -65,6 +65,9 @@ class Inputs:
     no_template: bool = False
     no_template_file: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    allow_namespace: tuple[str, ...] = ()
+    allow_kind: tuple[str, ...] = ()
+    deny_kind: tuple[str, ...] = ()
     force_conflicts: bool = False
     adopt: tuple[str, ...] = ()
     no_adopt: bool = False

@@ -209,6 +209,25 @@ _FOLLOW = (
         commas=True,
     ),
 )
+_GUARDS = (
+    Option(
+        "allow-namespace",
+        "touch nothing outside of these namespaces: shop, 'shop-*' (repeatable)",
+        "list",
+        (),
+        metavar="NAME",
+        commas=True,
+    ),
+    Option(
+        "allow-kind",
+        "touch these kinds alone: deployment, ingresses, certificate.cert-manager.io, '*' (repeatable)",
+        "list",
+        (),
+        metavar="KIND",
+        commas=True,
+    ),
+    Option("deny-kind", "touch none of these kinds (repeatable)", "list", (), metavar="KIND", commas=True),
+)
 _FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
 _ADOPT = (
     Option(
@@ -226,6 +245,7 @@ _ROLLBACK = Option(
 )
 APPLY = (
     *_MANIFESTS,
+    *_GUARDS,
     _FORCE,
     *_ADOPT,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
@@ -239,6 +259,7 @@ APPLY = (
 _ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
 DIFF = (
     *_MANIFESTS,
+    *_GUARDS,
     _FORCE,
     *_ADOPT,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
@@ -263,15 +284,17 @@ _SELECTORS = (
 )
 STATUS = (*_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
 _DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
-CREATE = (*_MANIFESTS, _DRY_RUN, *_FOLLOW)
+CREATE = (*_MANIFESTS, *_GUARDS, _DRY_RUN, *_FOLLOW)
 REPLACE = (
     *_MANIFESTS,
+    *_GUARDS,
     Option("retry-conflicts", "where another was faster, read again and retry so many times", "count", 0),
     _DRY_RUN,
     *_FOLLOW,
 )
 RUN = (
     *(option for option in _MANIFESTS if option.name != "helm-hooks"),
+    *_GUARDS,
     Option("rm", "delete the Job afterwards, whatever came of it", "switch", False),
     Option(
         "on-cancel",
@@ -285,6 +308,7 @@ RUN = (
 )
 DELETE = (
     *(option for option in _MANIFESTS if option.name != "image"),
+    *_GUARDS,
     *_SELECTORS,
     Option("all", "all of KIND in the namespace", "switch", False),
     Option(
@@ -349,19 +373,22 @@ _PATCH = (
 PATCH = (
     *_PATCH,
     *(option for option in _MANIFESTS if option.name in ("var", "vars-file", "no-template")),
+    *_GUARDS,
     *(option for option in APPLY if option.name == "force-conflicts"),
     _DRY_RUN,
     *_FOLLOW,
 )
-RESTART = (_DRY_RUN, *_FOLLOW)
+RESTART = (*_GUARDS, _DRY_RUN, *_FOLLOW)
 SCALE = (
     Option("replicas", "so many", "count", metavar="N"),
     Option("current-replicas", "only where there are so many now", "count", metavar="N"),
+    *_GUARDS,
     _DRY_RUN,
     *_FOLLOW,
 )
 UNDO = (
     Option("to-revision", "the revision to go back to; default: the one before the present", "number", metavar="N"),
+    *_GUARDS,
     _DRY_RUN,
     *_FOLLOW,
 )

@@ -7,22 +7,20 @@ and kubectl's rules for short names (client-go's ``restmapper``).
 from __future__ import annotations
 
 import difflib
-import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, InputError, NotFoundError
 from k8s_step.objects import retired
+from k8s_step.objects.kindword import KindWord, names_of
 from k8s_step.objects.metadata import metadata_of
 from k8s_step.objects.resource import BUILTIN, Resource, builtin
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
-_VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
 
 
 class Discovery:
@@ -32,7 +30,7 @@ class Discovery:
         self._client = client
         self._known: dict[tuple[str, str], Resource] = {}  # by apiVersion and kind
         self._own: list[Resource] = []
-        self._words: dict[_Wanted, Resource] = {}
+        self._words: dict[KindWord, Resource] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._stale: list[str] = []
         self._lock = threading.Lock()
@@ -42,12 +40,16 @@ class Discovery:
         self._known[resource.api_version, resource.kind] = resource
         self._own.append(resource)
 
+    def known(self, api_version: str, kind: str) -> Resource | None:
+        """The resource of a manifest's apiVersion and kind; ``None`` where the server would have to be asked."""
+        return builtin(api_version, kind) or self._known.get((api_version, kind))
+
     def resource(self, api_version: str, kind: str) -> Resource:
         """The resource of a manifest's apiVersion and kind.
 
         Raises :class:`InputError` for a kind that is not served; its hint names what the server has instead.
         """
-        known = builtin(api_version, kind) or self._known.get((api_version, kind))
+        known = self.known(api_version, kind)
         if known is not None:
             return known
         with self._lock:
@@ -62,7 +64,7 @@ class Discovery:
         ``word`` is a kind, plural, singular or short name, alone or as ``name.group``, ``name.version.group``,
         ``version/name`` or ``group/version/name``. Full names come before short ones, then kubectl's order of groups.
         """
-        wanted = _Wanted.read(word)
+        wanted = KindWord.read(word)
         found = self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
         if found is None:
             everything = self._everything()
@@ -134,7 +136,7 @@ class Discovery:
                     self._stale.append(api_version)
                 yield from _aggregated_resources(name, version)
 
-    def _ask_for_stale(self, word: str, wanted: _Wanted) -> None:
+    def _ask_for_stale(self, word: str, wanted: KindWord) -> None:
         """Request the stale group version that ``word`` names. Raises :class:`UnavailableError` while it is down."""
         for api_version in self._stale:
             group, _, version = api_version.rpartition("/")
@@ -142,53 +144,13 @@ class Discovery:
                 request = Request("GET", _path(api_version), where=word)
                 self._client.send(request)
 
-    def _no_such(self, word: str, wanted: _Wanted, everything: list[Resource]) -> InputError:
-        names = {name for resource in everything for name in _names(resource)}
+    def _no_such(self, word: str, wanted: KindWord, everything: list[Resource]) -> InputError:
+        names = {name for resource in everything for name in names_of(resource)}
         close = difflib.get_close_matches(wanted.name, sorted(names), n=3)
         hints = [f"close to it: {', '.join(close)}"] if close else []
         if self._stale:
             hints.append(f"not available at the moment: {', '.join(self._stale)}")
         return InputError(f"the server serves no kind {word!r}", hint="; ".join(hints) or None)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The parts of a KIND argument; ``None`` matches any group or version."""
-
-    name: str
-    group: str | None = None
-    version: str | None = None
-
-    @classmethod
-    def read(cls, word: str) -> _Wanted:
-        lowered = word.strip().lower()
-        api_version, slash, name = lowered.rpartition("/")
-        if slash:
-            group, _, version = api_version.rpartition("/")
-            return cls(name, group, version)
-        name, _, rest = lowered.partition(".")
-        if not rest:
-            return cls(name)
-        version, _, group = rest.partition(".")
-        if _VERSION.fullmatch(version):
-            return cls(name, group, version)
-        return cls(name, rest)
-
-    def best(self, candidates: Iterable[Resource]) -> Resource | None:
-        """The first candidate by full name, else the first by short name."""
-        in_group = [resource for resource in candidates if self._is_in_group(resource)]
-        by_name = (resource for resource in in_group if self.name in _names(resource))
-        by_short_name = (resource for resource in in_group if self.name in resource.short_names)
-        return next(by_name, None) or next(by_short_name, None)
-
-    def _is_in_group(self, resource: Resource) -> bool:
-        if self.group is not None and resource.group != self.group:
-            return False
-        return self.version is None or resource.version == self.version
-
-
-def _names(resource: Resource) -> tuple[str, ...]:
-    return (resource.plural, resource.singular or resource.kind.lower(), resource.kind.lower())
 
 
 def _path(api_version: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
+from k8s_step.inputs import Inputs
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.manifests.pipes import name_objects
 from k8s_step.objects.address import Address
@@ -16,13 +17,14 @@ from k8s_step.objects.resource import Resource
 from k8s_step.operations.plan import Planned
 from k8s_step.release.arguments import check_kinds, parse
 from k8s_step.release.exemptions import announce
+from k8s_step.release.guards import Guards
 from k8s_step.release.session import Run, Session, open_session
 
 
 def open_release(run: Run, manifests: Sequence[Manifest]) -> tuple[Session, list[Planned]]:
     """Find the cluster, plan the manifests' objects, and report what the run is about."""
     session = open_session(run)
-    plan = planned(manifests, session, run.inputs.namespace)
+    plan = planned(manifests, session, run.inputs)
     announce(run, session, [one.reference for one in plan])
     return session, plan
 
@@ -34,21 +36,27 @@ def open_named(run: Run, kinds: Sequence[str] = (), done: str = "") -> tuple[Ses
     """
     session = open_session(run)
     named = parse(run.inputs.object, session.discovery, session.namespace)
+    Guards.of(run.inputs).check(named)
     if kinds:
         check_kinds(named, kinds, done)
     announce(run, session, [one.reference for one in named])
     return session, named
 
 
-def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace: str | None) -> list[Planned]:
-    """Each manifest with its address. Asks the server only about kinds that are not built in nor of this release."""
+def planned(manifests: Sequence[Manifest], session: Session, inputs: Inputs) -> list[Planned]:
+    """Each manifest with its address. Asks the server only about kinds that are not built in nor of this release.
+
+    Raises :class:`InputErrors` for kinds that no server serves, and for objects that the run's guards forbid.
+    """
+    guards = Guards.of(inputs)
     _add_own_kinds(manifests, session.discovery)
+    guards.check_manifests(manifests, session.namespace, session.discovery)
     errors: list[InputError] = []
     plan: dict[tuple[str, ...], Planned] = {}
     for manifest in manifests:
         try:
             resource = session.discovery.resource(manifest.api_version, manifest.kind)
-            one = _planned(manifest, resource, session.namespace, explicit_namespace)
+            one = _planned(manifest, resource, session.namespace, inputs.namespace)
             # Two manifests with the same generateName are two objects; a default namespace may make duplicates.
             twin = plan.setdefault((*one.reference.key, "" if manifest.name else manifest.where), one)
             if twin is not one:
@@ -63,6 +71,7 @@ def planned(manifests: Sequence[Manifest], session: Session, explicit_namespace:
         errors = _counted(errors)
         name_objects(errors, [(manifest.object, manifest.file, manifest.line) for manifest in manifests])
         raise InputErrors(errors)
+    guards.check(one.address for one in plan.values())
     return list(plan.values())
 
 

@@ -6,6 +6,7 @@ from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
 from k8s_step.release.arguments import parse
+from k8s_step.release.guards import Guards
 from k8s_step.release.plan import planned
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.removal import Removal, groups
@@ -18,10 +19,12 @@ def delete(run: Run) -> ExitCode:
     chooses = _chooses(inputs)
     if chooses:
         session = open_session(run)
-        return Removal(run, session).of_groups(groups(run, session))
+        chosen = groups(run, session)
+        Guards.of(inputs).check_groups(chosen)
+        return Removal(run, session).of_groups(chosen)
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
-    named = [one.address for one in planned(manifests, session, inputs.namespace)]
+    named = [one.address for one in planned(manifests, session, inputs)]
     return Removal(run, session).of_objects([*named, *_parsed(inputs, session)])
 
 
@@ -47,4 +50,6 @@ def _check_named(inputs: Inputs) -> None:
 
 
 def _parsed(inputs: Inputs, session: Session) -> list[Address]:
-    return parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
+    named = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
+    Guards.of(inputs).check(named)
+    return named

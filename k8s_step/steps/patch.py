@@ -26,6 +26,7 @@ from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Writte
 from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
+from k8s_step.release.guards import Guards
 from k8s_step.release.plan import planned
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.send import Writes, write_and_follow
@@ -106,6 +107,7 @@ def _named(inputs: Inputs, session: Session) -> Address:
     named = parse(inputs.object, session.discovery, session.namespace)
     if len(named) != 1:
         raise InputError(f"{len(named)} objects are named, and one is patched", where=" ".join(inputs.object))
+    Guards.of(inputs).check(named)
     return named[0]
 
 
@@ -134,7 +136,7 @@ def _from_manifest(run: Run) -> ExitCode:
     inputs = run.inputs
     manifests = read_manifests(run, with_hooks=True)
     session = open_session(run)
-    plan = _chosen(inputs, session, planned(manifests, session, inputs.namespace))
+    plan = _chosen(inputs, session, planned(manifests, session, inputs))
     patch_type = TYPES[inputs.patch_type or "json"]
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
     run.journal.content_follows()

@@ -33,7 +33,7 @@ def status(run: Run) -> ExitCode:
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
     by_name = parse(inputs.object, session.discovery, session.namespace) if inputs.object else []
-    plan = planned(manifests, session, inputs.namespace)
+    plan = planned(manifests, session, inputs)
     named = [*by_name, *(one.address for one in plan)]
     announce(run, session, [one.reference for one in named])
     targets = _read(run, session, named)
