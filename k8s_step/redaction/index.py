@@ -36,9 +36,6 @@ class Index:
     def __contains__(self, form: str) -> bool:
         return encoded(form) in self._whole
 
-    def __bool__(self) -> bool:
-        return bool(self._whole)
-
     def add(self, form: str) -> None:
         """Add a form of a secret; forms under four bytes are ignored."""
         needle = encoded(form)

@@ -132,6 +132,12 @@ def test_lines_of_fields_as_the_server_names_them(patch_type: PatchType, content
     assert text(content, patch_type).line_of(field) == line
 
 
+@pytest.mark.parametrize("patch_type", [PatchType.MERGE, PatchType.JSON])
+def test_a_patch_made_of_options_has_no_line(patch_type: PatchType) -> None:
+    made = Patch(patch_type, [{"op": "remove", "path": "/a"}] if patch_type is PatchType.JSON else {"a": 1})
+    assert (made.line_of("a"), made.line_of_operation(0), made.file) == (0, 0, "")
+
+
 @pytest.mark.parametrize(
     ("patch_type", "content"),
     [

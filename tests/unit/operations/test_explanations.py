@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from k8s_step.errors import InvalidError, single
+from k8s_step.api.fielderrors import FieldError
+from k8s_step.errors import ApiErrors, InvalidError, single
 from k8s_step.manifests.documents import SourceText, parse
 from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.operations.explanations import explain
+from k8s_step.operations.explanations import explain, explain_invalid
 from k8s_step.operations.plan import Planned
 
 TEXT = """\
@@ -62,3 +63,21 @@ def test_a_field_that_holds_no_such_value_is_told_as_the_server_has_it() -> None
     message = "cannot unmarshal array into Go struct field Pod.data of type string"
     (error,) = single(explain(InvalidError(f"{HANDLED}json: {message}", code=400), planned()))
     assert (error.where, error.message) == ("web.yaml:11: pod/shop/web", message)
+
+
+def test_more_errors_are_told_unless_the_same_field_of_the_same_line_is_known() -> None:
+    """An apply and a creation write the path of a field in two ways."""
+    causes = [{"field": ".data.first", "message": "field not declared in schema"}]
+    refused = InvalidError("no", code=422, status={"reason": "Invalid", "details": {"causes": causes}})
+    more = [
+        FieldError("data.first", 'unknown field "data.first"'),
+        FieldError("data.second", 'unknown field "data.second"'),
+        FieldError("metadata.first", 'unknown field "metadata.first"'),
+    ]
+    found = explain_invalid(refused, planned(), more)
+    assert isinstance(found, ApiErrors)
+    assert [(error.where or "").partition(": ")[0] for error in found.errors] == [
+        "web.yaml:12",
+        "web.yaml:13",
+        "web.yaml:1",
+    ]

@@ -1,4 +1,4 @@
-"""What differs between two versions of an object, of what a manifest may say."""
+"""A restoration that others keep from being written; the differences between two versions of an object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
+from k8s_step.api.client import Client
+from k8s_step.connection.settings import Connection
+from k8s_step.objects.address import Address
 from k8s_step.objects.managers import differences
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import required
+from k8s_step.operations.plan import Planned
+from k8s_step.operations.restore import Reversal, restore
+from tests.unit.loopback import Exchange, Loopback
 
 A, B = 'k:{"name":"a"}', 'k:{"name":"b"}'
 KEYED = {"f:env": {key: {".": {}, "f:name": {}, "f:value": {}} for key in (A, B)}, "f:set": {'v:"x"': {}}}
@@ -51,3 +59,43 @@ def note(text: str) -> dict[str, Any]:
 def test_differences(before: dict[str, Any], after: dict[str, Any], paths: list[tuple[str, ...]]) -> None:
     assert sorted(path for path, *_ in differences(before, after)) == sorted(paths)
     assert sorted(path for path, *_ in differences(after, before)) == sorted(paths)
+
+
+def config_map(version: str, value: str) -> dict[str, Any]:
+    owned = {"manager": "k8s-step", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
+    metadata = {"name": "one", "namespace": "shop", "uid": "u", "resourceVersion": version, "managedFields": [owned]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": value}}
+
+
+def reversed_by(patched: tuple[int, dict[str, Any]]) -> tuple[str, str, int]:
+    """How a reversal ends whose patches get this answer, and how many were sent."""
+    before, wrote = config_map("1", "old"), config_map("2", "new")
+    planned = Planned(Address(required("v1", "ConfigMap"), Reference.to(wrote)), wrote)
+    patches = []
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.method == "PATCH":
+            patches.append(exchange.body)
+        exchange.reply(*(patched if exchange.method == "PATCH" else (200, wrote)))
+
+    with Loopback(answer) as server:
+        client = Client(Connection(server.url, "test"), request_timeout=60.0)
+        outcome = restore(client, Reversal(planned, is_new=False, before=before, wrote=wrote), "k8s-step")
+        client.close()
+    return outcome.word, outcome.message, len(patches)
+
+
+def test_a_restoration_that_others_outrun_fails_and_says_so() -> None:
+    status = {"kind": "Status", "code": 409, "reason": "Conflict", "message": "the object has been modified"}
+    word, message, sent = reversed_by((409, status))
+    assert (word, message) == ("failed", "others write it faster than it can be put back")
+    assert sent == 20
+
+
+def test_a_restoration_that_does_not_take_names_the_field() -> None:
+    word, message, _ = reversed_by((200, config_map("3", "new")))
+    assert (word, message) == ("failed", "it still differs from what it was in .data.a")
+
+
+def test_a_restored_object_is_as_it_was() -> None:
+    assert reversed_by((200, config_map("3", "old"))) == ("restored", "", 1)

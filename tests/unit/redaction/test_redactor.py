@@ -82,6 +82,11 @@ def test_each_line_of_a_secret_is_one(line: str) -> None:
     assert redactor(KEY).mask(f"  | {line}") == "  | ***"
 
 
+@pytest.mark.parametrize(("line", "masked"), [("ab-12", "ab-12"), ("ab-123", MASK)])
+def test_a_line_of_six_letters_is_one_and_a_shorter_one_is_not(line: str, masked: str) -> None:
+    assert redactor(f"a text whose second line is short\n{line}\n").mask(f"> {line} <") == f"> {masked} <"
+
+
 @pytest.mark.parametrize("width", [64, 76])
 def test_each_line_of_wrapped_base64(width: int) -> None:
     encoded = base64.b64encode(bytes(range(256))).decode()

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.request import Request
+from k8s_step.api.request import Answer, Request
+from k8s_step.errors import ForbiddenError, NotFoundError
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource, required
 from k8s_step.rollout.follower import Limits
@@ -242,3 +243,52 @@ def test_a_fault_of_ours_in_the_thread_of_a_watch_ends_the_waiting_for_what_goes
     listener: Any = Listener(Clock())
     with pytest.raises(ZeroDivisionError, match="a fault of ours"):
         Termination(faulty, [target("one", "False")], listener, Limits(60)).follow()
+
+
+class Classes:
+    """A client that knows one storage class, or has ``error`` for whoever asks."""
+
+    def __init__(self, mode: str, error: Exception | None = None) -> None:
+        self._mode, self._error = mode, error
+
+    def until(self, _: float) -> Classes:
+        return self
+
+    def send(self, request: Request) -> Answer:
+        if self._error:
+            raise self._error
+        return Answer(200, {"volumeBindingMode": self._mode}, b"")
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        raise ForbiddenError("no watching here", code=403)
+
+
+class Noted(Listener):
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.noted: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.noted.append(message)
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "state", "noted"),
+    [
+        ("WaitForFirstConsumer", None, State.CURRENT, ""),
+        ("Immediate", None, State.IN_PROGRESS, ""),
+        ("", NotFoundError("no such class", code=404), State.IN_PROGRESS, ""),
+        ("", ForbiddenError("no", code=403), State.IN_PROGRESS, "may not read storageclass/fast"),
+    ],
+)
+def test_a_pending_claim_by_when_its_class_binds(mode: str, error: Exception | None, state: State, noted: str) -> None:
+    metadata = {"name": "data", "namespace": "shop", "uid": "u", "resourceVersion": "1"}
+    obj = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}
+    obj |= {"spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}}
+    claim = Target(Reference.to(obj), required("v1", "PersistentVolumeClaim"), obj)
+    listener, client = Noted(), Classes(mode, error)
+    rollout = Rollout(client, [claim], listener, Limits(60), clock=Clock())  # type: ignore[arg-type]
+    rollout.look()
+    rollout._look_at_claims()
+    assert claim.judgement is not None and claim.judgement.state is state
+    assert [bool(noted), *(noted in each for each in listener.noted)] == [bool(noted)] * (1 + bool(noted))
