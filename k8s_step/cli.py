@@ -188,6 +188,8 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
     with signals_ignored():
         result = journal.finish(code)
         _write_files(result, inputs, process)
+        if inputs.comment and code not in (ExitCode.INTERRUPTED, ExitCode.CANCELLED):
+            _comment(result, inputs, process)
         CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
     return code
 
@@ -299,7 +301,30 @@ def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, st
         from k8s_step.report.formats.gitlab import to_dotenv
 
         contents[inputs.dotenv] = to_dotenv(result, inputs.report)
+    if inputs.markdown:
+        contents[inputs.markdown] = _markdown(result, process)
     return contents
+
+
+def _markdown(result: Result, process: _Process) -> str:
+    from k8s_step.report.result import rooted
+    from k8s_step.report.summary import COMMENT, links_into, to_markdown
+
+    where = process.surroundings
+    return to_markdown(rooted(result, where.workspace), links_into(where.source_url), COMMENT)
+
+
+def _comment(result: Result, inputs: Inputs, process: _Process) -> None:
+    """Write the review's comment; a comment that can't be written changes no exit code."""
+    from k8s_step.report import comments
+
+    try:
+        thread = comments.thread(process.surroundings.system, process.environ, inputs.comment_token)
+        text = process.redactor.mask_line(_markdown(result, process))
+        comments.publish(thread, comments.mark_of(result), text, process.environ)
+    except StepError as error:
+        where = "the step's summary" if process.surroundings.summary_file else "the log"
+        _complain(f"warning: {error}; the review is in {where}", process.redactor)
 
 
 # -- errors

@@ -12,7 +12,7 @@ from typing import Any
 from k8s_step.connection.headers import checked_value, parse_header
 from k8s_step.errors import InputError
 from k8s_step.objects import times
-from k8s_step.options import CONNECTION, Option
+from k8s_step.options import CONNECTION, DIFF, Option
 from k8s_step.verdict import patience
 from k8s_step.verdict.patience import Patience
 
@@ -54,6 +54,9 @@ class Inputs:
     report: str | None = None
     junit: str | None = None
     dotenv: str | None = None
+    markdown: str | None = None
+    comment: bool = False
+    comment_token: str | None = field(default=None, repr=False)
     log_format: str = "auto"
     filename: tuple[str, ...] = ()
     recursive: bool = False
@@ -152,7 +155,7 @@ def _has(option: Option, environ: Mapping[str, str]) -> bool:
 
 def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """The values given for secret options, read first so that any later message can mask them."""
-    options = [option for option in CONNECTION if option.secret]
+    options = [option for option in (*CONNECTION, *DIFF) if option.secret]
     given = [flags.get(option.field) or "" for option in options]
     return [*given, *(environ.get(variable, "") for option in options for variable in option.all_variables)]
 

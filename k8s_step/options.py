@@ -58,6 +58,7 @@ RESULT_FILES = (
     Option("report", "write the result to this file, as JSON", metavar="PATH"),
     Option("junit", "write the result to this file, as JUnit XML", metavar="PATH"),
     Option("dotenv", "write the outcome to this file, for GitLab's dotenv report", metavar="PATH"),
+    Option("markdown", "write the outcome to this file, as Markdown that fits a comment", metavar="PATH"),
 )
 CONNECTION = (
     Option("server", "API server URL; http:// for kubectl proxy", metavar="URL", variables=("K8S_API", "K8S_SERVER")),
@@ -263,6 +264,14 @@ DIFF = (
     _FORCE,
     *_ADOPT,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
+    Option("comment", "keep a comment of the pull or merge request up to date with it", "switch", False),
+    Option(
+        "comment-token",
+        "the token to comment with",
+        metavar="TOKEN",
+        variables=("K8S_COMMENT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"),
+        secret=True,
+    ),
     _ANSWERED,
 )
 # No default here: action.yml has one ``output`` input, so that a default would set INPUT_OUTPUT for every verb.

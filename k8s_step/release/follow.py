@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from k8s_step.errors import CancelledError, ExitCode
+from k8s_step.objects.urls import url_of
 from k8s_step.operations.plan import PlannedPatch, Written
 from k8s_step.release import exemptions
 from k8s_step.release.session import Run, Session
@@ -27,7 +28,7 @@ def follow(
     on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
 ) -> ExitCode:
     """Follow the targets to their verdict, gather the evidence, return the exit code. ``on_pods`` gets all pods."""
-    inputs, left = run.inputs, session.client.time_left
+    inputs, left, everything = run.inputs, session.client.time_left, targets
     if inputs.wait:
         targets = exemptions.followed(run, session, targets)
     limits = Limits(
@@ -37,6 +38,7 @@ def follow(
     rollout = Rollout(session.open_ended, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
     if not inputs.wait:
         rollout.look()
+        run.journal.served_at(url_of(target.object for target in everything))
         return ExitCode.SUCCEEDED
     waiting = rollout.look()
     if waiting:
@@ -49,6 +51,7 @@ def follow(
         raise
     is_good = in_time and not any(target.is_lost for target in targets)
     if is_good:
+        run.journal.served_at(url_of(target.object for target in everything))
         return ExitCode.SUCCEEDED
     _tell_evidence(run, session, culprits(targets), LIMIT)
     return ExitCode.FAILED if any(target.is_lost for target in targets) else ExitCode.TIMED_OUT

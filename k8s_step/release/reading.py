@@ -36,7 +36,7 @@ def read_manifests(
     hooks.check_events(inputs.helm_hooks)
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
     built = _built(run)
-    results = [path for path in (inputs.report, inputs.junit, inputs.dotenv) if path]
+    results = [path for path in (inputs.report, inputs.junit, inputs.dotenv, inputs.markdown) if path]
     manifests = load(
         Sources(inputs.filename, inputs.recursive, results, [one.source for one in built]),
         values,

@@ -56,6 +56,7 @@ class Journal:
         self._server: str | None = None
         self._context: str | None = None
         self._namespace = ""
+        self._url = ""
         self._remarks: list[tuple[Callable[[str], None], str]] = []
 
     def begin(self) -> None:
@@ -220,6 +221,10 @@ class Journal:
         """Record findings, with long messages, log lines and events cut."""
         self._findings += [_cut(finding) for finding in self._mask(list(findings))]
 
+    def served_at(self, url: str) -> None:
+        """Record the URL at which users reach the release; empty where none is known."""
+        self._url = url
+
     def rolling_back(self, exit_code: ExitCode, objects: int, timeout: float) -> None:
         """Fix the release's outcome ``exit_code`` and its objects: states during the rollback no longer change them."""
         result = self.result(exit_code)
@@ -267,6 +272,7 @@ class Journal:
             problems=tuple(map(self._mask, self._problems)),
             namespace=self._redactor.mask_name(self._namespace),
             is_dry_run=self._is_dry_run,
+            url=self._redactor.mask_line(self._url),
         )
 
     def _masked_error(self, error: StepError) -> StepError:

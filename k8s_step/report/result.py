@@ -100,6 +100,7 @@ class Result:
 
     ``released``: the release's own exit code when a rollback was begun. ``errors``: the text of every error;
     ``problems``: the errors that concern no single object. ``is_finished``: ``False`` while the exit code is open.
+    ``url``: where users reach the release; empty where none of its objects tells.
     """
 
     command: str
@@ -119,6 +120,7 @@ class Result:
     namespace: str = ""
     is_dry_run: bool = False
     is_finished: bool = True
+    url: str = ""
 
     @property
     def word(self) -> str:
@@ -193,6 +195,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "message": result.message,
         "server": result.server,
         "context": result.context,
+        "url": result.url or None,
         "started": result.started,
         "seconds": round(result.seconds, 3),
         "objects": [_object(entry) for entry in result.objects],

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import quote
 
 from k8s_step.errors import ExitCode
-from k8s_step.objects.reference import Reference
+from k8s_step.objects.reference import Reference, is_file
+from k8s_step.report.difference import Difference
 from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 from k8s_step.report.wording import duration, lead_of, parted, standing_of, summary, unjudged
@@ -17,12 +19,14 @@ from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
+COMMENT = 65_000  # bytes; a comment of GitHub holds 65,536 characters, one of GitLab a million
 _NOTE = 200  # bytes kept free for the note that something was left out
 _ERRORS = 25  # errors that are listed
 _BLOCK = 8  # lines; an error of more lines, such as a traceback, becomes a fenced block
 _ROWS = 500  # rows of a table
 _CELL = 300  # characters of a message in a table
 _TEXT = 20_000  # characters of a message outside of a table
+_DIFF = 20_000  # characters of one object's difference
 _SPECIAL = re.compile(r"[\\`*_\[\]<>#!|~&$@]|:(?=//)")
 _SIGNS = {
     ExitCode.SUCCEEDED: "✅",
@@ -44,6 +48,21 @@ Link = Callable[[Reference], str]
 def no_link(_: Reference) -> str:
     """An empty address: files have no URL."""
     return ""
+
+
+def links_into(source_url: str) -> Link:
+    """Links to the lines of manifests in a repository; empty for a file that is not part of it.
+
+    ``source_url``: the URL of the repository's files, empty where it is unknown.
+    """
+
+    def link(reference: Reference) -> str:
+        file = reference.file
+        if not (source_url and is_file(file)) or file.startswith(("/", "..")) or not reference.line:
+            return ""
+        return f"{source_url}/{quote(file)}#L{reference.line}"
+
+    return link
 
 
 def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str:
@@ -77,9 +96,7 @@ def _parts(result: Result, link: Link) -> Iterable[str]:
     if result.warnings:
         lines = "".join(f"- {prose(warning, _CELL)}\n" for warning in result.warnings[:_ROWS])
         yield _folded(f"⚠️ Warnings: {len(result.warnings)}", lines)
-    for found in result.differences:
-        if found.lines:
-            yield _folded(prose(found.title), _fenced(found.lines, "diff"))
+    yield from _differences(result.differences, link)
 
 
 def _place(result: Result) -> str:
@@ -139,6 +156,47 @@ def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, 
         prose(entry.told, _CELL),
         ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),
     )
+
+
+# -- what would change
+
+
+def _differences(found: Sequence[Difference], link: Link) -> Iterable[str]:
+    """A table of the objects that would change, then the difference of each, folded."""
+    changed = [one for one in found if one.lines]
+    if not changed:
+        return
+    rows = [_change(one, link) for one in changed[:_ROWS]]
+    more = [f"\nand {len(changed) - _ROWS} more\n"] if len(changed) > _ROWS else []
+    head = ["| object | change | lines | |", "|---|---|---|---|"]
+    yield "\n".join([*head, *rows, *more]) + "\n"
+    for one in changed:
+        yield _folded(prose(one.title), _fenced(_shortened(one.lines), "diff"))
+
+
+def _change(found: Difference, link: Link) -> str:
+    added, removed = (
+        sum(line.startswith(sign) and not line.startswith(sign * 3) for line in found.lines) for sign in "+-"
+    )
+    cells = (
+        _linked(_code(str(found.reference)), link(found.reference)),
+        found.action,
+        f"+{added} −{removed}",
+        prose(found.note),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    """The first lines, up to ``_DIFF`` characters, with a last line that counts the others."""
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        size += len(line) + 1
+        if size > _DIFF:
+            return [*kept, f"… and {len(lines) - len(kept)} lines more"]
+        kept.append(line)
+    return kept
 
 
 # -- the evidence

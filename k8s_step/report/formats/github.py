@@ -6,16 +6,15 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from k8s_step.errors import ExitCode, StepError
-from k8s_step.objects.reference import Reference, is_file
+from k8s_step.objects.reference import is_file
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output
 from k8s_step.report.problem import is_read, place_of
 from k8s_step.report.result import Result, relative, rooted
-from k8s_step.report.summary import LIMIT, to_markdown
+from k8s_step.report.summary import LIMIT, links_into, to_markdown
 from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.wording import summary
 from k8s_step.surroundings import Surroundings
@@ -135,8 +134,9 @@ class StepFiles(Output):
     def finished(self, result: Result) -> None:
         told = rooted(result, self._surroundings.workspace)
         self._tell(told)
+        link = links_into(self._surroundings.source_url)
         summary_file = self._surroundings.summary_file
-        self._append("GITHUB_STEP_SUMMARY", summary_file, lambda size: to_markdown(told, self._link, LIMIT - size))
+        self._append("GITHUB_STEP_SUMMARY", summary_file, lambda size: to_markdown(told, link, LIMIT - size))
 
     def _tell(self, result: Result) -> None:
         """Write the outputs. Later steps run outside of this container, so paths are relative to the workspace."""
@@ -153,20 +153,14 @@ class StepFiles(Output):
         except OSError as error:
             self._complain(f"{variable} can't be written: {error.strerror}")
 
-    def _link(self, reference: Reference) -> str:
-        """The URL of the manifest's line in the repository; empty for a file that is not part of it."""
-        source, file = self._surroundings.source_url, reference.file
-        if not (source and is_file(file)) or file.startswith(("/", "..")) or not reference.line:
-            return ""
-        return f"{source}/{quote(file)}#L{reference.line}"
-
 
 def outputs(result: Result, report: str) -> str:
-    """``result``, ``changed``, ``failed`` and ``report`` for ``GITHUB_OUTPUT``; random delimiters end the values."""
+    """``result``, ``changed``, ``failed``, ``url`` and ``report`` for ``GITHUB_OUTPUT``, with random delimiters."""
     values = {
         "result": result.word,
         "changed": "\n".join(map(str, result.changed)),
         "failed": "\n".join(map(str, result.failed)),
+        "url": result.url,
         "report": report,
     }
     end = f"end-{secrets.token_hex(16)}"

@@ -72,6 +72,7 @@ def _variables(result: Result, report: str | None) -> Mapping[str, str]:
         "K8S_STEP_EXIT_CODE": str(int(result.exit_code)) if result.is_finished else "",
         "K8S_STEP_CHANGED": _listed(map(str, result.changed)),
         "K8S_STEP_FAILED": _listed(map(str, result.failed)),
+        "K8S_STEP_URL": result.url,
         "K8S_STEP_REPORT": report or "",
     }
 

@@ -27,7 +27,7 @@ OBJECT = {
     "seconds": 3.1,
 }
 FAILURE = ("object", "reason", "message", "pod", "container", "logs", "events")
-MORE_OF_THE_RUN = ("dry_run", "message", "errors", "warnings")
+MORE_OF_THE_RUN = ("dry_run", "message", "url", "errors", "warnings")
 MORE_OF_A_FAILURE = (
     *("advice", "check", "image", "node", "alike", "exit_code", "signal"),
     *("probe", "probe_answer", "claims", "logs_of", "missing"),

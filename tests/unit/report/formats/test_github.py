@@ -278,6 +278,7 @@ def test_outputs_of_a_failed_release() -> None:
         "result": "failed",
         "changed": "deployment/shop/web\ndeployment/shop/api",
         "failed": "deployment/shop/web\ndeployment/shop/api",
+        "url": "",
         "report": "out/r.json",
     }
 

@@ -112,6 +112,7 @@ def test_dotenv_of_a_failed_release() -> None:
         "K8S_STEP_EXIT_CODE=1",
         "K8S_STEP_CHANGED=deployment/shop/web,deployment/shop/api",
         "K8S_STEP_FAILED=deployment/shop/web,deployment/shop/api",
+        "K8S_STEP_URL=",
         "K8S_STEP_REPORT=k8s-step.json",
     ]
 
