@@ -53,7 +53,14 @@ def test_a_run_that_is_killed_leaves_nothing_of_the_run_before(
     assert run.wait().code == -signal.SIGKILL
     result, code, variables, bad = told(tmp_path)
     assert (result, code) == ("unfinished", None)
-    expected = {"RESULT": "unfinished", "EXIT_CODE": "", "CHANGED": "", "FAILED": "", "REPORT": "result.json"}
+    expected = {
+        "RESULT": "unfinished",
+        "EXIT_CODE": "",
+        "CHANGED": "",
+        "FAILED": "",
+        "URL": "",
+        "REPORT": "result.json",
+    }
     assert variables == {f"K8S_STEP_{name}": value for name, value in expected.items()}
     assert bad == ["unfinished"]
 
