@@ -107,6 +107,7 @@ class Inputs:
     min_ready: int = 1
     metrics: bool = False
     limit: int = 500
+    on_expired: str = "continue"
     all: bool = False
     cascade: str = "background"
     grace_period: int | None = None

@@ -345,6 +345,13 @@ GET = (
         choices=("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
     ),
     Option("output-file", "where protobuf goes", metavar="PATH"),
+    Option(
+        "on-expired",
+        "a list that grows too old while it is read: continue with the rest as it is then, or restart",
+        "choice",
+        "continue",
+        choices=("continue", "restart"),
+    ),
     _ANSWERED,
 )
 CHECK = (

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from k8s_step import __version__
-from k8s_step.api import concurrency
+from k8s_step.api import concurrency, listing
 from k8s_step.api.apiservices import Availability, availability, unavailable
 from k8s_step.api.limiter import Limiter
 from k8s_step.api.outages import Outages
@@ -283,7 +283,10 @@ class Client:
     def _answer(self, request: Request, reply: Reply) -> Answer:
         raw = self._whole(request, reply)
         body: dict[str, Any] | None = {}
-        if "json" in request.accept:
+        if request.each is not None:
+            text, raw = raw, b""  # a list's bytes aren't kept beside its items
+            body = listing.parsed(text, request.each)
+        elif "json" in request.accept:
             body = parsed(raw)
         if body is None:
             raise Trouble(self._lost(request, self._not_json(reply, raw)))

@@ -72,6 +72,79 @@ def gather_writes(
             crew.stop()
 
 
+def in_order(
+    work: Callable[[Item], Iterator[Result]], items: Sequence[Item], limit: int
+) -> Iterator[tuple[Item, Iterator[Result]]]:
+    """Run the iterators that ``work`` makes, up to ``limit`` at a time, and yield each item with its results, in order.
+
+    The results arrive as they are made, and raise what ``work`` raised. An item whose turn has not come yet is ahead
+    by one result at the most, so that the results held are few. The caller takes an item's results before the next.
+    """
+    lanes = [_Lane(work, item) for item in items]
+    waiting: queue.SimpleQueue[_Lane[Item, Result]] = queue.SimpleQueue()
+    for lane in lanes:
+        waiting.put(lane)
+    for _ in range(min(max(limit, 1), len(lanes))):
+        threading.Thread(target=_run_lanes, args=(waiting,), daemon=True).start()
+    try:
+        for lane in lanes:
+            yield lane.item, lane.results()
+    finally:
+        for lane in lanes:
+            lane.stop()
+
+
+def _run_lanes(waiting: queue.SimpleQueue[_Lane[Any, Any]]) -> None:
+    while True:
+        try:
+            lane = waiting.get_nowait()
+        except queue.Empty:
+            return
+        lane.run()
+
+
+class _Lane(Generic[Item, Result]):
+    """The results of one item on their way from the thread that makes them to the one that takes them."""
+
+    def __init__(self, work: Callable[[Item], Iterator[Result]], item: Item) -> None:
+        self.item = item
+        self._work = work
+        self._turn = threading.Event()
+        self._is_stopped = False
+        self._room = threading.Semaphore()  # for one result that nobody has taken yet
+        self._made: queue.SimpleQueue[tuple[Result] | Exception | None] = queue.SimpleQueue()
+
+    def results(self) -> Iterator[Result]:
+        self._turn.set()
+        while (found := self._made.get()) is not None:
+            if isinstance(found, Exception):
+                raise found
+            self._room.release()
+            yield found[0]
+
+    def run(self) -> None:
+        if self._is_stopped:
+            return
+        try:
+            self._room.acquire()
+            for result in self._work(self.item):
+                self._made.put((result,))
+                self._turn.wait()
+                self._room.acquire()  # before the next is made, not when it has been
+                if self._is_stopped:
+                    return
+            self._made.put(None)
+        except Exception as error:
+            self._made.put(error)
+
+    def stop(self) -> None:
+        """Let the thread end after what it is making; who still takes its results gets an error."""
+        self._is_stopped = True
+        self._made.put(StoppedError("its results were given up"))
+        self._turn.set()
+        self._room.release()
+
+
 # -- called by the client, in the thread that works on an item
 
 

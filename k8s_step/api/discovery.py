@@ -65,14 +65,30 @@ class Discovery:
         ``version/name`` or ``group/version/name``. Full names come before short ones, then kubectl's order of groups.
         """
         wanted = KindWord.read(word)
-        found = self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
+        if found := self._known_by(wanted):
+            return found
+        return self._found(word, wanted, self._everything())
+
+    def find_all(self, word: str) -> list[Resource]:
+        """Like :meth:`find`; of a category, such as ``all``, all its resources, each in its preferred version."""
+        wanted = KindWord.read(word)
+        if found := self._known_by(wanted):
+            return [found]
+        everything = self._everything()
+        in_category = [each for each in everything if wanted.name in each.categories] if wanted.is_bare else []
+        preferred = {each.full_name: each for each in reversed(in_category)}
+        members = [each for each in in_category if preferred[each.full_name] is each]
+        return members or [self._found(word, wanted, everything)]
+
+    def _known_by(self, wanted: KindWord) -> Resource | None:
+        return self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)
+
+    def _found(self, word: str, wanted: KindWord, everything: list[Resource]) -> Resource:
+        found = wanted.best(everything)
         if found is None:
-            everything = self._everything()
-            found = wanted.best(everything)
-            if found is None:
-                self._ask_for_stale(word, wanted)
-                raise self._no_such(word, wanted, everything)
-            self._words[wanted] = found
+            self._ask_for_stale(word, wanted)
+            raise self._no_such(word, wanted, everything)
+        self._words[wanted] = found
         return found
 
     def _asked(self, api_version: str, kind: str) -> Resource:
@@ -170,6 +186,7 @@ def _listed(answer: dict[str, Any]) -> Iterator[Resource]:
                 bool(item.get("namespaced")),
                 item.get("singularName") or item["kind"].lower(),
                 tuple(item.get("shortNames") or ()),
+                tuple(item.get("categories") or ()),
             )
 
 
@@ -185,6 +202,7 @@ def _aggregated_resources(group: str, version: dict[str, Any]) -> Iterator[Resou
                 item.get("scope") == "Namespaced",
                 item.get("singularResource") or kind.lower(),
                 tuple(item.get("shortNames") or ()),
+                tuple(item.get("categories") or ()),
             )
 
 

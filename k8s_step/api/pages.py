@@ -62,12 +62,14 @@ class Pager:
     When the continue token expires (410), the list goes on with the rest's present state where the server offers that,
     else it starts over; ``notice`` gets a line saying which. ``of_one_moment``: the list must be one snapshot, so that
     a watch can start from its resourceVersion; after a 410 it is then requested again in a single answer.
+    ``goes_on`` false: after a 410 the list starts over, also where the server offers the rest.
     """
 
     client: Client
     limit: int = PAGE
     notice: Callable[[str], None] = ignore
     of_one_moment: bool = False
+    goes_on: bool = True
 
     def pages(self, request: Request) -> Iterator[ListPage]:
         """The pages of the list that ``request`` asks for, as they arrive, without keeping them.
@@ -104,7 +106,8 @@ class Pager:
 
     def _after_gone(self, request: Request, error: GoneError) -> str:
         """The continue token in the Status of a 410, for the rest's present state; empty to start over."""
-        token = "" if self.of_one_moment else str(metadata_of(error.status).get("continue") or "")
+        goes_on = self.goes_on and not self.of_one_moment
+        token = str(metadata_of(error.status).get("continue") or "") if goes_on else ""
         way = "the rest is read as it is now, so the list is of two moments" if token else "starting over"
         self.notice(f"{request.where}: the list grew too old for the server while it was read; {way}")
         return token
@@ -118,7 +121,7 @@ def _of_page(request: Request, token: str, limit: int) -> Request:
 def _checked(request: Request, body: Object) -> Object:
     """``body`` if its items are well-formed; the client has checked its metadata. Raises :class:`UnreachableError`."""
     items = body.get("items")
-    if items is None:  # Go writes null for an empty list; a Table has no items
+    if items is None or request.each:  # Go writes null for an empty list; a Table has no items; ``each`` checks its own
         return body
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise UnreachableError(f"the list of {request.where} is none of Kubernetes' own")

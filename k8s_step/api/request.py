@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from k8s_step.objects.metadata import metadata_of
+from k8s_step.objects.metadata import MutableObject, metadata_of
 
 # ``accept``: whole objects, the rows of a Table, names and metadata alone (of a list, of one object).
 # Source: "Receiving resources as Tables" and "Metadata-only fetches" of Kubernetes' API concepts.
@@ -23,7 +24,8 @@ class Request:
 
     ``accept``: the answer is parsed if this contains ``json``. ``retry=False``: the request is not repeated once the
     server may have acted on it. ``patient=False``: the client soon gives up on a server that does not answer, as at the
-    first contact. ``where``: the object's kind/namespace/name, for errors.
+    first contact. ``where``: the object's kind/namespace/name, for errors. ``each``: what
+    an item of the answer, which is a list, is replaced by as soon as it is parsed.
     """
 
     method: str
@@ -35,6 +37,7 @@ class Request:
     retry: bool = True
     patient: bool = True
     where: str | None = None
+    each: Callable[[MutableObject], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_write(self) -> bool:

@@ -37,6 +37,11 @@ class KindWord:
             return cls(name, group, version)
         return cls(name, rest)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it names neither a group nor a version."""
+        return self.group is None and self.version is None
+
     def best(self, candidates: Iterable[Resource]) -> Resource | None:
         """The first candidate by full name, else the first by short name."""
         in_group = [resource for resource in candidates if self._is_in_group(resource)]

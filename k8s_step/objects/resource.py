@@ -6,13 +6,16 @@ Source: the upstream OpenAPI of Kubernetes 1.37.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 
 @dataclass(frozen=True, order=True)
 class Resource:
-    """One resource of the API. ``group``: empty for the core group. ``plural``: the word in the URL."""
+    """One resource of the API. ``group``: empty for the core group. ``plural``: the word in the URL.
+
+    ``categories``: the words that stand for several resources, such as ``all``; known of those that discovery found.
+    """
 
     group: str
     version: str
@@ -21,6 +24,7 @@ class Resource:
     namespaced: bool
     singular: str = ""
     short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def api_version(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -12,34 +14,59 @@ from k8s_step.api.request import AS_NAME, AS_NAMES, AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, UnreachableError
 from k8s_step.objects.address import Address
 from k8s_step.objects.applied import without_metadata
-from k8s_step.objects.metadata import Object, completed, metadata_of
-from k8s_step.objects.resource import Resource
+from k8s_step.objects.metadata import MutableObject, Object, metadata_of
+from k8s_step.objects.resource import BUILTIN, Resource
 from k8s_step.objects.selection import Group
+from k8s_step.objects.shapes import nameless
 
 Wanted = Group | Address
 _PROTOBUF = "application/vnd.kubernetes.protobuf"
-_METADATA = ("includeObject", "Metadata")  # of each row: its namespace is no column, its uid tells it apart
 
 
 @dataclass(frozen=True)
 class Form:
-    """How the server is asked to answer: with whole objects, with table rows, or with names and metadata."""
+    """How the server is asked to answer: with whole objects, with table rows, or with names and metadata.
+
+    ``included``: what comes with each row of a table: ``Metadata`` or ``Object``; with ``is_lean`` nothing, where the
+    row and the request tell the object's name. ``with_managers``: objects keep ``managedFields``.
+    """
 
     of_list: str = JSON
     of_one: str = JSON
+    included: str = ""
+    is_lean: bool = False
+    with_managers: bool = False
 
     @property
     def is_table(self) -> bool:
         """Whether the items read are a Table's rows."""
-        return self == TABLE
+        return bool(self.included)
 
-    @property
-    def query(self) -> tuple[tuple[str, str], ...]:
-        """What goes with the request."""
-        return (_METADATA,) if self.is_table else ()
+    def query(self, resource: Resource, namespace: str) -> tuple[tuple[str, str], ...]:
+        """What goes with a request for ``resource`` in ``namespace``, empty for the whole cluster."""
+        if not self.included:
+            return ()
+        is_named = resource in _NAME_FIRST and (bool(namespace) or not resource.namespaced)
+        return (("includeObject", "None" if self.is_lean and is_named else self.included),)
 
 
-OBJECTS, TABLE, NAMES = Form(), Form(AS_TABLE, AS_TABLE), Form(AS_NAMES, AS_NAME)
+# Kubernetes' own tables begin with the name, but for events: ``pkg/printers/internalversion/printers.go``.
+_NAME_FIRST = frozenset(resource for resource in BUILTIN if resource.kind != "Event")
+OBJECTS, NAMES = Form(), Form(AS_NAMES, AS_NAME)
+
+
+def table(included: str = "Metadata", *, is_lean: bool = False) -> Form:
+    """Tables, with so much of each row's object; see :class:`Form`."""
+    return Form(AS_TABLE, AS_TABLE, included, is_lean)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object or row that was read. ``shown``: what the reader's ``show`` made of it."""
+
+    namespace: str
+    name: str
+    shown: Any = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,28 +77,51 @@ class Page:
     """
 
     resource: Resource
-    items: tuple[Object, ...] = field(repr=False)
+    entries: tuple[Entry, ...] = field(repr=False)
     columns: tuple[Object, ...] = ()
     starts_over: bool = False
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        """What is shown of each entry."""
+        return tuple(entry.shown for entry in self.entries)
+
+
+def _as_it_is(_: Resource, item: Object) -> Any:
+    return item
 
 
 @dataclass(frozen=True)
 class Reader:
-    """``limit`` objects are asked for at a time; ``notice`` is told how a list goes on, from any thread."""
+    """``limit`` objects are asked for at a time; ``notice`` is told how a list goes on, from any thread.
+
+    ``show`` makes of each object or row what is kept of it, while the page is parsed, in any thread. ``goes_on``: a
+    list that grew too old for the server goes on with the rest as it is then; else it starts over.
+    """
 
     client: Client
     form: Form
     limit: int
     notice: Callable[[str], None]
+    show: Callable[[Resource, Object], Any] = _as_it_is
+    goes_on: bool = True
 
     def pages(self, wanted: Wanted) -> Iterator[Page]:
         """What there is of ``wanted``, as it arrives. Raises the :class:`ApiError` family."""
         if isinstance(wanted, Address):
-            query = self.form.query
+            query = self.form.query(wanted.resource, "")
             request = Request("GET", wanted.path, query, accept=self.form.of_one, where=str(wanted.reference))
-            yield self._page(wanted.resource, self.client.send(request).body, is_list=False)
+            yield self._page_of_one(wanted.resource, self.client.send(request).body)
             return
         yield from self._listed(wanted)
+
+    def final(self, wanted: Wanted) -> Iterator[Page]:
+        """The pages of which nothing need be taken back later, so that they can be printed as they come.
+
+        A list that goes on leaves out what an earlier page held; one that starts over is kept in a temporary file until
+        it is whole.
+        """
+        yield from self._unseen(wanted) if self.goes_on or isinstance(wanted, Address) else self._kept(wanted)
 
     def raw(self, wanted: Wanted) -> bytes:
         """The server's answer in one piece, as protobuf."""
@@ -86,29 +136,46 @@ class Reader:
 
     def whole(self, wanted: Wanted) -> Page:
         """All of it."""
-        items: list[Object] = []
+        entries: list[Entry] = []
         columns: tuple[Object, ...] = ()
         for page in self.pages(wanted):
-            items = [*page.items] if page.starts_over else [*items, *page.items]
+            entries = [*page.entries] if page.starts_over else [*entries, *page.entries]
             columns = columns or page.columns
-        return Page(wanted.resource, tuple(items), columns)
+        return Page(wanted.resource, tuple(entries), columns)
 
-    def unseen(self, wanted: Wanted) -> Iterator[Page]:
-        """The pages without what an earlier one held: what has been printed can't be taken back."""
+    def _unseen(self, wanted: Wanted) -> Iterator[Page]:
         seen: set[str] = set()
         for page in self.pages(wanted):
-            new = tuple(item for item in page.items if uid(item) not in seen)
-            seen.update(uid(item) for item in new)
-            yield Page(page.resource, new, page.columns)
+            keys = [f"{entry.namespace}/{entry.name}" for entry in page.entries]
+            new = tuple(entry for key, entry in zip(keys, page.entries, strict=True) if key not in seen)
+            seen.update(keys)
+            yield replace(page, entries=new)
+
+    def _kept(self, wanted: Wanted) -> Iterator[Page]:
+        with tempfile.TemporaryFile() as kept:
+            for page in self.pages(wanted):
+                if page.starts_over:
+                    kept.seek(0)
+                    kept.truncate()
+                pickle.dump((page.columns, page.entries), kept)
+            end = kept.tell()
+            kept.seek(0)
+            while kept.tell() < end:
+                columns, entries = pickle.load(kept)
+                yield Page(wanted.resource, entries, columns)
 
     def _listed(self, group: Group) -> Iterator[Page]:
-        query = (*group.query, *self.form.query)
-        request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text)
+        query = (*group.query, *self.form.query(group.resource, group.namespace))
+
+        def each(item: MutableObject) -> Entry:
+            return self._entry(group, item)
+
+        request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text, each=each)
         read = 0
-        for part in Pager(self.client, self.limit, self.notice).pages(request):
+        for part in Pager(self.client, self.limit, self.notice, goes_on=self.goes_on).pages(request):
             page = self._page(group.resource, part.body, starts_over=part.starts_over)
             yield page
-            read = (0 if part.starts_over else read) + len(page.items)
+            read = (0 if part.starts_over else read) + len(page.entries)
             self._tell(group, read, part.remaining)
 
     def _tell(self, group: Group, read: int, remaining: int | None) -> None:
@@ -116,15 +183,36 @@ class Reader:
         if read == self.limit and remaining is not None:
             self.notice(f"{group.text}: {read} read, {remaining} to go")
 
-    def _page(self, resource: Resource, body: Object, *, is_list: bool = True, starts_over: bool = False) -> Page:
-        if body.get("kind") == "Table":
-            columns = tuple(body.get("columnDefinitions") or ())
-            return Page(resource, tuple(body.get("rows") or ()), columns, starts_over)
-        objects = [_completed(resource, item) for item in (body.get("items") or () if is_list else (body,))]
-        if not self.form.is_table:
-            return Page(resource, tuple(objects), (), starts_over)
-        made, rows = table_of_objects(objects)
-        return Page(resource, tuple(rows), tuple(made), starts_over)
+    def _page(self, resource: Resource, body: Object, *, starts_over: bool) -> Page:
+        is_table = body.get("kind") == "Table"
+        columns = tuple(body.get("columnDefinitions") or ()) if is_table else COLUMNS if self.form.is_table else ()
+        return Page(resource, tuple(body.get("rows" if is_table else "items") or ()), columns, starts_over)
+
+    def _page_of_one(self, resource: Resource, body: Object) -> Page:
+        place = Group(resource, str(metadata_of(body).get("namespace") or ""))
+        if body.get("kind") != "Table":
+            return Page(resource, (self._entry(place, body),), COLUMNS if self.form.is_table else ())
+        entries = tuple(self._entry(place, row) for row in body.get("rows") or ())
+        return Page(resource, entries, tuple(body.get("columnDefinitions") or ()))
+
+    def _entry(self, group: Group, item: Any) -> Entry:
+        """Raises :class:`UnreachableError` for what is no object."""
+        if not isinstance(item, dict):
+            raise UnreachableError(f"the list of {group.text} is none of Kubernetes' own")
+        if "cells" in item:
+            return self._row(group, item)
+        if trouble := nameless(item):
+            raise UnreachableError(f"the list of {group.text} is none of Kubernetes' own: of one item, {trouble}")
+        obj = _completed(group.resource, item, with_managers=self.form.with_managers)
+        metadata = metadata_of(obj)
+        shown = self.show(group.resource, _row_of(obj) if self.form.is_table else obj)
+        return Entry(str(metadata.get("namespace") or ""), str(metadata.get("name") or ""), shown)
+
+    def _row(self, group: Group, row: Object) -> Entry:
+        metadata = metadata_of(row.get("object") or {})
+        first = next(iter(row.get("cells") or [""]))
+        name, namespace = metadata.get("name") or first, metadata.get("namespace") or group.namespace
+        return Entry(str(namespace), str(name), self.show(group.resource, row))
 
 
 def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Request:
@@ -133,29 +221,22 @@ def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Reque
     return Request("GET", wanted.path, (*wanted.query, *more), accept=accept, where=wanted.text)
 
 
-def uid(item: Object) -> str:
-    """Of an object, or of the object that a row is about."""
-    metadata = metadata_of(item.get("object") or item)
-    return str(metadata.get("uid") or f"{metadata.get('namespace')}/{metadata.get('name')}")
+def _completed(resource: Resource, item: Object, *, with_managers: bool) -> Object:
+    """``item`` as it would come alone: list items come without apiVersion and kind, and a Scale brings its own."""
+    whole = {**item, "apiVersion": item.get("apiVersion") or resource.api_version}
+    whole["kind"] = item.get("kind") or resource.kind
+    return whole if with_managers else without_metadata(whole, ("managedFields",))
 
 
-def name(item: Object) -> tuple[str, str]:
-    """Namespace and name of an object, or of the object that a row is about."""
-    metadata = metadata_of(item.get("object") or item)
-    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+# Of objects whose server makes no tables: an aggregated API need not.
+COLUMNS: tuple[Object, ...] = ({"name": "Name", "format": "name"}, {"name": "Created At"})
 
 
-def _completed(resource: Resource, item: Object) -> Object:
-    """As the object would come alone, without who owns which field."""
-    return without_metadata(completed(item, resource.api_version, resource.kind), ("managedFields",))
+def _row_of(obj: Mapping[str, Any]) -> Object:
+    metadata = metadata_of(obj)
+    return {"cells": [metadata.get("name"), metadata.get("creationTimestamp")], "object": obj}
 
 
-def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Columns and rows of objects whose server makes no tables: an aggregated API need not."""
-    columns = [{"name": "Name", "format": "name"}, {"name": "Created At"}]
-    rows = []
-    for obj in objects:
-        metadata = metadata_of(obj)
-        cells = [metadata.get("name"), metadata.get("creationTimestamp")]
-        rows.append({"cells": cells, "object": {"metadata": metadata}})
-    return columns, rows
+def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[Object], list[Object]]:
+    """Columns and rows of objects whose server makes no tables."""
+    return list(COLUMNS), [_row_of(obj) for obj in objects]

@@ -190,7 +190,9 @@ class Redactor:
 
     def mask_object(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         """A Kubernetes object or part of one: texts masked as data, kind and name as names, keys unchanged."""
-        texts = list(dict.fromkeys(_texts(obj)))
+        found: dict[str, None] = {}
+        _collect_texts(obj, found)
+        texts = list(found)
         changed = {text: self._mask_whole(text) for text in self._with_secrets(texts)}
         if not changed:
             return dict(obj)
@@ -288,15 +290,20 @@ def _at(begins: list[int], place: int) -> int:
     return bisect_right(begins, place) - 1
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
+def _collect_texts(value: Any, found: dict[str, None]) -> None:
+    """Add the texts at any depth of ``value`` to ``found``, each once. No generator: large lists pass through here."""
+    if type(value) is str:
+        found[value] = None
+    elif type(value) is dict:
         for entry in value.values():
-            yield from _texts(entry)
+            _collect_texts(entry, found)
+    elif isinstance(value, str):
+        found[value] = None
     elif isinstance(value, (list, tuple)):
         for entry in value:
-            yield from _texts(entry)
+            _collect_texts(entry, found)
+    elif isinstance(value, Mapping):
+        _collect_texts(dict(value), found)
 
 
 def _replaced(value: Any, changed: Mapping[str, str]) -> Any:

@@ -78,14 +78,14 @@ class Journal:
             output.connected(self._mask(server), self._mask(origin), self._redactor.mask_name(namespace))
         self._say_what_is_spared(spared)
 
-    def loaded(self, references: Sequence[Reference]) -> None:
-        """Record the release's objects."""
+    def loaded(self, references: Sequence[Reference], count: int | None = None) -> None:
+        """Record the release's objects; ``count`` of them, where ``references`` are the first ones alone."""
         for reference in references:
             self._objects[reference.key] = self._made(reference)
         files = len({reference.file for reference in references if reference.file})
         namespaces = len({reference.namespace for reference in references if reference.namespace})
         for output in self._outputs:
-            output.loaded(len(references), files, namespaces)
+            output.loaded(len(references) if count is None else count, files, namespaces)
         self._tell_remarks()
 
     def remark(self, message: str, *, warn: bool = False) -> None:

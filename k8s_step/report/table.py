@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from k8s_step.objects.metadata import metadata_of
+from k8s_step.objects.metadata import Object, metadata_of
 
 _GAP, _NARROWEST = 3, 6  # kubectl's settings of Go's tabwriter
+_BETWEEN = "\0"
+NONE = "<none>"
 _LINE_BREAK = re.compile(r"[\f\n\r]")
 
 
@@ -24,38 +25,80 @@ class Shape:
     wide: bool = False
     namespaces: bool = False
     prefix: str = ""
+    labels: bool = False
 
 
-def lines(columns: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], shape: Shape) -> list[str]:
+def lines(columns: Sequence[Object], rows: Sequence[Object], shape: Shape) -> list[str]:
     """The header and a line for each row; ``columns`` and ``rows`` are the Table's own."""
-    shown = [at for at, column in enumerate(columns) if shape.wide or not column.get("priority")]
-    header = [str(columns[at]["name"]).upper() for at in shown]
-    names = {at for at in shown if columns[at].get("format") == "name"}
-    table = [header, *([_prefixed(at in names, shape.prefix, _cell(row, at)) for at in shown] for row in rows)]
-    if shape.namespaces:
-        spaces = ["NAMESPACE", *(str(metadata_of(row.get("object") or {}).get("namespace") or "") for row in rows)]
-        table = [[space, *cells] for space, cells in zip(spaces, table, strict=True)]
-    return _aligned(table)
+    layout = Layout(columns, shape)
+    grid = Grid(layout.header)
+    for row in rows:
+        grid.add(layout.cells(row))
+    return list(grid.lines())
 
 
-def _prefixed(is_name: bool, prefix: str, cell: str) -> str:
-    return f"{prefix}/{cell}" if is_name and prefix else cell
+class Layout:
+    """Which cells of a Table's row are shown, and the columns that are added to them."""
+
+    def __init__(self, columns: Sequence[Object], shape: Shape) -> None:
+        self._shape = shape
+        self._shown = [at for at, column in enumerate(columns) if shape.wide or not column.get("priority")]
+        self._names = {at for at, column in enumerate(columns) if is_name(column)}
+        named = [str(columns[at]["name"]).upper() for at in self._shown]
+        self.header = [*(["NAMESPACE"] if shape.namespaces else ()), *named, *(["LABELS"] if shape.labels else ())]
+
+    def cells(self, row: Object) -> list[str]:
+        """The texts of one row."""
+        metadata = metadata_of(row.get("object") or {})
+        found = [self._prefixed(at, _cell(row, at)) for at in self._shown]
+        if self._shape.namespaces:
+            found.insert(0, str(metadata.get("namespace") or ""))
+        if self._shape.labels:
+            labels = metadata.get("labels") or {}
+            found.append(",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE)
+        return found
+
+    def _prefixed(self, at: int, cell: str) -> str:
+        return f"{self._shape.prefix}/{cell}" if at in self._names and self._shape.prefix else cell
 
 
-def _cell(row: Mapping[str, Any], at: int) -> str:
+def is_name(column: Object) -> bool:
+    """Whether the cells of a Table's column are names of objects."""
+    return column.get("format") == "name"
+
+
+class Grid:
+    """A table's lines in the making. A row is kept as one text, so that a hundred thousand of them stay small."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._widths = [0] * len(header)
+        self._rows: list[str] = []
+        self.add(header)
+
+    def add(self, cells: Sequence[str]) -> None:
+        """Add a row of as many cells as the header has, none with a NUL in it."""
+        self._widths = [max(width, len(cell)) for width, cell in zip(self._widths, cells, strict=True)]
+        self._rows.append(_BETWEEN.join(cells))
+
+    def lines(self) -> Iterator[str]:
+        """The header and the rows, every column but the last padded."""
+        widths = [*(max(_NARROWEST, width + _GAP) for width in self._widths[:-1]), 0]
+        for row in self._rows:
+            yield "".join(cell.ljust(width) for cell, width in zip(row.split(_BETWEEN), widths, strict=True))
+
+
+def _cell(row: Object, at: int) -> str:
     """One cell on one line, cut at the first line break as kubectl cuts it."""
     cells = row.get("cells") or []
     value = cells[at] if at < len(cells) else None
     if value is None:
-        return "<none>"
+        return NONE
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     first, *rest = _LINE_BREAK.split(value, maxsplit=1)
-    return "".join(letter if letter.isprintable() else " " for letter in first) + ("..." if rest else "")
+    return plain(first) + ("..." if rest else "")
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """The rows as lines, every column but the last padded."""
-    widths = [max(_NARROWEST, max(map(len, column)) + _GAP) for column in zip(*table, strict=True)]
-    widths[-1:] = [0]
-    return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+def plain(text: str) -> str:
+    """``text`` with a space for each character that is not printable."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)

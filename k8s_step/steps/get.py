@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from k8s_step.api.concurrency import gather, successes
+from k8s_step.api.concurrency import in_order
 from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource
 from k8s_step.objects.secrets import masked
 from k8s_step.objects.selection import Group, field_selector, label_selector
-from k8s_step.operations.get import NAMES, OBJECTS, TABLE, Page, Reader, Wanted, name
-from k8s_step.redaction import Redactor
+from k8s_step.operations.get import NAMES, OBJECTS, Form, Page, Reader, Wanted, table
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report import files
-from k8s_step.report.table import Shape, lines
-from k8s_step.report.yamltext import dump
+from k8s_step.report.printers.printer import Printer
 
-_FORMS = {"table": TABLE, "wide": TABLE, "name": NAMES}
+_RECORDED = 1000  # objects that the result file names
 
 
 def get(run: Run) -> ExitCode:
@@ -33,15 +30,15 @@ def get(run: Run) -> ExitCode:
     _check(inputs)
     session = open_session(run, many_namespaces=True)
     wanted = _wanted(inputs, session, labels, fields)
-    form = _FORMS.get(inputs.output or "table", OBJECTS)
-    reader = Reader(session.client, form, inputs.limit, run.journal.notice)
     if inputs.output == "protobuf":
-        return _into_file(run, reader, wanted)
-    printed = _streamed if inputs.output in _LINES else _at_once
-    pages, refused = printed(run, reader, wanted)
-    _sum_up(run, session, wanted, pages, has_failed=bool(refused))
-    if refused:
-        raise ReportedError(min(error.exit_code for error in refused))
+        return _into_file(run, Reader(session.client, OBJECTS, inputs.limit, run.journal.notice), wanted)
+    printer, form = _printer(run, wanted)
+    goes_on = inputs.on_expired == "continue"
+    reader = Reader(session.client, form, inputs.limit, run.journal.notice, printer.show, goes_on)
+    tally = _printed(run, reader, printer, wanted)
+    _sum_up(run, session, wanted, tally)
+    if tally.refused:
+        raise ReportedError(min(error.exit_code for error in tally.refused))
     return ExitCode.SUCCEEDED
 
 
@@ -68,7 +65,7 @@ def _check(inputs: Inputs) -> None:
 def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[Wanted]:
     words = words_of(inputs.object)
     if kinds := kinds_alone(words):
-        found = dict.fromkeys(session.discovery.find(kind) for kind in kinds)
+        found = dict.fromkeys(one for kind in kinds for one in session.discovery.find_all(kind))
         spaces = [""] if inputs.all_namespaces else session.namespaces
         groups = (Group(one, space if one.namespaced else "", labels, fields) for one in found for space in spaces)
         return list(dict.fromkeys(groups))
@@ -78,91 +75,101 @@ def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[
     return list(dict.fromkeys(one for some in named for one in some))
 
 
-# -- as it arrives
+# -- printed as it arrives
 
 
-def _streamed(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
-    """A line an object, page by page; only the names are kept."""
-    line = _LINES[run.inputs.output or ""]
+@dataclass
+class _Tally:
+    """What has been read: the first references and how many there are, and what was refused."""
 
-    def work(one: Wanted) -> Page:
-        kept: list[Object] = []
-        for page in reader.unseen(one):
-            if page.items:
-                run.journal.document("\n".join(line(run, page.resource, item) for item in page.items))
-            kept += [{"metadata": dict(zip(("namespace", "name"), name(item), strict=True))} for item in page.items]
-        return Page(one.resource, tuple(kept))
+    found: list[Reference] = field(default_factory=list)
+    count: int = 0
+    secrets: int = 0
+    refused: list[StepError] = field(default_factory=list)
 
-    return _read(run, work, wanted)
-
-
-def _name_line(_: Run, resource: Resource, item: Object) -> str:
-    return _reference(resource, item).title
-
-
-def _json_line(run: Run, _: Resource, item: Object) -> str:
-    return json.dumps(_shown(run, item), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    def add(self, page: Page) -> None:
+        """Count the entries of a page."""
+        resource = page.resource
+        self.count += len(page.entries)
+        self.secrets += len(page.entries) if resource.kind == "Secret" else 0
+        some = page.entries[: _RECORDED - len(self.found)]
+        self.found += [Reference(resource.api_version, resource.kind, each.namespace, each.name) for each in some]
 
 
-_LINES: dict[str, Callable[[Run, Resource, Object], str]] = {"name": _name_line, "jsonl": _json_line}
+def _printed(run: Run, reader: Reader, printer: Printer, wanted: Sequence[Wanted]) -> _Tally:
+    """Read several at once and print them in the order asked for; what was refused has been told."""
+    tally, has_read = _Tally(), False
+    for _, pages in in_order(reader.final, wanted, run.inputs.concurrency):
+        before = tally.count
+        try:
+            for page in pages:
+                printer.add(page.resource, page.columns, page.items)
+                tally.add(page)
+            has_read = True
+        except StepError as error:
+            run.journal.error(error)
+            tally.refused.append(error)
+            if tally.count > before and not printer.break_off():
+                return tally
+    if has_read or tally.count:
+        printer.end()
+    return tally
 
 
-# -- when all is read
+def _printer(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+    make = _PRINTERS[run.inputs.output or "table"]
+    return make(run, wanted)
 
 
-def _at_once(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
-    pages, refused = _read(run, reader.whole, wanted)
-    if reader.form.is_table:
-        text = "\n\n".join("\n".join(block) for block in _blocks(run, wanted, pages))
-    else:
-        text = _document(run, wanted, pages)
-    if text:
-        run.journal.document(text)
-    return pages, refused
+def _documents(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+    from k8s_step.report.printers import documents
 
-
-def _blocks(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> Iterator[list[str]]:
-    """A table for each kind there is something of; the kinds stand before the names where there are several."""
-    resources = list(dict.fromkeys(one.resource for one in wanted))
-    for resource in resources:
-        own = [page for page in pages if page.resource == resource]
-        rows = [_row(run.redactor, page, row) for page in own for row in page.items]
-        prefix = Reference(resource.api_version, resource.kind, "", "").title.rstrip("/") if len(resources) > 1 else ""
-        if rows:
-            inputs = run.inputs
-            has_spaces = resource.namespaced and (inputs.all_namespaces or len(_spaces(wanted)) > 1)
-            shape = Shape(inputs.output == "wide", has_spaces, prefix)
-            yield lines(own[0].columns, rows, shape)
-
-
-def _spaces(wanted: Sequence[Wanted]) -> set[str]:
-    """The namespaces that were looked into; of cluster-wide kinds none."""
-    found = (one.namespace if isinstance(one, Group) else one.reference.namespace for one in wanted)
-    return {namespace for namespace in found if namespace}
-
-
-def _row(redactor: Redactor, page: Page, row: Object) -> Object:
-    """Masked, but for the name."""
-    cells = row.get("cells") or []
-    shown = redactor.mask_object({"cells": cells})["cells"]
-    names = [column.get("format") == "name" for column in page.columns]
-    return {**row, "cells": [cell if name else mask for cell, mask, name in zip(cells, shown, names, strict=False)]}
-
-
-def _document(run: Run, wanted: Sequence[Wanted], pages: Sequence[Page]) -> str:
-    """One object that was named as it is, anything else as a List, as kubectl does."""
-    items = [_shown(run, item) for page in pages for item in page.items]
+    syntax = documents.YAML if run.inputs.output == "yaml" else documents.JSON
     is_one = len(wanted) == 1 and not isinstance(wanted[0], Group)
-    if is_one and not items:
-        return ""
-    shown = (
-        items[0]
-        if is_one
-        else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
-    )
-    if run.inputs.output == "yaml":
-        return dump(shown).removesuffix("\n")
-    return json.dumps(shown, indent=4, sort_keys=True, ensure_ascii=False)
+    return documents.Documents(run.journal.document, _mask(run), syntax, is_one=is_one), OBJECTS
+
+
+def _json_lines(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
+    from k8s_step.report.printers import lines
+
+    return lines.Lines(run.journal.document, lines.json_line(_mask(run))), OBJECTS
+
+
+def _names(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
+    from k8s_step.report.printers import lines
+
+    return lines.Lines(run.journal.document, lines.name), NAMES
+
+
+def _tables(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+    from k8s_step.report.printers.tables import Tables
+    from k8s_step.report.table import Shape
+
+    inputs = run.inputs
+    spaces = {space for one in wanted if (space := _space(one))}  # of cluster-wide kinds none
+    shape = Shape(inputs.output == "wide", namespaces=inputs.all_namespaces or len(spaces) > 1)
+    several = len({one.resource for one in wanted}) > 1
+    tables = Tables(run.journal.document, run.redactor.mask_object, shape, names_kinds=several)
+    return tables, table(is_lean=not shape.namespaces)
+
+
+def _space(wanted: Wanted) -> str:
+    return wanted.namespace if isinstance(wanted, Group) else wanted.reference.namespace
+
+
+_PRINTERS: dict[str, Callable[[Run, Sequence[Wanted]], tuple[Printer, Form]]] = {
+    "table": _tables,
+    "wide": _tables,
+    "json": _documents,
+    "yaml": _documents,
+    "jsonl": _json_lines,
+    "name": _names,
+}
+
+
+def _mask(run: Run) -> Callable[[Object], Object]:
+    """Masks an object before it becomes text, in which a mask may stand for a key or break the text."""
+    return lambda item: run.redactor.mask_object(masked({}, item)[1])
 
 
 # -- as it is
@@ -187,35 +194,13 @@ def _into_file(run: Run, reader: Reader, wanted: Sequence[Wanted]) -> ExitCode:
 # -- both
 
 
-def _read(run: Run, work: Callable[[Wanted], Page], wanted: Sequence[Wanted]) -> tuple[list[Page], list[StepError]]:
-    """Read several at once. The pages in the order asked for; what was refused has been told."""
-    refused: list[StepError] = []
-
-    def tell(_: Wanted, error: StepError) -> None:
-        run.journal.error(error)
-        refused.append(error)
-
-    done = dict(successes(gather(work, wanted, run.inputs.concurrency), tell))
-    return [done[one] for one in wanted if one in done], refused
-
-
-def _shown(run: Run, item: Object) -> Object:
-    """Masked before it becomes text, in which a mask may stand for a key or break the text."""
-    return run.redactor.mask_object(masked({}, item)[1])
-
-
-def _reference(resource: Resource, item: Object) -> Reference:
-    return Reference(resource.api_version, resource.kind, *name(item))
-
-
-def _sum_up(run: Run, session: Session, wanted: Sequence[Wanted], pages: Sequence[Page], *, has_failed: bool) -> None:
-    found = [_reference(page.resource, item) for page in pages for item in page.items]
-    secrets = sum(one.kind == "Secret" for one in found)
-    if secrets and run.inputs.output in ("yaml", "json", "jsonl"):
-        run.journal.notice(f"the values of {secrets} Secret{'s' if secrets > 1 else ''} are masked here")
-    if found:
-        run.journal.loaded(found)
-    elif not has_failed:
+def _sum_up(run: Run, session: Session, wanted: Iterable[Wanted], tally: _Tally) -> None:
+    if tally.secrets and run.inputs.output not in (None, "table", "wide", "name"):
+        many = "s" if tally.secrets > 1 else ""
+        run.journal.notice(f"the values of {tally.secrets} Secret{many} are masked here")
+    if tally.count:
+        run.journal.loaded(tally.found, tally.count)
+    elif not tally.refused:
         is_of_one = any(one.resource.namespaced for one in wanted) and not run.inputs.all_namespaces
         spaces = session.namespaces
         word = "namespace" if len(spaces) == 1 else "namespaces"

@@ -242,7 +242,7 @@ def test_pages(form: str, step: Step, proxy: Proxy, furnished: str) -> None:
 
 def test_500_at_a_time(step: Step, proxy: Proxy, furnished: str) -> None:
     assert step("get", "cm", "-n", furnished, env=through(proxy)).code == 0
-    assert lists(proxy) == [{"limit": "500", "includeObject": "Metadata"}]
+    assert lists(proxy) == [{"limit": "500", "includeObject": "None"}]
 
 
 @pytest.mark.parametrize("form", ["table", "name", "jsonl", "json"])

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from k8s_step.api.concurrency import gather, successes
+from k8s_step.api.concurrency import gather, in_order, successes
 from k8s_step.errors import StepError
 
 
@@ -77,3 +78,64 @@ def test_successes_are_told_apart_from_refusals_and_bugs() -> None:
     assert (kept, refused) == ([("a", 1), ("c", 3)], [("b", "no")])
     with pytest.raises(ZeroDivisionError):
         list(successes(iter([("a", ZeroDivisionError())]), lambda item, error: refused.append((item, error.message))))
+
+
+def test_in_order_however_they_end() -> None:
+    first = threading.Event()
+
+    def work(item: str) -> Iterator[str]:
+        if item == "a":
+            assert first.wait(60)
+        first.set()
+        yield f"{item}1"
+        yield f"{item}2"
+
+    found = [(item, list(results)) for item, results in in_order(work, ["a", "b", "c"], 2)]
+    assert found == [(item, [f"{item}1", f"{item}2"]) for item in "abc"]
+
+
+def test_an_error_comes_where_it_happened() -> None:
+    def work(item: int) -> Iterator[int]:
+        yield item
+        if item == 1:
+            raise StepError("one")
+        yield -item
+
+    found: list[object] = []
+    for _, results in in_order(work, [0, 1, 2], 3):
+        try:
+            found += results
+        except StepError as error:
+            found.append(str(error))
+    assert found == [0, 0, 1, "one", 2, -2]
+
+
+def test_an_item_whose_turn_has_not_come_makes_one_result() -> None:
+    made: list[tuple[str, int]] = []
+
+    def work(item: str) -> Iterator[int]:
+        for number in range(3):
+            made.append((item, number))
+            yield number
+
+    lanes = in_order(work, ["a", "b"], 2)
+    _, results = next(lanes)
+    assert list(results) == [0, 1, 2]
+    assert [number for item, number in made if item == "b"] in ([], [0])
+    assert list(next(lanes)[1]) == [0, 1, 2]
+
+
+def test_no_results_are_made_once_the_caller_has_left() -> None:
+    ended = threading.Event()
+
+    def work(_: str) -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            ended.set()
+
+    lanes = in_order(work, ["a"], 1)
+    _, results = next(lanes)
+    assert next(results) == 0
+    lanes.close()  # type: ignore[attr-defined]
+    assert ended.wait(60)

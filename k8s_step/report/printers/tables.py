@@ -1,0 +1,69 @@
+"""``-o table`` and ``-o wide``: the server's own tables, one for each kind, printed once all rows are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.report.printers.printer import Mask, Write
+from k8s_step.report.table import Grid, Layout, Shape, is_name
+
+_AT_ONCE = 1000  # lines
+
+
+class Tables:
+    """Prints a table for each kind that there is something of.
+
+    ``names_kinds``: the kind stands before each name. ``namespaces`` of the shape counts for namespaced kinds alone.
+    """
+
+    def __init__(self, write: Write, mask: Mask, shape: Shape, *, names_kinds: bool) -> None:
+        self._write = write
+        self._mask = mask
+        self._shape = shape
+        self._names_kinds = names_kinds
+        self._tables: dict[Resource, tuple[Layout, Grid]] = {}
+
+    def show(self, resource: Resource, item: Object) -> Object:
+        return item  # the columns that say which cells are names may come after the rows
+
+    def add(self, resource: Resource, columns: Sequence[Object], shown: Sequence[Object]) -> None:
+        if not shown:
+            return
+        if resource not in self._tables:
+            layout = Layout(columns, self._shape_of(resource))
+            self._tables[resource] = (layout, Grid(layout.header))
+        layout, grid = self._tables[resource]
+        for row in self._masked(columns, shown):
+            grid.add(layout.cells(row))
+
+    def end(self) -> None:
+        for number, (_, grid) in enumerate(self._tables.values()):
+            if number:
+                self._write("")
+            write_lines(self._write, grid.lines())
+
+    def break_off(self) -> bool:
+        return True  # rows stand by themselves; the exit code and stderr tell that some are missing
+
+    def _shape_of(self, resource: Resource) -> Shape:
+        prefix = Reference(resource.api_version, resource.kind, "", "").title.rstrip("/") if self._names_kinds else ""
+        return replace(self._shape, prefix=prefix, namespaces=self._shape.namespaces and resource.namespaced)
+
+    def _masked(self, columns: Sequence[Object], rows: Sequence[Object]) -> Iterator[Object]:
+        """The rows with all their cells masked but the names."""
+        masked = self._mask({"cells": [row.get("cells") or [] for row in rows]})["cells"]
+        names = [at for at, column in enumerate(columns) if is_name(column)]
+        for row, cells in zip(rows, masked, strict=True):
+            own = row.get("cells") or []
+            yield {**row, "cells": [own[at] if at in names else cell for at, cell in enumerate(cells)]}
+
+
+def write_lines(write: Write, lines: Iterator[str]) -> None:
+    """Write ``lines``, many at once."""
+    while some := list(islice(lines, _AT_ONCE)):
+        write("\n".join(some))
