@@ -19,8 +19,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Every row of docs/performance.md beside kubectl, and kapp where KAPP names it; RUNS=… of each, PUBLISH=1 writes the page.
 bench: $(VENV)/.dev
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(if $(RUNS),--runs $(RUNS)) $(if $(PUBLISH),--publish) $(if $(NOTE),--note "$(NOTE)")
 
 # Releases while the cluster breaks, judged by etcd's own history; 20 minutes, or RUNS=… from SEED=… on.
 chaos: $(VENV)/.dev
