@@ -74,6 +74,7 @@ class Inputs:
     force_conflicts: bool = False
     adopt: tuple[str, ...] = ()
     no_adopt: bool = False
+    replicas_from_manifest: bool = False
     dry_run: bool = False
     diff: bool = False
     preflight: bool = True

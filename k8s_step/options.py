@@ -241,6 +241,12 @@ _ADOPT = (
     ),
     Option("no-adopt", "leave kubectl apply what it has set", "switch", False),
 )
+_REPLICAS = Option(
+    "replicas-from-manifest",
+    "apply spec.replicas also where an autoscaler targets the workload; else they are left to it",
+    "switch",
+    False,
+)
 _ROLLBACK = Option(
     "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
 )
@@ -249,6 +255,7 @@ APPLY = (
     *_GUARDS,
     _FORCE,
     *_ADOPT,
+    _REPLICAS,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
     Option("diff", "show what changes, before anything does", "switch", False),
     Option(
@@ -263,6 +270,7 @@ DIFF = (
     *_GUARDS,
     _FORCE,
     *_ADOPT,
+    _REPLICAS,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     Option("comment", "keep a comment of the pull or merge request up to date with it", "switch", False),
     Option(

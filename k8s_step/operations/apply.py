@@ -13,6 +13,7 @@ from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import guard_of
 from k8s_step.operations.adopt import apply_over, try_over
 from k8s_step.operations.explanations import adoptable, explain, explain_invalid
+from k8s_step.operations.handover import handed_over
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 
 
@@ -22,6 +23,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     planned = seen.planned
+    if seen.handover is not None:
+        seen = handed_over(client, seen, seen.handover, options)
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
     try:

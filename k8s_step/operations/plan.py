@@ -119,7 +119,8 @@ class Seen:
 
     ``live``: the object; ``None`` where it does not exist (``is_absent``) or the token may not read it. ``is_current``:
     an apply would certainly change nothing, so none is sent. ``takeover``: the fields of other managers that move to
-    ours before the apply.
+    ours before the apply. ``handover``: the number of replicas that an autoscaler is to own from now on, where our
+    manifest names it no more.
     """
 
     planned: Planned
@@ -128,6 +129,7 @@ class Seen:
     is_absent: bool = False
     warnings: tuple[str, ...] = ()
     takeover: Takeover | None = None
+    handover: int | None = None
 
     @property
     def reference(self) -> Reference:

@@ -19,6 +19,7 @@ from k8s_step.objects.body import encode
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.operations.plan import Planned
 from k8s_step.operations.restore import KEPT
+from k8s_step.release.autoscalers import may_be_autoscaled
 from k8s_step.verdict.claims import storage_class
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
@@ -161,6 +162,8 @@ def _of_object(one: Planned) -> Iterator[Permission]:
     reference, resource = one.reference, one.resource
     for verb in _FOLLOW if _is_followed(one) else _WRITE:
         yield Permission(reference.namespace, resource.group, resource.plural, verb, reference.name)
+    if may_be_autoscaled(one):
+        yield Permission(reference.namespace, "autoscaling", "horizontalpodautoscalers", "list")
 
 
 def _of_rollback(one: Planned) -> Iterator[Permission]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
 from k8s_step.operations.plan import Seen
+from k8s_step.release.autoscalers import leave_replicas
 from k8s_step.release.follow import follow_written
 from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Checked, Preflight, show_differences
@@ -24,6 +25,7 @@ def apply(run: Run) -> ExitCode:
     session, plan = open_release(run, read_manifests(run))
     preflight = Preflight(run, session, apply_options(inputs))
     seen = preflight.look(plan)
+    seen = leave_replicas(run, session, seen)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
     if inputs.dry_run:

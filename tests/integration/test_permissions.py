@@ -144,7 +144,7 @@ def test_no_verb_of_the_role_is_one_too_many(step: Step, cluster: Cluster, names
     rules, cluster_rules = split(printed(step("permissions", "-f", path, "-n", namespace)), namespace)
     assert [rule["resources"] for rule in cluster_rules] == [["storageclasses"]]
     cases = without_each(rules)
-    assert len(cases) == 19
+    assert len(cases) == 20
     for number, (missing, rest) in enumerate(cases):
         token = cluster.token(namespace, f"less-{number}", rules=rest, cluster_rules=cluster_rules)
         outcome = step("permissions", "-f", path, "-n", namespace, "--check", env=as_runner(cluster, token))

@@ -1,0 +1,120 @@
+"""Leaves the replicas of a release's workloads to the autoscalers that target them.
+
+A manifest's ``spec.replicas`` would undo what an autoscaler has set, at each release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from k8s_step.api.pages import Pager
+from k8s_step.api.request import Request
+from k8s_step.errors import ApiError
+from k8s_step.objects.applied import is_applied
+from k8s_step.objects.fieldset import Owner, owns, sets
+from k8s_step.objects.metadata import Object, completed
+from k8s_step.objects.resource import required
+from k8s_step.operations.plan import Planned, Seen
+from k8s_step.release.session import Run, Session
+
+_AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")
+_PATH = ("f:spec", "f:replicas")
+_SHOWN = 3  # objects that the line names
+_Target = tuple[str, str, str, str]  # group, kind, namespace, name
+
+
+def leave_replicas(run: Run, session: Session, seen: Sequence[Seen]) -> list[Seen]:
+    """``seen``, with the replicas of autoscaled workloads taken out of their manifests; one line reports it.
+
+    Only workloads that exist count, and only those whose manifest asks for another number than they have: the
+    autoscaler of a new workload starts from the manifest's number.
+    """
+    wanted = [one for one in seen if _asks_for_others(one)]
+    if run.inputs.replicas_from_manifest or not wanted:
+        return list(seen)
+    targets = _targets_of((one.reference.namespace, one.planned.object) for one in seen)
+    for namespace in dict.fromkeys(one.reference.namespace for one in wanted if _target_of(one.planned) not in targets):
+        targets |= _targets_of(_listed(run, session, namespace))
+    scaled = {one.reference.key: one for one in wanted if _target_of(one.planned) in targets}
+    if scaled:
+        titles = [one.reference.title for one in scaled.values()]
+        more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
+        run.journal.notice(f"replicas left to the autoscaler: {', '.join(titles[:_SHOWN])}{more}")
+    manager = run.inputs.field_manager
+    return [_without_replicas(one, manager) if one.reference.key in scaled else one for one in seen]
+
+
+def may_be_autoscaled(planned: Planned) -> bool:
+    """Whether the manifest sets a number of replicas, which an autoscaler may set as well."""
+    return isinstance(_spec(planned.object).get("replicas"), int)
+
+
+def _asks_for_others(one: Seen) -> bool:
+    if one.live is None or not may_be_autoscaled(one.planned):
+        return False
+    return bool(_spec(one.planned.object)["replicas"] != _spec(one.live).get("replicas"))
+
+
+def _listed(run: Run, session: Session, namespace: str) -> list[tuple[str, Object]]:
+    """The namespace's autoscalers; none, with a notice, where the token may not list them."""
+    request = Request("GET", _AUTOSCALERS.path(namespace), where=f"horizontalpodautoscalers in {namespace}")
+    try:
+        found = Pager(session.client).whole(request).items
+    except ApiError as error:
+        run.journal.notice(
+            f"whether an autoscaler sets replicas in namespace {namespace} is unknown, so they are applied:"
+            f" grant list on horizontalpodautoscalers.autoscaling ({error.message})"
+        )
+        return []
+    kind, version = _AUTOSCALERS.kind, _AUTOSCALERS.api_version
+    return [(namespace, completed(item, version, kind)) for item in found]
+
+
+def _targets_of(objects: Iterable[tuple[str, Object]]) -> set[_Target]:
+    """The objects that HorizontalPodAutoscalers and KEDA's ScaledObjects, given with their namespaces, scale."""
+    found = set()
+    for namespace, obj in objects:
+        kinds = _SCALERS.get(str(obj.get("kind")))
+        if kinds is not None and str(obj.get("apiVersion")).partition("/")[0] == kinds[0]:
+            target = {**kinds[1], **_mapping(_spec(obj).get("scaleTargetRef"))}
+            found.add((_group(target.get("apiVersion")), str(target.get("kind")), namespace, str(target.get("name"))))
+    return found
+
+
+# Kinds that scale others: their group, and what their ``scaleTargetRef`` may leave out.
+_SCALERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "HorizontalPodAutoscaler": ("autoscaling", {}),
+    "ScaledObject": ("keda.sh", {"apiVersion": "apps/v1", "kind": "Deployment"}),
+}
+
+
+def _target_of(planned: Planned) -> _Target:
+    reference = planned.reference
+    return _group(reference.api_version), reference.kind, reference.namespace, reference.name
+
+
+def _without_replicas(one: Seen, manager: str) -> Seen:
+    """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
+    spec = {key: value for key, value in _spec(one.planned.object).items() if key != "replicas"}
+    planned = replace(one.planned, object={**one.planned.object, "spec": spec})
+    live = one.live or {}
+    losing = {Owner(manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
+    is_kept = any(owns(fields, _PATH) for owner, fields in sets(live).items() if owner not in losing)
+    handover = None if is_kept else _spec(live).get("replicas")
+    is_current = one.takeover is None and handover is None and is_applied(live, planned.object, manager)
+    return replace(one, planned=planned, is_current=is_current, handover=handover)
+
+
+def _group(api_version: Any) -> str:
+    group, slash, _ = str(api_version).partition("/")
+    return group if slash else ""
+
+
+def _spec(obj: Object) -> Object:
+    return _mapping(obj.get("spec"))
+
+
+def _mapping(value: Any) -> Object:
+    return value if isinstance(value, Mapping) else {}
