@@ -71,6 +71,9 @@ class Inputs:
     allow_namespace: tuple[str, ...] = ()
     allow_kind: tuple[str, ...] = ()
     deny_kind: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+    source_annotation: bool = True
     force_conflicts: bool = False
     adopt: tuple[str, ...] = ()
     no_adopt: bool = False

@@ -51,6 +51,8 @@ _FIELDS = {
     "as-group": "impersonate_groups",
     "var": "variables",
     "image": "images",
+    "label": "labels",
+    "annotation": "annotations",
     "type": "patch_type",
     "for": "for_command",
 }
@@ -229,6 +231,24 @@ _GUARDS = (
     ),
     Option("deny-kind", "touch none of these kinds (repeatable)", "list", (), metavar="KIND", commas=True),
 )
+_MARKS = (
+    Option(
+        "label",
+        "label every object, not its pods: team=shop (repeatable)",
+        "list",
+        (),
+        metavar="K=V",
+        commas=True,
+    ),
+    Option("annotation", "annotate every object, not its pods (repeatable)", "list", (), metavar="K=V"),
+)
+_SOURCE = Option(
+    "source-annotation",
+    "name commit and CI run on the objects that change, in the annotation k8s-step/source",
+    "switch",
+    True,
+    negatable=True,
+)
 _FORCE = Option("force-conflicts", "take over fields that other managers own", "switch", False)
 _ADOPT = (
     Option(
@@ -252,6 +272,8 @@ _ROLLBACK = Option(
 )
 APPLY = (
     *_MANIFESTS,
+    *_MARKS,
+    _SOURCE,
     *_GUARDS,
     _FORCE,
     *_ADOPT,
@@ -267,6 +289,7 @@ APPLY = (
 _ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
 DIFF = (
     *_MANIFESTS,
+    *_MARKS,
     *_GUARDS,
     _FORCE,
     *_ADOPT,
@@ -284,7 +307,7 @@ DIFF = (
 )
 # No default here: action.yml has one ``output`` input, so that a default would set INPUT_OUTPUT for every verb.
 _OUTPUT = "format (default: yaml; of get: table)"
-RENDER = (*_MANIFESTS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
+RENDER = (*_MANIFESTS, *_MARKS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
 PERMISSIONS = (
     *_MANIFESTS,
     Option("for", "the command that is to use them", "choice", "apply", choices=("apply", "run")),

@@ -5,7 +5,8 @@ The environment is read once, at the start, and the result is passed to every lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,15 +32,17 @@ class Surroundings:
 
     ``is_action``: this process is a GitHub action, so that the runner obeys commands in its log; a ``run:`` step may
     send its log to a file instead. ``workspace``: the folder of the checkout, empty where no variable names one.
-    ``source_url``: the URL of the checkout's files in the repository, without a file's name. ``output_file``,
-    ``summary_file``: paths of the files that a GitHub runner reads. ``has_colours``: ``TERM`` allows colours and
-    ``NO_COLOR`` (``no_colour``) does not forbid them.
+    ``source``: the commit and the run of the CI system, such as ``commit 4f2a9c1 by https://ci.example/run/42``; empty
+    where neither is known. ``source_url``: the URL of the checkout's files in the repository, without a file's name.
+    ``output_file``, ``summary_file``: paths of the files that a GitHub runner reads. ``has_colours``: ``TERM`` allows
+    colours and ``NO_COLOR`` (``no_colour``) does not forbid them.
     """
 
     system: System = System.OTHER
     is_action: bool = False
     is_ci: bool = False
     workspace: str = ""
+    source: str = ""
     source_url: str = ""
     output_file: str = ""
     summary_file: str = ""
@@ -74,6 +77,7 @@ class Surroundings:
             is_action=system is System.GITHUB and any(name.startswith("INPUT_") for name in environ),
             is_ci=bool(environ.get("CI")),
             workspace=next((environ[name] for name in _WORKSPACES if environ.get(name)), ""),
+            source=_source(environ),
             source_url=_source_url(environ),
             output_file=environ.get("GITHUB_OUTPUT", ""),
             summary_file=environ.get("GITHUB_STEP_SUMMARY", ""),
@@ -92,3 +96,25 @@ def _source_url(environ: Mapping[str, str]) -> str:
     names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
     server, repository, commit = (environ.get(name, "") for name in names)
     return f"{server}/{repository}/blob/{commit}" if server and repository and commit else ""
+
+
+def _source(environ: Mapping[str, str]) -> str:
+    """The commit and the run as one text; a URL that may hold a password is left out."""
+    commit = next((environ[name] for name in _COMMITS if _COMMIT.fullmatch(environ.get(name, ""))), "")
+    run = next((url for url in _runs(environ) if _PLAIN_URL.fullmatch(url)), "")
+    return " by ".join(part for part in (f"commit {commit}" if commit else "", run) if part)
+
+
+_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT")
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+_PLAIN_URL = re.compile(r"https?://[^\s/@]+/[^\s@?#]*")
+
+
+def _runs(environ: Mapping[str, str]) -> Iterator[str]:
+    """The addresses of this run, as GitHub, GitLab and Jenkins name them."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, number = (environ.get(name, "") for name in names)
+    attempt = environ.get("GITHUB_RUN_ATTEMPT", "")
+    if server and repository and number:
+        yield f"{server}/{repository}/actions/runs/{number}{f'/attempts/{attempt}' if attempt else ''}"
+    yield from (environ.get(name, "") for name in ("CI_JOB_URL", "CI_PIPELINE_URL", "BUILD_URL"))

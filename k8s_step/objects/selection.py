@@ -47,6 +47,16 @@ _FORMS = "app=web, app!=web, app, !app, 'app in (web, api)' or 'app notin (web)'
 _FIELD = re.compile(r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*")
 
 
+def is_label_key(text: str) -> bool:
+    """Whether the server takes ``text`` as the key of a label or an annotation."""
+    return bool(_KEY.fullmatch(text))
+
+
+def is_label_value(text: str) -> bool:
+    """Whether the server takes ``text`` as the value of a label."""
+    return bool(_VALUE.fullmatch(text))
+
+
 def label_selector(text: str, where: str) -> str:
     """``text`` as the value of a query parameter. Raises :class:`InputError` naming the invalid part."""
     parts = _parts(text)

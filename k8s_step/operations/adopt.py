@@ -17,7 +17,7 @@ from k8s_step.errors import (
     StepError,
     ThrottledError,
 )
-from k8s_step.objects import jsonpatch
+from k8s_step.objects import jsonpatch, provenance
 from k8s_step.objects.applied import is_applied, without_servers_own
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.fieldset import Owner
@@ -47,7 +47,8 @@ def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
     manager, version = options.field_manager, planned.reference.api_version
     found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
     planned = _with_note(planned, live, found, manager)
-    is_current = found is None and is_applied(live, planned.object, manager)
+    source = provenance.kept(live, manager, force=options.force)
+    is_current = found is None and is_applied(live, provenance.with_source(planned.object, source), manager)
     return Seen(planned, live, is_current, warnings=answer.warnings, takeover=found)
 
 

@@ -8,6 +8,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.fielderrors import FieldError, field_errors
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, StepError
+from k8s_step.objects import provenance
 from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import guard_of
@@ -28,6 +29,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
     try:
+        if _may_be_current(seen, options) and _tried(client, seen, options) == "unchanged":
+            return Written(planned, "unchanged", seen.live or {}, seen.warnings)
         answer = _answered(client, seen, options)
     except InvalidError as error:
         raise explain_invalid(error, planned, _unknown_fields(client, planned, error)) from None
@@ -39,14 +42,39 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
 
 
+def _may_be_current(seen: Seen, options: ApplyOptions) -> bool:
+    """Whether nothing but the annotation ``k8s-step/source`` may change, which is no reason for a write."""
+    if options.dry_run or seen.live is None or seen.takeover or seen.is_change:
+        return False
+    value = provenance.kept(seen.live, options.field_manager, force=options.force)
+    return value is not None and value != options.source
+
+
+def _tried(client: Client, seen: Seen, options: ApplyOptions) -> str:
+    """The action that applying the manifest would be, by the server's dry run."""
+    options = replace(options, dry_run=True)
+    return _action(seen, _answered(client, seen, options), options)
+
+
 def _answered(client: Client, seen: Seen, options: ApplyOptions) -> Answer:
+    manifest = provenance.with_source(seen.planned.object, _source(seen, options))
+    planned = replace(seen.planned, object=manifest)
+    seen = replace(seen, planned=planned)
+
     def apply(options: ApplyOptions) -> Answer:
-        return _applied(client, seen.planned, options)
+        return _applied(client, planned, options)
 
     if seen.takeover is None:
         return apply(options)
     work = try_over if options.dry_run else apply_over
     return work(client, seen, options, apply)
+
+
+def _source(seen: Seen, options: ApplyOptions) -> str | None:
+    """The value of the annotation ``k8s-step/source``; a dry run leaves it as it is, so that no difference shows it."""
+    moved = seen.takeover.moved if seen.takeover else ()
+    value = provenance.kept(seen.live, options.field_manager, moved, force=options.force)
+    return value if options.dry_run or value is None else options.source
 
 
 def _applied(client: Client, planned: Planned, options: ApplyOptions) -> Answer:

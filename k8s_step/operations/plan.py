@@ -118,14 +118,15 @@ class Seen:
     """An object as read before it is written.
 
     ``live``: the object; ``None`` where it does not exist (``is_absent``) or the token may not read it. ``is_current``:
-    an apply would certainly change nothing, so none is sent. ``takeover``: the fields of other managers that move to
-    ours before the apply. ``handover``: the number of replicas that an autoscaler is to own from now on, where our
-    manifest names it no more.
+    an apply would certainly change nothing, so none is sent. ``is_change``: the server's dry run has changed it.
+    ``takeover``: the fields of other managers that move to ours before the apply. ``handover``: the number of replicas
+    that an autoscaler is to own from now on, where our manifest names it no more.
     """
 
     planned: Planned
     live: Object | None
     is_current: bool = False
+    is_change: bool = False
     is_absent: bool = False
     warnings: tuple[str, ...] = ()
     takeover: Takeover | None = None
@@ -161,7 +162,8 @@ class ApplyOptions:
     """How objects are applied.
 
     ``adopt``: the managers whose fields are taken over; ``None`` where the verb has no such option. ``from_kubectl``:
-    fields that kubectl's client-side apply has set are taken over, too.
+    fields that kubectl's client-side apply has set are taken over, too. ``source``: the commit and the CI run, for the
+    annotation of what changes; empty for none.
     """
 
     field_manager: str = "k8s-step"
@@ -169,6 +171,7 @@ class ApplyOptions:
     dry_run: bool = False
     adopt: tuple[str, ...] | None = None
     from_kubectl: bool = False
+    source: str = ""
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:

@@ -79,6 +79,19 @@ class Preflight:
             self.run.journal.notice(f"the server can't try out {objects} before {reference} is there{besides}")
 
 
+def settled(seen: Sequence[Seen], checked: Sequence[Checked]) -> list[Seen]:
+    """``seen`` with what the dry run has shown: an object that it left unchanged needs no write."""
+    known = {one.seen.reference.key: _settled(one) for one in checked if one.lacks is None}
+    return [known.get(one.reference.key, one) for one in seen]
+
+
+def _settled(checked: Checked) -> Seen:
+    seen, written = checked.seen, checked.written
+    if written.action != "unchanged" or seen.handover is not None:
+        return replace(seen, is_change=True)
+    return replace(seen, is_current=True, warnings=written.warnings)
+
+
 def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | None:
     """The object of this release that ``one`` needs to be tried; raises ``error`` where there is none."""
     message = str(error.status.get("message") or error.message)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.inputs import Inputs
 from k8s_step.manifests.files import NoTemplates, Sources
 from k8s_step.manifests.foreign import exports, hooks
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
-from k8s_step.objects.metadata import annotations_of
+from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.session import Run
 from k8s_step.verdict import patience
 
@@ -44,6 +47,7 @@ def read_manifests(
         allow_generate_name=allow_generate_name,
         literal=NoTemplates(inputs.no_template, inputs.no_template_file),
     )
+    manifests = _marked(inputs, manifests)
     _check_annotations(manifests)
     files = {part for manifest in manifests for part in (manifest.file, *Path(manifest.file).parts)}
     run.redactor.spare(inputs.namespace, *files, *names_of(manifest.object for manifest in manifests))
@@ -55,6 +59,18 @@ def read_manifests(
     if not with_hooks:
         manifests = _without_hooks(run, manifests)
     return manifests if as_exported else _without_exports(run, manifests)
+
+
+def _marked(inputs: Inputs, manifests: Sequence[Manifest]) -> list[Manifest]:
+    """The manifests with the labels and annotations of the options."""
+    if not inputs.labels and not inputs.annotations:
+        return list(manifests)
+    from k8s_step.manifests import marks
+
+    labels, annotations = marks.labels_of_options(inputs.labels), marks.annotations_of_options(inputs.annotations)
+    if errors := list(_wrong_annotations({"metadata": {"annotations": annotations}}, lambda _: marks.ANNOTATION)):
+        raise InputErrors(errors)
+    return [marks.marked(one, labels, annotations) for one in manifests]
 
 
 def _without_hooks(run: Run, manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -95,22 +111,31 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     patience.FAIL_AFTER: patience.own_patience,
     patience.WAIT: patience.is_waited_for,
     UNTOUCHED: check_annotation,
+    SOURCE: lambda _: None,
 }
 
 
 def _check_annotations(manifests: Sequence[Manifest]) -> None:
     """Check the step's own annotations now: they are used after the first write, too late for an input error."""
-    errors = []
+    errors: list[InputError] = []
     for manifest in manifests:
-        for name in (one for one in annotations_of(manifest.object) if str(one).startswith(_OWN)):
-            try:
-                _ANNOTATIONS.get(name, _unknown(name))(manifest.object)
-            except InputError as error:
-                line = manifest.line_of(f"metadata.annotations.{name}")
-                error.where = f"{manifest.file}:{line}: {error.where}"
-                errors.append(error)
+        errors += _wrong_annotations(manifest.object, partial(_line_of_annotation, manifest))
     if errors:
         raise InputErrors(errors)
+
+
+def _line_of_annotation(manifest: Manifest, name: str) -> str:
+    return f"{manifest.file}:{manifest.line_of(f'metadata.annotations.{name}')}"
+
+
+def _wrong_annotations(obj: Object, place: Callable[[str], str]) -> Iterator[InputError]:
+    """A mistake for each wrong annotation of the step, at its ``place``."""
+    for name in (one for one in annotations_of(obj) if str(one).startswith(_OWN)):
+        try:
+            _ANNOTATIONS.get(name, _unknown(name))(obj)
+        except InputError as error:
+            error.where = f"{place(name)}: {error.where}"
+            yield error
 
 
 def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:

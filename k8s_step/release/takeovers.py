@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k8s_step.inputs import Inputs
 from k8s_step.operations.plan import ApplyOptions, Seen
+from k8s_step.release.session import Run
 from k8s_step.report.journal import Journal
 
 
-def apply_options(inputs: Inputs) -> ApplyOptions:
+def apply_options(run: Run) -> ApplyOptions:
     """The options with which the objects of a release are applied."""
+    inputs = run.inputs
     return ApplyOptions(
         inputs.field_manager,
         inputs.force_conflicts,
         adopt=inputs.adopt,
         from_kubectl=not inputs.no_adopt,
+        source=run.surroundings.source if inputs.source_annotation else "",
     )
 
 

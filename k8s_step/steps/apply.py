@@ -10,7 +10,7 @@ from k8s_step.operations.plan import Seen
 from k8s_step.release.autoscalers import leave_replicas
 from k8s_step.release.follow import follow_written
 from k8s_step.release.plan import open_release
-from k8s_step.release.preflight import Checked, Preflight, show_differences
+from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.rollback import release_or_roll_back
 from k8s_step.release.send import Writes, apply_seen, tell
@@ -23,11 +23,12 @@ def apply(run: Run) -> ExitCode:
     inputs = run.inputs
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
-    preflight = Preflight(run, session, apply_options(inputs))
+    preflight = Preflight(run, session, apply_options(run))
     seen = preflight.look(plan)
     seen = leave_replicas(run, session, seen)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
+    seen = settled(seen, checked)
     if inputs.dry_run:
         for one in checked:
             tell(run.journal, one.written)

@@ -15,7 +15,7 @@ def diff(run: Run) -> ExitCode:
     """Read the objects, try each apply by a dry run, show the differences."""
     inputs = run.inputs
     session, plan = open_release(run, read_manifests(run))
-    preflight = Preflight(run, session, apply_options(inputs))
+    preflight = Preflight(run, session, apply_options(run))
     seen = leave_replicas(run, session, preflight.look(plan))
     tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)

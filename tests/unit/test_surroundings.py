@@ -32,6 +32,40 @@ def test_where_the_repository_shows_a_file() -> None:
     assert Surroundings.of({**environ, "GITHUB_SHA": ""}).source_url == ""
 
 
+COMMIT = "4f2a9c1d" * 5
+GITHUB = {
+    "GITHUB_SERVER_URL": "https://git.example",
+    "GITHUB_REPOSITORY": "shop/web",
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_SHA": COMMIT,
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "source"),
+    [
+        ({}, ""),
+        (GITHUB, f"commit {COMMIT} by https://git.example/shop/web/actions/runs/42"),
+        (
+            {**GITHUB, "GITHUB_RUN_ATTEMPT": "2"},
+            f"commit {COMMIT} by https://git.example/shop/web/actions/runs/42/attempts/2",
+        ),
+        (
+            {"CI_COMMIT_SHA": COMMIT, "CI_JOB_URL": "https://lab.example/shop/-/jobs/7"},
+            f"commit {COMMIT} by https://lab.example/shop/-/jobs/7",
+        ),
+        (
+            {"GIT_COMMIT": COMMIT, "BUILD_URL": "http://ci:8080/job/web/7/"},
+            f"commit {COMMIT} by http://ci:8080/job/web/7/",
+        ),
+        ({"BUILD_URL": "https://user:password@ci.example/job/web/7/"}, ""),
+        ({"CI_COMMIT_SHA": "main; rm -rf", "CI_JOB_URL": "https://ci.example/a b"}, ""),
+    ],
+)
+def test_which_commit_and_run(environ: dict[str, str], source: str) -> None:
+    assert Surroundings.of(environ).source == source
+
+
 @pytest.mark.parametrize(
     ("environ", "has_colours"),
     [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],

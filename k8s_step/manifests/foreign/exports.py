@@ -14,10 +14,11 @@ from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.applied import without_metadata
 from k8s_step.objects.lastapplied import LAST_APPLIED
 from k8s_step.objects.metadata import REVISION, Object
+from k8s_step.objects.provenance import SOURCE
 
 _SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # null counts as none: generators write it
 _METADATA = (*_SIGNS, "resourceVersion", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
-_ANNOTATIONS = (LAST_APPLIED, REVISION)
+_ANNOTATIONS = (LAST_APPLIED, REVISION, SOURCE)
 _NAMED = 3
 
 
