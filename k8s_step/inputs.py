@@ -78,6 +78,7 @@ class Inputs:
     adopt: tuple[str, ...] = ()
     no_adopt: bool = False
     replicas_from_manifest: bool = False
+    roll_on_config: bool = False
     dry_run: bool = False
     diff: bool = False
     preflight: bool = True

@@ -267,6 +267,9 @@ _REPLICAS = Option(
     "switch",
     False,
 )
+_ROLL = Option(
+    "roll-on-config", "restart the workloads whose ConfigMaps or Secrets change with this release", "switch", False
+)
 _ROLLBACK = Option(
     "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
 )
@@ -278,6 +281,7 @@ APPLY = (
     _FORCE,
     *_ADOPT,
     _REPLICAS,
+    _ROLL,
     Option("dry-run", "let the server check everything and change nothing", "switch", False),
     Option("diff", "show what changes, before anything does", "switch", False),
     Option(
@@ -294,6 +298,7 @@ DIFF = (
     _FORCE,
     *_ADOPT,
     _REPLICAS,
+    _ROLL,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     Option("comment", "keep a comment of the pull or merge request up to date with it", "switch", False),
     Option(

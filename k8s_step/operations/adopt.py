@@ -47,9 +47,15 @@ def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
     manager, version = options.field_manager, planned.reference.api_version
     found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
     planned = _with_note(planned, live, found, manager)
+    done = found is None and is_current(live, planned.object, options)
+    return Seen(planned, live, done, warnings=answer.warnings, takeover=found)
+
+
+def is_current(live: Object, manifest: Object, options: ApplyOptions) -> bool:
+    """Whether applying the manifest would certainly change nothing; another source is no reason for a write."""
+    manager = options.field_manager
     source = provenance.kept(live, manager, force=options.force)
-    is_current = found is None and is_applied(live, provenance.with_source(planned.object, source), manager)
-    return Seen(planned, live, is_current, warnings=answer.warnings, takeover=found)
+    return is_applied(live, provenance.with_source(manifest, source), manager)
 
 
 def apply_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:

@@ -12,11 +12,12 @@ from typing import Any
 from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError
-from k8s_step.objects.applied import is_applied
 from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, completed
 from k8s_step.objects.resource import required
-from k8s_step.operations.plan import Planned, Seen
+from k8s_step.operations.adopt import is_current
+from k8s_step.operations.plan import ApplyOptions, Planned, Seen
+from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
 
 _AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")
@@ -25,12 +26,13 @@ _SHOWN = 3  # objects that the line names
 _Target = tuple[str, str, str, str]  # group, kind, namespace, name
 
 
-def leave_replicas(run: Run, session: Session, seen: Sequence[Seen]) -> list[Seen]:
+def leave_replicas(preflight: Preflight, seen: Sequence[Seen]) -> list[Seen]:
     """``seen``, with the replicas of autoscaled workloads taken out of their manifests; one line reports it.
 
     Only workloads that exist count, and only those whose manifest asks for another number than they have: the
     autoscaler of a new workload starts from the manifest's number.
     """
+    run, session = preflight.run, preflight.session
     wanted = [one for one in seen if _asks_for_others(one)]
     if run.inputs.replicas_from_manifest or not wanted:
         return list(seen)
@@ -42,8 +44,8 @@ def leave_replicas(run: Run, session: Session, seen: Sequence[Seen]) -> list[See
         titles = [one.reference.title for one in scaled.values()]
         more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
         run.journal.notice(f"replicas left to the autoscaler: {', '.join(titles[:_SHOWN])}{more}")
-    manager = run.inputs.field_manager
-    return [_without_replicas(one, manager) if one.reference.key in scaled else one for one in seen]
+    options = preflight.options
+    return [_without_replicas(one, options) if one.reference.key in scaled else one for one in seen]
 
 
 def may_be_autoscaled(planned: Planned) -> bool:
@@ -95,16 +97,16 @@ def _target_of(planned: Planned) -> _Target:
     return _group(reference.api_version), reference.kind, reference.namespace, reference.name
 
 
-def _without_replicas(one: Seen, manager: str) -> Seen:
+def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
     """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
     spec = {key: value for key, value in _spec(one.planned.object).items() if key != "replicas"}
     planned = replace(one.planned, object={**one.planned.object, "spec": spec})
     live = one.live or {}
-    losing = {Owner(manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
+    losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
     is_kept = any(owns(fields, _PATH) for owner, fields in sets(live).items() if owner not in losing)
     handover = None if is_kept else _spec(live).get("replicas")
-    is_current = one.takeover is None and handover is None and is_applied(live, planned.object, manager)
-    return replace(one, planned=planned, is_current=is_current, handover=handover)
+    done = one.takeover is None and handover is None and is_current(live, planned.object, options)
+    return replace(one, planned=planned, is_current=done, handover=handover)
 
 
 def _group(api_version: Any) -> str:

@@ -15,6 +15,7 @@ from k8s_step.manifests.foreign import exports, hooks
 from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
+from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.session import Run
@@ -110,6 +111,7 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     patience.TIMEOUT: patience.own_timeout,
     patience.FAIL_AFTER: patience.own_patience,
     patience.WAIT: patience.is_waited_for,
+    configuration.ROLL: configuration.rolls,
     UNTOUCHED: check_annotation,
     SOURCE: lambda _: None,
 }

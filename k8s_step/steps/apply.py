@@ -8,6 +8,7 @@ from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
 from k8s_step.operations.plan import Seen
 from k8s_step.release.autoscalers import leave_replicas
+from k8s_step.release.configuration import roll_on_config
 from k8s_step.release.follow import follow_written
 from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
@@ -24,8 +25,7 @@ def apply(run: Run) -> ExitCode:
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
     preflight = Preflight(run, session, apply_options(run))
-    seen = preflight.look(plan)
-    seen = leave_replicas(run, session, seen)
+    seen = roll_on_config(preflight, leave_replicas(preflight, preflight.look(plan)))
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
     seen = settled(seen, checked)

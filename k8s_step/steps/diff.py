@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from k8s_step.errors import ExitCode
 from k8s_step.release.autoscalers import leave_replicas
+from k8s_step.release.configuration import roll_on_config
 from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Preflight, show_differences
 from k8s_step.release.reading import read_manifests
@@ -16,7 +17,7 @@ def diff(run: Run) -> ExitCode:
     inputs = run.inputs
     session, plan = open_release(run, read_manifests(run))
     preflight = Preflight(run, session, apply_options(run))
-    seen = leave_replicas(run, session, preflight.look(plan))
+    seen = roll_on_config(preflight, leave_replicas(preflight, preflight.look(plan)))
     tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)
     changes = show_differences(run, checked)
