@@ -8,13 +8,17 @@ compares a jsonpath also with the status of an older generation.
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.conditions import Condition, conditions, generation, number, status
+from k8s_step.objects.jsonpath.gotext import sprint
+from k8s_step.objects.jsonpath.nodes import Values
+from k8s_step.objects.jsonpath.template import Template, field
 from k8s_step.objects.metadata import Object
 
 FORMS = "delete, create, condition=TYPE[=VALUE] or jsonpath={.PATH}[=VALUE]"
@@ -97,13 +101,13 @@ class FieldIs:
 
     text: str
     path: str
-    values: tuple[str, ...] = ()
-    find: Callable[[Object], Sequence[Any]] = field(default=lambda _: (), repr=False, compare=False)
+    values: tuple[str, ...]
+    template: Template = dataclasses.field(repr=False)
 
     def is_met(self, obj: Object | None) -> bool:
         if obj is None or self._is_stale(obj):
             return False
-        found = self.find(obj)
+        found = self._found(obj)
         if not found:
             return False
         if len(found) > 1:
@@ -112,15 +116,22 @@ class FieldIs:
             return True
         if isinstance(found[0], Mapping | list):
             raise InputError(f"{self.path} leads to an object or a list, not to one value", where=self.text)
-        return _printed(found[0]).strip() in {value.strip() for value in self.values}
+        return sprint(found[0]).strip() in {value.strip() for value in self.values}
 
     def standing(self, obj: Object | None) -> str:
         if obj is None:
             return _absent(obj)
         if self._is_stale(obj):
             return f"{self.path} is of an older generation: {_STALE.format(generation(obj))}"
-        found = self.find(obj)
-        return f"{self.path} is {_printed(found[0])}" if found else f"{self.path} is not set"
+        found = self._found(obj)
+        return f"{self.path} is {sprint(found[0])}" if found else f"{self.path} is not set"
+
+    def _found(self, obj: Object) -> Values:
+        """The values at the path; none where a list has no such entry, or not yet."""
+        try:
+            return self.template.values(obj)
+        except InputError:
+            return []
 
     def _is_stale(self, obj: Object) -> bool:
         return self.path.startswith("status") and _is_behind(obj, number(status(obj).get("observedGeneration")))
@@ -180,11 +191,13 @@ def _condition(words: str, rest: str, where: str) -> Expectation:
 
 
 def _field(words: str, path: str, value: str | None, where: str) -> Expectation:
-    bare = _relaxed(path, words, where)
+    if not path.strip():
+        raise InputError(f"{words!r} has no path", where=where, hint="jsonpath={.status.phase}=Running")
+    template, bare = field(path.strip(), where), path.strip().strip("{}").lstrip(".")
     unquoted = None if value is None else value.strip("'\"")
     if unquoted == "":
         raise InputError(f"{words!r} lacks the value after the equals sign", where=where)
-    return FieldIs(words, bare, _alternatives(unquoted) if unquoted else (), _finder(bare, words, where))
+    return FieldIs(words, bare, _alternatives(unquoted) if unquoted else (), template)
 
 
 def _alternatives(value: str) -> tuple[str, ...]:
@@ -200,59 +213,6 @@ def _split(text: str) -> tuple[str, str | None]:
     """Path and value, at the first single equals sign outside of braces; ``==`` belongs to a path's filter."""
     found = _BRACED.fullmatch(text) or _BARE.fullmatch(text)
     return (found["path"], found["value"]) if found else (text, None)
-
-
-_RELAXED = re.compile(r"\{\.?([^{}]+)\}|\.?([^{}]+)")
-
-
-def _relaxed(path: str, words: str, where: str) -> str:
-    """The path without braces and leading dot. Source: ``RelaxedJSONPathExpression`` of kubectl's ``get``."""
-    found = _RELAXED.fullmatch(path.strip())
-    if found is None:
-        raise InputError(f"{words!r} has no path", where=where, hint="jsonpath={.status.phase}=Running")
-    return (found[1] or found[2]).strip()
-
-
-# -- how fields are found
-
-_STEP = re.compile(
-    r"""\.?(?P<name>(?:[^.\[\]\\'"*?@()]|\\.)+)|\[(?P<index>-?\d+)\]|\[(?P<quote>['"])(?P<key>.*?)(?P=quote)\]"""
-)
-_MISSING = object()
-
-
-def _finder(path: str, words: str, where: str) -> Callable[[Object], Sequence[Any]]:
-    """The function that finds the values at ``path``."""
-    steps = list(_steps(path, words, where))
-    return lambda obj: _walked(obj, steps)
-
-
-def _steps(path: str, words: str, where: str) -> Iterator[str | int]:
-    at = 0
-    while at < len(path):
-        found = _STEP.match(path, at)
-        if found is None:
-            hint = "names, [0] and ['key'], such as status.containerStatuses[0].ready"
-            raise InputError(f"{words!r} has a path that can't be read from {path[at:]!r} on", where=where, hint=hint)
-        at = found.end()
-        if found["index"] is not None:
-            yield int(found["index"])
-        else:
-            yield found["key"] if found["key"] is not None else re.sub(r"\\(.)", r"\1", found["name"])
-
-
-def _walked(value: Any, steps: Sequence[str | int]) -> Sequence[Any]:
-    """The value at the end of ``steps``, alone; none where a step is missing."""
-    for step in steps:
-        value = _entry(value, step)
-    return () if value is _MISSING else (value,)
-
-
-def _entry(value: Any, step: str | int) -> Any:
-    if isinstance(step, str):
-        return value.get(step, _MISSING) if isinstance(value, Mapping) else _MISSING
-    is_inside = isinstance(value, list) and -len(value) <= step < len(value)
-    return value[step] if is_inside else _MISSING
 
 
 # -- what is told of objects
@@ -271,10 +231,3 @@ def _is_stale(obj: Object, found: Condition) -> bool:
 def _is_behind(obj: Object, seen: int | None) -> bool:
     at = generation(obj)
     return seen is not None and at is not None and seen < at
-
-
-def _printed(value: Any) -> str:
-    """As Go's ``%v`` prints a scalar."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "<nil>" if value is None else str(value)

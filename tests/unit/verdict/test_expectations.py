@@ -51,12 +51,13 @@ def with_condition(kind: str = "Ready", status: Any = "True", **more: Any) -> di
         ("jsonpath={.status.phase}", claim("Pending"), True),
         ("jsonpath={.status.capacity}", claim("Pending"), False),
         ("jsonpath={.metadata.annotations.example\\.com/x}=1=2", claim("", annotations={"example.com/x": "1=2"}), True),
-        ("jsonpath={.metadata.annotations['example.com/x']}=1", claim("", annotations={"example.com/x": "1"}), True),
         ("jsonpath={.spec.replicas}=3", {"spec": {"replicas": 3}}, True),
         ("jsonpath={.spec.paused}=true", {"spec": {"paused": True}}, True),
         ("jsonpath={.spec.share}=0.5", {"spec": {"share": 0.5}}, True),
         ("jsonpath={.status.loadBalancer.ingress}", {"status": {"loadBalancer": {"ingress": [{"ip": "::1"}]}}}, True),
         ("jsonpath={.status.ingress[0].ip}=::1", {"status": {"ingress": [{"ip": "::1"}]}}, True),
+        ('jsonpath={.status.conditions[?(@.type=="Ready")].status}=True', with_condition(), True),
+        ("jsonpath={.status.conditions[?(@.type!='Ready')].status}=True", with_condition("Live"), True),
         ("jsonpath={.status.ingress[1].ip}", {"status": {"ingress": [{"ip": "::1"}]}}, False),
     ],
 )
@@ -126,8 +127,8 @@ def test_a_message_says_how_an_object_falls_short(words: str, obj: dict[str, Any
         ("condition=Ready=", "lacks the condition's value"),
         ("jsonpath=", "has no path"),
         ("jsonpath={.status.phase}=", "lacks the value after the equals sign"),
-        ("jsonpath={.status.phase", "has no path"),
-        ("jsonpath={.status[}=1", "can't be read from '[' on"),
+        ("jsonpath={.status.phase", "is no path to a field"),
+        ("jsonpath={.status[}=1", "is no JSONPath"),
     ],
 )
 def test_words_that_say_nothing_are_refused(words: str, told: str) -> None:
@@ -140,6 +141,11 @@ def test_words_that_say_nothing_are_refused(words: str, told: str) -> None:
 def test_an_object_or_a_list_has_no_value_to_compare() -> None:
     with pytest.raises(InputError, match="not to one value"):
         expectation("jsonpath={.status}=1").is_met({"status": {"phase": "x"}})
+
+
+def test_one_value_is_compared() -> None:
+    with pytest.raises(InputError, match="leads to 2 values"):
+        expectation("jsonpath={.spec.ports[*]}=1").is_met({"spec": {"ports": [1, 2]}})
 
 
 def test_a_field_and_its_value() -> None:
