@@ -122,6 +122,11 @@ class Client:
         """Seconds until the deadline, 0.0 once it is over; infinite without one."""
         return math.inf if self.deadline is None else max(self.deadline - self._clock(), 0.0)
 
+    @property
+    def request_timeout(self) -> float:
+        """Seconds that one try may take."""
+        return self._timeout
+
     def send(self, request: Request, *, tries: Tries | None = None) -> Answer:
         """Send ``request`` and read the whole answer, trying again until the deadline.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.api.client import Client, LineStream
-from k8s_step.api.pages import Pager
-from k8s_step.api.request import Request
+from k8s_step.api.pages import ListPage, Pager
+from k8s_step.api.request import AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
@@ -22,6 +23,12 @@ from k8s_step.objects.shapes import misshapen, nameless
 
 _LASTS = 290  # seconds after which the server closes the watch, to be resumed
 _SILENCE = 330.0  # seconds of silence, longer than a watch lasts, after which the connection counts as dead
+# A server sends a bookmark a minute, and one two seconds before it closes a watch. Source: ``cacheWatcher`` of
+# k8s.io/apiserver. Where not even these arrive, something in between holds all back until the watch ends.
+_QUIET = 100.0  # seconds without a byte after which a watch is suspected to be held back
+_HELD_UP = 20.0  # seconds without an answer's head that are as suspect
+_BRIEF = 10  # seconds that a watch lasts which may be held back: events are late by no more
+_EARLY = 1.0  # seconds before its end by which a watch that is not held back has brought its bookmark
 _LONGEST_PAUSE = 5.0
 _POLL = 2.0  # seconds between two lists where watching is forbidden
 _MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
@@ -32,29 +39,37 @@ class Event:
     """One event. ``type`` is the server's ADDED, MODIFIED or DELETED, or LISTED.
 
     LISTED comes first when no resourceVersion was given, and again after 410 or at each poll. Its ``items`` are all
-    objects in scope: an object that is not among them no longer exists.
+    objects in scope: an object that is not among them no longer exists. A watch in pages has PAGE in its place: from
+    the page that ``begins`` the list to the one that ``ends`` it.
+
+    ``columns``: of a watch of tables, whose ``object`` and ``items`` are rows.
     """
 
     type: str
     object: dict[str, Any]
     items: tuple[dict[str, Any], ...] = ()
+    columns: tuple[dict[str, Any], ...] = ()
+    begins: bool = False
+    ends: bool = False
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The objects that a watch covers: one resource in one or (``None``) all namespaces, by label selector or name."""
+    """The objects that a watch covers: one resource in one or (``None``) all namespaces, by selectors or by name."""
 
     resource: Resource
     namespace: str | None = None
     name: str | None = None
     label_selector: str | None = None
+    field_selector: str | None = None
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
         """The selectors, as query parameters."""
         pairs = []
-        if self.name:
-            pairs.append(("fieldSelector", f"metadata.name={self.name}"))
+        fields = [f"metadata.name={self.name}"] if self.name else []
+        if fields := [*fields, *([self.field_selector] if self.field_selector else [])]:
+            pairs.append(("fieldSelector", ",".join(fields)))
         if self.label_selector:
             pairs.append(("labelSelector", self.label_selector))
         return tuple(pairs)
@@ -67,17 +82,26 @@ class Scope:
 
 @dataclass
 class Watch:
-    """One endless watch. Iterate over it in a thread of its own; any other thread may ``stop()`` it."""
+    """One endless watch. Iterate over it in a thread of its own; any other thread may ``stop()`` it.
+
+    ``in_pages``: lists come page by page, as PAGE events. ``as_table``: rows of the server's tables come in the place
+    of objects. ``first``: the client of the first list, where that may fail: without it, trouble never ends a watch.
+    """
 
     client: Client
     scope: Scope
     resource_version: str | None = None
     notice: Callable[[str], None] = lambda _: None
+    in_pages: bool = False
+    as_table: bool = False
+    first: Client | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
     _stream: LineStream | None = None
     _failures: int = 0
     _is_refused: bool = False
     _refusals: int = 0
+    _is_brief: bool = False
+    _heard: float | None = None  # when the present stream brought its first line
 
     def stop(self) -> None:
         """End the iteration at once, even while it waits for the server."""
@@ -92,6 +116,7 @@ class Watch:
             try:
                 yield from self._poll() if self._is_refused else self._once()
             except GoneError:
+                self._tell_of_the_gap()
                 self.resource_version = None
                 self._pause_after_failure()
             except ForbiddenError:
@@ -99,27 +124,64 @@ class Watch:
                     raise
                 self._is_refused = True
             except UnreachableError as error:
+                if self.first is not None:
+                    raise
                 self._lost(str(error))
             except ApiError as error:
-                if error.code < 500 and error.code != 429:
+                if self.first is not None or (error.code < 500 and error.code != 429):
                     raise
                 self._lost(str(error))
 
     def _once(self) -> Iterator[Event]:
         if self.resource_version is None:
-            yield self._list()
+            yield from self._list()
         yield from self._events()
 
-    def _list(self) -> Event:
+    def _list(self) -> Iterator[Event]:
         path = self.scope.resource.path(self.scope.namespace)
-        request = Request("GET", path, self.scope.query, where=self.scope.text)
-        found = Pager(self.client, of_one_moment=True).whole(request)
-        listed = Event("LISTED", {}, tuple(self._whole(item) for item in found.items))
-        self.resource_version = found.version
-        return listed
+        request = Request("GET", path, (*self.scope.query, *self._form), accept=self._accept, where=self.scope.text)
+        pages = Pager(self.first or self.client, of_one_moment=True).pages(request)
+        version = yield from self._paged(pages) if self.in_pages else self._whole(pages)
+        self.resource_version, self.first = version, None
 
-    def _whole(self, item: Object) -> MutableObject:
-        made = completed(item, self.scope.resource.api_version, self.scope.resource.kind)
+    def _paged(self, pages: Iterable[ListPage]) -> Generator[Event, None, str]:
+        """Yield an event for each page; return the list's resourceVersion."""
+        begins, version = True, ""
+        for page in pages:
+            begins, version = begins or page.starts_over, page.version
+            columns = tuple(page.body.get("columnDefinitions") or ())
+            yield Event("PAGE", {}, self._items(page.body), columns, begins, ends=not page.token)
+            begins = False
+        return version
+
+    def _whole(self, pages: Iterable[ListPage]) -> Generator[Event, None, str]:
+        """Yield one event for all pages; return the list's resourceVersion."""
+        items: list[MutableObject] = []
+        version = ""
+        for page in pages:
+            items = [*([] if page.starts_over else items), *self._items(page.body)]
+            version = page.version
+        yield Event("LISTED", {}, tuple(items))
+        return version
+
+    @property
+    def _accept(self) -> str:
+        return AS_TABLE if self.as_table else JSON
+
+    @property
+    def _form(self) -> tuple[tuple[str, str], ...]:
+        """The query parameters of a table, whose rows bring their objects along."""
+        return (("includeObject", "Object"),) if self.as_table else ()
+
+    def _items(self, body: Object) -> tuple[MutableObject, ...]:
+        """The objects of a list, or the rows of a Table; a server without tables sends objects all the same."""
+        if body.get("kind") == "Table":
+            return tuple({**row, "object": self._checked(row.get("object"))} for row in body.get("rows") or ())
+        items = (self._checked(item) for item in body.get("items") or ())
+        return tuple({"object": item} for item in items) if self.as_table else tuple(items)
+
+    def _checked(self, item: Any) -> MutableObject:
+        made = completed(item or {}, self.scope.resource.api_version, self.scope.resource.kind)
         if trouble := misshapen(made) or nameless(made):
             raise UnreachableError(f"the list of {self.scope.text} is none of Kubernetes' own: {trouble}")
         return made
@@ -127,43 +189,65 @@ class Watch:
     def _events(self) -> Iterator[Event]:
         query = (
             *self.scope.query,
+            *self._form,
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", self.resource_version or "0"),
-            ("timeoutSeconds", str(_LASTS)),
+            ("timeoutSeconds", str(self._lasts)),
         )
-        request = Request("GET", self.scope.resource.path(self.scope.namespace), query, where=self.scope.text)
-        with self.client.stream(request, idle_timeout=_SILENCE) as lines:
-            self._stream = lines
-            if self._stopped.is_set():
-                return
-            self._allowed()
-            for line in lines:
-                if line:
-                    yield from self._read(line)
+        path = self.scope.resource.path(self.scope.namespace)
+        request = Request("GET", path, query, accept=self._accept, where=self.scope.text)
+        begun, self._heard = time.monotonic(), None
+        try:
+            with self.client.stream(request, idle_timeout=_SILENCE if self._is_brief else _QUIET) as lines:
+                self._stream = lines
+                if self._stopped.is_set():
+                    return
+                self._allowed()
+                for line in lines:
+                    if line:
+                        self._heard = self._heard or time.monotonic()
+                        yield from self._read(line)
+        except UnreachableError:
+            if self._heard is not None or time.monotonic() - begun < _HELD_UP:
+                raise
+            self._is_brief = True
+        else:
+            self._has_ended()
+
+    @property
+    def _lasts(self) -> int:
+        """Seconds that the next watch lasts."""
+        return min(_BRIEF, max(int(self.client.request_timeout / 2), 1)) if self._is_brief else _LASTS
+
+    def _has_ended(self) -> None:
+        """Let watches last long again after one that brought a line before its end."""
+        if self._heard is not None and time.monotonic() - self._heard > _EARLY:
+            self._is_brief = False
 
     def _read(self, line: bytes) -> Iterator[Event]:
-        kind, obj = _parsed(line, self.scope)
+        kind, obj, columns = _parsed(line, self.scope, as_table=self.as_table)
         if kind == "ERROR":
             raise _error(obj, self.scope)
-        self.resource_version = str(metadata_of(obj).get("resourceVersion") or self.resource_version)
+        subject = obj["object"] if self.as_table else obj
+        self.resource_version = str(metadata_of(subject).get("resourceVersion") or self.resource_version)
         self._failures = 0
         if kind != "BOOKMARK":
-            yield Event(kind, obj)
+            yield Event(kind, obj, columns=columns)
 
     def _poll(self) -> Iterator[Event]:
         """List repeatedly while the token may list but not watch, then let the watch be tried again.
 
         A restarted API server may refuse a watch until its cache of roles is filled.
         """
-        yield self._list_or_get()
+        yield from self._list_or_get()
         if not self._refusals:
             self.notice(f"may not watch {self.scope.text}: asking again every {_POLL:g} s instead")
         self._refusals += 1
         for _ in range(min(2 ** (self._refusals - 1), _MOST_POLLS)):
             if self._stopped.wait(_POLL):
                 return
-            yield self._list_or_get()
+            yield from self._list_or_get()
         self._is_refused = False
 
     def _allowed(self) -> None:
@@ -171,14 +255,26 @@ class Watch:
             self.notice(f"may watch {self.scope.text} again")
         self._refusals = 0
 
-    def _list_or_get(self) -> Event:
-        if self.scope.name is None:
-            return self._list()
+    def _list_or_get(self) -> Iterator[Event]:
+        if self.scope.name is None or self.scope.field_selector:
+            yield from self._list()
+            return
+        kind = "PAGE" if self.in_pages else "LISTED"
         path = self.scope.resource.path(self.scope.namespace, self.scope.name)
+        request = Request("GET", path, self._form, accept=self._accept, where=self.scope.text)
         try:
-            return Event("LISTED", {}, (self.client.send(Request("GET", path, where=self.scope.text)).body,))
+            body = (self.first or self.client).send(request).body
         except NotFoundError:
-            return Event("LISTED", {})
+            yield Event(kind, {}, begins=True, ends=True)
+        else:
+            columns = tuple(body.get("columnDefinitions") or ())
+            found = body if body.get("kind") == "Table" else {"items": [body]}
+            yield Event(kind, {}, self._items(found), columns, begins=True, ends=True)
+        self.first = None
+
+    def _tell_of_the_gap(self) -> None:
+        if self.in_pages and self.first is None:
+            self.notice(f"the server has forgotten what happened to {self.scope.text} meanwhile: listed anew")
 
     def _lost(self, why: str) -> None:
         if self._failures == 1:  # a single cut is normal; only the second in a row is worth a notice
@@ -191,17 +287,31 @@ class Watch:
             self._stopped.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._failures) * random.uniform(0.5, 1))
 
 
-def _parsed(line: bytes, scope: Scope) -> tuple[str, dict[str, Any]]:
-    """An event's type and object. Raises :class:`UnreachableError` for anything else, so that the watch is resumed."""
+def _parsed(line: bytes, scope: Scope, *, as_table: bool) -> tuple[str, dict[str, Any], tuple[dict[str, Any], ...]]:
+    """An event's type, its object or row, and the columns of a row where they are new.
+
+    Raises :class:`UnreachableError` for anything else, so that the watch is resumed.
+    """
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
         raise UnreachableError(f"the watch of {scope.text} broke off in the middle of an event") from None
     kind, obj = (event.get("type"), event.get("object")) if isinstance(event, dict) else (None, None)
-    if trouble := _trouble(kind, obj):
+    row, columns = _row(obj) if as_table and kind != "ERROR" else (obj, ())
+    subject = row.get("object") if as_table and kind != "ERROR" and isinstance(row, dict) else row
+    if trouble := _trouble(kind, subject):
         raise UnreachableError(f"the watch of {scope.text} brought an event that is none of Kubernetes' own: {trouble}")
-    assert isinstance(kind, str) and isinstance(obj, dict)
-    return kind, obj
+    assert isinstance(kind, str) and isinstance(row, dict)
+    return kind, row, columns
+
+
+def _row(obj: Any) -> tuple[Any, tuple[dict[str, Any], ...]]:
+    """The one row of a Table with its columns, which only a stream's first Table has; an object alone as a row."""
+    if not isinstance(obj, dict) or obj.get("kind") != "Table":
+        return {"object": obj}, ()
+    rows = obj.get("rows")
+    row = rows[0] if isinstance(rows, list) and rows else None
+    return row, tuple(obj.get("columnDefinitions") or ())
 
 
 def _trouble(kind: Any, obj: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 from k8s_step.api.client import Client
 from k8s_step.api.watch import Event, Scope, Watch
 from k8s_step.connection.settings import Connection
-from k8s_step.errors import ForbiddenError
+from k8s_step.errors import ApiError, ForbiddenError
 from k8s_step.objects.resource import Resource
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn
 
@@ -107,7 +107,7 @@ def polled(server: Loopback, count: int, name: str | None = None) -> tuple[list[
     """The types of so many events, and the notices."""
     notices: list[str] = []
     client = Client(Connection(server.url, "test"))
-    watch = Watch(client, Scope(DEPLOYMENTS, "shop", name), "5", notices.append, Unhurried())
+    watch = Watch(client, Scope(DEPLOYMENTS, "shop", name), "5", notices.append, _stopped=Unhurried())
     types = [found.type for _, found in zip(range(count), watch, strict=False)]
     watch.stop()
     client.close()
@@ -163,3 +163,92 @@ def forbid_nothing(version: int) -> Handler:
 def test_where_listing_is_forbidden_too_there_is_nothing_left() -> None:
     with Loopback(forbid) as server, pytest.raises(ForbiddenError):
         polled(server, 1)
+
+
+# -- lists in pages, tables, and what ends a watch that has not begun
+
+
+def pages_of(*handlers: Handler, count: int, **more: Any) -> tuple[list[Event], list[str]]:
+    """So many events of a watch without a version, and the requests that were made for them."""
+    with Loopback(in_turn(*handlers)) as server:
+        client = Client(Connection(server.url, "test"))
+        watch = Watch(client, Scope(DEPLOYMENTS, "shop"), in_pages=True, **more)
+        events = [found for _, found in zip(range(count), watch, strict=False)]
+        watch.stop()
+        client.close()
+        return events, [exchange.target for exchange in server.exchanges]
+
+
+def page(*versions: int, token: str = "") -> Handler:
+    metadata = {"resourceVersion": "9", **({"continue": token} if token else {})}
+    return lambda exchange: exchange.reply(200, {"metadata": metadata, "items": [deployment(one) for one in versions]})
+
+
+def test_a_list_comes_page_by_page() -> None:
+    events, targets = pages_of(page(1, 2, token="more"), page(3), saying(event(10)), count=3)
+    found = [(one.type, len(one.items), one.begins, one.ends) for one in events]
+    assert found == [("PAGE", 2, True, False), ("PAGE", 1, False, True), ("MODIFIED", 0, False, False)]
+    assert "continue=more" in targets[1] and "resourceVersion=9" in targets[2]
+    assert events[0].items[0]["kind"] == "Deployment"
+
+
+def table(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    metadata = {"resourceVersion": "9"}
+    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": list(rows), **more}
+
+
+def test_a_table_brings_rows_and_its_columns_once() -> None:
+    columns = [{"name": "Name"}]
+    listed = table({"cells": ["web"], "object": deployment(8)}, columnDefinitions=columns)
+    changed = {"type": "MODIFIED", "object": table({"cells": ["web"], "object": deployment(10)})}
+    bookmark = {"type": "BOOKMARK", "object": table({"cells": [], "object": {"metadata": {"resourceVersion": "11"}}})}
+    lines = [json.dumps(one).encode() for one in (changed, bookmark)]
+    handlers = [lambda exchange: exchange.reply(200, listed), saying(*lines), saying(event(12))]
+    events, targets = pages_of(*handlers, count=3, as_table=True)
+    rows = [events[0].items[0], events[1].object, events[2].object]
+    assert [row.get("cells") for row in rows] == [["web"], ["web"], None], "the last came from a server without tables"
+    assert [row["object"]["metadata"]["resourceVersion"] for row in rows] == ["8", "10", "12"]
+    assert [one.columns for one in events] == [tuple(columns), (), ()]
+    assert "includeObject=Object" in targets[0] and "resourceVersion=11" in targets[2]
+
+
+@pytest.mark.parametrize("answer", [500, 404])
+def test_trouble_ends_a_watch_that_has_not_begun(answer: int) -> None:
+    def handler(exchange: Exchange) -> None:
+        exchange.reply(answer, {"kind": "Status", "code": answer, "message": "no"})
+
+    with Loopback(handler) as server:
+        client = Client(Connection(server.url, "test"), sleep=lambda _: None)
+        watch = Watch(client, Scope(DEPLOYMENTS, "shop"), in_pages=True, first=client)
+        with pytest.raises(ApiError):
+            next(iter(watch))
+        client.close()
+
+
+def test_a_list_that_is_read_anew_is_told() -> None:
+    gone = json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}).encode()
+    notices: list[str] = []
+    events, _ = pages_of(page(1), saying(event(10), gone), page(1, 11), count=3, notice=notices.append)
+    assert [one.type for one in events] == ["PAGE", "MODIFIED", "PAGE"] and events[2].begins
+    assert notices == ["the server has forgotten what happened to deployments.apps in shop meanwhile: listed anew"]
+
+
+def test_a_watch_that_is_held_back_is_asked_for_a_short_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one brings something before it ends."""
+    monkeypatch.setattr("k8s_step.api.watch._QUIET", 0.2)
+    monkeypatch.setattr("k8s_step.api.watch._HELD_UP", 0.1)
+
+    def silent(exchange: Exchange) -> None:
+        exchange.begin_chunks()
+        left.wait(60)
+
+    def early(exchange: Exchange) -> None:
+        monkeypatch.setattr("k8s_step.api.watch._EARLY", -1.0)
+        saying(event(11))(exchange)
+
+    left = threading.Event()
+    events, targets = first(3, silent, saying(event(10)), early, saying(event(12)))
+    left.set()
+    assert [found.object["metadata"]["resourceVersion"] for found in events] == ["10", "11", "12"]
+    lasting = [dict(pair.split("=") for pair in one.partition("?")[2].split("&"))["timeoutSeconds"] for one in targets]
+    assert lasting[:4] == ["290", "10", "10", "290"]
