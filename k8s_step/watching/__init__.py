@@ -1,0 +1,1 @@
+"""Events of objects, told as they come: each change once, whatever becomes of the watch that brings it."""
