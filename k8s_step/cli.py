@@ -243,7 +243,14 @@ def _journal(name: str, inputs: Inputs, process: _Process, stdout: MaskedStream)
     from k8s_step.report.journal import Journal
 
     told = outputs(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout)
-    return Journal(name, told, process.redactor, is_dry_run=inputs.dry_run, surroundings=process.surroundings)
+    return Journal(
+        name,
+        told,
+        process.redactor,
+        is_dry_run=inputs.dry_run,
+        surroundings=process.surroundings,
+        is_read=lambda: stdout.is_read,
+    )
 
 
 def _check_writable(inputs: Inputs) -> None:

@@ -22,6 +22,7 @@ from k8s_step.options import (
     SCALE,
     STATUS,
     UNDO,
+    WATCH,
     Option,
 )
 
@@ -111,6 +112,14 @@ COMMANDS = (
         "Print objects by name, by kind or by selector.",
         (*GET, *CONNECTION),
         "k8s_step.steps.get:get",
+        argument=OBJECTS,
+        prints=True,
+    ),
+    Command(
+        "watch",
+        "Print the events of objects as they come, through cuts and restarts of the server.",
+        (*WATCH, *CONNECTION),
+        "k8s_step.steps.watch:watch",
         argument=OBJECTS,
         prints=True,
     ),

@@ -108,6 +108,7 @@ class Inputs:
     selector: str | None = None
     field_selector: str | None = None
     all_namespaces: bool = False
+    only_new: bool = False
     component: tuple[str, ...] = ()
     min_ready: int = 1
     metrics: bool = False

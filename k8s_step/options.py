@@ -311,7 +311,7 @@ DIFF = (
     _ANSWERED,
 )
 # No default here: action.yml has one ``output`` input, so that a default would set INPUT_OUTPUT for every verb.
-_OUTPUT = "format (default: yaml; of get: table)"
+_OUTPUT = "format (default: yaml; of get: table; of watch: jsonl)"
 RENDER = (*_MANIFESTS, *_MARKS, Option("output", _OUTPUT, "choice", short="o", choices=("yaml", "json")))
 PERMISSIONS = (
     *_MANIFESTS,
@@ -389,6 +389,13 @@ GET = (
         choices=("continue", "restart"),
     ),
     _ANSWERED,
+)
+WATCH = (
+    *_SELECTORS,
+    *(option for option in GET if option.name == "all-namespaces"),
+    Option("output", _OUTPUT, "choice", short="o", choices=("jsonl", "table", "wide", "name")),
+    Option("only-new", "leave out what is there when the watch begins", "switch", False),
+    Option("timeout", "end after this time (default: never)", "duration", metavar="DURATION"),
 )
 CHECK = (
     Option(

@@ -58,7 +58,7 @@ OPTIONS = {
     "--force": "--force-conflicts takes fields over; nothing is deleted and made anew",
     "--atomic": "--rollback-on-failure",
     "--cleanup-on-fail": "--rollback-on-failure",
-    "--watch": "k8s-step status waits for the verdict",
+    "--watch": "k8s-step watch KIND tells of each change, k8s-step status waits for the verdict",
     "--set": "--var K=V",
     "--set-string": "--var K=V",
     "--values": "--vars-file PATH",
@@ -80,7 +80,7 @@ OPTIONS = {
         ("--verbose", "--loglevel", "-v"), "the log has all that is known; --log-format json, --report PATH"
     ),
     "--quiet": "2>/dev/null; the exit code says it all",
-    "-w": "k8s-step status waits for the verdict",
+    "-w": "k8s-step watch KIND tells of each change, k8s-step status waits for the verdict",
     "-c": "--image CONTAINER=REF names the container of a patch",
     "-i": "nobody is there to be asked",
     "-it": "nobody is there to be asked",

@@ -176,6 +176,11 @@ class Running:
         """What it has said so far, both streams."""
         return self._read("stdout") + self._read("stderr")
 
+    @property
+    def stdout(self) -> str:
+        """What it has written to stdout so far."""
+        return self._read("stdout")
+
     def wait_for(self, words: str, timeout: float = 60) -> str:
         """Wait until it has said these words; returns what it said. Fails where it ends or takes too long."""
         end = time.monotonic() + timeout

@@ -68,7 +68,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     inputs = run.inputs
     if "," in (inputs.namespace or "") and not many_namespaces:
         where = inputs.sources.get("namespace", "--namespace")
-        raise InputError("this command works in one namespace", where=where, hint="get and check take several")
+        raise InputError("this command works in one namespace", where=where, hint="get, watch and check take several")
     secret = [value for name, value in inputs.header if is_secret(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     run.redactor.add(*secret, *words)

@@ -37,6 +37,7 @@ class Journal:
         *,
         is_dry_run: bool = False,
         surroundings: Surroundings | None = None,
+        is_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._surroundings = surroundings or Surroundings()
         self._redactor = redactor or Redactor()
@@ -58,6 +59,8 @@ class Journal:
         self._namespace = ""
         self._url = ""
         self._remarks: list[tuple[Callable[[str], None], str]] = []
+        self._is_read = is_read
+        self._tally = ""
 
     def begin(self) -> None:
         """Give every output an unfinished result, which remains if the run is killed."""
@@ -68,6 +71,11 @@ class Journal:
     def tick_every(self) -> float:
         """Seconds without events after which :meth:`tick` is due: the shortest that any output wants."""
         return min([output.tick_every for output in self._outputs], default=30.0)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody may still read the requested content on stdout."""
+        return self._is_read()
 
     def connected(self, server: str, origin: str, namespace: str, context: str | None) -> None:
         """Record the API server's URL, the namespace and the context; ``origin`` names the settings' source."""
@@ -133,6 +141,10 @@ class Journal:
         """Write requested JSON or YAML whose values are masked already: masking its text could break the syntax."""
         for output in self._outputs:
             output.content(text)
+
+    def tallied(self, text: str) -> None:
+        """Record how much was done, such as ``7 events``, for a verb that does not list the objects concerned."""
+        self._tally = text
 
     def following(self, objects: int, timeout: float) -> None:
         """Tell outputs that following begins, for up to ``timeout`` seconds."""
@@ -273,6 +285,7 @@ class Journal:
             namespace=self._redactor.mask_name(self._namespace),
             is_dry_run=self._is_dry_run,
             url=self._redactor.mask_line(self._url),
+            tally=self._tally,
         )
 
     def _masked_error(self, error: StepError) -> StepError:

@@ -101,6 +101,7 @@ class Result:
     ``released``: the release's own exit code when a rollback was begun. ``errors``: the text of every error;
     ``problems``: the errors that concern no single object. ``is_finished``: ``False`` while the exit code is open.
     ``url``: where users reach the release; empty where none of its objects tells.
+    ``tally``: how much was done, such as ``7 events``, in place of the number of objects.
     """
 
     command: str
@@ -121,6 +122,7 @@ class Result:
     is_dry_run: bool = False
     is_finished: bool = True
     url: str = ""
+    tally: str = ""
 
     @property
     def word(self) -> str:

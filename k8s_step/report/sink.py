@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 from typing import TextIO
 
 from k8s_step.redaction import Redactor
@@ -20,11 +21,21 @@ class MaskedStream:
 
     def __init__(self, stream: TextIO, redactor: Redactor) -> None:
         self.lost = ""
+        self._has_left = False
         self._stream = stream
         self._redactor = redactor
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody may still read it: ``False`` once the other end of a pipe is closed."""
+        with contextlib.suppress(OSError, ValueError):
+            watched = select.poll()
+            watched.register(self._stream.fileno(), 0)
+            self._has_left = self._has_left or bool(watched.poll(0))
+        return not self._has_left
 
     def line(self, text: str) -> None:
         """Write ``text`` and a newline, at once."""
@@ -55,6 +66,7 @@ class MaskedStream:
 
     def _give_up(self, error: OSError) -> None:
         """Discard buffered text after ``error``: otherwise Python would try to write it again at exit."""
+        self._has_left = self._has_left or isinstance(error, BrokenPipeError)
         if not isinstance(error, BrokenPipeError):
             self.lost = error.strerror or "the stream is closed"
         with contextlib.suppress(OSError, ValueError):

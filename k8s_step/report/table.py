@@ -82,9 +82,34 @@ class Grid:
 
     def lines(self) -> Iterator[str]:
         """The header and the rows, every column but the last padded."""
-        widths = [*(max(_NARROWEST, width + _GAP) for width in self._widths[:-1]), 0]
         for row in self._rows:
-            yield "".join(cell.ljust(width) for cell, width in zip(row.split(_BETWEEN), widths, strict=True))
+            yield _padded(row.split(_BETWEEN), self._widths)
+
+
+class Growing:
+    """A table whose rows come one by one; a column is as wide as its widest cell so far, as kubectl's watch has it.
+
+    Source: ``RememberWidths`` of the tabwriter that ``kubectl get --watch`` prints with.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._widths: list[int] = []
+
+    def lines(self, row: Object) -> list[str]:
+        """The row's line, after the header where it is the first row."""
+        cells = self._layout.cells(row)
+        shown = [cells] if self._widths else [self._layout.header, cells]
+        for each in shown:
+            before = self._widths or [0] * len(each)
+            self._widths = [max(width, len(cell)) for width, cell in zip(before, each, strict=True)]
+        return [_padded(each, self._widths) for each in shown]
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """``cells`` on one line, every one but the last padded."""
+    padded = [*(max(_NARROWEST, width + _GAP) for width in widths[:-1]), 0]
+    return "".join(cell.ljust(width) for cell, width in zip(cells, padded, strict=True))
 
 
 def _cell(row: Object, at: int) -> str:

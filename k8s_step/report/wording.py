@@ -170,7 +170,7 @@ def summary(result: Result) -> str:
     if not result.objects and result.exit_code is ExitCode.INVALID:
         return "nothing was sent"
     aside = f" ({parts})" if parts else ""
-    return f"{lead}{many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
+    return f"{lead}{result.tally or many(len(result.objects), 'object')}{aside} in {duration(result.seconds)}"
 
 
 def unjudged(result: Result, name: Callable[[Reference], str]) -> str:

@@ -119,7 +119,7 @@ LOCAL = {
     "no manifest": Row(("apply",), "give -f PATH or -k DIR, or INPUT_FILENAME / K8S_FILENAME"),
     "a selector of nothing": Row(("delete", "-l", "app=web"), "pods -l app=web, say"),
     "a selector and a name": Row(("delete", "pod/web", "-l", "app=web"), "KIND/NAME, or KIND -l SELECTOR"),
-    "two namespaces for a release": Row(("apply", "-f", "web.yaml", "-n", "a,b"), "get and check take several"),
+    "two namespaces for a release": Row(("apply", "-f", "web.yaml", "-n", "a,b"), "get, watch and check take several"),
     "no component": Row(("check",), "--component NAME=SELECTOR, or --metrics"),
     "protobuf on stdout": Row((*GET, "-o", "protobuf"), "the other formats go to stdout"),
     "one object in all namespaces": Row((*GET, "-A"), "-n NAME"),
