@@ -248,6 +248,16 @@ def end_watch(after: int = 0) -> Action:
     return lambda exchange: exchange.forward(events=after, then=exchange.end_stream)
 
 
+def hold_back() -> Action:
+    """Send nothing until the server's answer is complete, as a proxy that buffers does."""
+
+    def action(exchange: Exchange) -> None:
+        answer = exchange.ask()
+        exchange.answer(answer.status, answer.read(), {"Content-Type": answer.headers["Content-Type"]})
+
+    return action
+
+
 def delay(seconds: float) -> Action:
     """Answer, but later."""
 
