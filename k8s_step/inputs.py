@@ -109,6 +109,8 @@ class Inputs:
     field_selector: str | None = None
     all_namespaces: bool = False
     only_new: bool = False
+    expectations: tuple[str, ...] = ()
+    until: tuple[str, ...] = ()
     component: tuple[str, ...] = ()
     min_ready: int = 1
     metrics: bool = False

@@ -12,7 +12,8 @@ class Option:
 
     ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists both).
     ``variables``: environment variables that replace ``K8S_<NAME>`` next to ``INPUT_<NAME>``. ``commas``: a list's
-    entries may be separated by commas. ``in_header``: requests carry the value in a header.
+    entries may be separated by commas. ``in_header``: requests carry the value in a header. ``attribute``: the name of
+    its attribute of ``Inputs``, where another verb's option of the same name has the usual one.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Option:
     negatable: bool = False
     secret: bool = False
     in_header: bool = False
+    attribute: str = ""
 
     @property
     def is_list(self) -> bool:
@@ -36,7 +38,7 @@ class Option:
     @property
     def field(self) -> str:
         """The name of the option's attribute of ``Inputs``."""
-        return _FIELDS.get(self.name, self.name.replace("-", "_"))
+        return self.attribute or _FIELDS.get(self.name, self.name.replace("-", "_"))
 
     @property
     def all_variables(self) -> tuple[str, ...]:
@@ -395,7 +397,28 @@ WATCH = (
     *(option for option in GET if option.name == "all-namespaces"),
     Option("output", _OUTPUT, "choice", short="o", choices=("jsonl", "table", "wide", "name")),
     Option("only-new", "leave out what is there when the watch begins", "switch", False),
-    Option("timeout", "end after this time (default: never)", "duration", metavar="DURATION"),
+    Option(
+        "for",
+        "end once each object shows this, as kubectl wait says it: condition=Ready, jsonpath={.status.phase}=Running,"
+        " create, delete (repeatable)",
+        "list",
+        (),
+        metavar="EXPECTATION",
+        attribute="expectations",
+    ),
+    Option(
+        "until",
+        "end once this field of each object has this value: status.phase=Running (repeatable)",
+        "list",
+        (),
+        metavar="PATH=VALUE",
+    ),
+    Option(
+        "timeout",
+        "end after this time (default: never; with --for or --until: 10m)",
+        "duration",
+        metavar="DURATION",
+    ),
 )
 CHECK = (
     Option(

@@ -177,6 +177,14 @@ class Journal:
             for output in self._outputs:
                 output.gone(self._mask(reference), seconds)
 
+    def met(self, reference: Reference, told: str, seconds: float) -> None:
+        """Record that an object shows what was waited for, as ``told`` says; for reports it is current."""
+        entry = self._entry(reference)
+        entry.status, entry.message, entry.note, entry.reason = str(State.CURRENT), "", told, ""
+        entry.seconds, entry.judged = seconds, True
+        for output in self._outputs:
+            output.met(self._mask(reference), self._mask(told), seconds)
+
     def tick(self, remaining: float) -> None:
         """Give outputs the unfinished objects after a silence; ``remaining`` seconds are left."""
         waiting = [

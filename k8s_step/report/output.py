@@ -53,6 +53,9 @@ class Output:
     def gone(self, reference: Reference, seconds: float) -> None:
         """An object whose deletion was awaited is gone, ``seconds`` after following began."""
 
+    def met(self, reference: Reference, told: str, seconds: float) -> None:
+        """An object shows what was waited for, ``seconds`` after the run began; ``told`` says what."""
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         """A silence: ``waiting`` lists unfinished objects with their messages, ``remaining`` the seconds left."""
 

@@ -7,43 +7,75 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from k8s_step.api.watch import Scope, Watch
-from k8s_step.errors import ApiError, ExitCode, InputError, ReportedError, StepError
+from k8s_step.errors import ExitCode, InputError, InputErrors
 from k8s_step.inputs import Inputs
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
 from k8s_step.objects.selection import field_selector, label_selector
 from k8s_step.redaction import Redactor
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
-from k8s_step.report.events import Lines, Rows, Told, json_line, name_line
-from k8s_step.watching.changes import Change, Changes
-from k8s_step.watching.feeds import Feed, Feeds, News
+from k8s_step.release.watcher import Watcher
+from k8s_step.report.events import Lines, Rows, json_line, name_line
+from k8s_step.verdict import expectations
+from k8s_step.verdict.expectations import Expectation
+from k8s_step.verdict.finding import Finding
+from k8s_step.watching.changes import Changes
+from k8s_step.watching.feeds import Feed, Feeds
+from k8s_step.watching.goal import Goal, Hope
 
 _FOREVER = 10 * 365 * 86400.0  # seconds
-_LOOK = 1.0  # seconds after which it is looked whether anybody still reads stdout
+_WAIT = 600.0  # seconds to wait for something, where no --timeout was given
 _MOST = 100  # watches at once, each of which has a connection
 
 
 def watch(run: Run) -> ExitCode:
-    """Tell of each change until time is up or nobody reads on. What can't be watched is told, and hides no other."""
-    run = _timed(run)
+    """Tell of each change, until what is waited for is there, time is up, or nobody reads on.
+
+    What can't be watched is told, and hides no other.
+    """
+    inputs = run.inputs
     run.journal.content_follows()
-    labels, fields = _selectors(run.inputs)
-    _check(run.inputs)
+    expected = _expectations(inputs)
+    labels, fields = _selectors(inputs)
+    _check(inputs)
+    run = _timed(run, is_waiting=bool(expected))
     session = open_session(run, many_namespaces=True)
-    feeds = _feeds(run, session, _scopes(run.inputs, session, labels, fields))
-    watching = _Watching(run, feeds, _lines(run.inputs, run.redactor, feeds))
+    scopes = _scopes(inputs, session, labels, fields)
+    feeds = _feeds(run, session, scopes)
+    goal = Goal(expected, _named(scopes), time.monotonic())
+    watcher = Watcher(
+        run, feeds, _lines(inputs, run.redactor, feeds), goal, lambda lost: _evidence(session, goal, lost)
+    )
     feeds.start()
     try:
-        return watching.until_the_end()
+        return watcher.until_the_end()
     finally:
         feeds.stop()
-        run.journal.tallied(watching.tally)
+        run.journal.tallied(watcher.tally)
 
 
-def _timed(run: Run) -> Run:
+def _expectations(inputs: Inputs) -> list[Expectation]:
+    """What is waited for. Raises :class:`InputErrors` with each that can't be read."""
+    found: list[Expectation] = []
+    errors: list[InputError] = []
+    words = [(expectations.parse, "--for", text) for text in inputs.expectations]
+    words += [(expectations.parse_field, "--until", text) for text in inputs.until]
+    for read, option, text in words:
+        try:
+            found.append(read(text, option))
+        except InputError as error:
+            errors.append(error)
+    if errors:
+        raise InputErrors(errors)
+    return found
+
+
+def _timed(run: Run, *, is_waiting: bool) -> Run:
     """The run with an end, however far, where no ``--timeout`` was given."""
     if "timeout" in run.inputs.sources:
         return run
-    return replace(run, inputs=replace(run.inputs, timeout=_FOREVER))
+    return replace(run, inputs=replace(run.inputs, timeout=_WAIT if is_waiting else _FOREVER))
 
 
 def _selectors(inputs: Inputs) -> tuple[str | None, str | None]:
@@ -83,6 +115,31 @@ def _scopes(inputs: Inputs, session: Session, labels: str | None, fields: str | 
     return scopes
 
 
+def _named(scopes: Sequence[Scope]) -> list[tuple[Resource, Reference]]:
+    """The objects that are named; none where kinds are."""
+    return [
+        (one.resource, Reference(one.resource.api_version, one.resource.kind, one.namespace or "", one.name))
+        for one in scopes
+        if one.name
+    ]
+
+
+def _evidence(session: Session, goal: Goal, lost: Sequence[Hope]) -> list[Finding]:
+    """Why objects have failed, with what the server can tell of it."""
+    from k8s_step.rollout.diagnose import diagnose
+    from k8s_step.verdict.target import Target
+
+    resources = {id(hope): resource for (resource, _), hope in goal.hopes.items()}
+    targets = [
+        Target(hope.reference, resources[id(hope)], hope.object or {}, changed=False, judgement=hope.failure)
+        for hope in lost
+    ]
+    findings: list[Finding] = []
+    for known in diagnose(session.open_ended, targets):
+        findings = known
+    return findings
+
+
 def _feeds(run: Run, session: Session, scopes: Sequence[Scope]) -> Feeds:
     """The first list of each may take a request's time, even where ``--timeout`` is shorter: it is asked for once."""
     as_table, client = run.inputs.output in ("table", "wide"), session.open_ended
@@ -105,67 +162,3 @@ def _lines(inputs: Inputs, redactor: Redactor, feeds: Feeds) -> Lines:
     if inputs.output == "name":
         return lambda told: [name_line(told)]
     return lambda told: [json_line(told, redactor)]
-
-
-class _Watching:
-    """The loop that tells of changes, in the main thread, and what it has seen."""
-
-    def __init__(self, run: Run, feeds: Feeds, lines: Lines) -> None:
-        self._run = run
-        self._feeds = feeds
-        self._lines = lines
-        self._told = 0
-        self._refused: list[StepError] = []
-        self._masks_secrets = False
-
-    @property
-    def tally(self) -> str:
-        """How much was told."""
-        return f"{self._told} event" if self._told == 1 else f"{self._told} events"
-
-    def until_the_end(self) -> ExitCode:
-        """Tell of changes until time is up, nobody reads on, or no watch is left.
-
-        Raises :class:`ReportedError` where some could not be watched.
-        """
-        while self._goes_on():
-            news = self._feeds.next(min(_LOOK, self._run.deadline - time.monotonic()))
-            if isinstance(news, News):
-                self._take(news)
-        if self._refused:
-            raise ReportedError(min(error.exit_code for error in self._refused))
-        return ExitCode.SUCCEEDED
-
-    def _goes_on(self) -> bool:
-        if all(feed.error for feed in self._feeds) or not self._run.journal.is_read:
-            return False
-        # A first list ends at the deadline by itself, with an error where the server did not answer.
-        is_settled = all(feed.is_settled for feed in self._feeds)
-        return not is_settled or time.monotonic() < self._run.deadline
-
-    def _take(self, news: News) -> None:
-        if news.error is not None:
-            self._lost(news.error)
-        if news.change is not None:
-            self._tell(news.feed, news.change)
-            self._feeds.told()
-
-    def _tell(self, feed: Feed, change: Change) -> None:
-        if change.is_initial and self._run.inputs.only_new:
-            return
-        told = Told(change.type, feed.scope.resource, change.object, change.cells, feed.changes.columns)
-        for line in self._lines(told):
-            self._run.journal.document(line)
-        self._told += 1
-        if change.object.get("kind") == "Secret" and not self._masks_secrets:
-            self._masks_secrets = True
-            self._run.journal.notice("the values of Secrets are masked here")
-
-    def _lost(self, error: Exception) -> None:
-        """A watch has ended for good, which the others outlive. Raises an error of ours."""
-        if not isinstance(error, StepError):
-            raise error
-        if isinstance(error, ApiError) and error.code == 403:
-            error.hint = error.hint or "it takes the verbs list and watch"
-        self._run.journal.error(error)
-        self._refused.append(error)

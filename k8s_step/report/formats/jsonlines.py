@@ -59,6 +59,9 @@ class JsonLines(Output):
     def gone(self, reference: Reference, seconds: float) -> None:
         self._line("gone", object=reference.path, seconds=round(seconds, 3))
 
+    def met(self, reference: Reference, told: str, seconds: float) -> None:
+        self._line("met", object=reference.path, expected=told, seconds=round(seconds, 3))
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         paths = [reference.path for reference, _ in waiting]
         self._line("waiting", remaining=round(max(remaining, 0.0), 1), objects=paths)

@@ -77,6 +77,10 @@ class Live(Plain):
         self._waiting.pop(reference, None)
         super().gone(reference, seconds)
 
+    def met(self, reference: Reference, told: str, seconds: float) -> None:
+        self._waiting.pop(reference, None)
+        super().met(reference, told, seconds)
+
     def tick(self, remaining: float, waiting: list[tuple[Reference, str]]) -> None:
         self._redraw()
 

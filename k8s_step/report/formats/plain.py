@@ -152,6 +152,10 @@ class Plain(Output):
     def gone(self, reference: Reference, seconds: float) -> None:
         self.log(f"{self.name(reference)}: {self.style('gone', 'good')} after {duration(seconds)}")
 
+    def met(self, reference: Reference, told: str, seconds: float) -> None:
+        self._held.pop(reference, None)
+        self._say(f"{self.name(reference)}: {self.style(told, 'good')} after {duration(seconds)}")
+
     def progress_line(self, reference: Reference, judgement: Judgement, seconds: float) -> str:
         """One line about an object's state: ``deployment.apps/web: 1 of 3 pods updated; ContainerCreating``."""
         name = self.name(reference)

@@ -1,0 +1,188 @@
+"""What is waited for, of which objects, and how far each of them has come. No requests and no clock.
+
+The objects are those that were named, else those that were there when the watch began. Each must meet all
+expectations: those of its status in one and the same state, ``create`` by having been seen, ``delete`` by being gone.
+An object that has met them is done, whatever becomes of it later: so does ``kubectl wait``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from k8s_step.api.watch import Scope
+from k8s_step.objects.metadata import Object
+from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
+from k8s_step.verdict.expectations import Created, Deleted, Expectation
+from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.readiness import outcome
+from k8s_step.verdict.states import State
+from k8s_step.watching.changes import Change, Key
+
+Place = tuple[Resource, Key]
+_DELETED = "deleted before it showed what was waited for"
+
+
+@dataclass
+class Hope:
+    """One object that is waited for. ``object``: as last seen, ``None`` while it does not exist.
+
+    ``failure``: why it can no longer come, by the rules of the verdict.
+    """
+
+    reference: Reference
+    marks: Marks
+    object: Object | None = None
+    was_seen: bool = False
+    has_shown: bool = False
+    is_met: bool = False
+    failure: Judgement | None = None
+    due: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still waited for."""
+        return not self.is_met and self.failure is None
+
+
+@dataclass
+class Goal:
+    """The expectations and the objects that are to meet them. Times are seconds of the caller's clock.
+
+    ``names``: the objects that were named; none of them: all that are there when the watch begins.
+    """
+
+    expectations: Sequence[Expectation]
+    names: Sequence[tuple[Resource, Reference]]
+    started: float
+    hopes: dict[Place, Hope] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for resource, reference in self.names:
+            self._hope(resource, reference)
+
+    @property
+    def is_for(self) -> bool:
+        """Whether anything is waited for at all."""
+        return bool(self.expectations)
+
+    @property
+    def awaits_creation(self) -> bool:
+        """Whether objects may come into being later."""
+        return any(isinstance(one, Created) for one in self.expectations)
+
+    @property
+    def awaits_deletion(self) -> bool:
+        """Whether objects are to go."""
+        return any(isinstance(one, Deleted) for one in self.expectations)
+
+    @property
+    def open(self) -> list[Hope]:
+        """The objects that are still waited for."""
+        return [hope for hope in self.hopes.values() if hope.is_open]
+
+    @property
+    def failed(self) -> list[Hope]:
+        """The objects that can no longer come."""
+        return [hope for hope in self.hopes.values() if hope.failure is not None]
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether all objects have met everything; of none, only a deletion can be met."""
+        return bool(self.hopes or self.awaits_deletion) and all(hope.is_met for hope in self.hopes.values())
+
+    @property
+    def missing(self) -> list[Hope]:
+        """The objects named that no list showed, where nothing waits for them to be created or deleted."""
+        if self.awaits_creation or self.awaits_deletion:
+            return []
+        return [hope for hope in self.hopes.values() if not hope.was_seen]
+
+    @property
+    def told(self) -> str:
+        """What an object has come to that has met everything."""
+        status = [one.text for one in self.expectations if not isinstance(one, Created | Deleted)]
+        return ", ".join([*status, "gone"] if self.awaits_deletion else status or ["created"])
+
+    def settle(self, scope: Scope) -> None:
+        """The first list of ``scope`` is complete: an object named there that it lacks is gone already."""
+        for hope in self._within(scope):
+            hope.is_met = hope.is_met or (not hope.was_seen and self.awaits_deletion and not self.awaits_creation)
+
+    def abandon(self, scope: Scope) -> None:
+        """``scope`` can no longer be watched: nothing is known of its objects any more."""
+        for hope in self._within(scope):
+            if hope.is_open:
+                del self.hopes[scope.resource, (hope.reference.namespace, hope.reference.name)]
+
+    def take(self, resource: Resource, change: Change, now: float) -> Hope | None:
+        """Take in a change; return the object concerned where it is waited for, and this is news of it."""
+        hope = self._concerned(resource, change)
+        if hope is None or not hope.is_open:
+            return None
+        is_gone = change.type == "DELETED"
+        hope.was_seen = True
+        if not is_gone or "status" in change.object or hope.object is None:
+            hope.object = change.object
+        self._look(hope, now, is_gone=is_gone)
+        if is_gone or hope.is_met:
+            hope.object = None
+        return hope
+
+    def judge_again(self, now: float) -> list[Hope]:
+        """Judge the objects whose problem may have lasted for too long by now; return those that have failed."""
+        late = [hope for hope in self.open if hope.due is not None and hope.due <= now]
+        for hope in late:
+            self._look(hope, now, is_gone=False)
+        return [hope for hope in late if hope.failure is not None]
+
+    def standing(self, hope: Hope) -> str:
+        """How an open object falls short."""
+        unmet = [one for one in self.expectations if not one.is_met(hope.object)]
+        return "; ".join(f"{one.text}: {one.standing(hope.object)}" for one in unmet)
+
+    def _within(self, scope: Scope) -> list[Hope]:
+        def is_within(place: Place) -> bool:
+            resource, (namespace, name) = place
+            spaces, names = (None, namespace), (None, name)
+            return resource == scope.resource and (scope.namespace or None) in spaces and scope.name in names
+
+        return [hope for place, hope in self.hopes.items() if is_within(place)]
+
+    def _hope(self, resource: Resource, reference: Reference) -> Hope:
+        place = (resource, (reference.namespace, reference.name))
+        return self.hopes.setdefault(place, Hope(reference, Marks(self.started)))
+
+    def _concerned(self, resource: Resource, change: Change) -> Hope | None:
+        found = self.hopes.get((resource, change.key))
+        is_first = change.is_initial or (self.awaits_creation and not self.hopes and change.type == "ADDED")
+        if found is None and not self.names and is_first:
+            namespace, name = change.key
+            return self._hope(resource, Reference(resource.api_version, resource.kind, namespace, name))
+        return found
+
+    def _look(self, hope: Hope, now: float, *, is_gone: bool) -> None:
+        """Compare the object, present or just deleted, with what is expected of it; judge one that falls short."""
+        status = [one for one in self.expectations if not isinstance(one, Created | Deleted)]
+        hope.has_shown = hope.has_shown or all(one.is_met(hope.object) for one in status)
+        hope.is_met = hope.has_shown and (is_gone or not self.awaits_deletion)
+        hope.due = None
+        if hope.is_met or hope.has_shown or hope.object is None:
+            return
+        if is_gone and not self.awaits_creation:
+            ended = outcome(hope.object)
+            is_failed = ended is not None and ended.state is State.FAILED
+            hope.failure = _failed(ended.message, ended.reason) if ended and is_failed else _failed(_DELETED, "Deleted")
+        elif not is_gone:
+            self._judge(hope, hope.object, now)
+
+    def _judge(self, hope: Hope, obj: Object, now: float) -> None:
+        pods = [obj] if obj.get("kind") == "Pod" else []
+        found = judge(obj, pods, {}, hope.marks, now, changed=False)
+        hope.due = found.due
+        hope.failure = found if found.state is State.FAILED else None
+
+
+def _failed(message: str, reason: str) -> Judgement:
+    return Judgement(State.FAILED, message, reason)
