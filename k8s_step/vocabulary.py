@@ -26,9 +26,7 @@ COMMANDS = {
         ("label", "annotate"), 'patch KIND/NAME --type merge -p \'{"metadata": {"labels": …}}\', annotations likewise'
     ),
     "describe": "status KIND/NAME tells where it stands and why, get KIND/NAME -o yaml what it is",
-    **dict.fromkeys(
-        ("wait", "monitor"), "status KIND/NAME waits for the verdict, delete until what it deletes is gone"
-    ),
+    **dict.fromkeys(("wait", "monitor"), "watch KIND/NAME --for condition=Ready, or status KIND/NAME for the verdict"),
     "rollback": "undo KIND/NAME, or apply --rollback-on-failure",
     **dict.fromkeys(("kustomize", "build"), "render -k DIR prints what a kustomization makes, apply -k DIR ships it"),
     "template": "render -f PATH prints the manifests; a chart goes through helm template … | k8s-step apply -f -",

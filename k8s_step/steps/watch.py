@@ -102,7 +102,7 @@ def _scopes(inputs: Inputs, session: Session, labels: str | None, fields: str | 
     spaces: list[str | None] = [None] if inputs.all_namespaces else [*session.namespaces]
     found: list[Scope] = []
     if kinds := kinds_alone(words):
-        for resource in dict.fromkeys(map(session.discovery.find, kinds)):
+        for resource in dict.fromkeys(one for kind in kinds for one in session.discovery.find_all(kind)):
             found += [Scope(resource, space if resource.namespaced else None, None, labels, fields) for space in spaces]
     else:
         for space in session.namespaces:
