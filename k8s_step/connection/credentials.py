@@ -65,9 +65,10 @@ class Credentials(Protocol):
         """Stop a plugin or request that is fetching a credential. Any thread may call this."""
 
 
-def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
+def credentials_of(connection: Connection, redactor: Redactor, environ: Mapping[str, str] | None = None) -> Credentials:
     """The credentials of this connection; every secret among them is registered with ``redactor``.
 
+    ``environ`` is that of an exec plugin; ``None`` for the one of this process.
     As in client-go, a token, a password or a certificate in the kubeconfig keeps its exec plugin from running.
     """
     user = connection.user
@@ -78,7 +79,7 @@ def credentials_of(connection: Connection, redactor: Redactor) -> Credentials:
     if user.certificate_files:
         return CertificateFiles(user.certificate_files, static, redactor)
     if user.exec_plugin and static == Credential():
-        return Plugin(user.exec_plugin, connection, redactor)
+        return Plugin(user.exec_plugin, connection, redactor, environ=environ)
     return Static(static, redactor)
 
 

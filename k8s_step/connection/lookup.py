@@ -7,6 +7,7 @@ Pure, except that it reads the files that the options and the environment name. 
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,8 +54,8 @@ def resolve(
 def _home(environ: Mapping[str, str]) -> Path:
     """The user's home; ``/`` for a user id without a name, as container engines have it."""
     try:
-        return Path(environ.get("HOME") or "~").expanduser()
-    except RuntimeError:
+        return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
         return Path("/")
 
 

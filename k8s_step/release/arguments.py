@@ -9,7 +9,6 @@ from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource
 
 # ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
 _KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
@@ -25,13 +24,23 @@ def parse(words: Sequence[str], discovery: Discovery, namespace: str) -> list[Ad
     found: dict[Address, None] = {}
     for kind, name, word in _pairs([part for written in words for part in written.split()]):
         try:
-            found[_named(discovery.find(kind), _checked(name, word), namespace)] = None
+            found[named(kind, name, discovery, namespace, word)] = None
         except InputError as error:
             error.where = error.where or word
             errors.append(error)
     if errors:
         raise InputErrors(errors)
     return list(found)
+
+
+def named(kind: str, name: str, discovery: Discovery, namespace: str, word: str = "") -> Address:
+    """The object ``name`` of a kind as kubectl spells kinds; ``word`` is what the user wrote, for errors.
+
+    Raises :class:`InputError` for a kind that the server does not serve and for a name that none can have.
+    """
+    resource = discovery.find(kind)
+    where = namespace if resource.namespaced else ""
+    return Address(resource, Reference(resource.api_version, resource.kind, where, _checked(name, word or kind)))
 
 
 def words_of(given: Sequence[str]) -> list[str]:
@@ -93,11 +102,6 @@ def _checked(name: str, word: str) -> str:
     if name in (".", "..") or "%" in name:
         raise InputError(f"{name!r} is no object's name", where=word)
     return name
-
-
-def _named(resource: Resource, name: str, namespace: str) -> Address:
-    where = namespace if resource.namespaced else ""
-    return Address(resource, Reference(resource.api_version, resource.kind, where, name))
 
 
 def check_kinds(named: Sequence[Address], kinds: Sequence[str], done: str) -> None:
