@@ -161,9 +161,14 @@ class ApiError(StepError):
         return str(self.status.get("reason") or "")
 
     @property
+    def details(self) -> Mapping[str, Any]:
+        """``details`` of the Status: the object's ``kind``, ``name`` and ``uid``, and the ``causes``; else empty."""
+        return self.status.get("details") or {}
+
+    @property
     def causes(self) -> list[Mapping[str, Any]]:
         """``details.causes`` of the Status, each a mapping with ``reason``, ``message`` and ``field``."""
-        return list((self.status.get("details") or {}).get("causes") or [])
+        return list(self.details.get("causes") or [])
 
 
 class ApiErrors(ApiError):  # noqa: N818 - several, hence the plural

@@ -51,12 +51,24 @@ class Manifest:
 
     @property
     def where(self) -> str:
-        """``file:line``."""
-        return f"{self.file}:{self.line}"
+        """``file:line``; empty for an object without a file."""
+        return f"{self.file}:{self.line}" if self.file else ""
 
     def line_of(self, field_path: str) -> int:
         """The line of a field, or of its nearest parent in the file; ``field_path`` as in a Status's causes."""
         return self._document.line_of(self.object, field_path) if self._document else self.line
+
+    def where_of(self, field_path: str) -> str:
+        """``file:line`` of a field; empty for an object without a file."""
+        return f"{self.file}:{self.line_of(field_path)}" if self.file else ""
+
+    @classmethod
+    def of(cls, obj: Object) -> Manifest:
+        """The manifest of an object that is in no file. Raises :class:`InputErrors` with every mistake in it."""
+        manifest = cls(dict(obj), "", 0)
+        if mistakes := _mistakes(manifest, allow_generate_name=False):
+            raise InputErrors(mistakes)
+        return manifest
 
 
 def load(
@@ -218,13 +230,13 @@ def _wrong_name(manifest: Manifest, metadata: Mapping[str, Any], allow_generate_
     if is_generated and not allow_generate_name:
         message = "metadata.generateName makes another object each time, which this command could not find again"
         hint = "give it a metadata.name, or use k8s-step create, or k8s-step run for a Job"
-        return InputError(message, where=f"{manifest.file}:{manifest.line_of('metadata.generateName')}", hint=hint)
+        return InputError(message, where=manifest.where_of("metadata.generateName"), hint=hint)
     name = "generateName" if is_generated or (allow_generate_name and not metadata.get("name")) else "name"
     return _wrong_text(manifest, metadata, name, f"metadata.{name}")
 
 
 def _mistake(manifest: Manifest, path: str, what: str, hint: str | None = None) -> InputError:
-    return InputError(f"{path} {what}", where=f"{manifest.file}:{manifest.line_of(path)}", hint=hint)
+    return InputError(f"{path} {what}", where=manifest.where_of(path), hint=hint)
 
 
 def _duplicates(manifests: Iterable[Manifest]) -> list[InputError]:

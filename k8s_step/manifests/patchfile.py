@@ -42,6 +42,11 @@ class Patch:
         exact = self.type is PatchType.APPLY or path.startswith("$")
         return self._document.line_of(self.body, path if exact else path.partition("[")[0])
 
+    def where_of(self, path: str = "") -> str:
+        """``file:line`` of a field, or of the patch; empty for a patch that is in no file."""
+        line = self._document.line_of(self.body, path) if self._document and path else self.line
+        return f"{self.file}:{line}" if self.file else ""
+
     def line_of_operation(self, index: int | None) -> int:
         """The line of an operation of a JSON patch."""
         if self._document is None or index is None:
@@ -71,10 +76,14 @@ def read(
     is_rendered_already = file is not None and is_rendered(file)
     body = document.build(None if values is None or is_rendered_already else Template(document.root, values))
     patch = Patch(patch_type, body, source.file, document.line, document)
-    found = list(_MISTAKES[patch_type](patch, document))
-    if found:
-        raise InputErrors(found)
+    check(patch)
     return patch
+
+
+def check(patch: Patch) -> None:
+    """Raises :class:`InputErrors` with every mistake in the patch's form."""
+    if found := list(_MISTAKES[patch.type](patch)):
+        raise InputErrors(found)
 
 
 def secrets_of(patch: Patch) -> list[SecretValue]:
@@ -94,24 +103,22 @@ def _set(operation: Mapping[str, Any]) -> Any:
 # -- what is wrong with it
 
 
-def _mistaken_mapping(patch: Patch, document: Document) -> Iterator[InputError]:
+def _mistaken_mapping(patch: Patch) -> Iterator[InputError]:
     if isinstance(patch.body, dict):
         if not isinstance(patch.body.get("metadata") or {}, dict):
-            line = document.line_of(patch.body, "metadata")
-            yield InputError("metadata is no mapping", where=f"{document.source.file}:{line}")
+            yield InputError("metadata is no mapping", where=patch.where_of("metadata"))
         return
     is_list = isinstance(patch.body, list)
     hint = "a list of operations is sent with --type json" if is_list else None
     yield InputError(
-        f"the patch is a {'list' if is_list else 'single value'}, not a mapping", where=document.where, hint=hint
+        f"the patch is a {'list' if is_list else 'single value'}, not a mapping", where=patch.where_of(), hint=hint
     )
 
 
-def _mistaken_strategic(patch: Patch, document: Document) -> Iterator[InputError]:
-    yield from _mistaken_mapping(patch, document)
+def _mistaken_strategic(patch: Patch) -> Iterator[InputError]:
+    yield from _mistaken_mapping(patch)
     for path, message in _mistaken_directives(patch.body, ""):
-        line = document.line_of(patch.body, path)
-        yield InputError(message, where=f"{document.source.file}:{line}")
+        yield InputError(message, where=patch.where_of(path))
 
 
 def _mistaken_directives(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -130,17 +137,17 @@ def _mistaken_directives(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _mistaken_directives(below, here)
 
 
-def _mistaken_operations(patch: Patch, document: Document) -> Iterator[InputError]:
+def _mistaken_operations(patch: Patch) -> Iterator[InputError]:
     if not isinstance(patch.body, list):
         hint = "a mapping is sent with --type merge or strategic"
-        yield InputError("a JSON patch is a list of operations", where=document.where, hint=hint)
+        yield InputError("a JSON patch is a list of operations", where=patch.where_of(), hint=hint)
         return
     for mistake in jsonpatch.mistakes(patch.body):
-        line = patch.line_of_operation(mistake.index)
-        yield InputError(mistake.message, where=f"{document.source.file}:{line}")
+        place = "" if mistake.index is None else f"[{mistake.index}]"
+        yield InputError(mistake.message, where=patch.where_of(place))
 
 
-_MISTAKES: dict[PatchType, Callable[[Patch, Document], Iterator[InputError]]] = {
+_MISTAKES: dict[PatchType, Callable[[Patch], Iterator[InputError]]] = {
     PatchType.STRATEGIC: _mistaken_strategic,
     PatchType.MERGE: _mistaken_mapping,
     PatchType.APPLY: _mistaken_mapping,

@@ -32,7 +32,7 @@ class Planned:
     """
 
     address: Address
-    object: Mapping[str, Any] = field(default_factory=dict)
+    object: Mapping[str, Any] = field(default_factory=dict, repr=False)
     line_of: Callable[[str], int] = _no_line
 
     @property
@@ -124,7 +124,7 @@ class Seen:
     """
 
     planned: Planned
-    live: Object | None
+    live: Object | None = field(repr=False)
     is_current: bool = False
     is_change: bool = False
     is_absent: bool = False
@@ -148,7 +148,7 @@ class Written:
 
     planned: Planned
     action: str
-    object: Object
+    object: Object = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     @property

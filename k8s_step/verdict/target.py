@@ -27,12 +27,12 @@ class Target:
 
     reference: Reference
     resource: Resource
-    object: Object
+    object: Object = field(repr=False)
     changed: bool = True
     waits_for_consumer: bool = False
     must_complete: bool = False
     paused: bool = False
-    wrote: Object | None = None
+    wrote: Object | None = field(default=None, repr=False)
     is_wanted: bool | None = None
     patience: Patience = USUAL
     allowance: float = math.inf

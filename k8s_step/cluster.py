@@ -1,0 +1,450 @@
+"""The Python API: one cluster, with the operations that the verbs of the command line are made of.
+
+>>> from k8s_step import Cluster
+>>> with Cluster.from_environment(context="prod") as cluster:  # doctest: +SKIP
+...     cluster.get("deployment", "web", namespace="shop")["status"]["readyReplicas"]
+3
+
+Objects are plain dicts, as the server sends them. Nothing here prints, exits, sets a signal handler or, except for
+:meth:`Cluster.from_environment`, reads the environment. Notices and warnings go to the logger ``k8s_step``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypedDict, Unpack
+
+from k8s_step.api.client import ignore
+from k8s_step.api.discovery import Discovery
+from k8s_step.errors import ApiError, ApiErrors, InputError, NotFoundError, StepError, TimedOutError
+from k8s_step.inputs import Inputs, resolve, secrets
+from k8s_step.manifests.manifest import Manifest
+from k8s_step.manifests.patchfile import Patch, check
+from k8s_step.objects import times
+from k8s_step.objects.address import Address
+from k8s_step.objects.body import PatchType
+from k8s_step.objects.metadata import MutableObject, Object
+from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.operations import patch as patches
+from k8s_step.operations.adopt import look
+from k8s_step.operations.apply import write
+from k8s_step.operations.delete import DeleteOptions, delete
+from k8s_step.operations.get import Form, Reader
+from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
+from k8s_step.options import CONNECTION
+from k8s_step.redaction import Redactor
+from k8s_step.release.arguments import named
+from k8s_step.release.login import open_client
+from k8s_step.release.plan import planned
+from k8s_step.release.session import Session
+from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.termination import Termination, held
+from k8s_step.surroundings import Surroundings, System
+from k8s_step.verdict.target import Target
+
+_LOG = logging.getLogger("k8s_step")
+_LOG.addHandler(logging.NullHandler())  # else Python itself would print warnings where nobody has set up logging
+_WHOLE = Form(with_managers=True)
+Seconds = float | str  # 90, 90.0, "90s", "10m" or "1h30m"
+
+
+class Settings(TypedDict, total=False):
+    """How a cluster is spoken to; each key is the command-line option of that name.
+
+    ``token``, ``token_file`` (read again when it changes), ``ca`` (a path, PEM or its base64) and
+    ``insecure_skip_tls_verify``: identity and trust. ``namespace``: the one for objects that name none.
+    ``impersonate_user``, ``impersonate_groups``: ``--as`` and ``--as-group``. ``headers``: sent with each request.
+    ``request_timeout``: the longest that one request takes, 30 s. ``concurrency``: requests in flight, 16.
+    ``field_manager``: the name that changes are made under, ``k8s-step``.
+    """
+
+    token: str
+    token_file: str | Path
+    ca: str | Path
+    insecure_skip_tls_verify: bool
+    namespace: str
+    impersonate_user: str
+    impersonate_groups: Sequence[str]
+    headers: Mapping[str, str]
+    request_timeout: Seconds
+    concurrency: int
+    field_manager: str
+
+
+class EnvironmentSettings(Settings, total=False):
+    """What may be said beside the environment, which it overrides: all connection options of the command line."""
+
+    server: str
+    kubeconfig: str | Path
+    oidc_audience: str
+    eks_cluster: str
+    aws_region: str
+    aws_role_arn: str
+    gke_cluster: str
+    gke_endpoint: Literal["public", "dns", "private"]
+    gcp_workload_identity_provider: str
+    gcp_service_account: str
+    aks_cluster: str
+    aks_admin: bool
+    azure_client_id: str
+    azure_tenant_id: str
+    id_token: str
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a write did, or in a dry run would have done: ``created``, ``configured`` or ``unchanged`` (``action``).
+
+    ``object`` is as the server returned it, ``warnings`` are the server's. The object is left out of the ``repr``.
+    """
+
+    action: str
+    object: MutableObject = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, written: Written) -> Applied:
+        """As an operation returns it."""
+        return cls(written.action, dict(written.object), written.warnings)
+
+
+class Cluster:
+    """One Kubernetes cluster, for any number of threads; a context manager that closes its connections.
+
+    Each method asks the server itself, retries where that is safe, and raises the :class:`~k8s_step.StepError` family:
+
+    - :class:`~k8s_step.ApiError` (``NotFoundError``, ``ConflictError``, ``ForbiddenError``, ``InvalidError``, …) where
+      the server refuses, with its Status: ``status``, ``code``, ``reason``, ``details``, ``causes``;
+    - :class:`~k8s_step.UnreachableError` where no answer came (``AnswerLostError``: the write may have been done;
+      ``TimedOutError``: the time that was given is up);
+    - :class:`~k8s_step.InputError` for an argument, a kubeconfig or an object that can't be right.
+
+    A kind is spelt as kubectl takes it: ``pod``, ``pods``, ``po``, ``deployments.apps``, ``v1/pods``, any custom
+    resource. ``namespace`` defaults to that of the connection, and is left out for cluster-wide kinds.
+
+    >>> cluster = Cluster("https://10.0.0.1:6443", token="…", ca="ca.pem")  # doctest: +SKIP
+    """
+
+    def __init__(self, server: str, **settings: Unpack[Settings]) -> None:
+        """The cluster at ``server``, an ``https://`` URL (``http://`` for ``kubectl proxy``).
+
+        Sends nothing yet. Raises :class:`InputError` for settings that can't be right or contradict each other.
+        """
+        self._open({"server": server, **settings}, {})
+
+    @classmethod
+    def from_kubeconfig(cls, path: str | Path, *, context: str | None = None, **settings: Unpack[Settings]) -> Cluster:
+        """The cluster of a kubeconfig's context, else of its ``current-context``.
+
+        ``path`` is a file, several joined by ``:`` and merged as kubectl does, or the kubeconfig's text. A credential
+        plugin that it names runs as a child of this process, with the process's environment.
+        """
+        made = cls.__new__(cls)
+        made._open({"kubeconfig": path, "context": context, **settings}, {})
+        return made
+
+    @classmethod
+    def from_environment(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        context: str | None = None,
+        **settings: Unpack[EnvironmentSettings],
+    ) -> Cluster:
+        """The cluster that the command line would find: ``settings``, then ``INPUT_*`` and ``K8S_*`` variables, then
+        ``KUBECONFIG``, then the mounted service account, then ``~/.kube/config``.
+
+        ``environ`` is read in place of ``os.environ``, also for proxies and by credential plugins. Where the settings
+        or variables name a cloud's cluster, that cloud is asked where it is.
+        """
+        made = cls.__new__(cls)
+        made._open({"context": context, **settings}, os.environ if environ is None else environ)
+        return made
+
+    def _open(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self._redactor = Redactor()
+        with self._in_python():
+            flags = _flags(settings)
+            self._redactor.add(*secrets(flags, environ))
+            self._inputs = _resolved(flags, environ)
+            system = Surroundings.of(environ).system if environ else System.OTHER
+            self._client = open_client(self._inputs, environ, self._redactor, system=system, notice=_LOG.info)
+            self._discovery = Discovery(self._client)
+        for warning in self._client.connection.warnings:
+            _LOG.warning(warning)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections, from any thread: what is under way there raises :class:`StoppedError`."""
+        self._client.close()
+
+    def __repr__(self) -> str:
+        return f"Cluster({self.server!r}, namespace={self.namespace!r})"
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._client.connection.server
+
+    @property
+    def context(self) -> str | None:
+        """The kubeconfig's context; ``None`` without a kubeconfig."""
+        return self._client.connection.context
+
+    @property
+    def namespace(self) -> str:
+        """The namespace where objects are that name none."""
+        return self._client.connection.namespace or "default"
+
+    # -- reading
+
+    def get(self, kind: str, name: str, *, namespace: str | None = None) -> MutableObject:
+        """The object as the server has it. Raises :class:`NotFoundError` where it is not there.
+
+        >>> cluster.get("configmap", "web", namespace="shop")["data"]  # doctest: +SKIP
+        {'key': 'value'}
+        """
+        with self._in_python():
+            wanted = named(kind, name, self._discovery, namespace or self.namespace)
+            (page,) = Reader(self._client, _WHOLE, 1, ignore).pages(wanted)
+            return dict(page.items[0])
+
+    def list(
+        self,
+        kind: str,
+        *,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+        selector: str = "",
+        fields: str = "",
+        limit: int = 500,
+    ) -> Iterator[MutableObject]:
+        """The objects of a kind, each once, ``limit`` to a request, as they arrive.
+
+        ``selector`` chooses by labels (``app=web,tier in (front, back)``), ``fields`` by fields
+        (``status.phase=Failed``). Where the list grows too old for the server on the way (410), the rest is read as it
+        is by then; what has been yielded may be gone. Errors of the server come while it is iterated over.
+
+        >>> [pod["metadata"]["name"] for pod in cluster.list("pods", selector="app=web")]  # doctest: +SKIP
+        ['web-7c6b9d598d-wpgts']
+        """
+        with self._in_python():
+            group = self._group(kind, None if all_namespaces else namespace or self.namespace, selector, fields)
+        return self._listed(group, limit)
+
+    def _listed(self, group: Group, limit: int) -> Iterator[MutableObject]:
+        with self._in_python():
+            for page in Reader(self._client, _WHOLE, limit, _LOG.info).final(group):
+                yield from map(dict, page.items)
+
+    # -- writing
+
+    def apply(
+        self, obj: Object, *, namespace: str | None = None, force: bool = False, dry_run: bool = False
+    ) -> Applied:
+        """Server-side apply: create the object, or set the fields that it names and drop those that it no longer names.
+
+        ``force`` takes over fields that others own, which else is a :class:`ConflictError` whose ``causes`` name field
+        and manager. What ``kubectl apply`` had set is taken over without it. What would not change is not sent.
+
+        >>> cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}})  # doctest: +SKIP
+        Applied(action='created', warnings=())
+        """
+        with self._in_python():
+            session = Session(self._client, self._discovery, namespace or self.namespace)
+            (one,) = planned([Manifest.of(obj)], session, replace(self._inputs, namespace=namespace))
+            options = ApplyOptions(self._inputs.field_manager, force, dry_run, from_kubectl=True)
+            return Applied.of(write(self._client, look(self._client, one, options), options))
+
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        body: Any,
+        *,
+        type: PatchType = PatchType.STRATEGIC,
+        namespace: str | None = None,
+        subresource: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Applied:
+        """One patch: ``body`` is a dict, or a list of operations for ``PatchType.JSON``.
+
+        Custom resources take no strategic patch (:class:`UnsupportedMediaTypeError`). A patch whose answer is lost is
+        not sent twice unless that does no harm. ``subresource``: ``status`` or ``scale``. ``force``: as for
+        :meth:`apply`, for ``PatchType.APPLY``.
+
+        >>> cluster.patch("deployment", "web", {"spec": {"replicas": 3}}).action  # doctest: +SKIP
+        'configured'
+        """
+        with self._in_python():
+            patch = Patch(type, body)
+            check(patch)
+            address = self._address(kind, name, namespace)
+            change = PlannedPatch.of(replace(address, subresource=subresource), patch)
+            options = ApplyOptions(self._inputs.field_manager, force, dry_run)
+            return Applied.of(patches.patch(self._client, change, options))
+
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        *,
+        namespace: str | None = None,
+        wait: bool = True,
+        timeout: Seconds = 600.0,
+        cascade: Literal["background", "foreground", "orphan"] = "background",
+        grace_period: int | None = None,
+        ignore_not_found: bool = False,
+        dry_run: bool = False,
+    ) -> None:
+        """Delete the object, and ``wait`` until it is gone; never another one that has taken its name.
+
+        ``grace_period`` in seconds; ``None``: the object's own. Raises :class:`NotFoundError` where it is not there,
+        unless ``ignore_not_found``, and :class:`TimedOutError`, with the finalizers that hold it, where it is still
+        there after ``timeout``.
+        """
+        limit = _seconds(timeout, "timeout=")
+        with self._in_python():
+            address = self._address(kind, name, namespace)
+            client = self._client.until(time.monotonic() + limit)
+            try:
+                done = delete(client, address, DeleteOptions(cascade, grace_period, dry_run))
+            except NotFoundError:
+                if ignore_not_found:
+                    return
+                raise
+            if wait and not (done.is_gone or dry_run):
+                self._await_gone(done.target, client.time_left)
+
+    def _await_gone(self, target: Target, seconds: float) -> None:
+        left = Termination(self._client, [target], _Listener(), Limits(seconds)).follow()
+        for one in left:
+            raise TimedOutError(f"it is deleted, but not gone: {held(one.object)}", where=str(one.reference))
+
+    # -- all of them
+
+    def _address(self, kind: str, name: str, namespace: str | None) -> Address:
+        return named(kind, name, self._discovery, namespace or self.namespace)
+
+    def _group(self, kind: str, namespace: str | None, selector: str, fields: str) -> Group:
+        """The objects of a kind in a namespace, ``None`` for all, that the selectors choose."""
+        resource = self._discovery.find(kind)
+        return Group(
+            resource,
+            (namespace or "") if resource.namespaced else "",
+            label_selector(selector, "selector=") if selector else "",
+            field_selector(fields, "fields=") if fields else "",
+        )
+
+    @contextmanager
+    def _in_python(self) -> Iterator[None]:
+        """Errors in Python's words, without a secret, and several refusals of one object as one."""
+        try:
+            yield
+        except ApiErrors as several:
+            raise self._worded(_joined(several)) from None
+        except StepError as error:
+            self._worded(error)
+            raise
+
+    def _worded(self, error: StepError) -> StepError:
+        message = _worded(error.message) if isinstance(error, InputError) else error.message
+        error.message = self._redactor.mask(message)
+        error.hint = self._redactor.mask(_worded(error.hint)) if error.hint else None
+        error.where = self._redactor.mask_place(_worded(error.where)) if error.where else None
+        error.args = (error.message,)
+        return error
+
+
+def _joined(several: ApiErrors) -> ApiError:
+    first = several.errors[0]
+    message = "; ".join(error.message for error in several.errors)
+    return type(first)(message, code=first.code, status=first.status, where=first.where, hint=first.hint)
+
+
+class _Listener:
+    """Hears how deleted objects go, and keeps it to itself."""
+
+    def progress(self, *_: object) -> None:
+        """Not told."""
+
+    def tick(self, _: float) -> None:
+        """Not told."""
+
+    def notice(self, message: str) -> None:
+        """For whoever reads the log."""
+        _LOG.info(message)
+
+    def gone(self, *_: object) -> None:
+        """Not told."""
+
+
+# -- from arguments to inputs
+
+
+_RENAMED = {"headers": "header"}
+
+
+def _resolved(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Inputs:
+    """The inputs, with the argument in place of the flag in ``sources``."""
+    inputs = resolve(CONNECTION, flags, environ)
+    return replace(inputs, sources={name: _worded(source) for name, source in inputs.sources.items()})
+
+
+def _flags(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as the command line would give them. Raises :class:`TypeError` for an unknown one."""
+    fields = {option.field for option in CONNECTION} - {"report", "junit", "dotenv", "log_format"}
+    flags = {_RENAMED.get(name, name): _flag(value) for name, value in settings.items() if value is not None}
+    for name in flags:
+        if name not in fields:
+            raise TypeError(f"a cluster has no setting {name!r}; there are {', '.join(sorted(fields))}")
+    return flags
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple(f"{name}: {each}" for name, each in value.items())
+    if isinstance(value, (bool, str)):
+        return value
+    return tuple(map(str, value)) if isinstance(value, Sequence) else str(value)
+
+
+def _seconds(value: Seconds, where: str) -> float:
+    """Raises :class:`InputError` for text that is no duration."""
+    return times.parse(value, where) if isinstance(value, str) else float(value)
+
+
+# -- from the command line's words to Python's
+
+
+_WORDS = {
+    **{f"--{option.name}": f"{option.field}=" for option in CONNECTION},
+    "--header": "headers=",
+    "--force-conflicts": "force=True",
+    "--type": "type=",
+    "--timeout": "timeout=",
+    "--cascade": "cascade=",
+    "--ignore-not-found": "ignore_not_found=True",
+}
+_FLAG = re.compile(r"--[a-z][a-z-]+")
+
+
+def _worded(text: str) -> str:
+    """``text`` with an argument in place of each flag."""
+    return _FLAG.sub(lambda flag: _WORDS.get(flag[0], flag[0]), text)

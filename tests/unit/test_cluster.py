@@ -1,0 +1,138 @@
+"""The Python API without a server: its settings, its words, and what importing it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import k8s_step
+from k8s_step import Cluster, InputError, StepError
+from k8s_step.cluster import EnvironmentSettings
+from k8s_step.options import CONNECTION
+from tests.unit.loopback import Exchange, Loopback, in_turn
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: one
+contexts:
+- {name: one, context: {cluster: c, user: u, namespace: shop}}
+- {name: two, context: {cluster: c, user: u}}
+clusters:
+- {name: c, cluster: {server: https://10.0.0.1:6443}}
+users:
+- {name: u, user: {token: the-token-of-u}}
+"""
+
+
+def test_importing_the_package_is_light() -> None:
+    heavy = ("urllib3", "requests", "yaml", "click", "jsonpatch", "ssl", "k8s_step.errors")
+    program = f"import sys, k8s_step; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
+
+
+def test_importing_the_api_leaves_the_command_line_alone() -> None:
+    program = "import sys, k8s_step; k8s_step.Cluster; print('click' in sys.modules, 'k8s_step.cli' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False False\n"
+
+
+@pytest.mark.parametrize("name", k8s_step.__all__)
+def test_every_public_name_is_there_and_described(name: str) -> None:
+    assert name in dir(k8s_step)
+    found = getattr(k8s_step, name)
+    assert inspect.getdoc(found)
+    assert getattr(sys.modules["k8s_step"], name) is found
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="'k8s_step' has no attribute 'Clustr'"):
+        k8s_step.Clustr  # noqa: B018
+
+
+def test_every_connection_option_is_a_setting() -> None:
+    ours = {option.field for option in CONNECTION} - {"report", "junit", "dotenv", "log_format", "context"}
+    said = {"header" if name == "headers" else name for name in EnvironmentSettings.__annotations__}
+    assert said == ours
+
+
+def test_a_kubeconfig(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(KUBECONFIG)
+    with Cluster.from_kubeconfig(path) as cluster:
+        assert (cluster.server, cluster.context, cluster.namespace) == ("https://10.0.0.1:6443", "one", "shop")
+        assert "the-token-of-u" not in repr(cluster)
+    with Cluster.from_kubeconfig(KUBECONFIG, context="two") as cluster:
+        assert (cluster.context, cluster.namespace) == ("two", "default")
+    with pytest.raises(InputError, match="there is no context 'three'"):
+        Cluster.from_kubeconfig(path, context="three")
+
+
+def test_the_environment_is_read_in_the_order_of_the_command_line() -> None:
+    environ = {"INPUT_SERVER": "https://one", "K8S_API": "https://two", "K8S_TOKEN": "t", "K8S_NAMESPACE": "shop"}
+    with Cluster.from_environment(environ) as cluster:
+        assert (cluster.server, cluster.namespace) == ("https://one", "shop")
+    with Cluster.from_environment(environ, server="https://three", namespace="other") as cluster:
+        assert (cluster.server, cluster.namespace) == ("https://three", "other")
+
+
+def test_nothing_names_a_cluster() -> None:
+    with pytest.raises(InputError, match="no cluster is named anywhere"):
+        Cluster.from_environment({"HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"server": "ftp://x"}, "server=: the server is no http or https URL"),
+        ({"token": "a", "token_file": "b"}, "token= and token_file= contradict each other"),
+        ({"ca": "/no/such.pem"}, "ca= /no/such.pem is no PEM text"),
+        ({"request_timeout": "soon"}, "request_timeout=: 'soon' is not a duration"),
+        ({"concurrency": 0}, "concurrency=: '0' is not a whole number above 0"),
+        ({"headers": {"Authorization": "x"}}, "headers=: .*see token= for credentials"),
+        ({"impersonate_groups": ["a"]}, "needs a user as well: impersonate_user="),
+    ],
+)
+def test_settings_that_cannot_be_right(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Cluster(**{"server": "https://10.0.0.1", **settings})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["tokn", "report", "log_format"])
+def test_a_setting_that_is_none(name: str) -> None:
+    with pytest.raises(TypeError, match=f"no setting '{name}'"):
+        Cluster("https://10.0.0.1", **{name: "x"})  # type: ignore[arg-type]
+
+
+def test_settings_reach_the_server() -> None:
+    with Loopback(in_turn(lambda exchange: exchange.reply())) as server:
+        with Cluster(
+            server.url, token="t0ken-of-mine", headers={"X-Pipeline": "job-42"}, impersonate_user="ann", concurrency=1
+        ) as cluster:
+            cluster.get("pod", "web", namespace="shop")
+        (asked,) = server.exchanges
+    assert asked.target == "/api/v1/namespaces/shop/pods/web"
+    assert asked.header("Authorization") == "Bearer t0ken-of-mine"
+    assert (asked.header("X-Pipeline"), asked.header("Impersonate-User")) == ("job-42", "ann")
+
+
+def test_an_error_repeats_no_token() -> None:
+    def repeat(exchange: Exchange) -> None:
+        status = {"kind": "Status", "message": f"no {exchange.header('Authorization')}", "code": 404}
+        exchange.reply(404, status)
+
+    with (
+        Loopback(in_turn(repeat)) as server,
+        Cluster(server.url, token="t0ken-of-mine") as cluster,
+        pytest.raises(StepError) as refused,
+    ):
+        cluster.get("pod", "web")
+    assert "t0ken-of-mine" not in f"{refused.value} {refused.value!r} {refused.value.args}"
+
+
+def test_a_plain_token_over_the_network_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    Cluster("http://k8s.example.com", token="t0ken").close()
+    assert "unencrypted" in caplog.text
