@@ -13,25 +13,38 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Unpack
 
 from k8s_step.api.client import ignore
 from k8s_step.api.discovery import Discovery
-from k8s_step.errors import ApiError, ApiErrors, InputError, NotFoundError, StepError, TimedOutError
-from k8s_step.inputs import Inputs, resolve, secrets
+from k8s_step.errors import ApiError, ApiErrors, ExitCode, InputError, NotFoundError, StepError, TimedOutError
+from k8s_step.inputs import secrets
+from k8s_step.keywords import (
+    EnvironmentSettings,
+    ReleaseOptions,
+    Seconds,
+    Settings,
+    Several,
+    connection_inputs,
+    flags_of,
+    follow_inputs,
+    in_python,
+    release_inputs,
+    seconds,
+)
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.manifests.patchfile import Patch, check
-from k8s_step.objects import times
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import MutableObject, Object
+from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group, field_selector, label_selector
 from k8s_step.operations import patch as patches
 from k8s_step.operations.adopt import look
@@ -39,64 +52,30 @@ from k8s_step.operations.apply import write
 from k8s_step.operations.delete import DeleteOptions, delete
 from k8s_step.operations.get import Form, Reader
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
-from k8s_step.options import CONNECTION
 from k8s_step.redaction import Redactor
-from k8s_step.release.arguments import named
+from k8s_step.release.apply import apply as apply_all
+from k8s_step.release.arguments import named, parse
+from k8s_step.release.batch import exit_code_of
+from k8s_step.release.follow import target_read, to_the_verdict
 from k8s_step.release.login import open_client
 from k8s_step.release.plan import planned
-from k8s_step.release.session import Session
+from k8s_step.release.session import Run, Session
+from k8s_step.report.document import Failure, ObjectResult, Result
+from k8s_step.report.journal import Journal
+from k8s_step.report.output import Output
+from k8s_step.report.result import to_json
 from k8s_step.rollout.follower import Limits
+from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held
 from k8s_step.surroundings import Surroundings, System
+from k8s_step.verdict.judgement import Judgement
+from k8s_step.verdict.patience import USUAL
+from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
 _LOG = logging.getLogger("k8s_step")
 _LOG.addHandler(logging.NullHandler())  # else Python itself would print warnings where nobody has set up logging
 _WHOLE = Form(with_managers=True)
-Seconds = float | str  # 90, 90.0, "90s", "10m" or "1h30m"
-
-
-class Settings(TypedDict, total=False):
-    """How a cluster is spoken to; each key is the command-line option of that name.
-
-    ``token``, ``token_file`` (read again when it changes), ``ca`` (a path, PEM or its base64) and
-    ``insecure_skip_tls_verify``: identity and trust. ``namespace``: the one for objects that name none.
-    ``impersonate_user``, ``impersonate_groups``: ``--as`` and ``--as-group``. ``headers``: sent with each request.
-    ``request_timeout``: the longest that one request takes, 30 s. ``concurrency``: requests in flight, 16.
-    ``field_manager``: the name that changes are made under, ``k8s-step``.
-    """
-
-    token: str
-    token_file: str | Path
-    ca: str | Path
-    insecure_skip_tls_verify: bool
-    namespace: str
-    impersonate_user: str
-    impersonate_groups: Sequence[str]
-    headers: Mapping[str, str]
-    request_timeout: Seconds
-    concurrency: int
-    field_manager: str
-
-
-class EnvironmentSettings(Settings, total=False):
-    """What may be said beside the environment, which it overrides: all connection options of the command line."""
-
-    server: str
-    kubeconfig: str | Path
-    oidc_audience: str
-    eks_cluster: str
-    aws_region: str
-    aws_role_arn: str
-    gke_cluster: str
-    gke_endpoint: Literal["public", "dns", "private"]
-    gcp_workload_identity_provider: str
-    gcp_service_account: str
-    aks_cluster: str
-    aks_admin: bool
-    azure_client_id: str
-    azure_tenant_id: str
-    id_token: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +93,45 @@ class Applied:
     def of(cls, written: Written) -> Applied:
         """As an operation returns it."""
         return cls(written.action, dict(written.object), written.warnings)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A new state of an object that is followed, ``seconds`` after following began.
+
+    ``object`` is ``apps/v1/Deployment/shop/web``; ``reason`` is Kubernetes' own word, empty where it has none.
+    """
+
+    object: str
+    state: State
+    reason: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of the objects that were followed.
+
+    ``state``: ``CURRENT`` where all are; ``FAILED`` where one has failed (``NOT_FOUND``: it is gone); ``IN_PROGRESS``
+    where the time was up. ``objects``: each with its status; ``failures``: why it is so, with the evidence.
+    """
+
+    state: State
+    objects: tuple[ObjectResult, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all are current."""
+        return self.state is State.CURRENT
+
+    @classmethod
+    def of(cls, code: ExitCode, result: Result) -> Verdict:
+        """By the exit code that the command line would end with."""
+        lost = {one.status for one in result.objects} & {State.FAILED, State.NOT_FOUND}
+        state = State.NOT_FOUND if lost == {State.NOT_FOUND} else _STATES[code]
+        return cls(state, result.objects, result.failures)
 
 
 class Cluster:
@@ -172,9 +190,8 @@ class Cluster:
     def _open(self, settings: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         self._redactor = Redactor()
         with self._in_python():
-            flags = _flags(settings)
-            self._redactor.add(*secrets(flags, environ))
-            self._inputs = _resolved(flags, environ)
+            self._redactor.add(*secrets(flags_of(settings), environ))
+            self._inputs = connection_inputs(settings, environ)
             system = Surroundings.of(environ).system if environ else System.OTHER
             self._client = open_client(self._inputs, environ, self._redactor, system=system, notice=_LOG.info)
             self._discovery = Discovery(self._client)
@@ -319,7 +336,7 @@ class Cluster:
         unless ``ignore_not_found``, and :class:`TimedOutError`, with the finalizers that hold it, where it is still
         there after ``timeout``.
         """
-        limit = _seconds(timeout, "timeout=")
+        limit = seconds(timeout, "timeout=")
         with self._in_python():
             address = self._address(kind, name, namespace)
             client = self._client.until(time.monotonic() + limit)
@@ -333,11 +350,79 @@ class Cluster:
                 self._await_gone(done.target, client.time_left)
 
     def _await_gone(self, target: Target, seconds: float) -> None:
-        left = Termination(self._client, [target], _Listener(), Limits(seconds)).follow()
+        left = Termination(self._client, [target], self._journal("delete"), Limits(seconds)).follow()
         for one in left:
             raise TimedOutError(f"it is deleted, but not gone: {held(one.object)}", where=str(one.reference))
 
+    # -- many at once
+
+    def follow(
+        self,
+        *objects: str,
+        namespace: str | None = None,
+        timeout: Seconds = 600.0,
+        fail_fast: bool = True,
+        fail_after: Mapping[str, Seconds] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Verdict:
+        """Follow objects (``"deployment/web"``) until all are current, one has failed, or ``timeout`` is over.
+
+        What counts as current and as failed is told in docs/verdict.md. ``fail_fast=False`` waits for the server's own
+        verdict. ``fail_after``: how long a problem may last, ``{"ErrImagePull": "2m", "CrashLoopBackOff": 5}``.
+        ``on_progress`` is called in this thread whenever the state or the message of an object changes.
+
+        An object that fails is no exception, but a :class:`Verdict` with the evidence. Raises :class:`NotFoundError`
+        for one that is not there from the first.
+
+        >>> verdict = cluster.follow("deployment/web", timeout="5m")  # doctest: +SKIP
+        >>> [(failure.reason, failure.container) for failure in verdict.failures]  # doctest: +SKIP
+        [('ErrImagePull', 'app')]
+        """
+        with self._in_python():
+            inputs = follow_inputs(timeout=timeout, fail_fast=fail_fast, fail_after=fail_after)
+            found = parse(objects, self._discovery, namespace or self.namespace)
+            targets = [target_read(self._client, one) for one in found]
+            journal = self._journal("status", on_progress)
+            journal.loaded([one.reference for one in found])
+            limits = Limits(inputs.timeout, inputs.fail_fast, patience=inputs.fail_after or USUAL)
+            manager = self._inputs.field_manager
+            rollout = Rollout(self._client, targets, journal, limits, field_manager=manager)
+            code = to_the_verdict(rollout, self._client, targets, journal)
+            return Verdict.of(code, Result.of(to_json(journal.result(code))))
+
+    def release(
+        self,
+        paths: Several,
+        *,
+        environ: Mapping[str, str] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        **options: Unpack[ReleaseOptions],
+    ) -> Result:
+        """What ``k8s-step apply -f PATH…`` does, with the result file as data in place of an exit code.
+
+        ``paths``: files, folders and globs. ``environ``: where ``${NAME}`` in manifests is looked up besides
+        ``variables``, and where kustomize is found (``PATH``); by default nowhere. ``on_progress``: as for
+        :meth:`follow`. The texts of errors are those of the command line.
+
+        A release that fails, is refused or never begins for a mistake in a manifest is no exception: its ``result``
+        says so, ``errors`` and ``failures`` say why. Raises :class:`InputError` for an option that can't be right.
+
+        >>> result = cluster.release("k8s/", variables={"TAG": "1.5.0"}, timeout="10m")  # doctest: +SKIP
+        >>> result.succeeded, [one.action for one in result.objects]  # doctest: +SKIP
+        (True, ['unchanged', 'configured'])
+        """
+        with self._in_python():
+            inputs = release_inputs(self._inputs, paths, options)
+            redactor = self._redactor.for_one_run()
+            journal = Journal("apply", [_Told(on_progress)], redactor, is_dry_run=inputs.dry_run)
+            run = Run(inputs, environ or {}, journal, redactor, client=self._client)
+            code = exit_code_of(partial(apply_all, run), journal)
+            return Result.of(to_json(journal.finish(code)))
+
     # -- all of them
+
+    def _journal(self, command: str, on_progress: Callable[[Progress], object] | None = None) -> Journal:
+        return Journal(command, [_Told(on_progress)], self._redactor.for_one_run())
 
     def _address(self, kind: str, name: str, namespace: str | None) -> Address:
         return named(kind, name, self._discovery, namespace or self.namespace)
@@ -364,10 +449,10 @@ class Cluster:
             raise
 
     def _worded(self, error: StepError) -> StepError:
-        message = _worded(error.message) if isinstance(error, InputError) else error.message
+        message = in_python(error.message) if isinstance(error, InputError) else error.message
         error.message = self._redactor.mask(message)
-        error.hint = self._redactor.mask(_worded(error.hint)) if error.hint else None
-        error.where = self._redactor.mask_place(_worded(error.where)) if error.where else None
+        error.hint = self._redactor.mask(in_python(error.hint)) if error.hint else None
+        error.where = self._redactor.mask_place(in_python(error.where)) if error.where else None
         error.args = (error.message,)
         return error
 
@@ -378,73 +463,37 @@ def _joined(several: ApiErrors) -> ApiError:
     return type(first)(message, code=first.code, status=first.status, where=first.where, hint=first.hint)
 
 
-class _Listener:
-    """Hears how deleted objects go, and keeps it to itself."""
+class _Told(Output):
+    """Passes states on to a callback, and lines to the logger."""
 
-    def progress(self, *_: object) -> None:
-        """Not told."""
+    def __init__(self, on_progress: Callable[[Progress], object] | None) -> None:
+        self._on_progress = on_progress
 
-    def tick(self, _: float) -> None:
-        """Not told."""
+    def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
+        """To the callback, if there is one."""
+        if self._on_progress is not None:
+            told = Progress(reference.path, judgement.state, judgement.reason, judgement.message, seconds)
+            self._on_progress(told)
 
     def notice(self, message: str) -> None:
-        """For whoever reads the log."""
+        """To the logger."""
         _LOG.info(message)
 
-    def gone(self, *_: object) -> None:
-        """Not told."""
+    def warning(self, message: str, where: str) -> None:
+        """To the logger, with its place."""
+        _LOG.warning(f"{where}: {message}" if where else message)
 
 
-# -- from arguments to inputs
+_STATES = {ExitCode.SUCCEEDED: State.CURRENT, ExitCode.FAILED: State.FAILED, ExitCode.TIMED_OUT: State.IN_PROGRESS}
 
 
-_RENAMED = {"headers": "header"}
-
-
-def _resolved(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Inputs:
-    """The inputs, with the argument in place of the flag in ``sources``."""
-    inputs = resolve(CONNECTION, flags, environ)
-    return replace(inputs, sources={name: _worded(source) for name, source in inputs.sources.items()})
-
-
-def _flags(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as the command line would give them. Raises :class:`TypeError` for an unknown one."""
-    fields = {option.field for option in CONNECTION} - {"report", "junit", "dotenv", "log_format"}
-    flags = {_RENAMED.get(name, name): _flag(value) for name, value in settings.items() if value is not None}
-    for name in flags:
-        if name not in fields:
-            raise TypeError(f"a cluster has no setting {name!r}; there are {', '.join(sorted(fields))}")
-    return flags
-
-
-def _flag(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return tuple(f"{name}: {each}" for name, each in value.items())
-    if isinstance(value, (bool, str)):
-        return value
-    return tuple(map(str, value)) if isinstance(value, Sequence) else str(value)
-
-
-def _seconds(value: Seconds, where: str) -> float:
-    """Raises :class:`InputError` for text that is no duration."""
-    return times.parse(value, where) if isinstance(value, str) else float(value)
-
-
-# -- from the command line's words to Python's
-
-
-_WORDS = {
-    **{f"--{option.name}": f"{option.field}=" for option in CONNECTION},
-    "--header": "headers=",
-    "--force-conflicts": "force=True",
-    "--type": "type=",
-    "--timeout": "timeout=",
-    "--cascade": "cascade=",
-    "--ignore-not-found": "ignore_not_found=True",
-}
-_FLAG = re.compile(r"--[a-z][a-z-]+")
-
-
-def _worded(text: str) -> str:
-    """``text`` with an argument in place of each flag."""
-    return _FLAG.sub(lambda flag: _WORDS.get(flag[0], flag[0]), text)
+def release(
+    paths: Several,
+    cluster: Cluster,
+    *,
+    environ: Mapping[str, str] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    **options: Unpack[ReleaseOptions],
+) -> Result:
+    """What ``k8s-step apply -f PATH…`` does, and its result file as data: :meth:`Cluster.release`."""
+    return cluster.release(paths, environ=environ, on_progress=on_progress, **options)

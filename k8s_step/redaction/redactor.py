@@ -75,6 +75,12 @@ class Redactor:
         self._is_settled = False
         self._listener: Callable[[str], None] = _ignore
 
+    def for_one_run(self) -> Redactor:
+        """A redactor with the same credentials, also those added later, and with no Secret's values or names yet."""
+        made = Redactor()
+        made._lock, made._credentials, made._in_lines = self._lock, self._credentials, self._in_lines
+        return made
+
     # -- what is secret
 
     def add(self, *credentials: str | bytes | None) -> None:

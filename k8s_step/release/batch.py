@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from k8s_step.api.concurrency import gather, successes
-from k8s_step.errors import InvalidError, ReportedError, StepError, StoppedError, single
+from k8s_step.errors import ExitCode, InvalidError, ReportedError, StepError, StoppedError, single
 from k8s_step.objects.reference import Reference
 from k8s_step.release.session import Run
 from k8s_step.report.journal import Journal
@@ -24,6 +24,17 @@ class Referenced(Protocol):
 
 Item = TypeVar("Item", bound=Referenced)
 Result = TypeVar("Result")
+
+
+def exit_code_of(work: Callable[[], ExitCode], journal: Journal) -> ExitCode:
+    """Do ``work`` and return its exit code; an error that it raises is reported first."""
+    try:
+        return work()
+    except ReportedError as error:
+        return error.exit_code
+    except StepError as error:
+        journal.error(error)
+        return error.exit_code
 
 
 def run_all(run: Run, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from k8s_step.api.client import Client
+from k8s_step.api.request import Request
 from k8s_step.errors import CancelledError, ExitCode
+from k8s_step.objects.address import Address
 from k8s_step.objects.urls import url_of
 from k8s_step.operations.plan import PlannedPatch, Written
 from k8s_step.release import exemptions
 from k8s_step.release.session import Run, Session
+from k8s_step.report.journal import Journal
 from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
@@ -38,23 +42,37 @@ def follow(
     rollout = Rollout(session.open_ended, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
     if not inputs.wait:
         rollout.look()
+        code = ExitCode.SUCCEEDED
+    else:
+        code = to_the_verdict(rollout, session.open_ended, targets, run.journal)
+    if code is ExitCode.SUCCEEDED:
         run.journal.served_at(url_of(target.object for target in everything))
-        return ExitCode.SUCCEEDED
+    return code
+
+
+def to_the_verdict(rollout: Rollout, client: Client, targets: Sequence[Target], journal: Journal) -> ExitCode:
+    """Follow the rollout of ``targets`` to its end; states and evidence go to the journal. Returns the exit code."""
     waiting = rollout.look()
     if waiting:
-        run.journal.following(waiting, rollout.longest)
+        journal.following(waiting, rollout.longest)
     try:
         in_time = rollout.follow()
     except CancelledError:
         known = culprits(targets)
-        _tell_evidence(run, session, known, CANCELLED, [one for one in targets if one.is_open and one not in known])
+        unfinished = [one for one in targets if one.is_open and one not in known]
+        _tell_evidence(client, journal, known, CANCELLED, unfinished)
         raise
-    is_good = in_time and not any(target.is_lost for target in targets)
-    if is_good:
-        run.journal.served_at(url_of(target.object for target in everything))
+    is_lost = any(target.is_lost for target in targets)
+    if in_time and not is_lost:
         return ExitCode.SUCCEEDED
-    _tell_evidence(run, session, culprits(targets), LIMIT)
-    return ExitCode.FAILED if any(target.is_lost for target in targets) else ExitCode.TIMED_OUT
+    _tell_evidence(client, journal, culprits(targets), LIMIT)
+    return ExitCode.FAILED if is_lost else ExitCode.TIMED_OUT
+
+
+def target_read(client: Client, address: Address) -> Target:
+    """An object as it is, to be followed without having been written. Raises :class:`NotFoundError`."""
+    answer = client.send(Request("GET", address.path, where=str(address.reference)))
+    return Target(address.reference, address.resource, answer.body, changed=False)
 
 
 def follow_written(run: Run, session: Session, written: Sequence[Written]) -> ExitCode:
@@ -65,16 +83,16 @@ def follow_written(run: Run, session: Session, written: Sequence[Written]) -> Ex
 
 
 def _tell_evidence(
-    run: Run, session: Session, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
+    client: Client, journal: Journal, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
 ) -> None:
     """Gather and report the evidence; a cancelled run reports what it has gathered so far."""
     findings: Sequence[Finding] = ()
     undone = {target.reference.key for target in unfinished}
     try:
-        for known in diagnose(session.open_ended, [*bad, *unfinished], limit):
+        for known in diagnose(client, [*bad, *unfinished], limit):
             findings = [replace(one, unfinished=one.reference.key in undone) for one in known]
     finally:
-        run.journal.found(findings)
+        journal.found(findings)
 
 
 def target_of(written: Written) -> Target:

@@ -15,7 +15,6 @@ from k8s_step.errors import (
     ExitCode,
     ForbiddenError,
     NotFoundError,
-    ReportedError,
     StepError,
     StoppedError,
 )
@@ -23,6 +22,7 @@ from k8s_step.objects.secrets import values_of
 from k8s_step.operations.plan import Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
 from k8s_step.release import exemptions
+from k8s_step.release.batch import exit_code_of
 from k8s_step.release.phases import in_phases
 from k8s_step.release.send import Writes
 from k8s_step.release.session import Run, Session
@@ -56,7 +56,7 @@ def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable
     """
     run, session = writes.run, writes.session
     try:
-        code = _exit_code(run, release)
+        code = exit_code_of(release, run.journal)
     except CancelledError:
         _tell_left(run, writes.done)
         raise
@@ -190,17 +190,6 @@ class Rollback:
             )
         )
         return ExitCode.FAILED
-
-
-def _exit_code(run: Run, release: Callable[[], ExitCode]) -> ExitCode:
-    """Run ``release`` and return its exit code; an error it raises is reported first."""
-    try:
-        return release()
-    except ReportedError as error:
-        return error.exit_code
-    except StepError as error:
-        run.journal.error(error)
-        return error.exit_code
 
 
 def _is_readable(session: Session, change: Reversal) -> bool:

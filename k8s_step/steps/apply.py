@@ -2,65 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from k8s_step.errors import ExitCode, InputError, ReportedError
-from k8s_step.inputs import Inputs
-from k8s_step.operations.plan import Seen
-from k8s_step.release.autoscalers import leave_replicas
-from k8s_step.release.configuration import roll_on_config
-from k8s_step.release.follow import follow_written
-from k8s_step.release.plan import open_release
-from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
-from k8s_step.release.reading import read_manifests
-from k8s_step.release.rollback import release_or_roll_back
-from k8s_step.release.send import Writes, apply_seen, tell
+from k8s_step.errors import ExitCode
+from k8s_step.release.apply import apply as release
 from k8s_step.release.session import Run
-from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
 def apply(run: Run) -> ExitCode:
     """Apply and follow. Local mistakes surface before the first request, all others before the first write."""
-    inputs = run.inputs
-    _check(inputs)
-    session, plan = open_release(run, read_manifests(run))
-    preflight = Preflight(run, session, apply_options(run))
-    seen = roll_on_config(preflight, leave_replicas(preflight, preflight.look(plan)))
-    tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
-    checked = _checked(run, preflight, seen)
-    seen = settled(seen, checked)
-    if inputs.dry_run:
-        for one in checked:
-            tell(run.journal, one.written)
-        return ExitCode.SUCCEEDED
-    writes = Writes(run, session)
-
-    def release() -> ExitCode:
-        apply_seen(writes, preflight, seen, [one.seen for one in checked if one.lacks])
-        return follow_written(run, session, writes.done)
-
-    return release_or_roll_back(writes, seen, release) if inputs.rollback_on_failure else release()
-
-
-def _check(inputs: Inputs) -> None:
-    if inputs.rollback_on_failure and not inputs.wait:
-        where = inputs.sources.get("wait", "").replace("--wait", "--no-wait")
-        message = "a release that is not followed can't be seen to fail, so it would never be rolled back"
-        raise InputError(message, where=where, hint="drop --rollback-on-failure, or let the release be followed")
-
-
-def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:
-    """The server's dry run; it is skipped where only one object changes, since a single write is atomic."""
-    inputs = run.inputs
-    changes = sum(not one.is_current for one in seen)
-    if not (inputs.dry_run or inputs.diff or (inputs.preflight and changes > 1)):
-        return []
-    try:
-        checked = preflight.check(seen, seen)
-    except ReportedError:
-        run.journal.notice("nothing was changed")
-        raise
-    preflight.tell_unchecked(checked)
-    if inputs.diff:
-        show_differences(run, checked)
-    return checked
+    return release(run)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k8s_step.api.concurrency import gather, successes
-from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.objects.address import Address
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import members
 from k8s_step.release.arguments import parse
 from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow
+from k8s_step.release.follow import follow, target_read
 from k8s_step.release.plan import planned
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.removal import groups
@@ -69,9 +68,7 @@ def _read(run: Run, session: Session, named: Sequence[Address]) -> list[Target]:
     refused: list[StepError] = []
 
     def get(one: Address) -> Target:
-        request = Request("GET", one.path, where=str(one.reference))
-        answer = session.client.send(request)
-        return Target(one.reference, one.resource, answer.body, changed=False)
+        return target_read(session.client, one)
 
     def tell(one: Address, error: StepError) -> None:
         run.journal.error(error, one.reference)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,14 +23,20 @@ from k8s_step import (
     InvalidError,
     NotFoundError,
     PatchType,
+    Progress,
+    ReleaseOptions,
+    Result,
+    State,
     StoppedError,
     TimedOutError,
     UnauthorizedError,
     UnreachableError,
     UnsupportedMediaTypeError,
+    release,
 )
+from tests.conftest import Outcome, Step
 from tests.controlplane.cluster import ROOT, Cluster
-from tests.integration.objects import config_map, custom, definition, deployment, obj
+from tests.integration.objects import config_map, custom, definition, deployment, obj, write
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
 
@@ -312,6 +319,162 @@ def test_delete_waits_until_it_is_gone(api: k8s_step.Cluster) -> None:
         api.get("cm", "held")
 
 
+# -- following
+
+
+def test_a_good_rollout(api: k8s_step.Cluster, played: Cluster) -> None:
+    api.apply(deployment("web", "app:1", replicas=2))
+    verdict = api.follow("deployment/web", timeout="2m")
+    assert (verdict.state, verdict.is_current, verdict.failures) == (State.CURRENT, True, ())
+    (web,) = verdict.objects
+    assert (web.kind, web.name, web.status, web.message) == ("Deployment", "web", "current", "2 of 2 pods ready")
+    assert api.follow("deploy/web", f"cm/{'kube-root-ca.crt'}").is_current
+
+
+def test_a_failing_image(api: k8s_step.Cluster, played: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
+    """The verdict and its evidence, and not a word on any stream."""
+    api.apply(deployment("web", "shop/pull-fail:2"))
+    told: list[Progress] = []
+    verdict = api.follow("deployment/web", timeout=120, on_progress=told.append)
+    assert (verdict.state, verdict.is_current) == (State.FAILED, False)
+    assert (told[-1].object, told[-1].state) == (f"apps/v1/Deployment/{api.namespace}/web", State.FAILED)
+    (failure,) = verdict.failures
+    assert failure.object == f"apps/v1/Deployment/{api.namespace}/web"
+    assert failure.reason in ("ErrImagePull", "ImagePullBackOff")
+    assert "not found" in failure.message
+    assert (failure.container, failure.image) == ("app", "shop/pull-fail:2")
+    assert failure.pod and failure.pod.startswith("web-")
+    assert any("not found" in line for line in failure.events)
+    assert failure.advice and failure.check
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_time_left(api: k8s_step.Cluster, played: Cluster) -> None:
+    api.apply(deployment("web", "shop/never-ready:2"))
+    verdict = api.follow("deployment/web", timeout="3s")
+    assert (verdict.state, verdict.is_current) == (State.IN_PROGRESS, False)
+    (failure,) = verdict.failures
+    assert failure.object.endswith("/Deployment/" + api.namespace + "/web")
+
+
+def test_what_goes_while_it_is_followed(api: k8s_step.Cluster, played: Cluster) -> None:
+    api.apply(deployment("web", "shop/never-ready:2"))
+    deletion = threading.Thread(target=lambda: api.delete("deploy", "web", wait=False))
+
+    def delete_once(_: Progress) -> None:
+        if not deletion.ident:
+            deletion.start()
+
+    verdict = api.follow("deployment/web", timeout=120, on_progress=delete_once)
+    deletion.join()
+    assert verdict.state is State.NOT_FOUND
+
+
+def test_what_cannot_be_followed(api: k8s_step.Cluster) -> None:
+    with pytest.raises(NotFoundError) as missing:
+        api.follow("deployment/web")
+    assert missing.value.details["kind"] == "deployments"
+    with pytest.raises(InputError, match="deployment/NAME"):
+        api.follow("deployment")
+
+
+# -- releasing
+
+
+def of_the_command_line(outcome: Outcome) -> Result:
+    assert outcome.report is not None
+    return Result.of(outcome.report)
+
+
+def timeless(result: Result) -> Result:
+    """Without what differs from run to run: times, names of pods, and the order of what is done at once."""
+    objects = sorted((replace(one, seconds=0.0) for one in result.objects), key=lambda one: (one.kind, one.name))
+    evidence = {"pod": "", "node": "", "events": (), "reason": "", "message": ""}
+    failures = tuple(replace(one, **evidence) for one in result.failures)
+    told = replace(result, started="", seconds=0.0, objects=tuple(objects), failures=failures)
+    return replace(told, context=None)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "words"),
+    [
+        ("app:1", {}, ()),
+        ("app:1", {"dry_run": True}, ("--dry-run",)),
+        ("app:1", {"wait": False, "preflight": False}, ("--no-wait", "--no-preflight")),
+        (
+            "shop/pull-fail:2",
+            {"timeout": "2m", "rollback_on_failure": True},
+            ("--timeout", "2m", "--rollback-on-failure"),
+        ),
+        ("shop/pull-fail:2", {"timeout": 120}, ("--timeout", "120")),
+    ],
+    ids=["good", "dry run", "not followed", "rolled back", "failed"],
+)
+def test_a_release_is_what_the_command_line_makes_of_it(
+    cluster: Cluster,
+    played: Cluster,
+    namespace: str,
+    step: Step,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    image: str,
+    options: ReleaseOptions,
+    words: tuple[str, ...],
+) -> None:
+    """Both begin with nothing there."""
+    path = write(tmp_path / "shop.yaml", config_map(tone="${TONE}"), deployment("web", "${IMAGE}"))
+    values = {"TONE": "loud", "IMAGE": image}
+    vars = [word for name, value in values.items() for word in ("--var", f"{name}={value}")]
+    expected = of_the_command_line(step("apply", "-f", path, "-n", namespace, *vars, *words, report=True))
+    with k8s_step.Cluster.from_kubeconfig(cluster.kubeconfig, namespace=namespace) as api:
+        for kind, name in (("deployment", "web"), ("configmap", "settings")):
+            api.delete(kind, name, cascade="foreground", ignore_not_found=True)
+        capfd.readouterr()
+        result = release(path, api, variables=values, **options)
+        assert capfd.readouterr() == ("", "")
+    assert timeless(result) == timeless(expected)
+    assert result.server == cluster.server
+
+
+def test_a_release_that_is_refused(cluster: Cluster, namespace: str, step: Step, tmp_path: Path) -> None:
+    token = cluster.token(namespace, rules=[{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}])
+    path = write(tmp_path / "map.yaml", config_map(tone="loud"))
+    env = {"K8S_API": cluster.server, "K8S_TOKEN": token, "K8S_CA": str(cluster.ca), "KUBECONFIG": None}
+    expected = of_the_command_line(step("apply", "-f", path, "-n", namespace, env=env, report=True))
+    with k8s_step.Cluster(cluster.server, token=token, ca=str(cluster.ca), namespace=namespace) as api:
+        result = api.release([tmp_path / "map.yaml"])
+        with pytest.raises(NotFoundError):
+            api.get("configmap", "settings")
+    assert (result.result, result.exit_code, result.succeeded) == ("refused", 4, False)
+    assert timeless(result) == timeless(expected)
+    assert "cannot patch" in result.objects[0].errors[0].message
+
+
+def test_a_release_masks_what_its_secrets_hold(api: k8s_step.Cluster, tmp_path: Path) -> None:
+    secret = obj("v1", "Secret", "key", data={"password": "correct-horse-battery"})
+    result = api.release(write(tmp_path / "key.yaml", secret))
+    assert result.result == "refused"
+    assert "correct-horse-battery" not in repr(result)
+
+
+def test_variables_of_the_environment_count_where_they_are_given(
+    api: k8s_step.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TONE", "of the process")
+    path = write(tmp_path / "map.yaml", config_map(tone="${TONE}"))
+    assert api.release(path).result == "invalid"
+    assert api.release(path, environ={"TONE": "given"}).succeeded
+    assert api.get("configmap", "settings")["data"] == {"tone": "given"}
+
+
+def test_the_namespace_of_a_release(api: k8s_step.Cluster, tmp_path: Path) -> None:
+    """The connection's is for objects that name none; one that is asked for, for all."""
+    path = write(tmp_path / "maps.yaml", config_map("own", "default"), config_map("none"))
+    result = api.release(path, dry_run=True)
+    assert {one.name: one.namespace for one in result.objects} == {"own": "default", "none": api.namespace}
+    assert api.release(path, namespace=api.namespace).result == "invalid"
+
+
 def test_many_threads(api: k8s_step.Cluster) -> None:
     actions: list[str] = []
     threads = [
@@ -326,13 +489,16 @@ def test_many_threads(api: k8s_step.Cluster) -> None:
     assert len(list(api.list("cm"))) == 21
 
 
-def test_the_page(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page(
+    cluster: Cluster, played: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What docs/python.md shows, in its order."""
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     for context in config["contexts"]:
         context["context"]["namespace"] = namespace
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    monkeypatch.chdir(ROOT)
     page = ROOT / "docs" / "python.md"
     found = doctest.DocTestParser().get_doctest(page.read_text(), {}, page.name, str(page), 0)
     told: list[str] = []

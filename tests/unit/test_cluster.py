@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import k8s_step
-from k8s_step import Cluster, InputError, StepError
-from k8s_step.cluster import EnvironmentSettings
-from k8s_step.options import CONNECTION
+from k8s_step import Cluster, EnvironmentSettings, InputError, ReleaseOptions, StepError
+from k8s_step.keywords import UNSAID
+from k8s_step.options import APPLY, CONNECTION
 from tests.unit.loopback import Exchange, Loopback, in_turn
 
 KUBECONFIG = """
@@ -54,9 +54,22 @@ def test_a_name_that_is_not_there() -> None:
 
 
 def test_every_connection_option_is_a_setting() -> None:
-    ours = {option.field for option in CONNECTION} - {"report", "junit", "dotenv", "log_format", "context"}
+    ours = {option.field for option in CONNECTION} - UNSAID - {"context"}
     said = {"header" if name == "headers" else name for name in EnvironmentSettings.__annotations__}
-    assert said == ours
+    assert said == ours, "add it to k8s_step/keywords.py: to EnvironmentSettings or to UNSAID"
+
+
+def test_every_option_of_apply_is_one_of_a_release() -> None:
+    """But for what only shows in a log."""
+    ours = {option.field for option in APPLY} - UNSAID | {"namespace"}
+    assert set(ReleaseOptions.__annotations__) == ours, "add it to ReleaseOptions in k8s_step/keywords.py"
+
+
+@pytest.mark.parametrize("first", ["k8s_step.release.follow", "k8s_step.cluster", "k8s_step"])
+def test_release_is_the_function_whatever_was_imported_before(first: str) -> None:
+    program = f"import {first}, k8s_step; from k8s_step import release; print(release.__module__, release.__name__)"
+    command = [sys.executable, "-W", "error", "-c", program]
+    assert subprocess.check_output(command, text=True) == "k8s_step.cluster release\n"
 
 
 def test_a_kubeconfig(tmp_path: Path) -> None:
@@ -103,8 +116,36 @@ def test_settings_that_cannot_be_right(settings: dict[str, object], told: str) -
 
 @pytest.mark.parametrize("name", ["tokn", "report", "log_format"])
 def test_a_setting_that_is_none(name: str) -> None:
-    with pytest.raises(TypeError, match=f"no setting '{name}'"):
+    with pytest.raises(TypeError, match=f"no keyword '{name}'"):
         Cluster("https://10.0.0.1", **{name: "x"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"timeout": "soon"}, "timeout=: 'soon' is not a duration"),
+        ({"fail_after": {"ErrImagePull": "soon"}}, "fail_after=: ErrImagePull: 'soon' is not a duration"),
+        ({"dry_run": "perhaps"}, "dry_run=: 'perhaps' is neither true nor false"),
+    ],
+)
+def test_options_that_cannot_be_right(options: dict[str, object], told: str) -> None:
+    with Cluster("https://10.0.0.1") as cluster, pytest.raises(InputError, match=told):
+        cluster.release("k8s/", **options)  # type: ignore[arg-type]
+
+
+def test_an_option_that_is_none() -> None:
+    with Cluster("https://10.0.0.1") as cluster, pytest.raises(TypeError, match="no keyword 'replicas'"):
+        cluster.release("k8s/", replicas=3)  # type: ignore[call-arg]
+
+
+def test_a_release_that_never_begins(tmp_path: Path) -> None:
+    """A mistake in a manifest is a result, as the command line has it."""
+    (tmp_path / "web.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '${NAME}'}\n")
+    with Cluster("https://10.0.0.1") as cluster:
+        result = k8s_step.release(tmp_path / "web.yaml", cluster)
+    assert (result.command, result.result, result.exit_code, result.succeeded) == ("apply", "invalid", 2, False)
+    (problem,) = result.errors
+    assert (problem.file, problem.line) == (str(tmp_path / "web.yaml"), 3)
 
 
 def test_settings_reach_the_server() -> None:
