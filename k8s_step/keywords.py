@@ -68,7 +68,9 @@ class ReleaseOptions(TypedDict, total=False):
     nothing else is touched. ``force_conflicts``, ``adopt`` and ``no_adopt``: whose fields are taken over. ``dry_run``
     and ``preflight``: let the server check before anything is written. ``wait``, ``no_wait_for``, ``timeout``,
     ``fail_fast`` and ``fail_after`` (``{"CrashLoopBackOff": 5}``): what is followed, and for how long.
-    ``rollback_on_failure``: take back what this release changed where it fails.
+    ``rollback_on_failure``: take back what this release changed where it fails. ``labels``, ``annotations``: put on
+    every object; ``source_annotation``: name commit and run, as the CI system tells. ``replicas_from_manifest``:
+    apply replicas that an autoscaler sets, too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret.
     """
 
     namespace: str
@@ -89,6 +91,11 @@ class ReleaseOptions(TypedDict, total=False):
     dry_run: bool
     preflight: bool
     rollback_on_failure: bool
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    source_annotation: bool
+    replicas_from_manifest: bool
+    roll_on_config: bool
     wait: bool
     no_wait_for: Sequence[str]
     timeout: Seconds
