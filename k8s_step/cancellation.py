@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,18 +19,32 @@ _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUP
 _AGAIN = 0.01  # seconds until a dropped cancellation is raised again
 
 
+class _Part(threading.local):
+    """The calling thread's part in the run: ``is_open`` while it works on one, ``is_told`` once it was cancelled."""
+
+    is_open = False
+    is_told = False
+
+
 class Cancellation:
-    """The request to end this run. Only the main thread, where Python runs signal handlers, may delay it."""
+    """The request to end this run. Only the main thread, where Python runs signal handlers, may delay it.
+
+    A thread that works on a part of the run (see :meth:`taking_part`) gets the cancellation where it waits next.
+    """
 
     def __init__(self) -> None:
         self._asked: CancelledError | None = None
         self._is_starting = False
         self._wakes: list[Callable[[], object]] = []
+        self._part = _Part()
+        self._asked_of_parts: CancelledError | None = None
+        self._wakes_of_parts: list[Callable[[], object]] = []
 
     def ask(self, error: CancelledError) -> None:
         """End the run: raise ``error`` or, while it is held back, call the ``wake`` of each holder."""
         self._asked = self._asked or error
-        for wake in self._wakes:
+        self._asked_of_parts = self._asked_of_parts or error
+        for wake in (*self._wakes, *self._wakes_of_parts):
             wake()
         self._raise_asked()
 
@@ -41,6 +56,7 @@ class Cancellation:
         """Stop holding cancellations back, since a journal can report them. Raises one that came in the meantime."""
         self._is_starting = False
         self._raise_asked()
+        self._asked_of_parts = None
 
     @contextmanager
     def held(self, wake: Callable[[], object]) -> Iterator[None]:
@@ -48,6 +64,10 @@ class Cancellation:
 
         An exception that leaves the context takes its place.
         """
+        if self._part.is_open:
+            with self.waking(wake):
+                yield
+            return
         self._raise_asked()
         self._wakes.append(wake)
         try:
@@ -58,6 +78,42 @@ class Cancellation:
         finally:
             self._wakes.remove(wake)
         self._raise_asked()
+
+    @contextmanager
+    def taking_part(self) -> Iterator[None]:
+        """The calling thread, not the main one, works on a part of the run, and is cancelled with it."""
+        self._part.is_open, self._part.is_told = True, False
+        try:
+            yield
+        finally:
+            self._part.is_open = False
+
+    @contextmanager
+    def waking(self, wake: Callable[[], object]) -> Iterator[None]:
+        """Let a cancellation end the wait in this context by ``wake``; it is raised at the end of the context.
+
+        Does nothing in the main thread, where a signal ends any wait, and in threads that take no part.
+        """
+        if not self._part.is_open:
+            yield
+            return
+        self._wakes_of_parts.append(wake)  # before the check, so that no cancellation comes in between unseen
+        try:
+            self.check()
+            yield
+        except BaseException:
+            self._part.is_told = self._part.is_told or self._asked_of_parts is not None
+            raise
+        finally:
+            self._wakes_of_parts.remove(wake)
+        self.check()
+
+    def check(self) -> None:
+        """Raise the run's cancellation, once, in a thread that takes part in the run."""
+        asked = self._asked_of_parts
+        if asked is not None and self._part.is_open and not self._part.is_told:
+            self._part.is_told = True
+            raise CancelledError(asked.message, asked.exit_code)
 
     def _raise_asked(self) -> None:
         asked = self._asked

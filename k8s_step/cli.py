@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -21,9 +20,14 @@ from k8s_step.errors import BugError, CancelledError, ExitCode, InputError, Repo
 from k8s_step.inputs import Inputs, idle, resolve, secrets
 from k8s_step.options import RESULT_FILES, Option
 from k8s_step.redaction import Redactor
+from k8s_step.streams import share_stdin
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
+    from k8s_step.clusters.cluster import Cluster
+    from k8s_step.release.session import Run
+    from k8s_step.report.clusters.result import ClustersResult
+    from k8s_step.report.formats.resultfiles import ResultFiles
     from k8s_step.report.journal import Journal
     from k8s_step.report.result import Result
     from k8s_step.report.sink import MaskedStream
@@ -171,8 +175,12 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
     process.redactor.add(*secrets(flags, process.environ))
     try:
         inputs = resolve(command.all_options, flags, process.environ)
-        _check_writable(inputs)
-        _mark_unfinished(command, inputs, process)
+        files = _result_files(inputs, process)
+        files.check()
+        clusters = _clusters(command, inputs, process)
+        if clusters is not None:
+            return _execute_on(clusters, command, inputs, files, process)
+        files.begin(_unfinished(command, inputs))
     except InputError as error:
         return _refuse(error, process, command.name, flags)
     stdout = _masked(sys.stdout, process.redactor)
@@ -181,17 +189,67 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         journal.begin()
         for message in _idle_inputs(command, process.environ):
             journal.remark(message, warn=True)
-        code = _verdict(command, inputs, process, journal)
+        code = _verdict(_begun(command), _run(inputs, journal, process), journal)
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # cancelled while another error was being reported
         code = error.exit_code
     with signals_ignored():
         result = journal.finish(code)
-        _write_files(result, inputs, process)
+        _write_files(result, files, process)
         if inputs.comment and code not in (ExitCode.INTERRUPTED, ExitCode.CANCELLED):
-            _comment(result, inputs, process)
+            _comment(result, files, inputs, process)
         CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
     return code
+
+
+def _clusters(command: Command, inputs: Inputs, process: _Process) -> list[Cluster] | None:
+    """The clusters of a run on several; ``None`` for a run on one, which need not import what several need."""
+    is_one = len(inputs.contexts) <= 1 and len(inputs.kubeconfigs) <= 1
+    if not command.many or (is_one and not inputs.clusters_file and not inputs.waves):
+        return None
+    from k8s_step.clusters.selection import clusters_of
+
+    return clusters_of(inputs, process.environ)
+
+
+def _execute_on(
+    clusters: list[Cluster], command: Command, inputs: Inputs, files: ResultFiles, process: _Process
+) -> int:
+    """The same as :func:`_execute` on several clusters. Raises :class:`InputError` before the run has begun."""
+    from k8s_step.clusters.execution import Execution
+    from k8s_step.clusters.waves import in_waves
+    from k8s_step.report.formats.choice import shared_log
+
+    waves = in_waves(clusters, inputs.waves, inputs.sources.get("waves", "--waves"))
+    share_stdin()
+    stdout = _masked(sys.stdout, process.redactor)
+    execution = Execution(
+        command.name,
+        _verb(command),
+        lambda run: _verdict(_verb(command), run, run.journal),
+        inputs,
+        process.environ,
+        process.redactor,
+        process.surroundings,
+        shared_log(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout),
+        waves,
+        may_stop=any(option.name == "max-failures" for option in command.options),
+    )
+    files.begin(execution.unfinished)
+    result = execution.run(_idle_inputs(command, process.environ))
+    with signals_ignored():
+        result = execution.finish(result, lambda: stdout.lost if command.prints else "")
+        _write_files(result, files, process)
+        if inputs.comment and result.cancelled is None:
+            _comment(result, files, inputs, process)
+        CANCELLATION.starting()
+    return result.exit_code
+
+
+def _run(inputs: Inputs, journal: Journal, process: _Process) -> Run:
+    from k8s_step.release.session import Run
+
+    return Run(inputs, process.environ, journal, process.redactor, process.surroundings)
 
 
 def _idle_inputs(command: Command, environ: Mapping[str, str]) -> list[str]:
@@ -204,15 +262,27 @@ def _idle_inputs(command: Command, environ: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _verdict(command: Command, inputs: Inputs, process: _Process, journal: Journal) -> ExitCode:
-    """Run the verb and return its exit code; an error is reported and its exit code returned."""
-    from k8s_step.release.session import Run
-
+def _verb(command: Command) -> Callable[[Run], ExitCode]:
     module, _, name = command.function.partition(":")
     verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
-    try:
+    return verb
+
+
+def _begun(command: Command) -> Callable[[Run], ExitCode]:
+    """The verb, once cancellations are let through."""
+    verb = _verb(command)
+
+    def begun(run: Run) -> ExitCode:
         CANCELLATION.started()
-        return verb(Run(inputs, process.environ, journal, process.redactor, process.surroundings))
+        return verb(run)
+
+    return begun
+
+
+def _verdict(verb: Callable[[Run], ExitCode], run: Run, journal: Journal) -> ExitCode:
+    """Run the verb and return its exit code; an error is reported and its exit code returned."""
+    try:
+        return verb(run)
     except ReportedError as error:
         return error.exit_code
     except StepError as error:
@@ -253,81 +323,32 @@ def _journal(name: str, inputs: Inputs, process: _Process, stdout: MaskedStream)
     )
 
 
-def _check_writable(inputs: Inputs) -> None:
-    """Refuse a result file that cannot be written, before the release begins. Raises :class:`InputError`."""
-    from k8s_step.report.files import is_writable
-
-    for option, path in _result_files(inputs):
-        if not is_writable(path):
-            raise InputError(f"{path} can't be written", where=option, hint="is its folder there, and writable?")
-
-
-def _result_files(inputs: Inputs) -> list[tuple[str, str]]:
-    """The result files asked for, as pairs of option and path."""
-    given = {f"--{option.name}": getattr(inputs, option.field) for option in RESULT_FILES}
-    return [(option, path) for option, path in given.items() if path]
-
-
-def _mark_unfinished(command: Command, inputs: Inputs, process: _Process) -> None:
-    """Replace the result files of an earlier run by an unfinished result; remove those that can't be replaced."""
-    from k8s_step.report import files
+def _unfinished(command: Command, inputs: Inputs) -> Result:
     from k8s_step.report.result import unfinished
 
-    contents = _contents(unfinished(command.name, is_dry_run=inputs.dry_run), inputs, process)
-    for option, path in _result_files(inputs):
-        try:
-            files.begin(path, contents[path])
-        except OSError as error:
-            raise InputError(f"{path} can't be written: {error.strerror}", where=option) from None
+    return unfinished(command.name, is_dry_run=inputs.dry_run)
 
 
-def _write_files(result: Result, inputs: Inputs, process: _Process) -> None:
-    from k8s_step.report import files
+def _result_files(inputs: Inputs, process: _Process) -> ResultFiles:
+    """The result files asked for."""
+    from k8s_step.report.formats.resultfiles import ResultFiles
 
-    for path, text in _contents(result, inputs, process).items():
-        try:
-            files.write(path, process.redactor.mask_line(text))
-        except OSError as error:
-            _complain(f"error: {path} can't be written: {error.strerror}", process.redactor)
-
-
-def _contents(result: Result, inputs: Inputs, process: _Process) -> dict[str, str]:
-    """The content of each result file that was asked for, by path."""
-    contents = {}
-    if inputs.report:
-        from k8s_step.report.result import to_json
-
-        contents[inputs.report] = json.dumps(to_json(result), indent=2, ensure_ascii=False) + "\n"
-    if inputs.junit:
-        from k8s_step.report.junit import PLACES, to_junit
-        from k8s_step.report.result import rooted
-
-        where = process.surroundings
-        contents[inputs.junit] = to_junit(rooted(result, where.workspace), PLACES[where.system])
-    if inputs.dotenv:
-        from k8s_step.report.formats.gitlab import to_dotenv
-
-        contents[inputs.dotenv] = to_dotenv(result, inputs.report)
-    if inputs.markdown:
-        contents[inputs.markdown] = _markdown(result, process)
-    return contents
+    given = {option.name: getattr(inputs, option.field) for option in RESULT_FILES}
+    paths = {name: path for name, path in given.items() if path}
+    return ResultFiles(paths, process.surroundings, process.redactor)
 
 
-def _markdown(result: Result, process: _Process) -> str:
-    from k8s_step.report.result import rooted
-    from k8s_step.report.summary import COMMENT, links_into, to_markdown
-
-    where = process.surroundings
-    return to_markdown(rooted(result, where.workspace), links_into(where.source_url), COMMENT)
+def _write_files(result: Result | ClustersResult, files: ResultFiles, process: _Process) -> None:
+    files.write(result, lambda text: _complain(text, process.redactor))
 
 
-def _comment(result: Result, inputs: Inputs, process: _Process) -> None:
+def _comment(result: Result | ClustersResult, files: ResultFiles, inputs: Inputs, process: _Process) -> None:
     """Write the review's comment; a comment that can't be written changes no exit code."""
     from k8s_step.report import comments
 
     try:
         thread = comments.thread(process.surroundings.system, process.environ, inputs.comment_token)
-        text = process.redactor.mask_line(_markdown(result, process))
+        text = process.redactor.mask_line(files.markdown(result))
         comments.publish(thread, comments.mark_of(result), text, process.environ)
     except StepError as error:
         where = "the step's summary" if process.surroundings.summary_file else "the log"
@@ -344,18 +365,15 @@ def _refuse(
     flags: Mapping[str, Any] | None = None,
 ) -> ExitCode:
     """Report an error from before the run, also in those result files that are known by then and can be written."""
-    from k8s_step.report.files import is_writable
     from k8s_step.report.formats.choice import refuse
     from k8s_step.report.problem import Problem
     from k8s_step.report.result import never_begun
 
-    paths = vars(resolve(RESULT_FILES, flags or {}, process.environ))
-    files = [option.field for option in RESULT_FILES if paths[option.field] and is_writable(paths[option.field])]
-    inputs = Inputs(**{field: paths[field] for field in files})
+    files = _result_files(resolve(RESULT_FILES, flags or {}, process.environ), process).writable()
     problems = tuple(map(Problem.of, single(error)))
     result = never_begun(command, error.exit_code, process.redactor.mask_all(problems))
-    refuse(result, process.surroundings, process.redactor, inputs.report)
-    _write_files(result, inputs, process)
+    refuse(result, process.surroundings, process.redactor, files.paths.get("report"))
+    _write_files(result, files, process)
     return error.exit_code
 
 

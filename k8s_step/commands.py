@@ -31,7 +31,7 @@ from k8s_step.options import (
 class Command:
     """A verb. ``function``: ``module:name``, imported only when the verb runs. ``argument``: for words without a flag.
 
-    ``prints``: the verb's purpose is its output on stdout.
+    ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Command:
     function: str
     argument: Option | None = None
     prints: bool = False
+    many: bool = False
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -53,12 +54,14 @@ COMMANDS = (
         "Apply manifests with server-side apply and follow the rollout to its verdict.",
         (*APPLY, *CONNECTION),
         "k8s_step.steps.apply:apply",
+        many=True,
     ),
     Command(
         "diff",
         "Show what apply would change: the server's dry run against the live objects, Secrets masked.",
         (*DIFF, *CONNECTION),
         "k8s_step.steps.diff:diff",
+        many=True,
         prints=True,
     ),
     Command(
@@ -80,6 +83,7 @@ COMMANDS = (
         "Follow objects to their verdict and write nothing.",
         (*STATUS, *CONNECTION),
         "k8s_step.steps.status:status",
+        many=True,
         argument=OBJECTS,
     ),
     Command(
@@ -112,6 +116,7 @@ COMMANDS = (
         "Print objects by name, by kind or by selector.",
         (*GET, *CONNECTION),
         "k8s_step.steps.get:get",
+        many=True,
         argument=OBJECTS,
         prints=True,
     ),
@@ -128,6 +133,7 @@ COMMANDS = (
         "Tell whether named components have enough ready pods; print pod metrics.",
         (*CHECK, *CONNECTION),
         "k8s_step.steps.check:check",
+        many=True,
         prints=True,
     ),
     Command(

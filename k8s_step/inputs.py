@@ -42,8 +42,8 @@ class Inputs:
     id_token: str | None = None
     ca: str | None = None
     insecure_skip_tls_verify: bool = False
-    kubeconfig: str | None = None
-    context: str | None = None
+    kubeconfigs: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
     namespace: str | None = None
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
@@ -58,6 +58,10 @@ class Inputs:
     comment: bool = False
     comment_token: str | None = field(default=None, repr=False)
     log_format: str = "auto"
+    clusters_file: str | None = None
+    max_parallel: int = 10
+    waves: str | None = None
+    max_failures: int = 0
     filename: tuple[str, ...] = ()
     recursive: bool = False
     kustomize: tuple[str, ...] = ()
@@ -123,6 +127,16 @@ class Inputs:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def context(self) -> str | None:
+        """The context of the one cluster that the run is about, if one is named."""
+        return self.contexts[0] if self.contexts else None
+
+    @property
+    def kubeconfig(self) -> str | None:
+        """The kubeconfig of the one cluster that the run is about, if one is named."""
+        return self.kubeconfigs[0] if self.kubeconfigs else None
+
+    @property
     def names_manifests(self) -> bool:
         """Whether manifests are given, by ``-f`` or ``-k``."""
         return bool(self.filename or self.kustomize)
@@ -141,11 +155,17 @@ def resolve(options: tuple[Option, ...], flags: Mapping[str, Any], environ: Mapp
     sources = {}
     for option in options:
         given, where = _given(option, flags, environ)
-        values[option.field] = option.default if given is None else _PARSERS[option.kind](option, given, where)
+        values[option.field] = option.default if given is None else parsed(option, given, where)
         if given is not None:
-            _check_header(option, values[option.field], where)
             sources[option.field] = where
     return Inputs(**values, sources=sources)
+
+
+def parsed(option: Option, given: Any, where: str) -> Any:
+    """The value of an option's text, or texts for a list. Raises :class:`InputError` naming ``where``."""
+    value = _PARSERS[option.kind](option, given, where)
+    _check_header(option, value, where)
+    return value
 
 
 def idle(options: Iterable[Option], others: Iterable[Option], environ: Mapping[str, str]) -> list[str]:
@@ -205,6 +225,10 @@ def _list(option: Option, given: str | tuple[str, ...], where: str) -> tuple[str
     return tuple(line for line in lines if line)
 
 
+def _texts(_: Option, given: str | tuple[str, ...], __: str) -> tuple[str, ...]:
+    return (given.strip(),) if isinstance(given, str) else given
+
+
 def _headers(option: Option, given: str | tuple[str, ...], where: str) -> tuple[tuple[str, str], ...]:
     return tuple(parse_header(line, where) for line in _list(option, given, where))
 
@@ -255,6 +279,7 @@ def _choice(option: Option, given: str, where: str) -> str:
 _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "text": _text,
     "list": _list,
+    "texts": _texts,
     "headers": _headers,
     "switch": _switch,
     "duration": _duration,

@@ -10,7 +10,8 @@ from typing import Any
 class Option:
     """One option.
 
-    ``kind`` is text, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists both).
+    ``kind`` is text, texts, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists
+    both). ``texts`` may be given several times, but a variable holds one, of several lines perhaps.
     ``variables``: environment variables that replace ``K8S_<NAME>`` next to ``INPUT_<NAME>``. ``commas``: a list's
     entries may be separated by commas. ``in_header``: requests carry the value in a header. ``attribute``: the name of
     its attribute of ``Inputs``, where another verb's option of the same name has the usual one.
@@ -33,7 +34,7 @@ class Option:
     @property
     def is_list(self) -> bool:
         """Whether the option may be given several times."""
-        return self.kind in ("list", "patience", "headers")
+        return self.kind in ("list", "texts", "patience", "headers")
 
     @property
     def field(self) -> str:
@@ -49,6 +50,9 @@ class Option:
 
 # Options whose attribute of Inputs has another name, since theirs is a Python keyword or builtin, or unclear in code.
 _FIELDS = {
+    "context": "contexts",
+    "kubeconfig": "kubeconfigs",
+    "clusters": "clusters_file",
     "as": "impersonate_user",
     "as-group": "impersonate_groups",
     "var": "variables",
@@ -116,8 +120,21 @@ CONNECTION = (
     Option("id-token", "the CI's ID token for the cloud: one of GitLab's id_tokens", metavar="TOKEN", secret=True),
     Option("ca", "the cluster's CA: path, PEM text, or base64 of it", metavar="CA"),
     Option("insecure-skip-tls-verify", "do not verify the server's certificate (warned about)", "switch", False),
-    Option("kubeconfig", "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64", metavar="PATH"),
-    Option("context", "the kubeconfig context to use", metavar="NAME"),
+    Option(
+        "kubeconfig",
+        "kubeconfig path(s); in K8S_KUBECONFIG also its text or base64; given several times: a cluster each",
+        "texts",
+        (),
+        metavar="PATH",
+    ),
+    Option(
+        "context",
+        "the kubeconfig context to use; several: a cluster each (repeatable)",
+        "list",
+        (),
+        metavar="NAME",
+        commas=True,
+    ),
     Option(
         "namespace", "default: the manifest's, the context's, the service account's, default", short="n", metavar="NAME"
     ),
@@ -146,6 +163,18 @@ CONNECTION = (
     Option(
         "log-format", "how progress is written", "choice", "auto", choices=("auto", "plain", "github", "gitlab", "json")
     ),
+)
+_MAX_PARALLEL = Option("max-parallel", "so many clusters at a time", "number", 10)
+_CLUSTERS_FILE = Option("clusters", "YAML file that lists clusters, each with its connection", metavar="FILE")
+CLUSTERS = (_CLUSTERS_FILE, _MAX_PARALLEL)
+ROLLOUT = (
+    *CLUSTERS,
+    Option(
+        "waves",
+        "the order of the clusters: 'staging; eu, us'; a wave begins when all of the last one is current",
+        metavar="WAVES",
+    ),
+    Option("max-failures", "so many clusters may fail before no other is begun", "count", 0),
 )
 _MANIFESTS = (
     Option(
@@ -275,7 +304,14 @@ _ROLL = Option(
 _ROLLBACK = Option(
     "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
 )
+# What a cluster of the clusters file may say of itself; the other connection options are those of the whole run.
+_OF_THE_RUN = ("report", "junit", "dotenv", "log-format")
+OF_CLUSTERS = (
+    *(option for option in CONNECTION if option.name not in _OF_THE_RUN),
+    *(option for option in _MANIFESTS if option.name in ("var", "vars-file")),
+)
 APPLY = (
+    *ROLLOUT,
     *_MANIFESTS,
     *_MARKS,
     _SOURCE,
@@ -294,6 +330,7 @@ APPLY = (
 )
 _ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
 DIFF = (
+    *CLUSTERS,
     *_MANIFESTS,
     *_MARKS,
     *_GUARDS,
@@ -329,7 +366,7 @@ _SELECTORS = (
     Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
     Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
 )
-STATUS = (*_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
+STATUS = (*CLUSTERS, *_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
 _DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
 CREATE = (*_MANIFESTS, *_GUARDS, _DRY_RUN, *_FOLLOW)
 REPLACE = (
@@ -372,6 +409,7 @@ DELETE = (
     Option("timeout", "all must be gone within this time", "duration", 600.0, metavar="DURATION"),
 )
 GET = (
+    *CLUSTERS,
     *_SELECTORS,
     Option("all-namespaces", "look in all namespaces", "switch", False, short="A"),
     Option("limit", "read so many objects at a time", "number", 500),
@@ -430,7 +468,7 @@ CHECK = (
     ),
     Option("min-ready", "so many pods of each component must be ready", "number", 1),
     Option("metrics", "print the pods' phases and restarts in Prometheus' text format", "switch", False),
-    *(option for option in GET if option.name in ("all-namespaces", "limit", "timeout")),
+    *(option for option in GET if option.name in ("clusters", "max-parallel", "all-namespaces", "limit", "timeout")),
 )
 _PATCH = (
     Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),

@@ -63,6 +63,7 @@ OPTIONS = {
     "--env": "--var K=V",
     "--create-namespace": "put a Namespace into the manifests",
     **dict.fromkeys(("--cluster", "--user", "--kube-context"), "--context NAME"),
+    "--contexts": "--context NAME, once for each",
     "--kube-token": "--token, better as K8S_TOKEN",
     "--kube-apiserver": "--server URL",
     "--certificate-authority": "--ca takes a path, PEM text, or base64 of it",

@@ -13,6 +13,7 @@ from k8s_step.errors import StepError, StoppedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_SLICE = 0.5  # seconds of a pause after which a thread looks whether the run is cancelled
 LINGER = 1.0  # seconds that a cancelled run waits for answers to the writes under way
 
 
@@ -27,7 +28,8 @@ def gather(
     crew.start(limit)
     try:
         for _ in items:
-            found = crew.next()
+            with CANCELLATION.waking(crew.stop):
+                found = crew.next()
             if found is not None:
                 yield found[0].item, found[1]
     finally:
@@ -116,11 +118,15 @@ class _Lane(Generic[Item, Result]):
 
     def results(self) -> Iterator[Result]:
         self._turn.set()
-        while (found := self._made.get()) is not None:
+        while (found := self._next()) is not None:
             if isinstance(found, Exception):
                 raise found
             self._room.release()
             yield found[0]
+
+    def _next(self) -> tuple[Result] | Exception | None:
+        with CANCELLATION.waking(lambda: self._made.put(None)):
+            return self._made.get()
 
     def run(self) -> None:
         if self._is_stopped:
@@ -173,7 +179,10 @@ def pause(seconds: float, otherwise: threading.Event) -> None:
     Raises :class:`StoppedError` in a stopped crew.
     """
     task = _of_this_thread()
-    (task.crew.released if task is not None else otherwise).wait(seconds)
+    woken = task.crew.released if task is not None else otherwise
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not woken.wait(min(left, _SLICE)):
+        CANCELLATION.check()
     if task is not None and task.crew.is_stopped:
         raise StoppedError("the step was stopped")
 

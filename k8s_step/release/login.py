@@ -47,6 +47,12 @@ def open_client(
     )
 
 
+def check(inputs: Inputs, environ: Mapping[str, str], system: System) -> None:
+    """Find the settings of the cluster, without a request. Raises :class:`InputError` for mistakes in them."""
+    if not _cloud(inputs, system).names_cluster:
+        resolve(_options(inputs, system), environ)
+
+
 def _way(
     inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, system: System, deadline: float
 ) -> tuple[Connection, Credentials | None]:
@@ -97,6 +103,6 @@ def _options(inputs: Inputs, system: System) -> ConnectionOptions:
         impersonate_user=inputs.impersonate_user,
         impersonate_groups=inputs.impersonate_groups,
         server_origin=inputs.sources.get("server", ""),
-        sources=inputs.sources,
+        sources={**inputs.sources, "kubeconfig": inputs.sources.get("kubeconfigs", "")},
         system=system,
     )

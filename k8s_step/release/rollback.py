@@ -45,7 +45,7 @@ _IN_THE_WAY = (
     "NetworkPolicy",
 )
 _LOOK = 5.0  # seconds in which a server that had failed must answer before a rollback begins
-_CALLS_FOR_IT = (ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
+_CALLS_FOR_IT = (ExitCode.SUCCEEDED, ExitCode.FAILED, ExitCode.TIMED_OUT, ExitCode.REFUSED)
 
 
 def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable[[], ExitCode]) -> ExitCode:
@@ -60,7 +60,7 @@ def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable
     except CancelledError:
         _tell_left(run, writes.done)
         raise
-    if code is ExitCode.SUCCEEDED:
+    if run.stays(code) and code is ExitCode.SUCCEEDED:
         return code
     changes = _changes(seen, writes.done)
     is_ill = code is ExitCode.UNREACHABLE and bool(changes) and _is_readable(session, changes[0])

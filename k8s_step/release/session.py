@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
-from k8s_step.errors import InputError
+from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
-from k8s_step.release.login import open_client
+from k8s_step.release.login import check, open_client
 from k8s_step.report.journal import Journal
 from k8s_step.surroundings import Surroundings
+
+
+class RehearsalEndedError(Exception):
+    """A rehearsal has come to where the first request would be sent: no local mistake is left."""
+
+
+def _stays(_: ExitCode) -> bool:
+    """What a run on one cluster has written stays where its release is good."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,9 @@ class Run:
     """The arguments of every verb: the inputs, the environment, the journal to tell, and where the process runs.
 
     ``client``: a client that is open already, which then serves this run; ``None`` to open one by the inputs.
+    ``cluster``: the cluster's name, where the run is one of several; empty otherwise. ``stays`` is told the exit code
+    of a release and answers, perhaps after a wait for other clusters, whether what a good one has written may stay.
+    ``is_rehearsal``: nothing is sent; :func:`open_session` raises :class:`RehearsalEndedError`.
     """
 
     inputs: Inputs
@@ -30,6 +42,9 @@ class Run:
     surroundings: Surroundings = field(default_factory=Surroundings)
     started: float = field(default_factory=time.monotonic)
     client: Client | None = None
+    cluster: str = ""
+    stays: Callable[[ExitCode], bool] = _stays
+    is_rehearsal: bool = False
 
     @property
     def deadline(self) -> float:
@@ -66,6 +81,10 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     several.
     """
     _check_namespace(run.inputs, many_namespaces=many_namespaces)
+    _check_one(run.inputs)
+    if run.is_rehearsal:
+        check(run.inputs, run.environ, run.surroundings.system)
+        raise RehearsalEndedError
     client = run.client or open_client(
         run.inputs,
         run.environ,
@@ -87,3 +106,11 @@ def _check_namespace(inputs: Inputs, *, many_namespaces: bool) -> None:
     if "," in (inputs.namespace or "") and not many_namespaces:
         where = inputs.sources.get("namespace", "--namespace")
         raise InputError("this command works in one namespace", where=where, hint="get, watch and check take several")
+
+
+def _check_one(inputs: Inputs) -> None:
+    for name, given in (("context", inputs.contexts), ("kubeconfig", inputs.kubeconfigs)):
+        if len(given) > 1:
+            where = inputs.sources.get(f"{name}s", f"--{name}")
+            hint = "apply, diff, status, get and check take several"
+            raise InputError("this command works on one cluster", where=where, hint=hint)

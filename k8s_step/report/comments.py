@@ -19,6 +19,7 @@ from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
 from k8s_step.connection.settings import Connection
 from k8s_step.connection.transport import HTTPHeaderDict, Transport
 from k8s_step.errors import InputError, StepError
+from k8s_step.report.clusters.result import ClustersResult
 from k8s_step.report.result import Result
 from k8s_step.surroundings import System
 
@@ -82,7 +83,7 @@ def _of_gitlab(environ: Mapping[str, str], token: str) -> Thread | None:
     return Thread(notes, f"{notes}/{{}}", "PUT", {"PRIVATE-TOKEN": token})
 
 
-def mark_of(result: Result) -> str:
+def mark_of(result: Result | ClustersResult) -> str:
     """The hidden first line of a comment, another one for each server and namespace (staging, production)."""
     about = f"{result.command} {result.server or ''} {result.namespace}"
     return f"<!-- k8s-step {hashlib.sha256(about.encode()).hexdigest()[:16]} -->"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from k8s_step.errors import ExitCode, StepError, single
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
+from k8s_step.report.content import Content
 from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
@@ -145,6 +146,11 @@ class Journal:
     def tallied(self, text: str) -> None:
         """Record how much was done, such as ``7 events``, for a verb that does not list the objects concerned."""
         self._tally = text
+
+    def delivered(self, content: Content) -> None:
+        """Write what the verb was to read, masked already."""
+        for output in self._outputs:
+            output.delivered(content)
 
     def following(self, objects: int, timeout: float) -> None:
         """Tell outputs that following begins, for up to ``timeout`` seconds."""
@@ -282,8 +288,8 @@ class Journal:
             context=self._redactor.mask_name(self._context) if self._context else self._context,
             started=timestamp(self._started),
             seconds=time.monotonic() - self._clock,
-            objects=tuple(map(self._mask, self._release.values())),
-            findings=tuple(map(self._mask, self._findings)),
+            objects=tuple(map(self._mask, list(self._release.values()))),
+            findings=tuple(map(self._mask, list(self._findings))),
             message="; ".join(errors),
             errors=errors,
             warnings=tuple(self._masked_warning(*warning) for warning in self._warnings),

@@ -7,11 +7,12 @@ Jenkins' xunit plug-in leaves out elements that its schema (junit-10.xsd) does n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
+from k8s_step.report.clusters.result import ClustersResult
 from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
 from k8s_step.report.wording import evidence, lead_of
@@ -33,20 +34,55 @@ def to_junit(result: Result, places: Iterable[str] = ()) -> str:
 
     ``places``: the attributes, of ``file`` and ``line``, that a case gets; its text names both regardless.
     """
+    return _document(_suite(result, suite_name(result), places))
+
+
+def to_clusters_junit(result: ClustersResult, places: Iterable[str] = ()) -> str:
+    """The XML document of a run on several clusters: a suite a cluster, one for the problems of none."""
+    suites = Xml.Element("testsuites", name=_clean(result.name))
+    if result.problems:
+        suites.append(_closed(Xml.Element("testsuite", name=_clean(result.name)), [_unbegun(result)]))
+    for one in result.clusters:
+        name = f"{result.name} on {one.name}"
+        if one.result is not None:
+            suites.append(_suite(one.result, _with_namespace(name, one.result), places))
+        else:
+            case = Xml.Element("testcase", name=result.name, classname="k8s-step.run", time="0.000")
+            _add(case, "skipped", "", "not begun", "")
+            suites.append(_closed(Xml.Element("testsuite", name=_clean(name)), [case]))
+    return _document(suites)
+
+
+def _unbegun(result: ClustersResult) -> Xml.Element:
+    case = Xml.Element("testcase", name=result.name, classname="k8s-step.run", time=f"{result.seconds:.3f}")
+    _add(case, "error", result.word, result.message, "\n".join(map(str, result.problems)))
+    return case
+
+
+def _document(root: Xml.Element) -> str:
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(result: Result, name: str, places: Iterable[str]) -> Xml.Element:
     findings: dict[tuple[str, str, str, str], list[Finding]] = {}
     for finding in result.findings:
         findings.setdefault(finding.reference.key, []).append(finding)
     cases = [_case(entry, findings.get(entry.reference.key, []), result, places) for entry in result.objects]
     if result.exit_code is not ExitCode.SUCCEEDED and not any(_verdict(case, *_BAD) is not None for case in cases):
         cases.append(_whole_run(result))
-    suite = Xml.Element("testsuite", name=_clean(suite_name(result)), time=f"{result.seconds:.3f}")
+    suite = Xml.Element("testsuite", name=_clean(name), time=f"{result.seconds:.3f}")
     suite.set("timestamp", result.started)
+    return _closed(suite, cases)
+
+
+def _closed(suite: Xml.Element, cases: Sequence[Xml.Element]) -> Xml.Element:
+    """The suite with its cases and their counts."""
     suite.set("tests", str(len(cases)))
     for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(sum(_verdict(case, tag) is not None for case in cases)))
     suite.extend(cases)
-    Xml.indent(suite)
-    return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return suite
 
 
 def suite_name(result: Result) -> str:
@@ -55,10 +91,13 @@ def suite_name(result: Result) -> str:
     GitLab identifies a case by the names of suite, class and case. Source: lib/gitlab/ci/reports/test_case.rb.
     """
     place = result.context or result.server
+    return _with_namespace(f"{result.name} on {place}" if place else result.name, result)
+
+
+def _with_namespace(name: str, result: Result) -> str:
     spaces = {entry.reference.namespace for entry in result.objects} - {""}
     namespace = spaces.pop() if len(spaces) == 1 else result.namespace
-    parts = [f"{result.name} on {place}" if place else result.name, f"namespace {namespace}" if namespace else ""]
-    return ", ".join(part for part in parts if part)
+    return f"{name}, namespace {namespace}" if namespace else name
 
 
 # -- a case

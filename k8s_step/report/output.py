@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference
+from k8s_step.report.content import Content
 from k8s_step.report.difference import Difference
 from k8s_step.report.result import Result
 from k8s_step.verdict.judgement import Judgement
@@ -37,6 +38,12 @@ class Output:
 
     def content(self, text: str) -> None:
         """Requested content for stdout, without its last newline. Called from any thread."""
+
+    def delivered(self, content: Content) -> None:
+        """Requested content, as data; called once a run, if at all."""
+        text = content.text
+        if text:
+            self.content(text)
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
@@ -165,6 +166,34 @@ class Result:
         return tuple(entry.reference for entry in self.objects if entry.reference.key in blamed | bad)
 
 
+class Outcome(Protocol):
+    """The part of a result, of one cluster or several, that later steps of a pipeline get."""
+
+    @property
+    def word(self) -> str:
+        """The result in one word."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The step's exit code."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the exit code is final."""
+
+    @property
+    def url(self) -> str:
+        """Where users reach the release; empty where nothing tells."""
+
+    @property
+    def changed(self) -> Sequence[object]:
+        """The objects that were changed."""
+
+    @property
+    def failed(self) -> Sequence[object]:
+        """The objects that failed."""
+
+
 def timestamp(moment: datetime) -> str:
     """A UTC moment as text: ``2026-11-22T10:00:00Z``."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -202,7 +231,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "objects": [_object(entry) for entry in result.objects],
         "failures": [_failure(finding) for finding in result.findings],
-        "errors": [_problem(problem) for problem in result.problems],
+        "errors": [problem_json(problem) for problem in result.problems],
         "warnings": list(result.warnings),
         **_rollback(result),
     }
@@ -229,13 +258,14 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "judged": entry.judged and bool(entry.status),
         "not_followed": entry.unfollowed or None,
         "message": entry.message,
-        "errors": [_problem(problem) for problem in entry.errors],
+        "errors": [problem_json(problem) for problem in entry.errors],
         "seconds": round(entry.seconds, 3),
         **({"rolled_back": entry.rolled_back, "rollback_message": entry.rollback_message} if entry.rolled_back else {}),
     }
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """An error as the result file has it."""
     return {
         "message": problem.message,
         "where": problem.where or None,

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
+from k8s_step.report.clusters.result import ClustersResult
+from k8s_step.report.clusters.result import summary as clusters_summary
 from k8s_step.report.difference import Difference
 from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
@@ -67,8 +69,52 @@ def links_into(source_url: str) -> Link:
 
 def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str:
     """At most ``limit`` bytes; the last line counts parts that did not fit. ``link`` gives a manifest's URL or ""."""
+    return _fitted(_parts(result, link), limit)
+
+
+def to_clusters_markdown(result: ClustersResult, link: Link = no_link, limit: int = LIMIT) -> str:
+    """The same of a run on several clusters: a table of them, those that went wrong in full, the others folded."""
+    return _fitted(_clusters_parts(result, link), limit)
+
+
+def _clusters_parts(result: ClustersResult, link: Link) -> Iterable[str]:
+    yield f"### {_sign(result.verdict, result.exit_code)} {prose(result.name)}: {result.verdict}\n"
+    yield f"{prose(clusters_summary(result), _TEXT)}\n"
+    if result.problems:
+        yield _errors(list(map(str, result.problems)))
+    if result.clusters:
+        yield _clusters_table(result)
+    for one in result.clusters:
+        if one.result and not one.is_good:
+            yield "".join(f"{part}\n" for part in _parts(one.result, link, one.name))
+    for one in result.clusters:
+        if one.result and one.is_good:
+            lead, *body = _parts(one.result, link, one.name)
+            yield _folded(lead.removeprefix("### ").strip(), "\n".join(body))
+
+
+def _clusters_table(result: ClustersResult) -> str:
+    has_waves = len({one.wave for one in result.clusters}) > 1
+    head = ("cluster", *(["wave"] if has_waves else []), "result", "objects", "time")
+    rows = []
+    for one in result.clusters[:_ROWS]:
+        sign = _sign(one.verdict, one.result.exit_code) if one.result else "⏭️"
+        objects = str(len(one.result.objects)) if one.result else ""
+        seconds = _unbroken(duration(one.result.seconds)) if one.result else ""
+        wave = [str(one.wave)] if has_waves else []
+        rows.append((_code(one.name), *wave, _unbroken(f"{sign} {one.verdict}"), objects, seconds))
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    more = [f"\nand {len(result.clusters) - _ROWS} more\n"] if len(result.clusters) > _ROWS else []
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], *more]) + "\n"
+
+
+def _sign(verdict: str, exit_code: ExitCode) -> str:
+    return "⚠️" if verdict == "different" else _SIGNS.get(exit_code, "❌")
+
+
+def _fitted(parts: Iterable[str], limit: int) -> str:
     kept, left_out, size = [], 0, _NOTE
-    for part in _parts(result, link):
+    for part in parts:
         length = len(part.encode("utf-8", "replace")) + 1
         if size + length > limit:
             left_out += 1
@@ -81,10 +127,9 @@ def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str
     return text if len(text.encode("utf-8", "replace")) <= limit else ""
 
 
-def _parts(result: Result, link: Link) -> Iterable[str]:
-    name = prose(result.name)
-    sign = "⚠️" if result.verdict == "different" else _SIGNS.get(result.exit_code, "❌")
-    yield f"### {sign} {name}: {result.verdict}\n"
+def _parts(result: Result, link: Link, cluster: str = "") -> Iterable[str]:
+    name = prose(cluster or result.name)
+    yield f"### {_sign(result.verdict, result.exit_code)} {name}: {result.verdict}\n"
     yield f"{prose(summary(result), _TEXT)}{_place(result)}\n"
     if errors := result.errors or (result.message,) * bool(result.message):
         yield _errors(errors)

@@ -20,12 +20,16 @@ _LINE_BREAK = re.compile(r"[\f\n\r]")
 
 @dataclass(frozen=True)
 class Shape:
-    """Options of a table: ``wide`` adds columns of lower priority, ``prefix/`` stands before each name."""
+    """Options of a table: ``wide`` adds columns of lower priority, ``prefix/`` stands before each name.
+
+    ``clusters``: the first column is the ``cluster`` of each row.
+    """
 
     wide: bool = False
     namespaces: bool = False
     prefix: str = ""
     labels: bool = False
+    clusters: bool = False
 
 
 def lines(columns: Sequence[Object], rows: Sequence[Object], shape: Shape) -> list[str]:
@@ -45,7 +49,12 @@ class Layout:
         self._shown = [at for at, column in enumerate(columns) if shape.wide or not column.get("priority")]
         self._names = {at for at, column in enumerate(columns) if is_name(column)}
         named = [str(columns[at]["name"]).upper() for at in self._shown]
-        self.header = [*(["NAMESPACE"] if shape.namespaces else ()), *named, *(["LABELS"] if shape.labels else ())]
+        self.header = [
+            *(["CLUSTER"] if shape.clusters else ()),
+            *(["NAMESPACE"] if shape.namespaces else ()),
+            *named,
+            *(["LABELS"] if shape.labels else ()),
+        ]
 
     def cells(self, row: Object) -> list[str]:
         """The texts of one row."""
@@ -56,6 +65,8 @@ class Layout:
         if self._shape.labels:
             labels = metadata.get("labels") or {}
             found.append(",".join(f"{key}={labels[key]}" for key in sorted(labels)) or NONE)
+        if self._shape.clusters:
+            found.insert(0, str(row.get("cluster") or ""))
         return found
 
     def _prefixed(self, at: int, cell: str) -> str:

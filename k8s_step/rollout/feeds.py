@@ -76,7 +76,7 @@ class Feed:
     watch: Watch
     notice: Callable[[str], None]
 
-    def run(self, out: queue.SimpleQueue[Message]) -> None:
+    def run(self, out: queue.SimpleQueue[Message | None]) -> None:
         """Put events on ``out`` until the watch is stopped; an error that ends it is put there, too.
 
         So is a bug of this step: raised in this thread it would be lost, and the rollout would wait until its timeout.

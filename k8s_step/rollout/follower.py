@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from k8s_step.api.client import Client
 from k8s_step.api.watch import Event, Scope, Watch
+from k8s_step.cancellation import CANCELLATION
 from k8s_step.objects.metadata import version_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -73,7 +74,7 @@ class Follower(Generic[_Listener]):
         self._limits = limits
         self._clock = clock
         self._started = self._ticked = clock()
-        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._feeds: list[Feed] = []
 
     def _watch_targets(self, *, from_known: bool) -> None:
@@ -109,9 +110,13 @@ class Follower(Generic[_Listener]):
 
     def _arrived(self, wait: float) -> Iterator[Message]:
         try:
-            yield self._queue.get(timeout=max(wait, 0.0))
+            with CANCELLATION.waking(lambda: self._queue.put(None)):
+                first = self._queue.get(timeout=max(wait, 0.0))
+            if first is not None:
+                yield first
             while True:
-                yield self._queue.get_nowait()
+                if (message := self._queue.get_nowait()) is not None:
+                    yield message
         except queue.Empty:
             return
 

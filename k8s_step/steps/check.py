@@ -12,15 +12,15 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group
 from k8s_step.operations.get import OBJECTS, Reader
 from k8s_step.release.session import Run, Session, open_session
-from k8s_step.report.metrics import exposition, of_components, of_pods
-from k8s_step.report.table import Shape, lines
+from k8s_step.report.content import Metrics, Table
+from k8s_step.report.metrics import of_components, of_pods
 from k8s_step.verdict.components import Component, Health, causes, components, health
 from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 
 _EVERY_POD = Component("", "")  # where only --metrics is given
-_COLUMNS = tuple({"name": name} for name in ("component", "ready", "pods", "restarts", "status"))
+_COLUMNS = ("component", "ready", "pods", "restarts", "status")
 
 
 @dataclass
@@ -52,7 +52,7 @@ def check(run: Run) -> ExitCode:
     seen, refused = _read(run, session, [_Seen(one) for one in wanted] or [_Seen(_EVERY_POD)])
     if wanted:
         _judge(run, seen)
-    run.journal.document(_metrics(seen, inputs.min_ready) if inputs.metrics else _table(seen, inputs.min_ready))
+    run.journal.delivered(_metrics(run, seen) if inputs.metrics else _table(run, seen))
     has_failed = wanted and not all(one.health.is_good(inputs.min_ready) for one in seen if one.is_whole)
     codes = [*(error.exit_code for error in refused), *([ExitCode.FAILED] if has_failed else [])]
     if refused:
@@ -95,19 +95,19 @@ def _judge(run: Run, seen: Sequence[_Seen]) -> None:
             run.journal.found(causes(one.reference, one.pods) or [Finding(one.reference, reason, found.text(least))])
 
 
-def _table(seen: Sequence[_Seen], least: int) -> str:
-    rows = [{"cells": _cells(one, least)} for one in seen]
-    return "\n".join(lines(_COLUMNS, rows, Shape()))
+def _table(run: Run, seen: Sequence[_Seen]) -> Table:
+    return Table(_COLUMNS, tuple(_cells(one, run.inputs.min_ready) for one in seen), run.cluster)
 
 
-def _cells(one: _Seen, least: int) -> list[str | int]:
+def _cells(one: _Seen, least: int) -> tuple[str | int, ...]:
     found = one.health
     status = "unknown" if not one.is_whole else "ready" if found.is_good(least) else found.text(least)
-    return [one.component.name, found.ready, found.pods, found.restarts, status]
+    return (one.component.name, found.ready, found.pods, found.restarts, status)
 
 
-def _metrics(seen: Sequence[_Seen], least: int) -> str:
-    """Print the metrics of each pod, once even if several components select it, then those of the components."""
+def _metrics(run: Run, seen: Sequence[_Seen]) -> Metrics:
+    """The metrics of each pod, once even if several components select it, then those of the components."""
     pods = {uid_of(pod): pod for one in seen for pod in one.pods}
     judged = {one.component.name: one.health for one in seen if one.component.name and one.is_whole}
-    return exposition([*of_pods(pods.values()), *(of_components(judged, least) if judged else [])])
+    components = of_components(judged, run.inputs.min_ready) if judged else []
+    return Metrics((*of_pods(pods.values()), *components), run.cluster)

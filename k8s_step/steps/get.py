@@ -11,13 +11,15 @@ from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
 from k8s_step.objects.secrets import masked
 from k8s_step.objects.selection import Group, field_selector, label_selector
 from k8s_step.operations.get import NAMES, OBJECTS, Form, Page, Reader, Wanted, table
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
 from k8s_step.report import files
-from k8s_step.report.printers.printer import Printer
+from k8s_step.report.content import CLUSTER, Recorder
+from k8s_step.report.printers.printer import Printer, Write
 
 _RECORDED = 1000  # objects that the result file names
 
@@ -27,7 +29,7 @@ def get(run: Run) -> ExitCode:
     inputs = run.inputs
     run.journal.content_follows()
     labels, fields = _selectors(inputs)
-    _check(inputs)
+    _check(run)
     session = open_session(run, many_namespaces=True)
     wanted = _wanted(inputs, session, labels, fields)
     if inputs.output == "protobuf":
@@ -47,9 +49,12 @@ def _selectors(inputs: Inputs) -> tuple[str, str]:
     return labels, field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
 
 
-def _check(inputs: Inputs) -> None:
+def _check(run: Run) -> None:
     """Raises :class:`InputError` where words and options contradict each other."""
+    inputs = run.inputs
     words = words_of(inputs.object)
+    if run.cluster and inputs.output == "protobuf":
+        raise InputError("protobuf is of one cluster", where="--output")
     if not words:
         raise InputError("nothing to do: what is to be read?", hint="KIND, KIND/NAME, or KIND -l SELECTOR")
     if (inputs.output == "protobuf") != bool(inputs.output_file):
@@ -125,8 +130,13 @@ def _documents(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
     from k8s_step.report.printers import documents
 
     syntax = documents.YAML if run.inputs.output == "yaml" else documents.JSON
-    is_one = len(wanted) == 1 and not isinstance(wanted[0], Group)
-    return documents.Documents(run.journal.document, _mask(run), syntax, is_one=is_one), OBJECTS
+    is_one = len(wanted) == 1 and not isinstance(wanted[0], Group) and not run.cluster
+    return _printing(run, lambda write: documents.Documents(write, _mask(run), syntax, is_one=is_one)), OBJECTS
+
+
+def _printing(run: Run, make: Callable[[Write], Printer]) -> Printer:
+    """The printer; of several clusters, one that keeps what all of them print in the end."""
+    return Recorder(make, run.journal.delivered) if run.cluster else make(run.journal.document)
 
 
 def _json_lines(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
@@ -138,7 +148,10 @@ def _json_lines(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
 def _names(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
     from k8s_step.report.printers import lines
 
-    return lines.Lines(run.journal.document, lines.name), NAMES
+    def line(resource: Resource, item: Object) -> str:
+        return " ".join(part for part in (run.cluster, lines.name(resource, item)) if part)
+
+    return lines.Lines(run.journal.document, line), NAMES
 
 
 def _tables(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
@@ -149,8 +162,11 @@ def _tables(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
     spaces = {space for one in wanted if (space := _space(one))}  # of cluster-wide kinds none
     shape = Shape(inputs.output == "wide", namespaces=inputs.all_namespaces or len(spaces) > 1)
     several = len({one.resource for one in wanted}) > 1
-    tables = Tables(run.journal.document, run.redactor.mask_object, shape, names_kinds=several)
-    return tables, table(is_lean=not shape.namespaces)
+
+    def make(write: Write) -> Printer:
+        return Tables(write, run.redactor.mask_object, shape, names_kinds=several, cluster=run.cluster)
+
+    return _printing(run, make), table(is_lean=not shape.namespaces)
 
 
 def _space(wanted: Wanted) -> str:
@@ -169,7 +185,8 @@ _PRINTERS: dict[str, Callable[[Run, Sequence[Wanted]], tuple[Printer, Form]]] = 
 
 def _mask(run: Run) -> Callable[[Object], Object]:
     """Masks an object before it becomes text, in which a mask may stand for a key or break the text."""
-    return lambda item: run.redactor.mask_object(masked({}, item)[1])
+    lead = {CLUSTER: run.cluster} if run.cluster else {}
+    return lambda item: {**lead, **run.redactor.mask_object(masked({}, item)[1])}
 
 
 # -- as it is

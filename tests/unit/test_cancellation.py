@@ -261,3 +261,56 @@ def test_a_bug_is_no_matter_of_the_cancellation(server: Server) -> None:
 
 def test_without_a_cancellation_it_is_as_gather() -> None:
     assert dict(gather_writes(str, [1, 2, 3], 2)) == dict(gather(str, [1, 2, 3], 2))
+
+
+class Part:
+    """A thread that takes part in a run: it waits until it is woken."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+        self.waits, self._woken = threading.Event(), threading.Event()
+        self.met: list[str] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with self._cancellation.taking_part():
+            try:
+                with self._cancellation.held(self._woken.set):
+                    self.waits.set()
+                    self._woken.wait(60)
+                    self.met.append("woken")
+            except CancelledError as error:
+                self.met.append(error.message)
+            with self._cancellation.waking(self._woken.set):
+                self.met.append("not cancelled twice")
+
+    def joined(self) -> list[str]:
+        self._thread.join(60)
+        return self.met
+
+
+def test_every_part_of_the_run_is_cancelled_at_the_end_of_its_wait() -> None:
+    cancellation = Cancellation()
+    parts = [Part(cancellation) for _ in range(3)]
+    assert all(part.waits.wait(60) for part in parts)
+    with pytest.raises(CancelledError, match="SIGTERM"):
+        cancellation.ask(ASKED)
+    expected = ["woken", "cancelled by SIGTERM", "not cancelled twice"]
+    assert [part.joined() for part in parts] == [expected] * 3
+
+
+def test_a_part_that_begins_to_wait_later_is_cancelled_too() -> None:
+    cancellation = Cancellation()
+    with pytest.raises(CancelledError):
+        cancellation.ask(ASKED)
+    part = Part(cancellation)
+    assert part.joined() == ["cancelled by SIGTERM", "not cancelled twice"]
+
+
+def test_who_takes_no_part_is_left_alone() -> None:
+    cancellation = Cancellation()
+    with pytest.raises(CancelledError):
+        cancellation.ask(ASKED)
+    with cancellation.waking(woken):
+        cancellation.check()

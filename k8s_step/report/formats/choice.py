@@ -11,6 +11,7 @@ from k8s_step.report.formats.gitlab import GitLab
 from k8s_step.report.formats.jsonlines import JsonLines
 from k8s_step.report.formats.live import Live, colour
 from k8s_step.report.formats.plain import Plain
+from k8s_step.report.formats.shared import SharedLog
 from k8s_step.report.output import Output
 from k8s_step.report.result import Result
 from k8s_step.report.sink import MaskedStream
@@ -23,12 +24,34 @@ def outputs(
 ) -> list[Output]:
     """The log output and, on GitHub, the output of its runner's files; ``report`` is the path of the result file."""
     log = MaskedStream(sys.stderr, redactor)
-    chosen = _automatic(surroundings) if log_format == "auto" else log_format
+    chosen = _chosen(log_format, surroundings, redactor, log)
     if surroundings.system is not System.GITHUB:
-        return [_LOGS[chosen](log, data, surroundings)]
+        return [_LOGS[chosen](log, data.line, surroundings, "")]
+    return [_LOGS[chosen](log, data.line, surroundings, ""), github.StepFiles(surroundings, report, log.line)]
+
+
+def shared_log(
+    log_format: str, surroundings: Surroundings, redactor: Redactor, report: str | None, data: MaskedStream
+) -> SharedLog:
+    """The log that the clusters of one run share; ``report`` is the path of the result file."""
+    log = MaskedStream(sys.stderr, redactor)
+    chosen = _chosen(log_format, surroundings, redactor, log)
+    files = github.StepFiles(surroundings, report, log.line) if surroundings.system is System.GITHUB else None
+    style = colour if chosen == "live" or (chosen == "gitlab" and not surroundings.no_colour) else no_style
+
+    def output(cluster: str, write: Callable[[str], None]) -> Output:
+        return _LOGS["coloured" if chosen == "live" else chosen](log, write, surroundings, cluster)
+
+    is_github = surroundings.system is System.GITHUB
+    write_log, write_data = (github.tamed(line) if is_github else line for line in (log.line, data.line))
+    return SharedLog(output, write_log, write_data, style, files, as_json=chosen == "json")
+
+
+def _chosen(log_format: str, surroundings: Surroundings, redactor: Redactor, log: MaskedStream) -> str:
+    chosen = _automatic(surroundings) if log_format == "auto" else log_format
     if chosen == "github" and surroundings.is_action:
         redactor.listen(lambda line: log.unmasked_line(github.command("add-mask", line)))
-    return [_LOGS[chosen](log, data, surroundings), github.StepFiles(surroundings, report, log.line)]
+    return chosen
 
 
 def refuse(result: Result, surroundings: Surroundings, redactor: Redactor, report: str | None) -> None:
@@ -47,29 +70,37 @@ def _automatic(surroundings: Surroundings) -> str:
     return "live" if sys.stderr.isatty() and surroundings.has_colours and not surroundings.is_ci else "plain"
 
 
-def _plain(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
+_Write = Callable[[str], None]
+
+
+def _plain(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     if surroundings.system is System.GITHUB:
-        return github.Harmless(log.line, data.line)
-    return Plain(log.line, data.line, data_style=_style_of_data(surroundings))
+        return github.Harmless(log.line, data, cluster)
+    return Plain(log.line, data, data_style=_style_of_data(surroundings), cluster=cluster)
 
 
-def _live(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
-    return Live(log, data.line, data_style=_style_of_data(surroundings))
+def _live(log: MaskedStream, data: _Write, surroundings: Surroundings, _: str) -> Output:
+    return Live(log, data, data_style=_style_of_data(surroundings))
 
 
-def _github(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
-    return github.GitHub(log.line, data.line, surroundings)
+def _coloured(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
+    """The live log's colours without its block at the foot, which belongs to one cluster."""
+    return Plain(log.line, data, colour, data_style=_style_of_data(surroundings), cluster=cluster)
 
 
-def _gitlab(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
-    return GitLab(log.line, data.line, no_style if surroundings.no_colour else colour)
+def _github(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
+    return github.GitHub(log.line, data, surroundings, cluster=cluster)
 
 
-def _json(log: MaskedStream, data: MaskedStream, surroundings: Surroundings) -> Output:
+def _gitlab(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
+    return GitLab(log.line, data, no_style if surroundings.no_colour else colour, cluster=cluster)
+
+
+def _json(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     """JSON lines; on GitHub the second ``#`` of ``##[``, which begins a runner's command, becomes a Unicode escape."""
     if surroundings.system is System.GITHUB:
-        return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data.line)
-    return JsonLines(log.line, data.line)
+        return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data, cluster)
+    return JsonLines(log.line, data, cluster)
 
 
 def _style_of_data(surroundings: Surroundings) -> Style:
@@ -77,9 +108,10 @@ def _style_of_data(surroundings: Surroundings) -> Style:
     return colour if sys.stdout.isatty() and surroundings.has_colours else no_style
 
 
-_LOGS: Mapping[str, Callable[[MaskedStream, MaskedStream, Surroundings], Output]] = {
+_LOGS: Mapping[str, Callable[[MaskedStream, _Write, Surroundings, str], Output]] = {
     "plain": _plain,
     "live": _live,
+    "coloured": _coloured,
     "github": _github,
     "gitlab": _gitlab,
     "json": _json,

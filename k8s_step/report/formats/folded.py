@@ -15,6 +15,7 @@ class Folded(Plain):
     """Errors and verdicts stand outside of sections, so that nobody needs to unfold one to see them.
 
     The table goes to the log (stderr): a CI system reads stdout separately and could put the table at any place.
+    Where several clusters share the log, only evidence is a section: any other would hold lines of other clusters.
     """
 
     _section = ""
@@ -83,10 +84,12 @@ class Folded(Plain):
         self._leave()
 
     def _enter(self, section: str, title: str) -> None:
+        if self.cluster and section != EVIDENCE:
+            return
         if self._section != section:
             self._leave()
             self._section = section
-            self.begin(section, title)
+            self.begin(section, f"[{self.cluster}] {title}" if self.cluster else title)
 
     def _leave(self) -> None:
         if self._section:

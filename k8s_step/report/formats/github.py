@@ -9,12 +9,13 @@ from pathlib import Path
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import is_file
+from k8s_step.report.clusters.result import ClustersResult, clusters_rooted
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output
 from k8s_step.report.problem import is_read, place_of
-from k8s_step.report.result import Result, relative, rooted
-from k8s_step.report.summary import LIMIT, links_into, to_markdown
+from k8s_step.report.result import Outcome, Result, relative, rooted
+from k8s_step.report.summary import LIMIT, links_into, to_clusters_markdown, to_markdown
 from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.wording import summary
 from k8s_step.surroundings import Surroundings
@@ -41,15 +42,16 @@ def _labelled(label: str, text: str) -> str:
     return f"{label}: {text}" if text else ""
 
 
-def _tamed(write: Callable[[str], None]) -> Callable[[str], None]:
+def tamed(write: Callable[[str], None]) -> Callable[[str], None]:
+    """``write``, with text defused that GitHub's runner would obey as a command."""
     return lambda text: write(without_commands(text))
 
 
 class Harmless(Plain):
     """The plain log with text defused that GitHub's runner would obey as a command; ``content`` stays as it is."""
 
-    def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
-        super().__init__(_tamed(log), _tamed(data))
+    def __init__(self, log: Callable[[str], None], data: Callable[[str], None], cluster: str = "") -> None:
+        super().__init__(tamed(log), tamed(data), cluster=cluster)
         self._content = data
 
     def content(self, text: str) -> None:
@@ -66,8 +68,9 @@ class GitHub(Folded):
         surroundings: Surroundings,
         clock: Callable[[], float] = time.monotonic,
         is_there: Callable[[str], bool] = is_read,
+        cluster: str = "",
     ) -> None:
-        super().__init__(_tamed(log), _tamed(data), clock=clock)
+        super().__init__(tamed(log), tamed(data), clock=clock, cluster=cluster)
         self._is_there = is_there
         self._write = log
         self._content = self.data if surroundings.is_action else data
@@ -114,9 +117,10 @@ class GitHub(Folded):
             place = None
         is_line = place is not None and is_file(place.file)
         file, line = (relative(place.file, self._root), str(place.line)) if place and is_line else ("", "")
-        about = (place.about if place else where) or "k8s-step"
-        title = one_line(f"{about}: {reason}" if reason else about, _TITLE)
-        self._write(command(name, printable(text)[:_LONGEST], file=file, line=line, title=title))
+        about = (place.about if place else where) or ("" if self.cluster else "k8s-step")
+        title = one_line(": ".join(part for part in (self.cluster, about, reason) if part), _TITLE)
+        lead = f"[{self.cluster}] " if self.cluster else ""
+        self._write(command(name, f"{lead}{printable(text)}"[:_LONGEST], file=file, line=line, title=title))
 
 
 class StepFiles(Output):
@@ -124,6 +128,7 @@ class StepFiles(Output):
 
     def __init__(self, surroundings: Surroundings, report: str | None, complain: Callable[[str], None]) -> None:
         self._surroundings = surroundings
+        self._link = links_into(surroundings.source_url)
         self._report = report
         self._complain = complain
 
@@ -134,11 +139,22 @@ class StepFiles(Output):
     def finished(self, result: Result) -> None:
         told = rooted(result, self._surroundings.workspace)
         self._tell(told)
-        link = links_into(self._surroundings.source_url)
-        summary_file = self._surroundings.summary_file
-        self._append("GITHUB_STEP_SUMMARY", summary_file, lambda size: to_markdown(told, link, LIMIT - size))
+        self._summarize(lambda size: to_markdown(told, self._link, LIMIT - size))
 
-    def _tell(self, result: Result) -> None:
+    def all_begun(self, unfinished: ClustersResult) -> None:
+        """:meth:`begun` for a run on several clusters."""
+        self._tell(unfinished)
+
+    def all_finished(self, result: ClustersResult) -> None:
+        """:meth:`finished` for a run on several clusters."""
+        told = clusters_rooted(result, self._surroundings.workspace)
+        self._tell(told)
+        self._summarize(lambda size: to_clusters_markdown(told, self._link, LIMIT - size))
+
+    def _summarize(self, text: Callable[[int], str]) -> None:
+        self._append("GITHUB_STEP_SUMMARY", self._surroundings.summary_file, text)
+
+    def _tell(self, result: Outcome) -> None:
         """Write the outputs. Later steps run outside of this container, so paths are relative to the workspace."""
         report = relative(self._report or "", self._surroundings.workspace)
         self._append("GITHUB_OUTPUT", self._surroundings.output_file, lambda _: outputs(result, report))
@@ -154,7 +170,7 @@ class StepFiles(Output):
             self._complain(f"{variable} can't be written: {error.strerror}")
 
 
-def outputs(result: Result, report: str) -> str:
+def outputs(result: Outcome, report: str) -> str:
     """``result``, ``changed``, ``failed``, ``url`` and ``report`` for ``GITHUB_OUTPUT``, with random delimiters."""
     values = {
         "result": result.word,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from k8s_step.report.formats.folded import SENDING, Folded
 from k8s_step.report.formats.live import colour
-from k8s_step.report.result import Result
+from k8s_step.report.result import Outcome
 from k8s_step.report.wording import Style
 
 _LIST = 1500  # characters; GitLab refuses a dotenv report of 5 KiB
@@ -27,8 +27,9 @@ class GitLab(Folded):
         style: Style = colour,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        cluster: str = "",
     ) -> None:
-        super().__init__(lambda text: log(text.replace("\r", " ")), data, style, clock)
+        super().__init__(lambda text: log(text.replace("\r", " ")), data, style, clock, cluster=cluster)
         self._write = log
         self._now = now
         self._count = 0
@@ -58,7 +59,7 @@ class GitLab(Folded):
         return f"\x1b[0Ksection_{which}:{int(self._now())}:{self._name}"
 
 
-def to_dotenv(result: Result, report: str | None) -> str:
+def to_dotenv(result: Outcome, report: str | None) -> str:
     """``K8S_STEP_RESULT`` and the other variables, one a line, without the quotes and line breaks that GitLab refuses.
 
     Source: doc/ci/yaml/artifacts_reports.md of GitLab, ``artifacts:reports:dotenv``.
@@ -66,7 +67,7 @@ def to_dotenv(result: Result, report: str | None) -> str:
     return "".join(f"{name}={' '.join(value.split())}\n" for name, value in _variables(result, report).items())
 
 
-def _variables(result: Result, report: str | None) -> Mapping[str, str]:
+def _variables(result: Outcome, report: str | None) -> Mapping[str, str]:
     return {
         "K8S_STEP_RESULT": result.word,
         "K8S_STEP_EXIT_CODE": str(int(result.exit_code)) if result.is_finished else "",

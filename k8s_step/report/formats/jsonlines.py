@@ -17,11 +17,15 @@ from k8s_step.verdict.judgement import Judgement
 
 
 class JsonLines(Output):
-    """Each line has ``time`` (UTC) and ``event``; the last one, ``finished``, carries the result file's content."""
+    """Each line has ``time`` (UTC) and ``event``; the last one, ``finished``, carries the result file's content.
 
-    def __init__(self, log: Callable[[str], None], data: Callable[[str], None]) -> None:
+    ``cluster``, where several share the log, is a field of each line.
+    """
+
+    def __init__(self, log: Callable[[str], None], data: Callable[[str], None], cluster: str = "") -> None:
         self._log = log
         self._data = data
+        self._lead = {"cluster": cluster} if cluster else {}
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
         self._line("connected", server=server, origin=origin, namespace=namespace)
@@ -80,4 +84,4 @@ class JsonLines(Output):
 
     def _line(self, event: str, **fields: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._log(json.dumps({"time": now, "event": event, **fields}, ensure_ascii=False))
+        self._log(json.dumps({"time": now, "event": event, **self._lead, **fields}, ensure_ascii=False))

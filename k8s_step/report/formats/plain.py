@@ -32,6 +32,12 @@ from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 
+
+def led(write: Callable[[str], None], lead: str) -> Callable[[str], None]:
+    """``write``, with ``lead`` before each line of a text."""
+    return lambda text: write("\n".join(f"{lead}{line}".rstrip() for line in text.split("\n")))
+
+
 _DIFF_TONES = {"+": "good", "-": "bad", "@": "dim"}
 _HOLD = 2.0  # seconds an object must keep its state before a line is written about it
 _SILENCE = 30.0  # seconds without output after which a line lists the unfinished objects
@@ -42,6 +48,7 @@ class Plain(Output):
 
     A rollout passes through many states within a second, so a line about an unfinished object is held back for
     ``_HOLD`` seconds, and dropped when the object reaches a final state before. Final states are written at once.
+    ``cluster``: the name that each line of the log begins with, where several clusters share the log.
     """
 
     tick_every = 1.0
@@ -53,8 +60,10 @@ class Plain(Output):
         style: Style = no_style,
         clock: Callable[[], float] = time.monotonic,
         data_style: Style = no_style,
+        cluster: str = "",
     ) -> None:
-        self.log = log
+        self.cluster = cluster
+        self.log = led(log, f"[{cluster}] ") if cluster else log
         self.data = data
         self.style = style
         self.data_style = data_style
@@ -68,7 +77,8 @@ class Plain(Output):
         self._findings_told = 0
 
     def connected(self, server: str, origin: str, namespace: str) -> None:
-        self.log(f"k8s-step {__version__}: {server} (from {origin}), namespace {namespace}")
+        lead = "" if self.cluster else f"k8s-step {__version__}: "
+        self.log(f"{lead}{server} (from {origin}), namespace {namespace}")
 
     def loaded(self, objects: int, files: int, namespaces: int) -> None:
         self._many_namespaces = namespaces > 1
@@ -84,7 +94,8 @@ class Plain(Output):
 
     def differs(self, found: Difference) -> None:
         if found.lines:
-            self.data("\n".join([f"# {found.title}", *(self._diff_line(line) for line in found.lines)]))
+            lead = f"[{self.cluster}] " if self.cluster else ""
+            self.data("\n".join([f"# {lead}{found.title}", *(self._diff_line(line) for line in found.lines)]))
         else:
             self.log(f"{found.title}, but only in who owns which field")
 

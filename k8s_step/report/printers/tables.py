@@ -19,25 +19,30 @@ class Tables:
     """Prints a table for each kind that there is something of.
 
     ``names_kinds``: the kind stands before each name. ``namespaces`` of the shape counts for namespaced kinds alone.
+    ``cluster``: the one that is read, where the rows of several come into one table.
     """
 
-    def __init__(self, write: Write, mask: Mask, shape: Shape, *, names_kinds: bool) -> None:
+    def __init__(self, write: Write, mask: Mask, shape: Shape, *, names_kinds: bool, cluster: str = "") -> None:
         self._write = write
         self._mask = mask
-        self._shape = shape
+        self._shape = replace(shape, clusters=bool(cluster))
+        self._cluster = cluster
         self._names_kinds = names_kinds
-        self._tables: dict[Resource, tuple[Layout, Grid]] = {}
+        self._tables: dict[tuple[object, ...], tuple[Layout, Grid]] = {}
 
     def show(self, resource: Resource, item: Object) -> Object:
-        return item  # the columns that say which cells are names may come after the rows
+        # The columns that say which cells are names may come after the rows: nothing is masked yet.
+        return {**item, "cluster": self._cluster} if self._cluster else item
 
     def add(self, resource: Resource, columns: Sequence[Object], shown: Sequence[Object]) -> None:
         if not shown:
             return
-        if resource not in self._tables:
+        # Clusters of several versions may have other columns for the same kind.
+        key = (resource, *(str(column.get("name")) for column in (columns if self._cluster else ())))
+        if key not in self._tables:
             layout = Layout(columns, self._shape_of(resource))
-            self._tables[resource] = (layout, Grid(layout.header))
-        layout, grid = self._tables[resource]
+            self._tables[key] = (layout, Grid(layout.header))
+        layout, grid = self._tables[key]
         for row in self._masked(columns, shown):
             grid.add(layout.cells(row))
 

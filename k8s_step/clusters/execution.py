@@ -1,0 +1,110 @@
+"""One run on several clusters, from the command line's values to the merged result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from k8s_step.cancellation import CANCELLATION
+from k8s_step.clusters.cluster import Cluster
+from k8s_step.clusters.fleet import Fleet
+from k8s_step.clusters.rehearsal import Verb, rehearse
+from k8s_step.clusters.waves import Wave
+from k8s_step.errors import CancelledError, ExitCode, InputError, StepError, single
+from k8s_step.inputs import Inputs
+from k8s_step.redaction import Redactor
+from k8s_step.release.session import Run
+from k8s_step.report.clusters.result import ClusterResult, ClustersResult, unfinished_clusters
+from k8s_step.report.formats.shared import SharedLog
+from k8s_step.report.journal import Journal
+from k8s_step.report.problem import Problem
+from k8s_step.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class Execution:
+    """``work`` turns the verb's errors into exit codes. ``may_stop``: none is begun after too many failures."""
+
+    command: str
+    verb: Verb
+    work: Callable[[Run], ExitCode]
+    inputs: Inputs
+    environ: Mapping[str, str]
+    redactor: Redactor
+    surroundings: Surroundings
+    log: SharedLog
+    waves: Sequence[Wave]
+    may_stop: bool = False
+
+    @property
+    def unfinished(self) -> ClustersResult:
+        """The result that remains if the run is killed."""
+        return unfinished_clusters(self.command, self._not_begun(), is_dry_run=self.inputs.dry_run)
+
+    def run(self, remarks: Sequence[str] = ()) -> ClustersResult:
+        """Run the verb on each cluster; ``remarks`` are warnings about the inputs."""
+        self._spare_names()
+        self.log.begun(self.unfinished, [[one.name for one in wave] for wave in self.waves])
+        for message in remarks:
+            self.log.warning(message)
+        try:
+            CANCELLATION.started()
+            clusters = [one for wave in self.waves for one in wave]
+            rehearse(self.verb, clusters, lambda one: self._run_of(one, Journal(self.command, (), self.redactor)))
+        except InputError as error:
+            return self._refused(error)
+        except CancelledError as error:
+            self.log.error(StepError(error.message))
+            return replace(self.unfinished, cancelled=error.exit_code, is_finished=True)
+        fleet = Fleet(
+            self.command,
+            self.work,
+            self._begun,
+            self.log,
+            max_parallel=self.inputs.max_parallel,
+            max_failures=self.inputs.max_failures if self.may_stop else None,
+            is_dry_run=self.inputs.dry_run,
+        )
+        return fleet.run(self.waves)
+
+    def finish(self, result: ClustersResult, lost: Callable[[], str]) -> ClustersResult:
+        """Print what is left to be printed; ``lost`` tells why not all of the content could be written."""
+        self.log.print_contents()
+        if why := lost():
+            problem = Problem(f"not all of it could be written to stdout: {why}")
+            self.log.error(StepError(problem.message))
+            result = replace(result, problems=(*result.problems, problem), problem_code=ExitCode.FAILED)
+        self.log.finished(result)
+        return result
+
+    def _spare_names(self) -> None:
+        """A Secret's value that equals a cluster's name is not masked; the credentials of all clusters are."""
+        clusters = [one for wave in self.waves for one in wave]
+        self.redactor.spare(*(one.name for one in clusters))
+        for one in clusters:
+            self.redactor.add(one.inputs.token, one.inputs.id_token)
+
+    def _begun(self, one: Cluster, stays: Callable[[ExitCode], bool]) -> Run:
+        inputs, where = self.inputs, self.surroundings
+        outputs = [self.log.of(one.name)]
+        journal = Journal(self.command, outputs, self.redactor, is_dry_run=inputs.dry_run, surroundings=where)
+        return replace(self._run_of(one, journal), stays=stays)
+
+    def _run_of(self, one: Cluster, journal: Journal) -> Run:
+        environ = {name: value for name, value in self.environ.items() if name not in one.hidden}
+        return Run(one.inputs, environ, journal, self.redactor, self.surroundings, cluster=one.name)
+
+    def _refused(self, error: InputError) -> ClustersResult:
+        problems = []
+        for each in map(self.surroundings.explained, single(error)):
+            masked = StepError(
+                self.redactor.mask(each.message),
+                where=self.redactor.mask_place(each.where) if each.where else None,
+                hint=self.redactor.mask(each.hint) if each.hint else None,
+            )
+            self.log.error(masked)
+            problems.append(Problem.of(masked))
+        return replace(self.unfinished, problems=tuple(problems), is_finished=True)
+
+    def _not_begun(self) -> tuple[ClusterResult, ...]:
+        return tuple(ClusterResult(one.name, number) for number, wave in enumerate(self.waves, 1) for one in wave)

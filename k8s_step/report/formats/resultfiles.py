@@ -1,0 +1,89 @@
+"""The result files that the user asked for: begun as unfinished, and written at the end, masked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from k8s_step.errors import InputError
+from k8s_step.redaction import Redactor
+from k8s_step.report import files
+from k8s_step.report.clusters.result import ClustersResult, clusters_rooted, to_clusters_json
+from k8s_step.report.result import Result, rooted, to_json
+from k8s_step.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """``paths``: where the files go, by the name of the option: report, junit, dotenv, markdown."""
+
+    paths: Mapping[str, str]
+    surroundings: Surroundings
+    redactor: Redactor
+
+    def check(self) -> None:
+        """Raises :class:`InputError` for a file that cannot be written."""
+        for option, path in self.paths.items():
+            if not files.is_writable(path):
+                hint = "is its folder there, and writable?"
+                raise InputError(f"{path} can't be written", where=f"--{option}", hint=hint)
+
+    def writable(self) -> ResultFiles:
+        """Those of the files that can be written."""
+        kept = {option: path for option, path in self.paths.items() if files.is_writable(path)}
+        return ResultFiles(kept, self.surroundings, self.redactor)
+
+    def begin(self, unfinished: Result | ClustersResult) -> None:
+        """Replace an earlier run's files by an unfinished result; remove those that can't be replaced."""
+        for option, path in self.paths.items():
+            try:
+                files.begin(path, self._text(option, unfinished))
+            except OSError as error:
+                raise InputError(f"{path} can't be written: {error.strerror}", where=f"--{option}") from None
+
+    def write(self, result: Result | ClustersResult, complain: Callable[[str], None]) -> None:
+        """Write all files; ``complain`` is told of each that can't be written."""
+        for option, path in self.paths.items():
+            try:
+                files.write(path, self.redactor.mask_line(self._text(option, result)))
+            except OSError as error:
+                complain(f"error: {path} can't be written: {error.strerror}")
+
+    def _text(self, option: str, result: Result | ClustersResult) -> str:
+        return _TEXTS[option](self, result)
+
+    def _report(self, result: Result | ClustersResult) -> str:
+        content = to_clusters_json(result) if isinstance(result, ClustersResult) else to_json(result)
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    def _junit(self, result: Result | ClustersResult) -> str:
+        from k8s_step.report.junit import PLACES, to_clusters_junit, to_junit
+
+        where = self.surroundings
+        if isinstance(result, ClustersResult):
+            return to_clusters_junit(clusters_rooted(result, where.workspace), PLACES[where.system])
+        return to_junit(rooted(result, where.workspace), PLACES[where.system])
+
+    def markdown(self, result: Result | ClustersResult) -> str:
+        """The outcome as Markdown that fits a comment."""
+        from k8s_step.report.summary import COMMENT, links_into, to_clusters_markdown, to_markdown
+
+        where = self.surroundings
+        link = links_into(where.source_url)
+        if isinstance(result, ClustersResult):
+            return to_clusters_markdown(clusters_rooted(result, where.workspace), link, COMMENT)
+        return to_markdown(rooted(result, where.workspace), link, COMMENT)
+
+    def _dotenv(self, result: Result | ClustersResult) -> str:
+        from k8s_step.report.formats.gitlab import to_dotenv
+
+        return to_dotenv(result, self.paths.get("report"))
+
+
+_TEXTS: Mapping[str, Callable[[ResultFiles, Result | ClustersResult], str]] = {
+    "report": ResultFiles._report,
+    "junit": ResultFiles._junit,
+    "dotenv": ResultFiles._dotenv,
+    "markdown": ResultFiles.markdown,
+}

@@ -1,0 +1,201 @@
+"""One run on several clusters: two control planes side by side, one that is down, and one that is stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from tests.conftest import Outcome, Step
+from tests.controlplane.cluster import Cluster
+from tests.integration.objects import config_map, deployment, obj, write
+from tests.integration.planes import NOWHERE, plane, side_by_side, stop
+
+pytestmark = pytest.mark.usefixtures("played")
+
+
+@pytest.fixture(scope="module")
+def second(owned: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with plane(tmp_path_factory.mktemp("planes") / "second") as started:
+        yield started
+
+
+@dataclass
+class Planes:
+    """The contexts ``eu`` (the tests' own), ``us`` (the second) and ``down``, all with the same namespace."""
+
+    step: Step
+    kubeconfig: str
+    eu: Cluster
+    us: Cluster
+    namespace: str
+    folder: Path
+
+    def run(self, verb: str, *words: str, on: str = "eu us", **more: Any) -> Outcome:
+        contexts = [word for name in on.split() for word in ("--context", name)]
+        return self.step(verb, *words, *contexts, env={"KUBECONFIG": self.kubeconfig}, report=True, **more)
+
+    def release(self, *objects: dict[str, Any]) -> str:
+        return write(self.folder / "release.yaml", *objects)
+
+    def data(self, one: Cluster, name: str = "settings") -> dict[str, str] | None:
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps/{name}"
+        answer = one.request("GET", path)
+        return answer.body["data"] if answer.code == 200 else None
+
+
+@pytest.fixture
+def planes(step: Step, namespace: str, cluster: Cluster, second: Cluster, tmp_path: Path) -> Iterator[Planes]:
+    second.namespace(namespace)
+    config = side_by_side(tmp_path / "planes.kubeconfig", namespace, eu=cluster, us=second, down=NOWHERE)
+    yield Planes(step, config, cluster, second, namespace, tmp_path)
+    second.delete_namespace(namespace)
+
+
+def results(outcome: Outcome) -> dict[str, str]:
+    assert outcome.report is not None, outcome.text
+    return {one["name"]: one["result"] for one in outcome.report["clusters"]}
+
+
+def test_an_apply_on_both(planes: Planes) -> None:
+    path = planes.release(config_map(tag="1"), deployment("web"))
+    junit = planes.folder / "result.xml"
+    outcome = planes.run("apply", "-f", path, "--junit", str(junit))
+    assert outcome.code == 0, outcome.text
+    assert results(outcome) == {"eu": "succeeded", "us": "succeeded"}
+    assert planes.data(planes.eu) == planes.data(planes.us) == {"tag": "1"}
+    assert outcome.stdout.splitlines()[0].split() == ["CLUSTER", "RESULT", "OBJECTS", "SECONDS", "MESSAGE"]
+    lines = outcome.stderr.splitlines()
+    assert all(line.startswith(("[eu] ", "[us] ")) for line in lines[1:-1]), outcome.stderr
+    assert f"[us] {planes.us.server} (from" in outcome.stderr
+    suites = Xml.parse(junit).getroot().findall("testsuite")
+    assert [suite.get("name") for suite in suites] == [
+        f"k8s-step apply on {name}, namespace {planes.namespace}" for name in ("eu", "us")
+    ]
+
+
+def test_one_that_is_down_stops_no_other(planes: Planes) -> None:
+    outcome = planes.run("apply", "-f", planes.release(config_map(tag="1")), "--timeout", "20s", on="down eu us")
+    assert outcome.code == 5, outcome.text
+    assert results(outcome) == {"down": "unreachable", "eu": "succeeded", "us": "succeeded"}
+
+
+def test_one_that_is_stopped_is_told(planes: Planes, tmp_path: Path) -> None:
+    folder = tmp_path / "third"
+    with plane(folder) as third:
+        third.namespace(planes.namespace)
+        config = side_by_side(tmp_path / "third.kubeconfig", planes.namespace, eu=planes.eu, ap=third)
+        env = {"KUBECONFIG": config, "K8S_CONTEXT": "eu,ap"}
+        path = planes.release(deployment("web"))
+        assert planes.step("apply", "-f", path, env=env).code == 0
+        stop(folder)
+        outcome = planes.step("status", "deployment/web", "--timeout", "20s", env=env, report=True)
+    assert outcome.code == 5, outcome.text
+    assert results(outcome) == {"eu": "succeeded", "ap": "unreachable"}
+
+
+def test_a_wave_begins_when_the_last_one_is_current(planes: Planes) -> None:
+    path = planes.release(deployment("web", "shop/crash:1"))
+    outcome = planes.run("apply", "-f", path, "--waves", "eu; us")
+    assert outcome.code == 1, outcome.text
+    assert results(outcome) == {"eu": "failed", "us": "not_begun"}
+    assert "not begun: us: eu failed" in outcome.stderr
+    assert planes.us.request("GET", f"/apis/apps/v1/namespaces/{planes.namespace}/deployments/web").code == 404
+    good = planes.run("apply", "-f", planes.release(deployment("web")), "--waves", "eu; us")
+    assert good.code == 0, good.text
+    told = good.stderr
+    assert told.index("[eu] succeeded") < told.index("wave 2 of 2: us") < told.index("[us] ")
+
+
+def test_failures_that_are_allowed(planes: Planes) -> None:
+    path = planes.release(config_map(tag="1"))
+    words = ("-f", path, "--waves", "down; eu, us", "--max-failures", "1", "--timeout", "20s")
+    outcome = planes.run("apply", *words, on="down eu us")
+    assert outcome.code == 5 and results(outcome)["us"] == "succeeded", outcome.text
+
+
+def listed(planes: Planes, **variables: str) -> str:
+    """A clusters file in which ``us`` has variables of its own."""
+    lines = [
+        "- {name: blue, context: eu, var: {IMAGE: 'shop/web:2'}}",
+        "- name: green",
+        "  context: us",
+        "  var:",
+        *(f"    {name}: {value}" for name, value in variables.items()),
+    ]
+    path = planes.folder / "clusters.yaml"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+def test_a_wave_is_taken_back_as_a_whole(planes: Planes) -> None:
+    before = planes.run("apply", "-f", planes.release(config_map(tag="1"), deployment("web")))
+    assert before.code == 0, before.text
+    path = planes.release(config_map(tag="2"), deployment("web", "${IMAGE}"))
+    file = listed(planes, IMAGE="shop/crash:2")
+    outcome = planes.run("apply", "-f", path, "--clusters", file, "--rollback-on-failure", on="")
+    assert outcome.code == 6, outcome.text
+    assert results(outcome) == {"blue": "rolled_back", "green": "rolled_back"}
+    assert planes.data(planes.eu) == planes.data(planes.us) == {"tag": "1"}
+    assert "[blue] note: green failed: what was done here is taken back as well" in outcome.stderr
+
+
+def test_a_mistake_for_one_cluster_stops_all_before_the_first_request(planes: Planes) -> None:
+    path = planes.release(config_map(tag="${TAG:?the tag}"), deployment("web", "${IMAGE}"))
+    outcome = planes.run("apply", "-f", path, "--clusters", listed(planes, OTHER="1"), on="")
+    assert outcome.code == 2, outcome.text
+    assert results(outcome) == {"blue": "not_begun", "green": "not_begun"}
+    assert planes.data(planes.eu) is None
+    assert "IMAGE has no value (of green)" in outcome.stderr
+
+
+def test_reading_names_the_cluster(planes: Planes) -> None:
+    assert planes.run("apply", "-f", planes.release(config_map(tag="1"))).code == 0
+    table = planes.run("get", "configmap/settings").stdout.splitlines()
+    assert [line.split()[:2] for line in table] == [["CLUSTER", "NAME"], ["eu", "settings"], ["us", "settings"]]
+    found = json.loads(planes.run("get", "configmap/settings", "-o", "json").stdout)["items"]
+    assert [(item["cluster"], item["data"]) for item in found] == [("eu", {"tag": "1"}), ("us", {"tag": "1"})]
+    names = planes.run("get", "configmap/settings", "-o", "name", on="eu us down", timeout=120)
+    assert names.code == 5, names.text
+    assert sorted(names.stdout.splitlines()) == ["eu configmap/settings", "us configmap/settings"]
+    metrics = planes.run("check", "--metrics", "--component", "web=app=web")
+    assert metrics.code == 1 and 'k8s_step_component_pods{cluster="us",component="web"} 0' in metrics.stdout
+
+
+def test_differences_of_a_cluster_are_one_block(planes: Planes) -> None:
+    path = planes.release(config_map(tag="1"), config_map("more", tag="1"))
+    outcome = planes.run("diff", "-f", path, "--exit-code")
+    assert outcome.code == 1, outcome.text
+    titles = [line.split()[1] for line in outcome.stdout.splitlines() if line.startswith("# ")]
+    assert titles in (["[eu]", "[eu]", "[us]", "[us]"], ["[us]", "[us]", "[eu]", "[eu]"])
+
+
+def test_a_cancellation_reaches_all(planes: Planes) -> None:
+    path = planes.release(deployment("web", "shop/never-ready:1"))
+    words = ("-f", path, "--context", "eu", "--context", "us", "--context", "down", "--waves", "eu,us;down")
+    running = planes.step.start("apply", *words, env={"KUBECONFIG": planes.kubeconfig}, report=True)
+    running.wait_for("[eu] waiting for")
+    running.wait_for("[us] waiting for")
+    running.signal(signal.SIGTERM)
+    outcome = running.wait(60)
+    assert outcome.code == 143 and "Traceback" not in outcome.text, outcome.text
+    assert results(outcome) == {"eu": "cancelled", "us": "cancelled", "down": "not_begun"}
+    assert outcome.report is not None
+    objects = [one["objects"][0] for one in outcome.report["clusters"][:2]]
+    assert {(one["action"], one["status"]) for one in objects} == {("created", "in progress")}
+
+
+def test_secrets_of_one_cluster_are_masked_in_the_log_of_all(planes: Planes) -> None:
+    secret = obj("v1", "Secret", "password", stringData={"a": "${PASSWORD}"})
+    path = planes.release(secret, config_map(hint="the password is correct-horse-battery"))
+    file = listed(planes, PASSWORD="correct-horse-battery")
+    words = ("--var", "PASSWORD=another-long-password", "--diff", "--dry-run")
+    outcome = planes.run("apply", "-f", path, "--clusters", file, *words, on="")
+    assert outcome.code == 0, outcome.text
+    assert "[eu]" not in outcome.text and "correct-horse-battery" not in outcome.text
