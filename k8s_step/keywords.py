@@ -103,9 +103,12 @@ class ReleaseOptions(TypedDict, total=False):
     fail_after: Mapping[str, Seconds]
 
 
-# What is for the log, the result files and comments alone, and what is not a keyword.
-UNSAID = {option.field for option in RESULT_FILES} | {"comment", "comment_token", "log_format", "filename", "diff"}
-_RENAMED = {"headers": "header"}
+# What is for the log, the result files and comments alone, what is about several clusters, and what is not a keyword.
+UNSAID = {option.field for option in RESULT_FILES} | {
+    *("comment", "comment_token", "log_format", "filename", "diff"),
+    *("clusters_file", "waves", "max_failures", "max_parallel"),
+}
+_RENAMED = {"headers": "header", "kubeconfig": "kubeconfigs", "context": "contexts"}
 _FOLLOW = tuple(option for option in APPLY if option.field in ("timeout", "fail_fast", "fail_after"))
 
 

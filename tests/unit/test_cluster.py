@@ -54,8 +54,9 @@ def test_a_name_that_is_not_there() -> None:
 
 
 def test_every_connection_option_is_a_setting() -> None:
-    ours = {option.field for option in CONNECTION} - UNSAID - {"context"}
-    said = {"header" if name == "headers" else name for name in EnvironmentSettings.__annotations__}
+    ours = {option.field for option in CONNECTION} - UNSAID - {"contexts"}
+    renamed = {"headers": "header", "kubeconfig": "kubeconfigs"}
+    said = {renamed.get(name, name) for name in EnvironmentSettings.__annotations__}
     assert said == ours, "add it to k8s_step/keywords.py: to EnvironmentSettings or to UNSAID"
 
 
