@@ -13,12 +13,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from k8s_step import __version__
-from k8s_step.api import concurrency, listing
-from k8s_step.api.apiservices import Availability, availability, unavailable
+from k8s_step.api import concurrency
 from k8s_step.api.limiter import Limiter
 from k8s_step.api.outages import Outages
 from k8s_step.api.refusals import error_answer, misanswer, refusal, warnings
@@ -37,13 +36,10 @@ from k8s_step.connection.ailments import (
 )
 from k8s_step.connection.credentials import Certificate, Credential, Credentials, Renewed, credentials_of
 from k8s_step.connection.faults import Fault
-from k8s_step.connection.idtoken import IdToken
-from k8s_step.connection.oidc import why_refused
 from k8s_step.connection.proxies import is_loopback
 from k8s_step.connection.retries import Tries, Trouble
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.tokens import looks_like
-from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
+from k8s_step.connection.transport import Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
@@ -58,6 +54,10 @@ from k8s_step.objects.resource import required
 from k8s_step.objects.shapes import misshapen, nameless
 from k8s_step.redaction import Redactor
 
+if TYPE_CHECKING:
+    from k8s_step.api.apiservices import Availability
+
+_USER_AGENT = f"k8s-step/{__version__}"
 _WATCHES = 128  # connections for watches and logs, besides those that the limiter counts
 _API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
 _LOOK = 3.0  # seconds that reading an APIService may take
@@ -100,6 +100,7 @@ class Client:
         self.connection = connection
         self._credentials = credentials or _credentials(connection, redactor)
         self._headers = _own_headers(connection, headers)
+        self._encoded: dict[tuple[str | None, ...], bytes] = {}  # the header lines of each sort of request
         self._compression = "identity" if _is_near(connection) else "gzip"
         self._gate = Limiter(concurrency)
         self._timeout = request_timeout
@@ -243,6 +244,8 @@ class Client:
             return trouble
         if tries.last is not None and tries.last.ailment is AGGREGATED:
             return tries.last
+        from k8s_step.api.apiservices import availability, unavailable
+
         ends = min(self._clock() + _LOOK, tries.deadline or float("inf"))
         generic = Trouble(trouble.error, AWAY, sent=trouble.sent, retry_after=trouble.retry_after)
         found: Availability | None = None
@@ -297,7 +300,9 @@ class Client:
             raise Trouble(self._lost(request, self._not_json(reply, raw)))
         if trouble := misshapen(body) or (nameless(body) if request.is_of_one else ""):
             raise Trouble(self._lost(request, f"{self.connection.server}: no answer of Kubernetes' own: {trouble}"))
-        return Answer(reply.code, body, raw, warnings(reply.headers.getlist("Warning")), reply.headers.get("Date"))
+        return Answer(
+            reply.code, body, raw, warnings(reply.headers.get_all("Warning") or ()), reply.headers.get("Date")
+        )
 
     def _not_json(self, reply: Reply, raw: bytes) -> str:
         content_type = reply.headers.get("Content-Type") or ""
@@ -366,17 +371,13 @@ class Client:
             return UnreachableError(message, hint=hint)
         return AnswerLostError(message, where=request.where, hint="the server may have done it all the same")
 
-    def _request_headers(self, request: Request, credential: Credential, is_stream: bool) -> HTTPHeaderDict:
-        headers = self._headers.copy()
-        headers["Accept"] = request.accept
-        headers["Accept-Encoding"] = "identity" if is_stream else self._compression
-        if request.content_type:
-            headers["Content-Type"] = request.content_type
-        if request.body is not None:
-            headers["Content-Length"] = str(len(request.body))
-        if credential.authorization:
-            headers["Authorization"] = credential.authorization
-        return headers
+    def _request_headers(self, request: Request, credential: Credential, is_stream: bool) -> bytes:
+        packing = "identity" if is_stream else self._compression
+        key = (request.accept, request.content_type, packing, credential.authorization)
+        found = self._encoded.get(key)
+        if found is None:
+            found = self._encoded[key] = header_lines(_headers(self._headers, *key))
+        return found
 
     def _time_left(self, deadline: float | None) -> float:
         if deadline is None:
@@ -402,7 +403,7 @@ class LineStream:
     """
 
     def __init__(self, reply: Reply, idle: float | None, server: str, stopped: threading.Event) -> None:
-        self.warnings = warnings(reply.headers.getlist("Warning"))
+        self.warnings = warnings(reply.headers.get_all("Warning") or ())
         self.date: str | None = reply.headers.get("Date")
         self._reply = reply
         self._idle = idle
@@ -473,7 +474,11 @@ class _Transports:
 
 def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
     endpoint = connection.user.id_token
-    return IdToken(endpoint, redactor) if endpoint else credentials_of(connection, redactor)
+    if endpoint is None:
+        return credentials_of(connection, redactor)
+    from k8s_step.connection.idtoken import IdToken
+
+    return IdToken(endpoint, redactor)
 
 
 def _lacks_rights(error: ApiError) -> bool:
@@ -487,17 +492,33 @@ def _wants_to_know_who(error: ApiError) -> bool:
 
 
 def _why_refused(credential: Credential) -> str | None:
+    from k8s_step.connection.oidc import why_refused
+    from k8s_step.connection.tokens import looks_like
+
     kind, _, token = (credential.authorization or "").partition(" ")
     return (why_refused(token, time.time()) or looks_like(token)) if kind == "Bearer" else None
 
 
-def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]]) -> HTTPHeaderDict:
+def _own_headers(connection: Connection, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The headers of every request: User-Agent, those of impersonation, and the user's own."""
     # The API server pretty-prints for user agents that look like curl, Wget or a browser.
-    found = HTTPHeaderDict({"User-Agent": f"k8s-step/{__version__}"})
-    for name, value in (*connection.impersonation.headers(), *headers):
-        found.add(name, value)
-    return found
+    own = [] if any(name.lower() == "user-agent" for name, _ in headers) else [("User-Agent", _USER_AGENT)]
+    return [*own, *connection.impersonation.headers(), *headers]
+
+
+def _headers(
+    own: Sequence[tuple[str, str]], accept: str, content_type: str | None, packing: str, authorization: str | None
+) -> list[tuple[str, str]]:
+    """All headers of a request; what the request itself needs replaces the user's own."""
+    needed = {
+        "Accept": accept,
+        "Accept-Encoding": packing,
+        "Content-Type": content_type,
+        "Authorization": authorization,
+    }
+    given = {name: value for name, value in needed.items() if value}
+    replaced = {name.lower() for name in given}
+    return [*(pair for pair in own if pair[0].lower() not in replaced), *given.items()]
 
 
 def _is_near(connection: Connection) -> bool:

@@ -19,7 +19,7 @@ from k8s_step.connection.faults import Fault
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
 from k8s_step.connection.retries import KINDS, Tries, Trouble
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
+from k8s_step.connection.transport import Headers, Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.errors import InputError, StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.redaction import Redactor
 from k8s_step.surroundings import System
@@ -202,7 +202,7 @@ class Caller:
             raise StoppedError("the step was stopped")
 
 
-def said(raw: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
+def said(raw: bytes, headers: Headers) -> tuple[str, str]:
     """The cloud's error code and message; both empty for a body of unknown form, which is never quoted."""
     body = parsed(raw)
     if body is None:
@@ -231,11 +231,6 @@ def _text(value: Any) -> str:
     return " ".join(text.splitlines()[:1])
 
 
-def _headers(call: Call, url: SplitResult) -> HTTPHeaderDict:
-    headers = HTTPHeaderDict(
-        {"Host": url.netloc, "User-Agent": f"k8s-step/{__version__}", "Accept-Encoding": "identity"}
-    )
-    headers.update(call.headers)
-    if call.body is not None:
-        headers["Content-Length"] = str(len(call.body))
-    return headers
+def _headers(call: Call, url: SplitResult) -> bytes:
+    own = {"Host": url.netloc, "User-Agent": f"k8s-step/{__version__}", "Accept-Encoding": "identity"}
+    return header_lines({**own, **call.headers}.items())

@@ -1,4 +1,4 @@
-"""Translates the exceptions of sockets, TLS and the HTTP library into plain words for the user."""
+"""Translates the exceptions of sockets, TLS and ``http.client`` into plain words for the user."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
-
-import requests
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-)
 
 from k8s_step.connection.settings import Connection
 
@@ -43,8 +31,28 @@ class Fault(Exception):  # noqa: N818 - raised and caught between transport and 
         self.silent = silent
 
 
-ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
-_NOT_SENT = (NewConnectionError, ConnectTimeoutError, NameResolutionError, ProxyError, ssl.SSLCertVerificationError)
+class Undialled(Exception):  # noqa: N818 - as above, and so for the next three
+    """No connection to the host was made; the cause tells why."""
+
+
+class DialTimeout(Undialled):
+    """No connection to the host was made in time."""
+
+
+class ProxyTrouble(Exception):  # noqa: N818
+    """The proxy did not connect us to the server. ``code``: the status of its answer, if that is why."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class BadPacking(http.client.HTTPException):
+    """A body is not compressed as its header says."""
+
+
+ERRORS = (Undialled, ProxyTrouble, http.client.HTTPException, OSError, ValueError)
+_NOT_SENT = (Undialled, ProxyTrouble, ssl.SSLCertVerificationError)
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_* for chains without a trusted root
 _CERTIFICATE_PROBLEMS = {
     9: ("the server's certificate is not valid yet", "look at this machine's clock"),
@@ -67,7 +75,7 @@ def fault_of(error: BaseException, connection: Connection, timeout: float) -> Fa
     else:
         fault = Fault("the connection failed")
     sent = fault.sent and not any(isinstance(link, _NOT_SENT) for link in links)
-    proxied = bool(by_socks) or any(isinstance(link, ProxyError) for link in links)
+    proxied = bool(by_socks) or any(isinstance(link, ProxyTrouble) for link in links)
     reason = f"the proxy {without_password(connection.proxy_url)}: {fault.reason}" if proxied else fault.reason
     return Fault(reason, fault.hint, sent=sent, lasting=fault.lasting, silent=fault.silent)
 
@@ -159,9 +167,8 @@ def _explain_not_http(_: BaseException, connection: Connection, __: float) -> Fa
 
 
 def _explain_proxy(link: BaseException, _: Connection, __: float) -> Fault:
-    said = next((str(inner) for inner in _chain(link) if str(inner).startswith("Tunnel connection failed")), "")
-    code = said.removeprefix("Tunnel connection failed: ")[:3]
-    return Fault(f"it answered {code}" if code else "it does not let us through", sent=False, lasting=code == "407")
+    code = getattr(link, "code", None)
+    return Fault(f"it answered {code}" if code else "it does not let us through", sent=False, lasting=code == 407)
 
 
 def _explain_system(link: BaseException, _: Connection, __: float) -> Fault:
@@ -175,19 +182,18 @@ def _saying(reason: str, **options: Any) -> Callable[[BaseException, Connection,
 _EXPLANATIONS: list[tuple[Any, Callable[[BaseException, Connection, float], Fault]]] = [
     (ssl.SSLCertVerificationError, _explain_certificate),
     (ssl.SSLError, _explain_tls),
-    ((socket.gaierror, NameResolutionError, UnicodeError), _explain_name),
+    ((socket.gaierror, UnicodeError), _explain_name),
     (ConnectionRefusedError, _explain_refused),
-    (ConnectTimeoutError, _explain_no_connection),
-    ((TimeoutError, ReadTimeoutError), _explain_timeout),
+    (DialTimeout, _explain_no_connection),
+    (TimeoutError, _explain_timeout),
     (http.client.RemoteDisconnected, _saying("the server closed the connection without an answer")),
     (http.client.IncompleteRead, _saying("the answer broke off")),
     (http.client.BadStatusLine, _explain_not_http),
-    (ProxyError, _explain_proxy),
-    (DecodeError, _saying("the answer is packed wrongly")),
+    (ProxyTrouble, _explain_proxy),
+    (BadPacking, _saying("the answer is packed wrongly")),
     ((ConnectionResetError, BrokenPipeError), _saying("the connection was cut")),
-    (urllib3.exceptions.IncompleteRead, _saying("the answer broke off")),
     (OSError, _explain_system),
-    ((http.client.HTTPException, HTTPError), _saying("the answer broke off")),
+    (http.client.HTTPException, _saying("the answer broke off")),
 ]
 
 

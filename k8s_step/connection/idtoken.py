@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from k8s_step import __version__
 from k8s_step.connection.credentials import Credential, Renewed, bearer
 from k8s_step.connection.faults import Fault
 from k8s_step.connection.oidc import OPTION, expiry
 from k8s_step.connection.retries import KINDS, Tries, Trouble
 from k8s_step.connection.settings import Connection, TokenEndpoint
-from k8s_step.connection.transport import HTTPHeaderDict, Reply, Transport, parsed, retry_after
+from k8s_step.connection.transport import Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.errors import StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.redaction import Redactor
 
@@ -49,8 +50,13 @@ class IdToken(Renewed):
         self._redactor = redactor
         self._host = url.hostname or ""
         self._target = f"{url.path or '/'}?{url.query}"
-        self._headers = HTTPHeaderDict(
-            {"Accept": "application/json", "Authorization": f"Bearer {endpoint.request_token}"}
+        self._headers = header_lines(
+            [
+                ("Accept", "application/json"),
+                ("Accept-Encoding", "identity"),
+                ("User-Agent", f"k8s-step/{__version__}"),
+                ("Authorization", f"Bearer {endpoint.request_token}"),
+            ]
         )
         # A connection of its own: the cluster's CA and proxy do not apply to GitHub.
         self._transport = Transport(Connection(server, OPTION, proxy_url=endpoint.proxy_url), None, connections=1)

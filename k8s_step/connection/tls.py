@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,9 +47,9 @@ def _trust_system(context: ssl.SSLContext) -> None:
     if paths.cafile or paths.capath:
         context.load_default_certs()
     else:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH  # imported late: few systems lack trusted certificates
+        import certifi  # imported late: few systems lack trusted certificates
 
-        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        context.load_verify_locations(certifi.where())
 
 
 def _identify(context: ssl.SSLContext, certificate: Certificate, connection: Connection) -> None:
@@ -74,6 +73,8 @@ def _private_file(content: bytes) -> Iterator[str]:
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
         path, remove = f"/proc/self/fd/{descriptor}", False
     else:
+        import tempfile
+
         descriptor, path = tempfile.mkstemp()
         remove = True
     try:

@@ -1,36 +1,31 @@
-"""One HTTP exchange with one server: with our own TLS settings, strict timeouts and plain error messages.
+"""HTTP exchanges with one server: connections kept alive, strict timeouts and plain error messages.
 
-With ``faults`` and ``tls`` this is the only code that imports ``requests`` or its urllib3. It reads no environment
-variable.
+It reads no environment variable.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import io
 import json
-import queue
-import socket
+import re
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import ConnectTimeoutError, InsecureRequestWarning, NameResolutionError, NewConnectionError
-
+from k8s_step.connection.channel import Channel, TimedReader
 from k8s_step.connection.credentials import Certificate
-from k8s_step.connection.faults import ERRORS, fault_of, without_password
-from k8s_step.connection.proxies import is_loopback
+from k8s_step.connection.faults import ERRORS, BadPacking, fault_of
+from k8s_step.connection.proxies import DEFAULT_PORTS
+from k8s_step.connection.route import Route
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.tls import tls_context
-from k8s_step.errors import InputError
+
+_CHUNK = 65536
+_IN_A_TARGET = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # everything visible; what is no ASCII is escaped
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*")
+_UNPACKED_BY_ZLIB = 32 + 15  # its header tells whether it is gzip or zlib
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:
@@ -42,63 +37,100 @@ def parsed(raw: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+Headers = http.client.HTTPMessage | Mapping[str, str]  # of an answer: a name in any case, its (first) value
+
+
+def retry_after(headers: Headers) -> float | None:
     """Seconds of a ``Retry-After`` header, or ``None``; a date counts as none, since the API server sends no dates."""
     text = headers.get("Retry-After") or ""
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-__all__ = ["HTTPHeaderDict", "Reply", "Transport"]
-_CHUNK = 65536
-_SHORTEST_TRY = 2.0  # seconds that each of several addresses gets at least, as in Go's dialer
-_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+def header_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Headers as they are sent, to be made once for many requests; a ``Host`` comes first.
+
+    Raises ``ValueError`` for a header that can't be sent.
+    """
+    lines = sorted(
+        (f"{name}: {value}" for name, value in headers), key=lambda line: not line.lower().startswith("host:")
+    )
+    if not all(_HEADER.fullmatch(line) for line in lines):
+        raise ValueError("a request header holds what no header can")
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 class Transport:
-    """Kept-alive connections to one server, with one TLS identity; thread-safe."""
+    """Kept-alive connections to one server, with one TLS identity; thread-safe. ``connections``: the most kept idle."""
 
     def __init__(self, connection: Connection, certificate: Certificate | None, *, connections: int) -> None:
         self._connection = connection
-        self._lines = _Lines()
-        self._adapter = _Adapter(connection, certificate, self._lines, connections)
-        self._proxies = _for_requests(connection)
+        route = Route(connection, certificate)
+        self._pool = _Pool(route, connections)
+        url = urlsplit(connection.server)
+        self._prefix = connection.server if route.forwarded else url.path
+        self._host = header_lines([("Host", _host(url.netloc, url.scheme))])
+        login = route.proxy.authorization if route.proxy and route.forwarded else None
+        self._proxy_login = header_lines([("Proxy-Authorization", login)] if login else [])
 
-    def open(self, method: str, target: str, headers: HTTPHeaderDict, body: bytes | None, timeout: float) -> Reply:
-        """Send one request and read the answer's head; ``target`` is path and query.
+    def open(self, method: str, target: str, headers: bytes, body: bytes | None, timeout: float) -> Reply:
+        """Send one request and read the answer's head.
 
-        ``timeout`` (seconds) bounds everything: connecting, sending, head and body. Raises :class:`Fault`.
+        ``target`` is path and query; ``headers`` are :func:`header_lines`, without Content-Length; a Host among them
+        replaces the server's own. ``timeout`` (seconds) bounds everything: connecting, sending, head and body. Raises
+        :class:`Fault`.
         """
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = method, self._connection.server + target, body
-        request.headers = headers  # type: ignore[assignment]  # repeats a header, as Impersonate-Group must
-        limit = urllib3.Timeout(total=max(timeout, 0.001))
+        deadline = time.monotonic() + max(timeout, 0.001)
+        message = self._head(method, target, headers, body) + (body or b"")
         try:
-            answer = self._adapter.send(request, timeout=cast(float, limit), proxies=self._proxies)
+            channel = self._pool.take(deadline)
+            try:
+                answer = channel.exchange(method, message, deadline)
+            except BaseException:
+                channel.close()
+                raise
         except ERRORS as error:
             raise fault_of(error, self._connection, timeout) from None
-        return Reply(answer.raw, self._connection, timeout)
+        return Reply(answer, channel, self._pool, self._connection, timeout)
 
     def close(self) -> None:
         """End every exchange under way, from any thread."""
-        self._lines.cut()
-        self._adapter.close()
+        self._pool.close()
+
+    def _head(self, method: str, target: str, headers: bytes, body: bytes | None) -> bytes:
+        line = f"{method} {quote(self._prefix + target, safe=_IN_A_TARGET)} HTTP/1.1\r\n".encode("ascii")
+        has_length = body is not None or method in ("POST", "PUT", "PATCH")
+        length = b"Content-Length: %d\r\n" % len(body or b"") if has_length else b""
+        host = b"" if headers[:5].lower() == b"host:" else self._host
+        return b"".join((line, host, self._proxy_login, headers, length, b"\r\n"))
 
 
 class Reply:
     """An answer whose head has been read."""
 
-    def __init__(self, raw: Any, connection: Connection, timeout: float) -> None:
-        self._raw = raw
+    def __init__(
+        self,
+        answer: http.client.HTTPResponse,
+        channel: Channel,
+        pool: _Pool,
+        connection: Connection,
+        timeout: float,
+    ) -> None:
+        self._answer = answer
+        self._channel = channel
+        self._pool = pool
         self._connection = connection
         self._timeout = timeout
-        self._reader: _TimedReader = raw.reader
-        self.code: int = raw.status
-        self.headers: HTTPHeaderDict = raw.headers
+        self._reader = cast(TimedReader, channel.reader)
+        self.code: int = answer.status
+        self.headers = answer.headers
+        self._is_over = False
 
     def read(self) -> bytes:
         """The whole body, unpacked, within the exchange's timeout."""
         try:
-            return cast(bytes, self._raw.read(decode_content=True))
+            raw = self._answer.read()
+            self.close()
+            return _unpacked(raw) if self.headers.get("Content-Encoding") in ("gzip", "deflate") else raw
         except ERRORS as error:
             self.close()
             raise fault_of(error, self._connection, self._timeout) from None
@@ -107,8 +139,11 @@ class Reply:
         """The body as it arrives, not decompressed: request no compression. ``idle``: longest silence in seconds."""
         self._reader.limit(idle=idle)
         try:
-            while data := self._raw.read1(_CHUNK, decode_content=False):
+            while data := self._answer.read1(_CHUNK):
                 yield data
+            if self._answer.length:  # http.client takes an early end for the end
+                raise http.client.IncompleteRead(b"", self._answer.length)
+            self.close()
         except ERRORS as error:
             raise fault_of(error, self._connection, idle or self._timeout) from None
 
@@ -117,281 +152,69 @@ class Reply:
         self._reader.cut()
 
     def close(self) -> None:
-        """Give up the connection; only a body read to its end leaves it in the pool."""
-        self._raw.close()
-        self._raw.release_conn()
+        """Leave the connection to other requests where the body was read to its end; give it up otherwise."""
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._answer.isclosed() and not self._answer.will_close:
+            self._pool.give_back(self._channel)
+            return
+        self._answer.close()
+        self._channel.close()
 
 
-class _TimedReader(io.RawIOBase):
-    """Reads a socket until an absolute deadline (``time.monotonic``) instead of a timeout that restarts at each byte.
+class _Pool:
+    """The connections to one server: the idle ones, the last used first, and all of them, to be cut."""
 
-    It has ``makefile``, the one method that ``http.client`` calls on a socket, and so takes a socket's place.
-    """
-
-    def __init__(self, sock: socket.socket, deadline: float | None) -> None:
-        self._sock = sock
-        self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
-        self._deadline = deadline
-        self._idle: float | None = None
+    def __init__(self, route: Route, most: int) -> None:
+        self._route = route
+        self._most = most
         self._lock = threading.Lock()
+        self._idle: list[Channel] = []
+        self._all: weakref.WeakSet[Channel] = weakref.WeakSet()
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self, _CHUNK)
-
-    def limit(self, *, idle: float | None) -> None:
-        """Replace the deadline by at most ``idle`` seconds of silence."""
-        self._deadline, self._idle = None, idle
-
-    def cut(self) -> None:
-        """End a read in another thread. An ended answer is left alone: its connection may serve another."""
+    def take(self, deadline: float) -> Channel:
+        """An open connection, for one exchange."""
+        while (channel := self._idle_one()) is not None:
+            if channel.is_usable:
+                return channel
+            channel.close()
+        channel = Channel(self._route)
         with self._lock:
-            if not self.closed:
-                _shut(self._sock)
+            self._all.add(channel)
+        channel.open(deadline)
+        return channel
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        patience = self._idle
-        if self._deadline is not None:
-            patience = self._deadline - time.monotonic()
-            if patience <= 0:
-                raise TimeoutError("timed out")
-        self._sock.settimeout(patience)
-        return cast("int | None", self._raw.readinto(buffer))
+    def give_back(self, channel: Channel) -> None:
+        """Keep a connection whose exchange has ended for another."""
+        with self._lock:
+            if len(self._idle) < self._most:
+                self._idle.append(channel)
+                return
+        channel.close()
 
     def close(self) -> None:
+        """Cut every connection, from any thread."""
         with self._lock:
-            self._raw.close()
-            super().close()
+            channels = list(self._all)
+        for channel in channels:
+            channel.cut()
 
-
-class _Lines:
-    """All open connections, so that another thread can cut them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[_Timed] = weakref.WeakSet()
-
-    def add(self, connection: _Timed) -> None:
+    def _idle_one(self) -> Channel | None:
         with self._lock:
-            self._connections.add(connection)
-
-    def cut(self) -> None:
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            connection.cut()
+            return self._idle.pop() if self._idle else None
 
 
-class _Timed:
-    """Mixed into urllib3's connections: one deadline for name, dialling, TLS, proxy tunnel, head and body."""
+def _unpacked(raw: bytes) -> bytes:
+    import zlib  # imported late: servers on loopback are not asked to compress
 
-    lines: _Lines
-    timeout: float | None
-    sock: Any
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._deadline: float | None = None
-        self._dialled: socket.socket | None = None
-        self._reader: _TimedReader | None = None
-        self.lines.add(self)
-
-    def connect(self) -> None:
-        self._deadline = _moment(self.timeout)
-        try:
-            super().connect()  # type: ignore[misc]
-        finally:
-            self._forget_dialled()
-
-    def getresponse(self) -> Any:
-        self._deadline = _moment(self.timeout)
-        response = super().getresponse()  # type: ignore[misc]
-        response.reader = self._reader
-        return response
-
-    def response_class(self, sock: Any, *args: Any, **options: Any) -> http.client.HTTPResponse:
-        """Hook that ``http.client`` calls to read an answer's head, including a proxy's answer to CONNECT."""
-        self._reader = _TimedReader(sock, self._deadline)
-        return http.client.HTTPResponse(cast(socket.socket, self._reader), *args, **options)
-
-    def cut(self) -> None:
-        for sock in (self._dialled, self.sock):
-            if sock is not None:
-                _shut(sock)
-
-    def _remember_dialled(self, sock: socket.socket) -> None:
-        # A duplicate handle, to cut the connection with: during the handshake TLS owns the first one.
-        self._dialled = sock.dup()
-
-    def _forget_dialled(self) -> None:
-        if self._dialled is not None:
-            self._dialled.close()
-            self._dialled = None
-
-
-class _Dialled(_Timed):
-    """A connection that also dials by itself: it looks up the name and tries every address within the deadline."""
-
-    host: str
-    port: int
-    _dns_host: str
-    socket_options: Any
-
-    def _new_conn(self) -> socket.socket:
-        try:
-            addresses = _addresses(self._dns_host, self.port, _left(self._deadline))
-            return self._first_reached(addresses)
-        except (socket.gaierror, UnicodeError) as error:
-            raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error  # type: ignore[arg-type]
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "timed out") from error
-        except OSError as error:
-            raise NewConnectionError(self, "failed") from error  # type: ignore[arg-type]
-
-    def _first_reached(self, addresses: list[Any]) -> socket.socket:
-        """A socket to the first address that answers; each gets its share of the time, as in Go's dialer."""
-        error: OSError = OSError("the name has no address")
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            left = _left(self._deadline)
-            share = left if left is None else min(left, max(left / (len(addresses) - index), _SHORTEST_TRY))
-            try:
-                return self._dial(socket.socket(family, kind, protocol), address, share)
-            except OSError as failed:
-                error = failed
-        raise error
-
-    def _dial(self, sock: socket.socket, address: Any, timeout: float | None) -> socket.socket:
-        try:
-            for option in self.socket_options or ():
-                sock.setsockopt(*option)
-            sock.settimeout(timeout)
-            self._remember_dialled(sock)
-            sock.connect(address)
-            sock.settimeout(_left(self._deadline))
-        except BaseException:
-            self._forget_dialled()
-            sock.close()
-            raise
-        return sock
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter with one pool, whose TLS settings nothing in the environment can change."""
-
-    def __init__(
-        self, connection: Connection, certificate: Certificate | None, lines: _Lines, connections: int
-    ) -> None:
-        self._connection = connection
-        self._options = _pool_options(connection, certificate)
-        super().__init__(pool_connections=1, pool_maxsize=connections)
-        self._pool = self._made_pool(lines)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, **options, **self._options)
-
-    def cert_verify(self, *_: Any) -> None:
-        """Do nothing: requests would replace the cluster's CA by its own bundle here."""
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
-        return self._pool
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """A response with only the fields that :class:`Reply` reads: no cookies, no encodings."""
-        response = requests.Response()
-        response.raw, response.status_code, response.request = resp, resp.status, req
-        return response
-
-    def _made_pool(self, lines: _Lines) -> Any:
-        url = urlsplit(self._connection.server)
-        proxy = self._connection.proxy_url
-        manager = self._proxy_manager(proxy) if proxy else self.poolmanager
-        pool = manager.connection_from_host(url.hostname, url.port, url.scheme)
-        bases = (_Timed if proxy and proxy.startswith("socks") else _Dialled, pool.ConnectionCls)
-        pool.ConnectionCls = type("Connection", bases, {"lines": lines})
-        return pool
-
-    def _proxy_manager(self, proxy: str) -> Any:
-        options = dict(self._options)
-        if proxy.startswith("https:"):
-            # As in Go, a proxy's own certificate is checked against the cluster's CA. The system's trust store counts
-            # as well, since a company's proxy is usually signed by a CA in it.
-            options["proxy_ssl_context"] = tls_context(self._connection, None, with_system=True)
-        try:
-            return self.proxy_manager_for(_as_go(proxy), **options)
-        except requests.exceptions.InvalidSchema:
-            raise InputError(
-                "a SOCKS proxy needs PySocks, which is not installed",
-                where=without_password(proxy),
-                hint="pip install 'k8s-step[socks]' (the image holds it), or use an http proxy",
-            ) from None
-
-
-def _as_go(proxy: str) -> str:
-    """``proxy`` in urllib3's spelling: Go lets a socks5 proxy look up names, which urllib3 calls socks5h."""
-    return proxy.replace("socks5:", "socks5h:", 1)
-
-
-def _for_requests(connection: Connection) -> dict[str, str] | None:
-    """The ``proxies`` argument of requests, which makes it write the whole URL into a plain HTTP request."""
-    proxy = connection.proxy_url
-    return {urlsplit(connection.server).scheme: _as_go(proxy)} if proxy else None
-
-
-def _pool_options(connection: Connection, certificate: Certificate | None) -> dict[str, Any]:
-    options: dict[str, Any] = {"socket_options": _socket_options()}
-    if connection.server.startswith("https:"):
-        options["ssl_context"] = tls_context(connection, certificate)
-        if connection.tls_server_name:
-            options["server_hostname"] = connection.tls_server_name
-        if connection.insecure:
-            urllib3.disable_warnings(InsecureRequestWarning)  # the step warns once by itself
-    return options
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    """Socket options: no delay, and keep-alive probes that detect a dead peer of a silent watch in about a minute."""
-    probes = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _KEEPALIVE if hasattr(socket, name)]
-    return [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        *probes,
-    ]
-
-
-def _addresses(host: str, port: int, timeout: float | None) -> list[Any]:
-    """``getaddrinfo`` in a thread, given up after ``timeout`` seconds: the resolver itself may take much longer."""
-    if is_loopback(host) or timeout is None or host.replace(".", "").isdigit():
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:
-            answers.put(error)
-
-    threading.Thread(target=look_up, name="look-up", daemon=True).start()
     try:
-        answer = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise TimeoutError("the name was not looked up in time") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return cast("list[Any]", answer)
+        return zlib.decompress(raw, _UNPACKED_BY_ZLIB)
+    except zlib.error:
+        raise BadPacking from None
 
 
-def _moment(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(deadline - time.monotonic(), 0.001)
-
-
-def _shut(sock: Any) -> None:
-    """Shut a socket down under a thread that reads it; the TLS layer, which that thread uses, is left alone."""
-    plain = getattr(sock, "socket", sock)  # urllib3's TLS inside TLS holds the socket
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(plain, socket.SHUT_RDWR)
+def _host(netloc: str, scheme: str) -> str:
+    """The value of ``Host``: without the scheme's own port, and an international name in ASCII."""
+    text = netloc.removesuffix(f":{DEFAULT_PORTS[scheme]}")
+    return text if text.isascii() else text.encode("idna").decode("ascii")

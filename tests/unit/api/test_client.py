@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from cryptography.hazmat.primitives import serialization
 
 from k8s_step.api.client import Client
@@ -1001,10 +1000,7 @@ class TestProxies:
         assert f"the proxy {url}: connection refused" in str(failed(bench.client("https://api.invalid", proxy_url=url)))
 
     def test_socks_without_pysocks(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        def missing(*_: Any, **__: Any) -> None:
-            raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
-
-        monkeypatch.setattr("requests.adapters.SOCKSProxyManager", missing)  # as requests has it without PySocks
+        monkeypatch.setitem(sys.modules, "socks", None)  # an import of it fails
         with pytest.raises(InputError, match=r"pip install 'k8s-step\[socks\]'"):
             bench.client("https://api.invalid", proxy_url="socks5://127.0.0.1:1").send(GET)
 
