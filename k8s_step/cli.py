@@ -97,16 +97,29 @@ def _with_command(argv: list[str], environ: Mapping[str, str]) -> list[str]:
 # -- click, from the tables in ``commands`` and ``options``
 
 
+class _Verbs(click.Group):
+    """The group of all verbs; a verb's own options are built when they are needed."""
+
+    process: _Process
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*(command.name for command in COMMANDS), "demo"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "demo":
+            return click.Command("demo", help="The main job with no cluster at hand.", callback=_demo)
+        found = next((command for command in COMMANDS if command.name == cmd_name), None)
+        return _click_command(found, self.process) if found else None
+
+
 def _group(process: _Process) -> click.Group:
-    group = click.Group(
+    group = _Verbs(
         "k8s-step",
         help="Ship a release to Kubernetes and exit with the truth about it.",
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
+    group.process = process
     group.params.append(_version_option())
-    for command in COMMANDS:
-        group.add_command(_click_command(command, process))
-    group.add_command(click.Command("demo", help="The main job with no cluster at hand.", callback=_demo))
     return group
 
 
@@ -394,7 +407,7 @@ def _misused(error: click.UsageError, argv: Sequence[str]) -> InputError:
     command = error.ctx.command if error.ctx else None
     flags = [flag for param in (command.params if command else ()) for flag in (*param.opts, *param.secondary_opts)]
     known = [flag for flag in flags if flag.startswith("-")]
-    names = command.commands if isinstance(command, click.Group) else ()
+    names = command.list_commands(error.ctx) if error.ctx and isinstance(command, click.Group) else ()
     if not error.ctx:  # click's parser does not say which command the option was given to
         known = [f"--no-{option.name}" for each in COMMANDS for option in each.all_options if option.negatable]
     path = error.ctx.command_path if error.ctx else "k8s-step"

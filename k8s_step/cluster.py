@@ -47,10 +47,10 @@ from k8s_step.objects.metadata import MutableObject, Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group, field_selector, label_selector
 from k8s_step.operations import patch as patches
-from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
 from k8s_step.operations.delete import DeleteOptions, delete
 from k8s_step.operations.get import Form, Reader
+from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.apply import apply as apply_all

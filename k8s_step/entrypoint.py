@@ -6,7 +6,6 @@ GitHub starts the image with inputs or arguments of the step, GitLab with ``sh -
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,8 @@ def program(words: Sequence[str]) -> str | None:
 
     if not words or words[0].startswith("-") or words[0] in {command.name for command in COMMANDS}:
         return None
+    import shutil
+
     return shutil.which(words[0])
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from k8s_step.connection.headers import checked_value, parse_header
 from k8s_step.errors import InputError
-from k8s_step.objects import times
 from k8s_step.options import CONNECTION, DIFF, Option
-from k8s_step.verdict import patience
-from k8s_step.verdict.patience import Patience
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.patience import Patience
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,11 @@ def secrets(flags: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
 
 
 def _check_header(option: Option, value: Any, where: str) -> None:
-    for text in (value if isinstance(value, tuple) else (value,)) if option.in_header else ():
+    if not option.in_header:
+        return
+    from k8s_step.connection.headers import checked_value
+
+    for text in value if isinstance(value, tuple) else (value,):
         checked_value(text, f"--{option.name}", where)
 
 
@@ -230,6 +233,8 @@ def _texts(_: Option, given: str | tuple[str, ...], __: str) -> tuple[str, ...]:
 
 
 def _headers(option: Option, given: str | tuple[str, ...], where: str) -> tuple[tuple[str, str], ...]:
+    from k8s_step.connection.headers import parse_header
+
     return tuple(parse_header(line, where) for line in _list(option, given, where))
 
 
@@ -247,10 +252,14 @@ _DRY_RUN_HINT = "true is the server's dry run; k8s-step render needs no server"
 
 
 def _duration(_: Option, given: str, where: str) -> float:
+    from k8s_step.objects import times
+
     return times.parse(given, where)
 
 
 def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patience:
+    from k8s_step.verdict import patience
+
     lines = given if isinstance(given, tuple) else _list(option, given, where)
     return patience.parse([part for line in lines for part in line.split(",") if part.strip()], where)
 

@@ -292,6 +292,8 @@ class Client:
         raw = self._whole(request, reply)
         body: dict[str, Any] | None = {}
         if request.each is not None:
+            from k8s_step.api import listing
+
             text, raw = raw, b""  # a list's bytes aren't kept beside its items
             body = listing.parsed(text, request.each)
         elif "json" in request.accept:

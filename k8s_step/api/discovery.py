@@ -6,7 +6,6 @@ and kubectl's rules for short names (client-go's ``restmapper``).
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from typing import Any
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, InputError, NotFoundError
-from k8s_step.objects import retired
 from k8s_step.objects.kindword import KindWord, names_of
 from k8s_step.objects.metadata import metadata_of
 from k8s_step.objects.resource import BUILTIN, Resource, builtin
@@ -102,12 +100,16 @@ class Discovery:
             ) from None
         self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
+            from k8s_step.objects import retired
+
             hint = retired.advice(api_version, kind) or _kubernetes_own(kind) or _near(kind, answer)
             raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=hint)
         return self._known[api_version, kind]
 
     def _versions(self, api_version: str, kind: str) -> str:
         """The hint for an apiVersion that is not served: its successor, or the versions of the same group."""
+        from k8s_step.objects import retired
+
         if moved := retired.advice(api_version, kind):
             return moved
         own = _kubernetes_own(kind)
@@ -161,6 +163,8 @@ class Discovery:
                 self._client.send(request)
 
     def _no_such(self, word: str, wanted: KindWord, everything: list[Resource]) -> InputError:
+        import difflib
+
         names = {name for resource in everything for name in names_of(resource)}
         close = difflib.get_close_matches(wanted.name, sorted(names), n=3)
         hints = [f"close to it: {', '.join(close)}"] if close else []
@@ -224,5 +228,7 @@ def _kubernetes_own(kind: str) -> str:
 
 def _near(kind: str, answer: dict[str, Any]) -> str:
     kinds = sorted({resource.kind for resource in _listed(answer)})
+    import difflib
+
     close = difflib.get_close_matches(kind, kinds, n=3)
     return f"close to it: {', '.join(close)}" if close else f"kinds there: {', '.join(kinds[:20])}"

@@ -32,8 +32,3 @@ class CloudOptions:
     azure_tenant_id: str | None = None
     id_token: str | None = field(default=None, repr=False)
     system: System = System.OTHER
-
-    @property
-    def names_cluster(self) -> bool:
-        """Whether an option names a cloud's cluster."""
-        return bool(self.eks_cluster or self.gke_cluster or self.aks_cluster)

@@ -11,10 +11,8 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import ssl
-import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -22,12 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from k8s_step.connection.settings import Connection, ExecPlugin, User
-from k8s_step.connection.tokens import looks_like
 from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.redaction import Redactor
+
+if TYPE_CHECKING:
+    import subprocess
 
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
@@ -89,6 +89,8 @@ def bearer(token: str, where: str) -> str:
     if not token:
         raise InputError("the token is empty", where=where)
     if not token.isascii() or not token.isprintable() or " " in token:
+        from k8s_step.connection.tokens import looks_like
+
         message = "the token holds blanks, line breaks or other characters no token has"
         raise InputError(message, where=where, hint=looks_like(token))
     return f"Bearer {token}"
@@ -319,6 +321,8 @@ class Plugin(Renewed):
         return Credential(bearer(token, self._plugin.where) if token else None, certificate), ends
 
     def _output(self) -> bytes:
+        import shutil
+
         environ = {**self._environ, **dict(self._plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(self._info)}
         path = shutil.which(self._plugin.command, path=environ.get("PATH"))
         if path is None:
@@ -330,6 +334,8 @@ class Plugin(Renewed):
         return stdout
 
     def _finished(self, command: list[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
+        import subprocess  # imported here: few runs have a plugin
+
         try:
             process = subprocess.Popen(
                 command,

@@ -31,6 +31,10 @@ class Entry:
     source: KubeconfigText = field(repr=False)
     where: str
 
+    def emptied(self, where: str) -> Entry:
+        """An empty entry of the same file."""
+        return Entry({}, self.source, where)
+
     def text(self, key: str) -> str | None:
         """The string at ``key``; ``None`` where it is missing or empty."""
         return self._string(self.value.get(key), key) or None

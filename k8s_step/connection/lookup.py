@@ -11,16 +11,16 @@ import pwd
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from k8s_step.connection.certificates import read_ca
 from k8s_step.connection.headers import is_header_value
-from k8s_step.connection.kubeconfig import Entry, Kubeconfig, kubeconfig_text, merged, read_source, text_source
-from k8s_step.connection.oidc import github
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback, is_proxy
 from k8s_step.connection.settings import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
-from k8s_step.connection.tokens import none_given
 from k8s_step.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    from k8s_step.connection.kubeconfig import Entry, Kubeconfig
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 IN_CLUSTER_NAMES = {
@@ -128,7 +128,7 @@ def _explicit_kubeconfig(places: _Places) -> Kubeconfig | None:
     if places.named_files:
         return _namespace_only(places)
     if options.context:
-        return merged([read_source(places.home_file, places.shown(places.home_file))])
+        return _from_home(places)
     return None
 
 
@@ -153,8 +153,7 @@ def _first_found(places: _Places) -> Connection:
     if server and not options.context:
         return _mounted(places, server)
     if places.home_file.is_file():
-        source = read_source(places.home_file, places.shown(places.home_file))
-        return _from_kubeconfig(merged([source]), options)
+        return _from_kubeconfig(_from_home(places), options)
     raise InputError(
         "no cluster is named anywhere. Looked at --server and K8S_API: not set; --kubeconfig, K8S_KUBECONFIG and "
         f"KUBECONFIG: not set; the mounted service account: {_why_not_mounted(places)}; "
@@ -171,8 +170,17 @@ def _why_not_mounted(places: _Places) -> str:
     return f"no token in {places.service_account}"
 
 
+def _from_home(places: _Places) -> Kubeconfig:
+    """``~/.kube/config``."""
+    from k8s_step.connection.kubeconfig import merged, read_source
+
+    return merged([read_source(places.home_file, places.shown(places.home_file))])
+
+
 def _from_option(places: _Places, value: str) -> Kubeconfig:
     """``--kubeconfig`` or ``K8S_KUBECONFIG``: text, its base64, or paths."""
+    from k8s_step.connection.kubeconfig import kubeconfig_text, merged, read_source, text_source
+
     text = kubeconfig_text(value, places.options.source("kubeconfig"))
     if text is not None:
         return merged([text_source(text, "the kubeconfig text")])
@@ -185,6 +193,8 @@ def _from_variable(places: _Places) -> Kubeconfig:
         # The variable may hold a kubeconfig's text instead of a path: it is not quoted, since it may contain a token.
         hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
         raise InputError("KUBECONFIG holds text, where paths belong", hint=hint)
+    from k8s_step.connection.kubeconfig import merged, read_source
+
     paths = _paths(places.named_files, places.home)
     there = [path for path in paths if _is_file(path)]
     if not there:
@@ -196,6 +206,8 @@ def _from_variable(places: _Places) -> Kubeconfig:
 
 def _is_text(value: str) -> bool:
     """Whether ``value`` is no list of paths: several lines, a kubeconfig, or a word too long for a path (a token?)."""
+    from k8s_step.connection.kubeconfig import kubeconfig_text
+
     try:
         return "\n" in value.strip() or kubeconfig_text(value, "KUBECONFIG") is not None
     except InputError:
@@ -267,7 +279,7 @@ def _user(config: Kubeconfig, context: Entry, cluster: Entry, options: Connectio
     """
     name = context.text("user")
     if name not in config.users and (options.has_identity or not name or not config.users):
-        return Entry({}, cluster.source, f"{place}: no user")
+        return cluster.emptied(f"{place}: no user")
     return _named(config, "user", config.users, name, place)
 
 
@@ -275,7 +287,7 @@ def _cluster(config: Kubeconfig, context: Entry, options: ConnectionOptions, pla
     """The context's cluster; if the options give the server, a context without a known cluster has an empty one."""
     name = context.text("cluster")
     if options.server and name not in config.clusters:
-        return Entry({}, context.source, f"{place}: no cluster")
+        return context.emptied(f"{place}: no cluster")
     return _named(config, "cluster", config.clusters, name, place)
 
 
@@ -378,6 +390,8 @@ def _is_in_cluster(server: str, places: _Places) -> bool:
 def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User | None:
     """The user that the options describe; ``None`` where the options hold no credential."""
     if options.oidc_audience:
+        from k8s_step.connection.oidc import github
+
         return User(id_token=github(options.oidc_audience, environ, options.system))
     if options.token or options.token_file:
         origin = options.source("token")
@@ -389,6 +403,8 @@ def _overridden(found: Connection, options: ConnectionOptions) -> Connection:
     """``found`` with its settings overridden by the options."""
     changes: dict[str, object] = {}
     if options.ca:
+        from k8s_step.connection.certificates import read_ca
+
         ca, origin = read_ca(options.ca, options.source("ca"))
         changes |= {"ca": ca, "ca_origin": origin, "insecure": False}
     if options.insecure_skip_tls_verify:
@@ -455,6 +471,8 @@ def _nobody(found: Connection, environ: Mapping[str, str]) -> str:
         return ""
     if found.is_bare:
         return "over http:// a kubeconfig's user is not sent, as with kubectl: use https://, or give a token"
+    from k8s_step.connection.tokens import none_given
+
     return none_given(environ, _CREDENTIALS)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from k8s_step.errors import InputError, InputErrors
@@ -141,6 +140,8 @@ def _unmatched(replacement: ImageReplacement, present: set[str]) -> InputError:
     message = f"no container in the manifests uses an image named {replacement.name}"
     last = replacement.name.rpartition("/")[2]
     near = [name for name in sorted(present) if name.rpartition("/")[2] == last]
+    from difflib import get_close_matches
+
     near = near or get_close_matches(replacement.name, sorted(present), n=3)
     if near:
         return InputError(message, where=where, hint=f"did you mean {' or '.join(near)}?")

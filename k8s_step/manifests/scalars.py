@@ -12,7 +12,6 @@ import re
 import struct
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from functools import lru_cache
 
 Value = str | int | float | bool | None
@@ -104,6 +103,8 @@ def _typed(text: str) -> Value:
 def _as_sent(value: Value) -> Value:
     """The value in the form of Go's JSON, which writes ``1.0`` as 1 and whole floats below 1e21 without an exponent."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        from decimal import Decimal
+
         return int(Decimal(repr(value)))
     return value
 
@@ -168,6 +169,8 @@ def _float32_text(number: float) -> str:
     shortest = next(text for text in (f"{exact:.{digits}e}" for digits in range(9)) if _narrow(float(text)) == narrow)
     mantissa, exponent = shortest.split("e")
     if -4 <= int(exponent) < 6:
+        from decimal import Decimal
+
         return format(Decimal(shortest), "f")
     return f"{mantissa}e{exponent}"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from k8s_step.manifests.ambient import is_ambient
 from k8s_step.manifests.documents import SourceText, decode, parse
 from k8s_step.manifests.expressions import ExpressionError, closing
 from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode, field_node, nodes_of
-from k8s_step.manifests.shellscripts import own_names
 from k8s_step.objects.metadata import Object, annotations_of
 
 CREDENTIALS = frozenset(
@@ -112,6 +110,8 @@ class Values:
             message = f"{name} has no value: a shell or a CI runner sets it for itself, so it is not taken from there"
             advice = f"--var {name} takes it all the same, --var {name}=… sets it, {fallback % name} does without"
             return InputError(message, hint=_joined(advice, literally))
+        from difflib import get_close_matches
+
         near = get_close_matches(name, sorted(self.known()), n=1)
         guess = f"did you mean {near[0]}? Else " if near else ""
         advice = f"{guess}set it with --var {name}=…, --vars-file or the environment, or write {fallback % name}"
@@ -157,6 +157,8 @@ class Template:
 
     @cached_property
     def _own_names(self) -> dict[int, frozenset[str]]:
+        from k8s_step.manifests.shellscripts import own_names
+
         return own_names(self.root)
 
     @cached_property

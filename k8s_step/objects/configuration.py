@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -60,6 +59,8 @@ def _of_environment(container: Object) -> Iterator[Name]:
 
 def digest(contents: Iterable[tuple[Name, Object | None]]) -> str:
     """A digest of the data of ConfigMaps and Secrets: 32 hexadecimal digits of SHA-256. ``None``: it does not exist."""
+    import hashlib  # imported here: few releases roll by their configuration
+
     parts = [[*name, _content(obj) if obj is not None else None] for name, obj in sorted(contents, key=_first)]
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

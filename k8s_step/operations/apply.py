@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from k8s_step.api.client import Client
-from k8s_step.api.fielderrors import FieldError, field_errors
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, StepError
 from k8s_step.objects import provenance
-from k8s_step.objects.applied import without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import guard_of
-from k8s_step.operations.adopt import apply_over, try_over
-from k8s_step.operations.explanations import adoptable, explain, explain_invalid
-from k8s_step.operations.handover import handed_over
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
+
+if TYPE_CHECKING:
+    from k8s_step.api.fielderrors import FieldError
 
 
 def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
@@ -25,6 +24,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     """
     planned = seen.planned
     if seen.handover is not None:
+        from k8s_step.operations.handover import handed_over
+
         seen = handed_over(client, seen, seen.handover, options)
     if seen.is_current and seen.live is not None:
         return Written(planned, "unchanged", seen.live, seen.warnings)
@@ -32,13 +33,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
         if _may_be_current(seen, options) and _tried(client, seen, options) == "unchanged":
             return Written(planned, "unchanged", seen.live or {}, seen.warnings)
         answer = _answered(client, seen, options)
-    except InvalidError as error:
-        raise explain_invalid(error, planned, _unknown_fields(client, planned, error)) from None
     except ApiError as error:
-        explained = explain(error, planned)
-        if options.adopt is not None:
-            explained.hint = f"{explained.hint or ''}{adoptable(error)}" or None
-        raise explained from None
+        raise _explained(client, planned, options, error) from None
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
 
 
@@ -56,6 +52,17 @@ def _tried(client: Client, seen: Seen, options: ApplyOptions) -> str:
     return _action(seen, _answered(client, seen, options), options)
 
 
+def _explained(client: Client, planned: Planned, options: ApplyOptions, error: ApiError) -> ApiError:
+    from k8s_step.operations.explanations import adoptable, explain, explain_invalid
+
+    if isinstance(error, InvalidError):
+        return explain_invalid(error, planned, _unknown_fields(client, planned, error))
+    explained = explain(error, planned)
+    if options.adopt is not None:
+        explained.hint = f"{explained.hint or ''}{adoptable(error)}" or None
+    return explained
+
+
 def _answered(client: Client, seen: Seen, options: ApplyOptions) -> Answer:
     manifest = provenance.with_source(seen.planned.object, _source(seen, options))
     planned = replace(seen.planned, object=manifest)
@@ -66,6 +73,8 @@ def _answered(client: Client, seen: Seen, options: ApplyOptions) -> Answer:
 
     if seen.takeover is None:
         return apply(options)
+    from k8s_step.operations.adopt import apply_over, try_over
+
     work = try_over if options.dry_run else apply_over
     return work(client, seen, options, apply)
 
@@ -101,6 +110,8 @@ def _is_with(field_manager: str, error: ConflictError) -> bool:
 
 def _unknown_fields(client: Client, planned: Planned, error: InvalidError) -> list[FieldError]:
     """All fields unknown to the server, found by a dry-run creation: the refusal of an apply names only some."""
+    from k8s_step.api.fielderrors import field_errors
+
     if not any("not declared in schema" in one.message for one in field_errors(error)):
         return []
     query = (("dryRun", "All"), ("fieldValidation", "Strict"))
@@ -127,5 +138,7 @@ def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
         return "configured"
     if not options.dry_run and guard_of(before) == guard_of(after):
         return "unchanged"
+    from k8s_step.objects.applied import without_status
+
     same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
     return "unchanged" if same else "configured"

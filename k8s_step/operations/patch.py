@@ -22,9 +22,9 @@ from k8s_step.objects.address import Addressed
 from k8s_step.objects.applied import EACH_WRITE, has_same_content, without_metadata, without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
-from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
+from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 
 _RACES = 10  # tries of a patch that others' writes keep outdating

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import InputError
-from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object, guard_of, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.takeover import Takeover
+
+if TYPE_CHECKING:
+    from k8s_step.manifests.patchfile import Patch
+    from k8s_step.objects.takeover import Takeover
 
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
-from k8s_step.operations.plan import Seen
-from k8s_step.release.autoscalers import leave_replicas
-from k8s_step.release.configuration import roll_on_config
-from k8s_step.release.follow import follow_written
+from k8s_step.operations.plan import Planned, Seen
 from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
 from k8s_step.release.reading import read_manifests
-from k8s_step.release.rollback import release_or_roll_back
 from k8s_step.release.send import Writes, apply_seen, tell
 from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
@@ -25,7 +21,7 @@ def apply(run: Run) -> ExitCode:
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
     preflight = Preflight(run, session, apply_options(run))
-    seen = roll_on_config(preflight, leave_replicas(preflight, preflight.look(plan)))
+    seen = _seen(preflight, plan)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
     seen = settled(seen, checked)
@@ -37,9 +33,15 @@ def apply(run: Run) -> ExitCode:
 
     def release() -> ExitCode:
         apply_seen(writes, preflight, seen, [one.seen for one in checked if one.lacks])
+        from k8s_step.release.follow import follow_written
+
         return follow_written(run, session, writes.done)
 
-    return release_or_roll_back(writes, seen, release) if inputs.rollback_on_failure else release()
+    if not inputs.rollback_on_failure:
+        return release()
+    from k8s_step.release.rollback import release_or_roll_back
+
+    return release_or_roll_back(writes, seen, release)
 
 
 def _check(inputs: Inputs) -> None:
@@ -47,6 +49,16 @@ def _check(inputs: Inputs) -> None:
         where = inputs.sources.get("wait", "").replace("--wait", "--no-wait")
         message = "a release that is not followed can't be seen to fail, so it would never be rolled back"
         raise InputError(message, where=where, hint="drop --rollback-on-failure, or let the release be followed")
+
+
+def _seen(preflight: Preflight, plan: Sequence[Planned]) -> list[Seen]:
+    """All objects as they are, and as the release leaves them to others or rolls them."""
+    seen = preflight.look(plan)
+    # Imported here, as is all that the first request does not need: it goes out earlier.
+    from k8s_step.release.autoscalers import leave_replicas
+    from k8s_step.release.configuration import roll_on_config
+
+    return roll_on_config(preflight, leave_replicas(preflight, seen))
 
 
 def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:

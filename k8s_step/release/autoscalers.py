@@ -15,7 +15,7 @@ from k8s_step.errors import ApiError
 from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, completed
 from k8s_step.objects.resource import required
-from k8s_step.operations.adopt import is_current
+from k8s_step.operations.look import is_current
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session

@@ -12,7 +12,7 @@ from k8s_step.errors import ApiError, NotFoundError
 from k8s_step.objects.configuration import ROLL, Name, digest, rolls, used_by
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.resource import required
-from k8s_step.operations.adopt import is_current
+from k8s_step.operations.look import is_current
 from k8s_step.operations.plan import ApplyOptions, Seen
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Session

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.reference import Reference
@@ -13,7 +14,9 @@ from k8s_step.release.arguments import kind_and_name
 from k8s_step.release.session import Run, Session
 from k8s_step.report.wording import NAMED
 from k8s_step.verdict import patience
-from k8s_step.verdict.target import Target
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.target import Target
 
 _OPTION = "--no-wait-for"
 _ANNOTATED = f'{patience.WAIT}: "false"'

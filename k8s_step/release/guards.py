@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
@@ -15,8 +16,10 @@ from k8s_step.objects.address import Address
 from k8s_step.objects.kindword import KindWord, guessed, names_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.selection import Group
 from k8s_step.release.arguments import names_object
+
+if TYPE_CHECKING:
+    from k8s_step.objects.selection import Group
 
 _EACH = 10  # objects refused for the same reason that get a line of their own
 _ANY = "*"  # the name and namespace of a group's objects, which are not known; only the pattern ``*`` fits it

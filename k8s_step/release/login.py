@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from k8s_step.api.client import Client, ignore
-from k8s_step.clouds import CloudOptions
 from k8s_step.connection.credentials import Credentials, credentials_of
 from k8s_step.connection.headers import is_secret
 from k8s_step.connection.lookup import resolve
@@ -14,6 +14,9 @@ from k8s_step.connection.settings import Connection, ConnectionOptions
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
 from k8s_step.surroundings import System
+
+if TYPE_CHECKING:
+    from k8s_step.clouds import CloudOptions
 
 
 def open_client(
@@ -49,7 +52,7 @@ def open_client(
 
 def check(inputs: Inputs, environ: Mapping[str, str], system: System) -> None:
     """Find the settings of the cluster, without a request. Raises :class:`InputError` for mistakes in them."""
-    if not _cloud(inputs, system).names_cluster:
+    if not _names_clouds_cluster(inputs):
         resolve(_options(inputs, system), environ)
 
 
@@ -57,20 +60,26 @@ def _way(
     inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, system: System, deadline: float
 ) -> tuple[Connection, Credentials | None]:
     """The connection, and its cloud login where there is one."""
-    options, cloud = _options(inputs, system), _cloud(inputs, system)
-    if cloud.names_cluster:
+    options = _options(inputs, system)
+    if _names_clouds_cluster(inputs):
         from k8s_step.clouds.lookup import to_cluster
 
-        return to_cluster(cloud, options, environ, redactor, deadline)
+        return to_cluster(_cloud(inputs, system), options, environ, redactor, deadline)
     connection = resolve(options, environ)
     if connection.user.exec_plugin is None:
         return connection, None
     from k8s_step.clouds.lookup import without_plugin
 
-    return without_plugin(connection, cloud, environ, redactor, deadline)
+    return without_plugin(connection, _cloud(inputs, system), environ, redactor, deadline)
+
+
+def _names_clouds_cluster(inputs: Inputs) -> bool:
+    return bool(inputs.eks_cluster or inputs.gke_cluster or inputs.aks_cluster)
 
 
 def _cloud(inputs: Inputs, system: System) -> CloudOptions:
+    from k8s_step.clouds import CloudOptions
+
     return CloudOptions(
         eks_cluster=inputs.eks_cluster,
         aws_region=inputs.aws_region,

@@ -11,7 +11,6 @@ from k8s_step.inputs import Inputs
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.manifests.pipes import name_objects
 from k8s_step.objects.address import Address
-from k8s_step.objects.conditions import mapping
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.operations.plan import Planned
@@ -107,6 +106,8 @@ def _add_own_kinds(manifests: Sequence[Manifest], discovery: Discovery) -> None:
     for manifest in manifests:
         if manifest.kind != "CustomResourceDefinition":
             continue
+        from k8s_step.objects.conditions import mapping
+
         spec = mapping(manifest.object.get("spec"))
         names, versions = mapping(spec.get("names")), spec.get("versions")
         for version in versions if isinstance(versions, list) else []:

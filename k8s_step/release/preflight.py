@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
@@ -13,14 +14,15 @@ from k8s_step.errors import ApiError, InvalidError, NotFoundError
 from k8s_step.objects.body import encode
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import values_of
-from k8s_step.operations.adopt import look
 from k8s_step.operations.apply import write
-from k8s_step.operations.explanations import explain
+from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.batch import run_all
 from k8s_step.release.session import Run, Session
-from k8s_step.report.difference import Difference, difference
+
+if TYPE_CHECKING:
+    from k8s_step.report.difference import Difference
 
 _ELSEWHERE = "default"  # a namespace that every cluster has
 
@@ -103,6 +105,8 @@ def missing(one: Seen, release: Sequence[Seen], error: ApiError) -> Reference | 
 
 def difference_of(checked: Checked, redactor: Redactor) -> Difference:
     """The difference that applying would make, masked."""
+    from k8s_step.report.difference import difference
+
     seen, written = checked.seen, checked.written
     note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
     if seen.live is None and written.action != "created":
@@ -168,6 +172,8 @@ def _check_elsewhere(client: Client, planned: Planned, options: ApplyOptions) ->
         client.send(Request("POST", path, query, body, "application/json", where=planned.where))
     except InvalidError as error:
         if not _BY_ADMISSION.search(error.message):
+            from k8s_step.operations.explanations import explain
+
             raise explain(error, planned) from None
     except ApiError:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -142,6 +141,8 @@ def _wrong_annotations(obj: Object, place: Callable[[str], str]) -> Iterator[Inp
 
 def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:
     def refuse(_: Mapping[str, Any]) -> object:
+        import difflib
+
         known = [each.removeprefix(_OWN) for each in _ANNOTATIONS]
         near = difflib.get_close_matches(name.removeprefix(_OWN), known, 1)
         hint = f"did you mean {_OWN}{near[0]}?" if near else f"known are {', '.join(_ANNOTATIONS)}"

@@ -17,7 +17,7 @@ from k8s_step import __version__
 from k8s_step.connection.faults import Fault
 from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import HTTPHeaderDict, Transport
+from k8s_step.connection.transport import Transport, header_lines
 from k8s_step.errors import InputError, StepError
 from k8s_step.report.clusters.result import ClustersResult
 from k8s_step.report.result import Result
@@ -140,11 +140,11 @@ class _Requests:
             "Host": parts.netloc,
             "User-Agent": f"k8s-step/{__version__}",
             "Accept-Encoding": "identity",
-            **({"Content-Type": "application/json", "Content-Length": str(len(raw))} if raw is not None else {}),
+            **({"Content-Type": "application/json"} if raw is not None else {}),
         }
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         try:
-            reply = self._transport.open(method, target, HTTPHeaderDict(headers), raw, _TIMEOUT)
+            reply = self._transport.open(method, target, header_lines(headers.items()), raw, _TIMEOUT)
             content = reply.read()
         except Fault as fault:
             raise StepError(f"the comment could not be written: {fault.reason}", where=_WHERE) from None

@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from k8s_step.errors import ExitCode, StepError, single
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
-from k8s_step.report.content import Content
-from k8s_step.report.difference import Difference
-from k8s_step.report.output import Output
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import NOT_BACK, UNKNOWN, ObjectResult, Result, timestamp, unfinished
 from k8s_step.surroundings import Surroundings
-from k8s_step.verdict.finding import Finding
-from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
+
+if TYPE_CHECKING:
+    from k8s_step.report.content import Content
+    from k8s_step.report.difference import Difference
+    from k8s_step.report.output import Output
+    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.judgement import Judgement
 
 _Key = tuple[str, str, str, str]
 

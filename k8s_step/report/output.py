@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from k8s_step.errors import StepError
-from k8s_step.objects.reference import Reference
-from k8s_step.report.content import Content
-from k8s_step.report.difference import Difference
-from k8s_step.report.result import Result
-from k8s_step.verdict.judgement import Judgement
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from k8s_step.errors import StepError
+    from k8s_step.objects.reference import Reference
+    from k8s_step.report.content import Content
+    from k8s_step.report.difference import Difference
+    from k8s_step.report.result import Result
+    from k8s_step.verdict.judgement import Judgement
 
 
 class Output:

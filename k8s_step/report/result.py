@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
-from k8s_step.report.difference import Difference
 from k8s_step.report.problem import Problem
-from k8s_step.verdict.finding import Finding
 from k8s_step.verdict.states import State
+
+if TYPE_CHECKING:
+    from k8s_step.report.difference import Difference
+    from k8s_step.verdict.finding import Finding
 
 RESULTS = {
     ExitCode.SUCCEEDED: "succeeded",

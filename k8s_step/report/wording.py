@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
 from k8s_step.report.result import ObjectResult, Result
 from k8s_step.report.text import one_line, printable
-from k8s_step.verdict.finding import Finding
-from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.judgement import Judgement
 
 MESSAGE = 240  # characters of a message in a progress line
 _EVENT = 480  # characters of an event
 _CELL = 100  # characters of a message in the table
+_TONES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2"}
 NAMED = 5  # objects that one line names
 _FEW = 25  # a table of at most so many objects has a row for each, changed or not
 
@@ -31,6 +34,11 @@ class Style(Protocol):
 def no_style(text: str, tone: str) -> str:
     """``text`` unchanged, for files and pipes."""
     return text
+
+
+def colour(text: str, tone: str) -> str:
+    """``text`` in an ANSI colour."""
+    return f"\x1b[{_TONES[tone]}m{text}\x1b[0m"
 
 
 def duration(seconds: float) -> str:

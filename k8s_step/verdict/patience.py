@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -136,6 +135,8 @@ def _parts(entry: str, where: str) -> tuple[str, str]:
         raise InputError(f"{entry!r} is not written REASON=DURATION", where=where, hint=hint)
     known = {each.lower(): each for each in REASONS}
     if reason.lower() not in known:
+        import difflib
+
         near = difflib.get_close_matches(reason.lower(), known, 1)
         hint = f"did you mean {known[near[0]]}?" if near else f"known are {', '.join(REASONS)}"
         raise InputError(f"{reason!r} is no reason with a grace", where=where, hint=hint)

@@ -1,22 +1,23 @@
-"""Chooses the outputs of a run: the user's ``--log-format``, or the format that suits the CI system."""
+"""Chooses the outputs of a run: the user's ``--log-format``, or the format that suits the CI system.
+
+Only the chosen formats are imported.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from k8s_step.redaction import Redactor
-from k8s_step.report.formats import github
-from k8s_step.report.formats.gitlab import GitLab
-from k8s_step.report.formats.jsonlines import JsonLines
-from k8s_step.report.formats.live import Live, colour
-from k8s_step.report.formats.plain import Plain
-from k8s_step.report.formats.shared import SharedLog
 from k8s_step.report.output import Output
 from k8s_step.report.result import Result
 from k8s_step.report.sink import MaskedStream
-from k8s_step.report.wording import Style, no_style
+from k8s_step.report.wording import Style, colour, no_style
 from k8s_step.surroundings import Surroundings, System
+
+if TYPE_CHECKING:
+    from k8s_step.report.formats.shared import SharedLog
 
 
 def outputs(
@@ -27,6 +28,8 @@ def outputs(
     chosen = _chosen(log_format, surroundings, redactor, log)
     if surroundings.system is not System.GITHUB:
         return [_LOGS[chosen](log, data.line, surroundings, "")]
+    from k8s_step.report.formats import github
+
     return [_LOGS[chosen](log, data.line, surroundings, ""), github.StepFiles(surroundings, report, log.line)]
 
 
@@ -34,6 +37,9 @@ def shared_log(
     log_format: str, surroundings: Surroundings, redactor: Redactor, report: str | None, data: MaskedStream
 ) -> SharedLog:
     """The log that the clusters of one run share; ``report`` is the path of the result file."""
+    from k8s_step.report.formats import github
+    from k8s_step.report.formats.shared import SharedLog
+
     log = MaskedStream(sys.stderr, redactor)
     chosen = _chosen(log_format, surroundings, redactor, log)
     files = github.StepFiles(surroundings, report, log.line) if surroundings.system is System.GITHUB else None
@@ -50,6 +56,8 @@ def shared_log(
 def _chosen(log_format: str, surroundings: Surroundings, redactor: Redactor, log: MaskedStream) -> str:
     chosen = _automatic(surroundings) if log_format == "auto" else log_format
     if chosen == "github" and surroundings.is_action:
+        from k8s_step.report.formats import github
+
         redactor.listen(lambda line: log.unmasked_line(github.command("add-mask", line)))
     return chosen
 
@@ -58,6 +66,8 @@ def refuse(result: Result, surroundings: Surroundings, redactor: Redactor, repor
     """Report an error that ended the run before its outputs were made."""
     log = MaskedStream(sys.stderr, redactor)
     if surroundings.system is System.GITHUB:
+        from k8s_step.report.formats import github
+
         log.line(github.command("error", result.message, title="k8s-step"))
         github.StepFiles(surroundings, report, log.line).finished(result)
     else:
@@ -75,29 +85,43 @@ _Write = Callable[[str], None]
 
 def _plain(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     if surroundings.system is System.GITHUB:
+        from k8s_step.report.formats import github
+
         return github.Harmless(log.line, data, cluster)
+    from k8s_step.report.formats.plain import Plain
+
     return Plain(log.line, data, data_style=_style_of_data(surroundings), cluster=cluster)
 
 
 def _live(log: MaskedStream, data: _Write, surroundings: Surroundings, _: str) -> Output:
+    from k8s_step.report.formats.live import Live
+
     return Live(log, data, data_style=_style_of_data(surroundings))
 
 
 def _coloured(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     """The live log's colours without its block at the foot, which belongs to one cluster."""
+    from k8s_step.report.formats.plain import Plain
+
     return Plain(log.line, data, colour, data_style=_style_of_data(surroundings), cluster=cluster)
 
 
 def _github(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
+    from k8s_step.report.formats import github
+
     return github.GitHub(log.line, data, surroundings, cluster=cluster)
 
 
 def _gitlab(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
+    from k8s_step.report.formats.gitlab import GitLab
+
     return GitLab(log.line, data, no_style if surroundings.no_colour else colour, cluster=cluster)
 
 
 def _json(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     """JSON lines; on GitHub the second ``#`` of ``##[``, which begins a runner's command, becomes a Unicode escape."""
+    from k8s_step.report.formats.jsonlines import JsonLines
+
     if surroundings.system is System.GITHUB:
         return JsonLines(lambda line: log.line(line.replace("##[", "#\\u0023[")), data, cluster)
     return JsonLines(log.line, data, cluster)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.result import QUIET, Result
-from k8s_step.verdict.finding import Finding
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.finding import Finding
 
 SENDING, FOLLOWING, EVIDENCE, BACK = "sending", "following", "evidence", "rollback"
 

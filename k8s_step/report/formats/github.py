@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import is_file
@@ -19,7 +20,9 @@ from k8s_step.report.summary import LIMIT, links_into, to_clusters_markdown, to_
 from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.wording import summary
 from k8s_step.surroundings import Surroundings
-from k8s_step.verdict.finding import Finding
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.finding import Finding
 
 _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
 _TITLE = 200

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from k8s_step.report.formats.folded import SENDING, Folded
-from k8s_step.report.formats.live import colour
 from k8s_step.report.result import Outcome
-from k8s_step.report.wording import Style
+from k8s_step.report.wording import Style, colour
 
 _LIST = 1500  # characters; GitLab refuses a dotenv report of 5 KiB
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference
-from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.result import Result, to_json
 from k8s_step.report.wording import standing
-from k8s_step.verdict.judgement import Judgement
+
+if TYPE_CHECKING:
+    from k8s_step.report.difference import Difference
+    from k8s_step.verdict.judgement import Judgement
 
 
 class JsonLines(Output):

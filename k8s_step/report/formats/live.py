@@ -8,16 +8,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from k8s_step.objects.reference import Reference
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.result import Result
 from k8s_step.report.sink import MaskedStream
 from k8s_step.report.text import cells, fitted, one_line
-from k8s_step.report.wording import Style, duration, no_style, standing
-from k8s_step.verdict.judgement import Judgement
+from k8s_step.report.wording import Style, colour, duration, no_style, standing
 
-_TONES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2"}
+if TYPE_CHECKING:
+    from k8s_step.verdict.judgement import Judgement
+
 _ROWS = 12  # objects shown at a time
 _LONGEST = 1000  # characters; more than any screen is wide
 
@@ -29,11 +31,6 @@ def screen() -> os.terminal_size:
     except (OSError, ValueError):
         return shutil.get_terminal_size()
     return found if found.columns and found.lines else shutil.get_terminal_size()
-
-
-def colour(text: str, tone: str) -> str:
-    """``text`` in an ANSI colour."""
-    return f"\x1b[{_TONES[tone]}m{text}\x1b[0m"
 
 
 class Live(Plain):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from k8s_step import __version__
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import Reference
-from k8s_step.report.difference import Difference
 from k8s_step.report.output import Output
 from k8s_step.report.result import NOT_BACK, QUIET, Result
 from k8s_step.report.text import one_line, printable
@@ -28,9 +28,12 @@ from k8s_step.report.wording import (
     unjudged,
     varied,
 )
-from k8s_step.verdict.finding import Finding
-from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
+
+if TYPE_CHECKING:
+    from k8s_step.report.difference import Difference
+    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.judgement import Judgement
 
 
 def led(write: Callable[[str], None], lead: str) -> Callable[[str], None]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
 from k8s_step.report import files
-from k8s_step.report.clusters.result import ClustersResult, clusters_rooted, to_clusters_json
 from k8s_step.report.result import Result, rooted, to_json
 from k8s_step.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from k8s_step.report.clusters.result import ClustersResult
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,21 @@ class ResultFiles:
         return _TEXTS[option](self, result)
 
     def _report(self, result: Result | ClustersResult) -> str:
-        content = to_clusters_json(result) if isinstance(result, ClustersResult) else to_json(result)
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        if isinstance(result, Result):
+            return _json(to_json(result))
+        from k8s_step.report.clusters.result import to_clusters_json
+
+        return _json(to_clusters_json(result))
 
     def _junit(self, result: Result | ClustersResult) -> str:
         from k8s_step.report.junit import PLACES, to_clusters_junit, to_junit
 
         where = self.surroundings
-        if isinstance(result, ClustersResult):
-            return to_clusters_junit(clusters_rooted(result, where.workspace), PLACES[where.system])
-        return to_junit(rooted(result, where.workspace), PLACES[where.system])
+        if isinstance(result, Result):
+            return to_junit(rooted(result, where.workspace), PLACES[where.system])
+        from k8s_step.report.clusters.result import clusters_rooted
+
+        return to_clusters_junit(clusters_rooted(result, where.workspace), PLACES[where.system])
 
     def markdown(self, result: Result | ClustersResult) -> str:
         """The outcome as Markdown that fits a comment."""
@@ -71,9 +79,11 @@ class ResultFiles:
 
         where = self.surroundings
         link = links_into(where.source_url)
-        if isinstance(result, ClustersResult):
-            return to_clusters_markdown(clusters_rooted(result, where.workspace), link, COMMENT)
-        return to_markdown(rooted(result, where.workspace), link, COMMENT)
+        if isinstance(result, Result):
+            return to_markdown(rooted(result, where.workspace), link, COMMENT)
+        from k8s_step.report.clusters.result import clusters_rooted
+
+        return to_clusters_markdown(clusters_rooted(result, where.workspace), link, COMMENT)
 
     def _dotenv(self, result: Result | ClustersResult) -> str:
         from k8s_step.report.formats.gitlab import to_dotenv
@@ -81,7 +91,11 @@ class ResultFiles:
         return to_dotenv(result, self.paths.get("report"))
 
 
-_TEXTS: Mapping[str, Callable[[ResultFiles, Result | ClustersResult], str]] = {
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+_TEXTS: Mapping[str, Callable[[ResultFiles, Any], str]] = {
     "report": ResultFiles._report,
     "junit": ResultFiles._junit,
     "dotenv": ResultFiles._dotenv,

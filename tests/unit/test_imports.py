@@ -1,0 +1,96 @@
+"""What a run imports: a module that is needed later, or by other runs alone, must not delay the first request."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Runs the step; prints the names of the modules imported by the first request, or by the end, and leaves.
+CHILD = """
+import json, os, socket, sys
+
+def leave(code=0):
+    os.write(PIPE, json.dumps(sorted(sys.modules)).encode())
+    exit(code)
+
+class Recording(socket.socket):
+    def sendall(self, *_):
+        leave()
+
+exit, os._exit, socket.socket = os._exit, leave, Recording
+sys.argv[0] = "k8s-step"
+from k8s_step.__main__ import main
+main()
+"""
+AT_ALL_TIMES = """
+    __main__ cancellation cli commands errors inputs options streams surroundings
+    redaction redaction.escapes redaction.forms redaction.index redaction.needles redaction.redactor
+"""
+BY_THE_FIRST_REQUEST = """
+    api api.client api.concurrency api.discovery api.limiter api.outages api.refusals api.request
+    connection connection.ailments connection.channel connection.credentials connection.faults connection.headers
+    connection.lookup connection.proxies connection.retries connection.route connection.settings connection.tls
+    connection.transport
+    manifests manifests.ambient manifests.documents manifests.expressions manifests.files manifests.foreign
+    manifests.foreign.exports manifests.foreign.hooks manifests.foreign.tools manifests.images manifests.jsonreader
+    manifests.manifest manifests.names manifests.nodes manifests.pipes manifests.scalars manifests.templates
+    objects objects.address objects.applied objects.body objects.conditions objects.configuration objects.fieldset
+    objects.kindword objects.lastapplied objects.metadata objects.provenance objects.reference objects.resource
+    objects.secrets objects.shapes objects.times
+    operations operations.apply operations.look operations.plan
+    release release.apply release.arguments release.batch release.exemptions release.guards release.login release.phases
+    release.plan release.preflight release.reading release.send release.session release.takeovers
+    report report.files report.formats report.formats.choice report.formats.plain report.formats.resultfiles
+    report.journal report.output report.problem report.result report.sink report.text report.wording
+    steps steps.apply
+    verdict verdict.patience verdict.states
+"""
+# Of the standard library, what is slow to import or starts programs.
+NOT_YET = {"asyncio", "bz2", "concurrent", "encodings.idna", "hashlib", "logging", "lzma", "subprocess", "tempfile"}
+
+
+def imported(folder: Path, *words: str) -> set[str]:
+    reader, writer = os.pipe()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    line = [sys.executable, "-I", "-c", CHILD.replace("PIPE", str(writer)), *words]
+    started = subprocess.Popen(line, env=environ, pass_fds=[writer], stdout=subprocess.DEVNULL, cwd=folder)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as told:
+        names = json.load(told)
+    assert started.wait(60) == 0
+    return set(names)
+
+
+def ours(names: set[str]) -> set[str]:
+    return {name.removeprefix("k8s_step.") for name in names if name.startswith("k8s_step.")}
+
+
+def others(names: set[str]) -> set[str]:
+    own = {"k8s_step", "__main__", "__mp_main__", "cython_runtime"}
+    tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - own
+    return {top for top in tops if not top.startswith(("_", "sitecustomize", "usercustomize"))}
+
+
+def test_apply_by_its_first_request(tmp_path: Path) -> None:
+    manifest = tmp_path / "release.yaml"
+    manifest.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: b}}\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        names = imported(tmp_path, "apply", "-f", str(manifest), "--server", server, "--token", "abc")
+    assert ours(names) - {*AT_ALL_TIMES.split(), *BY_THE_FIRST_REQUEST.split()} == set()
+    assert others(names) == {"click", "yaml"}
+    assert names & NOT_YET == set()
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("apply", "--help")])
+def test_help(words: tuple[str, ...], tmp_path: Path) -> None:
+    names = imported(tmp_path, *words)
+    assert ours(names) - set(AT_ALL_TIMES.split()) == set()
+    assert others(names) == {"click"}
+    assert names & {"http.client", "ssl", "subprocess"} == set()
