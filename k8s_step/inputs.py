@@ -95,6 +95,8 @@ class Inputs:
     service_account: str | None = None
     wait: bool = True
     no_wait_for: tuple[str, ...] = ()
+    wait_for: tuple[str, ...] = ()
+    fail_on: tuple[str, ...] = ()
     timeout: float = 600.0
     fail_fast: bool = True
     fail_after: Patience | None = None

@@ -66,11 +66,12 @@ class ReleaseOptions(TypedDict, total=False):
     folders to build; ``helm_hooks``, ``no_template``, ``no_template_file`` and ``recursive`` are about reading them.
     ``namespace``: of objects that name none; others are refused. ``allow_namespace``, ``allow_kind``, ``deny_kind``:
     nothing else is touched. ``force_conflicts``, ``adopt`` and ``no_adopt``: whose fields are taken over. ``dry_run``
-    and ``preflight``: let the server check before anything is written. ``wait``, ``no_wait_for``, ``timeout``,
-    ``fail_fast`` and ``fail_after`` (``{"CrashLoopBackOff": 5}``): what is followed, and for how long.
-    ``rollback_on_failure``: take back what this release changed where it fails. ``labels``, ``annotations``: put on
-    every object; ``source_annotation``: name commit and run, as the CI system tells. ``replicas_from_manifest``:
-    apply replicas that an autoscaler sets, too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret.
+    and ``preflight``: let the server check before anything is written. ``wait``, ``no_wait_for``, ``wait_for`` and
+    ``fail_on`` (``"certificate/web condition=Ready"``), ``timeout``, ``fail_fast`` and ``fail_after``
+    (``{"CrashLoopBackOff": 5}``): what is followed, to which end, and for how long. ``rollback_on_failure``: take back
+    what this release changed where it fails. ``labels``, ``annotations``: put on every object; ``source_annotation``:
+    name commit and run, as the CI system tells. ``replicas_from_manifest``: apply replicas that an autoscaler sets,
+    too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret.
     """
 
     namespace: str
@@ -98,6 +99,8 @@ class ReleaseOptions(TypedDict, total=False):
     roll_on_config: bool
     wait: bool
     no_wait_for: Sequence[str]
+    wait_for: Sequence[str]
+    fail_on: Sequence[str]
     timeout: Seconds
     fail_fast: bool
     fail_after: Mapping[str, Seconds]

@@ -220,6 +220,22 @@ _MANIFESTS = (
         "image", "use REF wherever the image NAME is named (repeatable)", "list", (), metavar="NAME=REF", commas=True
     ),
 )
+_RULES = (
+    Option(
+        "wait-for",
+        "what makes these current besides: 'certificate/web condition=Ready', in kubectl wait's words (repeatable)",
+        "list",
+        (),
+        metavar="'KIND[/NAME] EXPR'",
+    ),
+    Option(
+        "fail-on",
+        "what has these failed at once, in the same words: 'shop jsonpath={.status.phase}=Broken' (repeatable)",
+        "list",
+        (),
+        metavar="'KIND[/NAME] EXPR'",
+    ),
+)
 _NO_WAIT_FOR = Option(
     "no-wait-for",
     "write these, and do not follow them: a Service on a cluster without load balancers (repeatable)",
@@ -231,6 +247,7 @@ _NO_WAIT_FOR = Option(
 _FOLLOW = (
     Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
     _NO_WAIT_FOR,
+    *_RULES,
     Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
     Option(
         "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True

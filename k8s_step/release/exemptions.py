@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
+from k8s_step.release import rules
 from k8s_step.release.arguments import kind_and_name
 from k8s_step.release.session import Run, Session
 from k8s_step.report.wording import NAMED
@@ -37,14 +38,16 @@ class _Exemption:
 
 
 def announce(run: Run, session: Session, references: Sequence[Reference]) -> None:
-    """Report what the run is about, and the words of ``--no-wait-for`` that match none of its objects.
+    """Report what the run is about, and the words of ``--no-wait-for`` and its like that match none of its objects.
 
     Raises :class:`InputErrors` for a kind that the server does not serve.
     """
-    idle = [one.word for one in _exemptions(run, session) if not any(map(one.fits, references))]
+    words = [(f"{_OPTION} {one.word}", one.fits) for one in _exemptions(run, session)]
+    words += [(title, one.fits) for title, one in rules.titled(run, session)]
+    idle = [title for title, fits in words if not any(map(fits, references))]
     run.journal.loaded(references)
-    for word in idle:
-        run.journal.notice(f"{_OPTION} {word}: nothing in this run is meant by it")
+    for title in idle:
+        run.journal.notice(f"{title}: nothing in this run is meant by it")
 
 
 def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: bool = False) -> list[Target]:

@@ -13,6 +13,7 @@ from k8s_step.objects.address import Address
 from k8s_step.objects.urls import url_of
 from k8s_step.operations.plan import PlannedPatch, Written
 from k8s_step.release import exemptions
+from k8s_step.release.rules import give_rules
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
 from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
@@ -35,6 +36,7 @@ def follow(
     inputs, left, everything = run.inputs, session.client.time_left, targets
     if inputs.wait:
         targets = exemptions.followed(run, session, targets)
+        give_rules(run, session, targets)
     limits = Limits(
         left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
     )

@@ -18,7 +18,7 @@ from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.session import Run
-from k8s_step.verdict import patience
+from k8s_step.verdict import patience, rules
 
 if TYPE_CHECKING:
     from k8s_step.manifests.kustomize import Built
@@ -111,6 +111,8 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     patience.FAIL_AFTER: patience.own_patience,
     patience.WAIT: patience.is_waited_for,
     configuration.ROLL: configuration.rolls,
+    rules.WAIT_FOR: rules.own_rule,
+    rules.FAIL_ON: rules.own_rule,
     UNTOUCHED: check_annotation,
     SOURCE: lambda _: None,
 }

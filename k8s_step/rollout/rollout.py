@@ -28,7 +28,8 @@ from k8s_step.verdict import patience
 from k8s_step.verdict.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL
-from k8s_step.verdict.readiness import is_complete, is_paused
+from k8s_step.verdict.readiness import compute, is_complete, is_paused
+from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
@@ -72,6 +73,7 @@ class Rollout(Follower[FollowListener]):
         limits, own, timeout = self._limits, USUAL, None
         try:
             own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
+            target.rule = target.rule.joined_by(own_rule(target.object))
         except InputError as error:
             self._listener.notice(f"{target.reference}: ignored: {error}")
         target.patience = own.over(limits.patience)
@@ -240,6 +242,7 @@ class Rollout(Follower[FollowListener]):
             fail_fast=self._limits.fail_fast,
             changed=target.changed,
             patience=target.patience,
+            readiness_of=target.rule.readiness if target.rule else compute,
         )
         if target.waits_for_consumer and found.state is State.IN_PROGRESS:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")

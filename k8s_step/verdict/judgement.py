@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from k8s_step.objects.metadata import Object, uid_of
@@ -115,13 +115,14 @@ def judge(
     fail_fast: bool = True,
     changed: bool = True,
     patience: Patience = USUAL,
+    readiness_of: Callable[[Object], Readiness] = readiness.compute,
 ) -> Judgement:
     """Judge ``obj`` at ``now``, seconds of the caller's clock.
 
     ``pods`` may include pods of other owners. ``replica_sets`` are by uid. ``fail_fast``: problems fail the object once
-    their grace is over. ``changed``: this run wrote to the object.
+    their grace is over. ``changed``: this run wrote to the object. ``readiness_of``: judges the object by itself.
     """
-    found = readiness.compute(obj)
+    found = readiness_of(obj)
     settled = marks.started + _SETTLE
     if (found.unjudged or found.unversioned) and changed and now < settled:
         return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)

@@ -11,6 +11,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.judgement import Judgement, Marks
 from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.rules import Rule
 
 Key = tuple[str, str, str, str]
 
@@ -40,6 +41,7 @@ class Target:
     timed_out: bool = False
     judgement: Judgement | None = None
     seconds: float = 0.0
+    rule: Rule = field(default_factory=Rule)
     marks: Marks = field(default_factory=lambda: Marks(0.0))
 
     @property

@@ -1,0 +1,72 @@
+"""An object's own rule of when it is current and when it has failed, in the words of ``kubectl wait``; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from k8s_step.errors import InputError
+from k8s_step.objects.conditions import number, status
+from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.verdict import readiness
+from k8s_step.verdict.expectations import ConditionIs, Expectation, parse_lines
+from k8s_step.verdict.states import Readiness, State
+
+WAIT_FOR = "k8s-step/wait-for"
+FAIL_ON = "k8s-step/fail-on"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``wait_for``: all of these make the object current. ``fail_on``: any of these has it failed.
+
+    A built-in kind must be current by its usual rule, too; for a custom resource the rule stands alone.
+    """
+
+    wait_for: tuple[Expectation, ...] = ()
+    fail_on: tuple[Expectation, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.wait_for or self.fail_on)
+
+    def joined_by(self, other: Rule) -> Rule:
+        """Both rules together."""
+        return Rule((*self.wait_for, *other.wait_for), (*self.fail_on, *other.fail_on))
+
+    def readiness(self, obj: Object) -> Readiness:
+        """The verdict on the object by itself. An expectation that can't be compared leaves it in progress."""
+        usual = readiness.compute(obj)
+        if usual.state is State.TERMINATING:
+            return usual
+        try:
+            return self._failed(obj) or self._awaited(obj, usual)
+        except InputError as error:
+            return Readiness(State.IN_PROGRESS, str(error))
+
+    def _failed(self, obj: Object) -> Readiness | None:
+        met = next((one for one in self.fail_on if one.is_met(obj)), None)
+        if met is None:
+            return None
+        reason = met.type if isinstance(met, ConditionIs) else "FailOn"
+        return Readiness(State.FAILED, f"{met.standing(obj)} (fails on {met.text})", reason)
+
+    def _awaited(self, obj: Object, usual: Readiness) -> Readiness:
+        is_custom = readiness.is_custom(obj)
+        if not self.wait_for or (not is_custom and usual.state is not State.CURRENT):
+            return usual
+        unmet = next((one for one in self.wait_for if not one.is_met(obj)), None)
+        if unmet is not None:
+            return Readiness(State.IN_PROGRESS, f"waiting for {unmet.text}: {unmet.standing(obj)}")
+        message = ", ".join(one.text for one in self.wait_for) if is_custom else usual.message
+        is_unversioned = number(status(obj).get("observedGeneration")) is None
+        return Readiness(State.CURRENT, message, unversioned=is_unversioned)
+
+
+def own_rule(obj: Object) -> Rule:
+    """The rule in the object's annotations; empty without them. Raises :class:`InputError` with every wrong line."""
+    found = annotations_of(obj)
+    wait_for, fail_on = (_lines(found.get(name), name) for name in (WAIT_FOR, FAIL_ON))
+    return Rule(wait_for, fail_on)
+
+
+def _lines(value: object, name: str) -> tuple[Expectation, ...]:
+    return parse_lines(str(value), name) if value is not None else ()
