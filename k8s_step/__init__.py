@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from k8s_step.objects.body import PatchType
     from k8s_step.report.document import Failure, ObjectResult, Problem, Result, Rollback
     from k8s_step.verdict.states import State
+    from k8s_step.watching.changes import Change
 
 __all__ = [
     "AnswerLostError",
     "ApiError",
     "Applied",
+    "Change",
     "Cluster",
     "ConflictError",
     "EnvironmentSettings",
@@ -72,6 +74,7 @@ __all__ = [
 _HOMES = {
     "PatchType": "objects.body",
     "State": "verdict.states",
+    "Change": "watching.changes",
     **dict.fromkeys(("Applied", "Cluster", "Progress", "Verdict", "release"), "cluster"),
     **dict.fromkeys(("EnvironmentSettings", "ReleaseOptions", "Settings"), "keywords"),
     **dict.fromkeys(("Failure", "ObjectResult", "Problem", "Result", "Rollback"), "report.document"),

@@ -12,6 +12,7 @@ Objects are plain dicts, as the server sends them. Nothing here prints, exits, s
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,8 +23,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Unpack
 
-from k8s_step.api.client import ignore
+from k8s_step.api.client import Client, ignore
 from k8s_step.api.discovery import Discovery
+from k8s_step.api.watch import Scope, Watch
 from k8s_step.errors import ApiError, ApiErrors, ExitCode, InputError, NotFoundError, StepError, TimedOutError
 from k8s_step.inputs import secrets
 from k8s_step.keywords import (
@@ -48,7 +50,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group, field_selector, label_selector
 from k8s_step.operations import patch as patches
 from k8s_step.operations.apply import write
-from k8s_step.operations.delete import DeleteOptions, delete
+from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_read
 from k8s_step.operations.get import Form, Reader
 from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
@@ -72,10 +74,13 @@ from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.watching.changes import Change, Changes
+from k8s_step.watching.feeds import Feed, Feeds
 
 _LOG = logging.getLogger("k8s_step")
 _LOG.addHandler(logging.NullHandler())  # else Python itself would print warnings where nobody has set up logging
 _WHOLE = Form(with_managers=True)
+_WAKES = 3600.0  # seconds that a thread waits for a change at a time: Python knows no endless wait with an end
 
 
 @dataclass(frozen=True)
@@ -269,6 +274,56 @@ class Cluster:
             for page in Reader(self._client, _WHOLE, limit, _LOG.info).final(group):
                 yield from map(dict, page.items)
 
+    def watch(
+        self,
+        kind: str,
+        name: str = "",
+        *,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+        selector: str = "",
+        fields: str = "",
+        only_new: bool = False,
+        timeout: Seconds | None = None,
+    ) -> Iterator[Change]:
+        """Each change of the objects of a kind, or of one of them, once: its ``type`` is ADDED, MODIFIED or DELETED.
+
+        Those that are there come first, as ADDED with ``is_initial``, unless ``only_new``. It goes on until ``timeout``
+        or until the caller leaves the loop: after a cut, a restart of the server or an expired version (410) it is
+        resumed, by a list if need be, whose differences are told as changes. A deletion that only such a list shows
+        has an ``object`` without spec and status. A token that may list but not watch makes it a list every two
+        seconds. Raises the :class:`ApiError` family, and :class:`UnreachableError` where the first list fails.
+
+        >>> for change in cluster.watch("pods", selector="app=web", timeout="10m"):  # doctest: +SKIP
+        ...     print(change.type, change.object["metadata"]["name"])
+        ADDED web-7c6b9d598d-wpgts
+        """
+        with self._in_python():
+            spaces = None if all_namespaces else namespace or self.namespace
+            group = self._group(kind, spaces, selector, fields)
+            if name:
+                self._address(kind, name, namespace)
+            lasts = math.inf if timeout is None else seconds(timeout, "timeout=")
+        scope = Scope(group.resource, group.namespace or None, name or None, group.label_selector, group.field_selector)
+        return self._changes(scope, lasts, only_new)
+
+    def _changes(self, scope: Scope, lasts: float, only_new: bool) -> Iterator[Change]:
+        watch = Watch(self._client, scope, None, _LOG.info, in_pages=True, first=self._client)
+        feeds, ends = Feeds([Feed(watch, Changes(scope.resource))]), time.monotonic() + lasts
+        feeds.start()
+        try:
+            with self._in_python():
+                while time.monotonic() < ends:
+                    news = feeds.next(min(ends - time.monotonic(), _WAKES))
+                    if news is not None and news.error is not None:
+                        raise news.error
+                    if news is not None and news.change is not None:
+                        feeds.told()
+                        if not (only_new and news.change.is_initial):
+                            yield news.change
+        finally:
+            feeds.stop()
+
     # -- writing
 
     def apply(
@@ -328,11 +383,13 @@ class Cluster:
         cascade: Literal["background", "foreground", "orphan"] = "background",
         grace_period: int | None = None,
         ignore_not_found: bool = False,
+        uid: str = "",
         dry_run: bool = False,
     ) -> None:
         """Delete the object, and ``wait`` until it is gone; never another one that has taken its name.
 
-        ``grace_period`` in seconds; ``None``: the object's own. Raises :class:`NotFoundError` where it is not there,
+        ``grace_period`` in seconds; ``None``: the object's own. ``uid``: only the object of this ``metadata.uid``,
+        which counts as deleted where it is not there any more. Raises :class:`NotFoundError` where it is not there,
         unless ``ignore_not_found``, and :class:`TimedOutError`, with the finalizers that hold it, where it is still
         there after ``timeout``.
         """
@@ -341,7 +398,7 @@ class Cluster:
             address = self._address(kind, name, namespace)
             client = self._client.until(time.monotonic() + limit)
             try:
-                done = delete(client, address, DeleteOptions(cascade, grace_period, dry_run))
+                done = _deleted(client, address, DeleteOptions(cascade, grace_period, dry_run), uid)
             except NotFoundError:
                 if ignore_not_found:
                     return
@@ -455,6 +512,13 @@ class Cluster:
         error.where = self._redactor.mask_place(in_python(error.where)) if error.where else None
         error.args = (error.message,)
         return error
+
+
+def _deleted(client: Client, address: Address, options: DeleteOptions, uid: str) -> Deleted:
+    if not uid:
+        return delete(client, address, options)
+    known = {"metadata": {"name": address.reference.name, "uid": uid}}
+    return delete_read(client, Target(address.reference, address.resource, known), options)
 
 
 def _joined(several: ApiErrors) -> ApiError:

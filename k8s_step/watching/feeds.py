@@ -51,6 +51,7 @@ class Feeds:
         self._feeds = list(feeds)
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
+        self._is_stopped = False
 
     def __iter__(self) -> Iterator[Feed]:
         return iter(self._feeds)
@@ -61,9 +62,11 @@ class Feeds:
             threading.Thread(target=self._run, args=(feed,), daemon=True).start()
 
     def stop(self) -> None:
-        """End all watches."""
+        """End all watches and their threads."""
+        self._is_stopped = True
         for feed in self._feeds:
             feed.watch.stop()
+            self._room.release()  # its thread may wait there
 
     def put(self, news: Any) -> None:
         """Let :meth:`next` return ``news`` in its turn."""
@@ -92,6 +95,8 @@ class Feeds:
             for event in feed.watch:
                 for change in feed.changes.of(event):
                     self._room.acquire()
+                    if self._is_stopped:
+                        return
                     self._queue.put(News(feed, change))
                 if event.ends:
                     self._queue.put(News(feed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 import os
 import signal
 import subprocess
@@ -11,12 +12,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import k8s_step
 from k8s_step import (
+    Change,
     ConflictError,
     ForbiddenError,
     InputError,
@@ -34,11 +37,19 @@ from k8s_step import (
     UnsupportedMediaTypeError,
     release,
 )
-from tests.conftest import Outcome, Step
+from tests.conftest import Outcome, Step, poll
 from tests.controlplane.cluster import ROOT, Cluster
+from tests.faults import proxy as faults
+from tests.faults.proxy import Proxy
 from tests.integration.objects import config_map, custom, definition, deployment, obj, write
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
+
+
+def labelled(name: str, **data: str) -> dict[str, Any]:
+    made = config_map(name, **data)
+    made["metadata"]["labels"] = {"watched": "yes"}
+    return made
 
 
 @pytest.fixture
@@ -317,6 +328,89 @@ def test_delete_waits_until_it_is_gone(api: k8s_step.Cluster) -> None:
     release.join()
     with pytest.raises(NotFoundError):
         api.get("cm", "held")
+
+
+# -- watching
+
+
+def told(changes: Iterator[Change], count: int) -> list[tuple[str, str, bool]]:
+    found = [next(changes) for _ in range(count)]
+    return [(one.type, one.object["metadata"]["name"], one.is_initial) for one in found]
+
+
+def test_watch(api: k8s_step.Cluster) -> None:
+    api.apply(labelled("one"))
+    changes = api.watch("cm", selector="watched", timeout="2m")
+    assert told(changes, 1) == [("ADDED", "one", True)]
+    api.apply(labelled("two", tone="loud"))
+    api.apply(labelled("two", tone="low"))
+    api.delete("cm", "one")
+    assert told(changes, 3) == [("ADDED", "two", False), ("MODIFIED", "two", False), ("DELETED", "one", False)]
+    changes.close()  # type: ignore[attr-defined]
+
+
+def test_watch_one(api: k8s_step.Cluster) -> None:
+    api.apply(config_map("one"))
+    changes = api.watch("configmap", "one", only_new=True, timeout="2m")
+    poll(lambda: api.apply(config_map("two")), "another object")
+    toggled = threading.Event()
+
+    def change() -> None:
+        for number in itertools.count():
+            api.apply(config_map("one", number=str(number)))
+            if toggled.wait(0.2):
+                return
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        assert told(changes, 2) == [("MODIFIED", "one", False)] * 2
+    finally:
+        toggled.set()
+        changing.join()
+
+
+def test_a_watch_ends_in_time(api: k8s_step.Cluster) -> None:
+    found = list(api.watch("cm", timeout=5))
+    assert [one.object["metadata"]["name"] for one in found] == ["kube-root-ca.crt"]
+
+
+def test_a_watch_that_is_left_leaves_no_thread(api: k8s_step.Cluster) -> None:
+    before = threading.active_count()
+    for _ in range(5):
+        for _ in api.watch("cm", all_namespaces=True):
+            break
+    poll(lambda: threading.active_count() <= before, "the threads to end")
+
+
+@pytest.mark.parametrize("fault", [faults.cut_watch(1), faults.gone_event(1)], ids=["cut", "410"])
+def test_a_watch_outlives(fault: faults.Action, api: k8s_step.Cluster, proxy: Proxy) -> None:
+    api.apply(labelled("one"))
+    proxy.rule(faults.on("GET", "/configmaps$", watch=True), fault, times=2)
+    with k8s_step.Cluster.from_kubeconfig(proxy.kubeconfig, namespace=api.namespace) as through:
+        changes = through.watch("cm", selector="watched", timeout="2m")
+        assert told(changes, 1) == [("ADDED", "one", True)]
+        for name in ("two", "three", "four"):
+            api.apply(labelled(name))
+            assert told(changes, 1) == [("ADDED", name, False)]
+
+
+def test_what_may_not_be_watched(cluster: Cluster, namespace: str) -> None:
+    token = cluster.token(namespace, rules=[{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}])
+    with k8s_step.Cluster(cluster.server, token=token, ca=str(cluster.ca), namespace=namespace) as api:
+        with pytest.raises(ForbiddenError):
+            next(api.watch("secrets"))
+        assert list(api.watch("pods", timeout=1)) == []
+
+
+def test_delete_by_uid(api: k8s_step.Cluster) -> None:
+    first = api.apply(config_map("web")).object["metadata"]["uid"]
+    api.delete("cm", "web", uid="another")
+    assert api.get("cm", "web")
+    api.delete("cm", "web", uid=first)
+    api.delete("cm", "web", uid=first)
+    with pytest.raises(NotFoundError):
+        api.get("cm", "web")
 
 
 # -- following
