@@ -121,6 +121,9 @@ class Inputs:
     metrics: bool = False
     limit: int = 500
     on_expired: str = "continue"
+    sort_by: str | None = None
+    show_labels: bool = False
+    no_headers: bool = False
     all: bool = False
     cascade: str = "background"
     grace_period: int | None = None
@@ -282,6 +285,9 @@ def _count(_: Option, given: str, where: str) -> int:
 
 def _choice(option: Option, given: str, where: str) -> str:
     text = given.strip()
+    names = [f"{name}=" for name, equals, _ in (choice.partition("=") for choice in option.choices) if equals]
+    if any(text.startswith(name) and text != name for name in names):
+        return given  # blanks at the end of a template mean something
     if text not in option.choices:
         raise InputError(f"{text!r} is none of {', '.join(option.choices)}", where=where)
     return text

@@ -12,6 +12,7 @@ class Option:
 
     ``kind`` is text, texts, list, switch, duration, number (from 1), count (from 0), choice, patience or headers (lists
     both). ``texts`` may be given several times, but a variable holds one, of several lines perhaps.
+    A choice ``name=VALUE`` stands for the name with any value.
     ``variables``: environment variables that replace ``K8S_<NAME>`` next to ``INPUT_<NAME>``. ``commas``: a list's
     entries may be separated by commas. ``in_header``: requests carry the value in a header. ``attribute``: the name of
     its attribute of ``Inputs``, where another verb's option of the same name has the usual one.
@@ -425,6 +426,9 @@ DELETE = (
     Option("wait", "wait until all are gone", "switch", True, negatable=True),
     Option("timeout", "all must be gone within this time", "duration", 600.0, metavar="DURATION"),
 )
+_SUBRESOURCE = Option(
+    "subresource", "read or patch this part of a named object, and do not follow", "choice", choices=("status", "scale")
+)
 GET = (
     *CLUSTERS,
     *_SELECTORS,
@@ -435,9 +439,16 @@ GET = (
         _OUTPUT,
         "choice",
         short="o",
-        choices=("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
+        choices=(
+            *("table", "wide", "json", "yaml", "name", "jsonl", "protobuf"),
+            *("jsonpath=TEMPLATE", "custom-columns=HEADER:PATH,…"),
+        ),
     ),
     Option("output-file", "where protobuf goes", metavar="PATH"),
+    Option("sort-by", "in the order of this field: .metadata.creationTimestamp", metavar="PATH"),
+    Option("show-labels", "the labels as a last column of the table", "switch", False),
+    Option("no-headers", "tables without their first line", "switch", False),
+    _SUBRESOURCE,
     Option(
         "on-expired",
         "a list that grows too old while it is read: continue with the rest as it is then, or restart",
@@ -505,7 +516,7 @@ _PATCH = (
         choices=("strategic", "merge", "json", "apply"),
     ),
     Option("from-manifest", "-f is a manifest: patch what differs from it, as json or merge", "switch", False),
-    Option("subresource", "patch this part of the object, and do not follow", "choice", choices=("status", "scale")),
+    _SUBRESOURCE,
 )
 PATCH = (
     *_PATCH,

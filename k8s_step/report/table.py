@@ -81,10 +81,11 @@ def is_name(column: Object) -> bool:
 class Grid:
     """A table's lines in the making. A row is kept as one text, so that a hundred thousand of them stay small."""
 
-    def __init__(self, header: Sequence[str]) -> None:
+    def __init__(self, header: Sequence[str], *, with_header: bool = True) -> None:
         self._widths = [0] * len(header)
         self._rows: list[str] = []
-        self.add(header)
+        if with_header:
+            self.add(header)
 
     def add(self, cells: Sequence[str]) -> None:
         """Add a row of as many cells as the header has, none with a NUL in it."""
@@ -92,7 +93,7 @@ class Grid:
         self._rows.append(_BETWEEN.join(cells))
 
     def lines(self) -> Iterator[str]:
-        """The header and the rows, every column but the last padded."""
+        """The header, unless it is left out, and the rows, every column but the last padded."""
         for row in self._rows:
             yield _padded(row.split(_BETWEEN), self._widths)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from k8s_step.api.concurrency import in_order
@@ -30,11 +30,12 @@ def get(run: Run) -> ExitCode:
     run.journal.content_follows()
     labels, fields = _selectors(inputs)
     _check(run)
+    prepared = _prepared(run)
     session = open_session(run, many_namespaces=True)
     wanted = _wanted(inputs, session, labels, fields)
     if inputs.output == "protobuf":
         return _into_file(run, Reader(session.client, OBJECTS, inputs.limit, run.journal.notice), wanted)
-    printer, form = _printer(run, wanted)
+    printer, form = prepared(wanted)
     goes_on = inputs.on_expired == "continue"
     reader = Reader(session.client, form, inputs.limit, run.journal.notice, printer.show, goes_on)
     tally = _printed(run, reader, printer, wanted)
@@ -59,7 +60,11 @@ def _check(run: Run) -> None:
         raise InputError("nothing to do: what is to be read?", hint="KIND, KIND/NAME, or KIND -l SELECTOR")
     if (inputs.output == "protobuf") != bool(inputs.output_file):
         raise InputError("-o protobuf and --output-file PATH go together", hint="the other formats go to stdout")
+    if inputs.show_labels and inputs.output not in (None, "table", "wide"):
+        raise InputError("labels are a column of a table", where="--show-labels", hint="-o table or -o wide")
     if kinds_alone(words):
+        if inputs.subresource:
+            raise InputError("it is a part of named objects", where="--subresource", hint="KIND/NAME")
         return
     if inputs.selector or inputs.field_selector:
         raise InputError("an object is named and a selector given as well", hint="KIND/NAME, or KIND -l SELECTOR")
@@ -77,7 +82,8 @@ def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[
     kinds = kinds_alone(words[:1])
     lists = [[kind, *words[1:]] for kind in kinds] if kinds else [words]
     named = (parse(each, session.discovery, space) for each in lists for space in session.namespaces)
-    return list(dict.fromkeys(one for some in named for one in some))
+    part = inputs.subresource or ""
+    return list(dict.fromkeys(replace(one, subresource=part) for some in named for one in some))
 
 
 # -- printed as it arrives
@@ -121,66 +127,142 @@ def _printed(run: Run, reader: Reader, printer: Printer, wanted: Sequence[Wanted
     return tally
 
 
-def _printer(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
-    make = _PRINTERS[run.inputs.output or "table"]
-    return make(run, wanted)
+# -- what is printed
+
+_Make = Callable[[Write], Printer]
+_Prepared = Callable[[Sequence[Wanted]], tuple[_Make, Form]]
+_LINEWISE = ("name", "jsonl")
 
 
-def _documents(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+def _prepared(run: Run) -> Callable[[Sequence[Wanted]], tuple[Printer, Form]]:
+    """Makes the printer, and says what it needs, once the lists are known. Raises :class:`InputError` before that."""
+    name, _, given = (run.inputs.output or "table").partition("=")
+    prepare = _ordered(run, _PRINTERS.get(name, _documents)(run, given))
+    # Of several clusters, all print in the end; lines stand by themselves.
+    is_recorded = run.cluster and (name not in _LINEWISE or run.inputs.sort_by)
+
+    def printer(wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+        make, form = prepare(wanted)
+        return Recorder(make, run.journal.delivered) if is_recorded else make(run.journal.document), form
+
+    return printer
+
+
+def _ordered(run: Run, prepare: _Prepared) -> _Prepared:
+    if not run.inputs.sort_by:
+        return prepare
+    from k8s_step.objects.jsonpath.template import field as path_to
+    from k8s_step.report.printers.order import Ordered
+
+    path = path_to(run.inputs.sort_by, run.inputs.sources.get("sort_by", "--sort-by"))
+
+    def ordered(wanted: Sequence[Wanted]) -> tuple[_Make, Form]:
+        make, form = prepare(wanted)
+        whole = table("Object") if form.is_table else form if form.with_managers else OBJECTS
+        return lambda write: Ordered(make(write), path, _mask(run)), whole
+
+    return ordered
+
+
+def _documents(run: Run, _: str) -> _Prepared:
     from k8s_step.report.printers import documents
 
     syntax = documents.YAML if run.inputs.output == "yaml" else documents.JSON
-    is_one = len(wanted) == 1 and not isinstance(wanted[0], Group) and not run.cluster
-    return _printing(run, lambda write: documents.Documents(write, _mask(run), syntax, is_one=is_one)), OBJECTS
+
+    def prepare(wanted: Sequence[Wanted]) -> tuple[_Make, Form]:
+        is_one = _is_one(run, wanted)
+        return lambda write: documents.Documents(write, _mask(run), syntax, is_one=is_one), OBJECTS
+
+    return prepare
 
 
-def _printing(run: Run, make: Callable[[Write], Printer]) -> Printer:
-    """The printer; of several clusters, one that keeps what all of them print in the end."""
-    return Recorder(make, run.journal.delivered) if run.cluster else make(run.journal.document)
-
-
-def _json_lines(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
+def _json_lines(run: Run, _: str) -> _Prepared:
     from k8s_step.report.printers import lines
 
-    return lines.Lines(run.journal.document, lines.json_line(_mask(run))), OBJECTS
+    return lambda _: (lambda write: lines.Lines(write, lines.json_line(_mask(run))), OBJECTS)
 
 
-def _names(run: Run, _: Sequence[Wanted]) -> tuple[Printer, Form]:
+def _names(run: Run, _: str) -> _Prepared:
     from k8s_step.report.printers import lines
 
     def line(resource: Resource, item: Object) -> str:
         return " ".join(part for part in (run.cluster, lines.name(resource, item)) if part)
 
-    return lines.Lines(run.journal.document, line), NAMES
+    return lambda _: (lambda write: lines.Lines(write, line), NAMES)
 
 
-def _tables(run: Run, wanted: Sequence[Wanted]) -> tuple[Printer, Form]:
+def _templates(run: Run, template: str) -> _Prepared:
+    from k8s_step.objects.jsonpath.template import Template
+    from k8s_step.report.printers import templates
+
+    parsed = Template.parse(template, _origin(run))
+
+    def prepare(wanted: Sequence[Wanted]) -> tuple[_Make, Form]:
+        is_one = _is_one(run, wanted)
+        return lambda write: templates.printer(write, _mask(run), parsed, is_one=is_one), _WITH_MANAGERS
+
+    return prepare
+
+
+def _columns(run: Run, spec: str) -> _Prepared:
+    from k8s_step.report.printers import columns
+
+    own = f"{CLUSTER.upper()}:{CLUSTER}," if run.cluster else ""
+    parsed = columns.parse(own + spec.strip(), _origin(run))
+    with_header = not run.inputs.no_headers
+    return lambda _: (lambda write: columns.Columns(write, _mask(run), parsed, with_header=with_header), _WITH_MANAGERS)
+
+
+def _tables(run: Run, _: str) -> _Prepared:
     from k8s_step.report.printers.tables import Tables
     from k8s_step.report.table import Shape
 
     inputs = run.inputs
-    spaces = {space for one in wanted if (space := _space(one))}  # of cluster-wide kinds none
-    shape = Shape(inputs.output == "wide", namespaces=inputs.all_namespaces or len(spaces) > 1)
-    several = len({one.resource for one in wanted}) > 1
 
-    def make(write: Write) -> Printer:
-        return Tables(write, run.redactor.mask_object, shape, names_kinds=several, cluster=run.cluster)
+    def prepare(wanted: Sequence[Wanted]) -> tuple[_Make, Form]:
+        spaces = {space for one in wanted if (space := _space(one))}  # of cluster-wide kinds none
+        has_spaces = inputs.all_namespaces or len(spaces) > 1
+        shape = Shape(inputs.output == "wide", has_spaces, labels=inputs.show_labels)
 
-    return _printing(run, make), table(is_lean=not shape.namespaces)
+        def make(write: Write) -> Printer:
+            return Tables(
+                write,
+                run.redactor.mask_object,
+                shape,
+                names_kinds=len({one.resource for one in wanted}) > 1,
+                with_header=not inputs.no_headers,
+                cluster=run.cluster,
+            )
+
+        return make, table(is_lean=not has_spaces and not inputs.show_labels)
+
+    return prepare
 
 
-def _space(wanted: Wanted) -> str:
-    return wanted.namespace if isinstance(wanted, Group) else wanted.reference.namespace
-
-
-_PRINTERS: dict[str, Callable[[Run, Sequence[Wanted]], tuple[Printer, Form]]] = {
+_PRINTERS: dict[str, Callable[[Run, str], _Prepared]] = {
     "table": _tables,
     "wide": _tables,
     "json": _documents,
     "yaml": _documents,
     "jsonl": _json_lines,
     "name": _names,
+    "jsonpath": _templates,
+    "custom-columns": _columns,
 }
+_WITH_MANAGERS = replace(OBJECTS, with_managers=True)  # as with kubectl, a path may lead to managedFields
+
+
+def _is_one(run: Run, wanted: Sequence[Wanted]) -> bool:
+    """Whether it is one named object of one cluster, which is printed alone."""
+    return len(wanted) == 1 and not isinstance(wanted[0], Group) and not run.cluster
+
+
+def _space(wanted: Wanted) -> str:
+    return wanted.namespace if isinstance(wanted, Group) else wanted.reference.namespace
+
+
+def _origin(run: Run) -> str:
+    return run.inputs.sources.get("output", "--output")
 
 
 def _mask(run: Run) -> Callable[[Object], Object]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from k8s_step.errors import InputError
 from k8s_step.objects.jsonpath import gotext
-from k8s_step.objects.jsonpath.nodes import PathError, Values, walk
+from k8s_step.objects.jsonpath.nodes import Field, Literal, PathError, Slice, Union, Values, walk
 from k8s_step.objects.jsonpath.parser import MalformedError, Part, Range, parse
 
 _RELAXED = re.compile(r"\{\.?([^{}]+)\}|\.?([^{}]+)")
@@ -53,6 +53,53 @@ class Template:
             yield from _results(self.parts, data, allow_missing)
         except PathError as error:
             raise InputError(f"{self.text!r} does not fit: {error}", where=self.where or None) from None
+
+
+@dataclass(frozen=True)
+class OverItems:
+    """A template about the items of a List, each by itself: ``before`` and ``after`` stand around the texts of all.
+
+    ``between`` stands between two texts.
+    """
+
+    own: Template
+    before: str
+    between: str
+    after: str
+
+    def texts(self, item: Any) -> list[str]:
+        """The texts of one item. Raises as :meth:`Template.results` does."""
+        if self.between:
+            return [gotext.of_value(value) for value in self.own.values(item)]
+        return [self.own.render(item)]
+
+
+def over_items(template: Template) -> OverItems | None:
+    """``template`` taken apart, so that no List need be held whole; ``None`` where it is about more than each item."""
+    varying = [at for at, part in enumerate(template.parts) if not _is_constant(part)]
+    if len(varying) != 1:
+        return None
+    (at,) = varying
+    part = template.parts[at]
+    nodes = part.nodes if isinstance(part, Range) else part
+    # A union takes one part of all values before the next part of all values.
+    if nodes[:2] != _ALL_ITEMS or any(isinstance(node, Union) for node in nodes):
+        return None
+    own: Part = nodes[2:]
+    if isinstance(part, Range):
+        if not part.is_closed:
+            return None
+        own = replace(part, nodes=nodes[2:])
+    before, after = (Template("", parts).render(None) for parts in (template.parts[:at], template.parts[at + 1 :]))
+    between = "" if isinstance(part, Range) else " "
+    return OverItems(replace(template, parts=(own,)), before, between, after)
+
+
+_ALL_ITEMS = (Field("items"), Slice())
+
+
+def _is_constant(part: Part) -> bool:
+    return not isinstance(part, Range) and all(isinstance(node, Literal) for node in part)
 
 
 def _results(parts: Sequence[Part], data: Any, allow_missing: bool) -> Iterator[Values]:

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
 from k8s_step.report import jsontext, yamltext
-from k8s_step.report.printers.printer import Mask, Write, write_all
-
-# A line that neither a JSON nor a YAML parser takes: what stands above it is not the whole list.
-BROKEN = "*** incomplete: the list broke off here, the error is on stderr ***"
+from k8s_step.report.printers.printer import BROKEN, Mask, Write, write_all
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ Write = Callable[[str], None]  # some whole lines, without their last newline
 Mask = Callable[[Object], Object]  # an object, or a part of one, without the values of Secrets
 
 
+# A line that neither a JSON nor a YAML parser takes: what stands above it is not the whole list.
+BROKEN = "*** incomplete: the list broke off here, the error is on stderr ***"
 _AT_ONCE = 50  # texts; a page's are not held twice
 
 
