@@ -116,6 +116,8 @@ class Inputs:
     only_new: bool = False
     expectations: tuple[str, ...] = ()
     until: tuple[str, ...] = ()
+    exec_command: str | None = None
+    exec_concurrency: int = 4
     component: tuple[str, ...] = ()
     min_ready: int = 1
     metrics: bool = False

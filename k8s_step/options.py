@@ -62,6 +62,7 @@ _FIELDS = {
     "annotation": "annotations",
     "type": "patch_type",
     "for": "for_command",
+    "exec": "exec_command",
 }
 RESULT_FILES = (
     Option("report", "write the result to this file, as JSON", metavar="PATH"),
@@ -479,6 +480,13 @@ WATCH = (
         (),
         metavar="PATH=VALUE",
     ),
+    Option(
+        "exec",
+        "a shell command for each event, with the event on its stdin, and EVENT_TYPE, EVENT_OBJECT, EVENT_NAMESPACE and"
+        " EVENT_NAME in its environment",
+        metavar="COMMAND",
+    ),
+    Option("exec-concurrency", "so many of --exec at once; the events of one object in order", "number", 4),
     Option(
         "timeout",
         "end after this time (default: never; with --for or --until: 10m)",

@@ -12,6 +12,7 @@ from k8s_step.inputs import Inputs
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.selection import field_selector, label_selector
+from k8s_step.options import OBJECTS, RESULT_FILES, WATCH
 from k8s_step.redaction import Redactor
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
@@ -23,6 +24,7 @@ from k8s_step.verdict.finding import Finding
 from k8s_step.watching.changes import Changes
 from k8s_step.watching.feeds import Feed, Feeds
 from k8s_step.watching.goal import Goal, Hope
+from k8s_step.watching.programs import Programs
 
 _FOREVER = 10 * 365 * 86400.0  # seconds
 _WAIT = 600.0  # seconds to wait for something, where no --timeout was given
@@ -44,9 +46,9 @@ def watch(run: Run) -> ExitCode:
     scopes = _scopes(inputs, session, labels, fields)
     feeds = _feeds(run, session, scopes)
     goal = Goal(expected, _named(scopes), time.monotonic())
-    watcher = Watcher(
-        run, feeds, _lines(inputs, run.redactor, feeds), goal, lambda lost: _evidence(session, goal, lost)
-    )
+    lines = _lines(inputs, run.redactor, feeds)
+    programs = _programs(run, feeds) if inputs.exec_command else None
+    watcher = Watcher(run, feeds, lines, goal, lambda lost: _evidence(session, goal, lost), programs)
     feeds.start()
     try:
         return watcher.until_the_end()
@@ -122,6 +124,14 @@ def _named(scopes: Sequence[Scope]) -> list[tuple[Resource, Reference]]:
         for one in scopes
         if one.name
     ]
+
+
+def _programs(run: Run, feeds: Feeds) -> Programs:
+    """The command of ``--exec``, in the step's environment but for what tells this very watch what to do."""
+    own = {variable for option in (OBJECTS, *WATCH, *RESULT_FILES) for variable in option.all_variables}
+    own |= {"INPUT_COMMAND", "K8S_COMMAND"}
+    environ = {name: value for name, value in run.environ.items() if name not in own}
+    return Programs(run.inputs.exec_command or "", environ, run.inputs.exec_concurrency, feeds.put)
 
 
 def _evidence(session: Session, goal: Goal, lost: Sequence[Hope]) -> list[Finding]:
