@@ -202,7 +202,7 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         journal.begin()
         for message in _idle_inputs(command, process.environ):
             journal.remark(message, warn=True)
-        code = _verdict(_begun(command), _run(inputs, journal, process), journal)
+        code = _verdict(_begun(command), _run(inputs, journal, process))
         code = _after_writing(command, code, journal, stdout)
     except CancelledError as error:  # cancelled while another error was being reported
         code = error.exit_code
@@ -217,8 +217,12 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
 
 def _clusters(command: Command, inputs: Inputs, process: _Process) -> list[Cluster] | None:
     """The clusters of a run on several; ``None`` for a run on one, which need not import what several need."""
+    if command.has_source:
+        from k8s_step.clusters.selection import targets_of
+
+        return targets_of(inputs, process.environ)
     is_one = len(inputs.contexts) <= 1 and len(inputs.kubeconfigs) <= 1
-    if not command.many or (is_one and not inputs.clusters_file and not inputs.waves):
+    if not command.many or (is_one and not (inputs.clusters_file or inputs.waves)):
         return None
     from k8s_step.clusters.selection import clusters_of
 
@@ -230,6 +234,7 @@ def _execute_on(
 ) -> int:
     """The same as :func:`_execute` on several clusters. Raises :class:`InputError` before the run has begun."""
     from k8s_step.clusters.execution import Execution
+    from k8s_step.clusters.selection import source_of
     from k8s_step.clusters.waves import in_waves
     from k8s_step.report.formats.choice import shared_log
 
@@ -239,7 +244,7 @@ def _execute_on(
     execution = Execution(
         command.name,
         _verb(command),
-        lambda run: _verdict(_verb(command), run, run.journal),
+        _verdict,
         inputs,
         process.environ,
         process.redactor,
@@ -247,6 +252,7 @@ def _execute_on(
         shared_log(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout),
         waves,
         may_stop=any(option.name == "max-failures" for option in command.options),
+        source=source_of(inputs) if command.has_source else None,
     )
     files.begin(execution.unfinished)
     result = execution.run(_idle_inputs(command, process.environ))
@@ -292,8 +298,9 @@ def _begun(command: Command) -> Callable[[Run], ExitCode]:
     return begun
 
 
-def _verdict(verb: Callable[[Run], ExitCode], run: Run, journal: Journal) -> ExitCode:
+def _verdict(verb: Callable[[Run], ExitCode], run: Run) -> ExitCode:
     """Run the verb and return its exit code; an error is reported and its exit code returned."""
+    journal = run.journal
     try:
         return verb(run)
     except ReportedError as error:

@@ -21,6 +21,7 @@ from k8s_step.options import (
     RUN,
     SCALE,
     STATUS,
+    SYNC,
     UNDO,
     WATCH,
     Option,
@@ -32,6 +33,7 @@ class Command:
     """A verb. ``function``: ``module:name``, imported only when the verb runs. ``argument``: for words without a flag.
 
     ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.
+    ``has_source``: the function runs once, on the connection options' cluster, and returns what is done on others.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Command:
     argument: Option | None = None
     prints: bool = False
     many: bool = False
+    has_source: bool = False
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -110,6 +113,15 @@ COMMANDS = (
         (*DELETE, *CONNECTION),
         "k8s_step.steps.delete:delete",
         argument=OBJECTS,
+    ),
+    Command(
+        "sync",
+        "Copy objects to other clusters by server-side apply, with a result for each.",
+        (*SYNC, *CONNECTION),
+        "k8s_step.steps.sync:sync",
+        argument=OBJECTS,
+        many=True,
+        has_source=True,
     ),
     Command(
         "get",

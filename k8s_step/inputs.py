@@ -58,6 +58,9 @@ class Inputs:
     comment_token: str | None = field(default=None, repr=False)
     log_format: str = "auto"
     clusters_file: str | None = None
+    to_contexts: tuple[str, ...] = ()
+    to_namespace: str | None = None
+    create_namespace: bool = False
     max_parallel: int = 10
     waves: str | None = None
     max_failures: int = 0

@@ -52,6 +52,7 @@ class Option:
 # Options whose attribute of Inputs has another name, since theirs is a Python keyword or builtin, or unclear in code.
 _FIELDS = {
     "context": "contexts",
+    "to-context": "to_contexts",
     "kubeconfig": "kubeconfigs",
     "clusters": "clusters_file",
     "as": "impersonate_user",
@@ -494,6 +495,26 @@ WATCH = (
         metavar="DURATION",
     ),
 )
+SYNC = (
+    Option(
+        "to-context",
+        "the kubeconfig context of a cluster to copy to (repeatable)",
+        "list",
+        (),
+        metavar="NAME",
+        commas=True,
+    ),
+    *ROLLOUT,
+    *_SELECTORS,
+    Option("to-namespace", "the namespace to copy to; default: the same one", metavar="NAME"),
+    Option("create-namespace", "make the namespaces that are not there yet", "switch", False),
+    *_GUARDS,
+    _FORCE,
+    _DRY_RUN,
+    Option("diff", "show what changes, before anything does", "switch", False),
+    *(option for option in GET if option.name == "limit"),
+    _ANSWERED,
+)
 CHECK = (
     Option(
         "component",
@@ -504,7 +525,11 @@ CHECK = (
     ),
     Option("min-ready", "so many pods of each component must be ready", "number", 1),
     Option("metrics", "print the pods' phases and restarts in Prometheus' text format", "switch", False),
-    *(option for option in GET if option.name in ("clusters", "max-parallel", "all-namespaces", "limit", "timeout")),
+    *(
+        option
+        for option in GET
+        if option.name in ("clusters", "shard", "max-parallel", "all-namespaces", "limit", "timeout")
+    ),
 )
 _PATCH = (
     Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),

@@ -32,6 +32,7 @@ COMMANDS = {
     "template": "render -f PATH prints the manifests; a chart goes through helm template … | k8s-step apply -f -",
     **dict.fromkeys(("uninstall", "remove", "rm", "destroy"), "delete -f PATH, delete KIND/NAME"),
     **dict.fromkeys(("list", "ls", "events"), "get KIND"),
+    **dict.fromkeys(("copy", "replicate"), "sync KIND/NAME --to-context NAME copies objects to other clusters"),
     "logs": "run -f JOB streams a Job's logs; a release that fails shows the last lines of what failed",
     "job": "run -f JOB runs a Job and exits with its verdict",
     "top": "check --metrics",

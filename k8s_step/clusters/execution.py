@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from k8s_step.cancellation import CANCELLATION
 from k8s_step.clusters.cluster import Cluster
@@ -13,7 +14,7 @@ from k8s_step.clusters.waves import Wave
 from k8s_step.errors import CancelledError, ExitCode, InputError, StepError, single
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
-from k8s_step.release.session import Run
+from k8s_step.release.session import Run, open_session
 from k8s_step.report.clusters.result import ClusterResult, ClustersResult, unfinished_clusters
 from k8s_step.report.formats.shared import SharedLog
 from k8s_step.report.journal import Journal
@@ -21,13 +22,22 @@ from k8s_step.report.problem import Problem
 from k8s_step.surroundings import Surroundings
 
 
+def _connect(run: Run) -> ExitCode:
+    """The verb that does nothing but find the cluster."""
+    open_session(run)
+    return ExitCode.SUCCEEDED
+
+
 @dataclass(frozen=True)
 class Execution:
-    """``work`` turns the verb's errors into exit codes. ``may_stop``: none is begun after too many failures."""
+    """``work`` runs a verb and turns its errors into exit codes. ``may_stop``: none is begun after too many failures.
+
+    ``source``: the cluster on which ``verb`` runs once, to return the verb for the clusters of the waves.
+    """
 
     command: str
-    verb: Verb
-    work: Callable[[Run], ExitCode]
+    verb: Callable[[Run], Any]
+    work: Callable[[Verb, Run], ExitCode]
     inputs: Inputs
     environ: Mapping[str, str]
     redactor: Redactor
@@ -35,6 +45,7 @@ class Execution:
     log: SharedLog
     waves: Sequence[Wave]
     may_stop: bool = False
+    source: Cluster | None = None
 
     @property
     def unfinished(self) -> ClustersResult:
@@ -49,23 +60,53 @@ class Execution:
             self.log.warning(message)
         try:
             CANCELLATION.started()
-            clusters = [one for wave in self.waves for one in wave]
-            rehearse(self.verb, clusters, lambda one: self._run_of(one, Journal(self.command, (), self.redactor)))
+            self._rehearse()
         except InputError as error:
             return self._refused(error)
         except CancelledError as error:
             self.log.error(StepError(error.message))
             return replace(self.unfinished, cancelled=error.exit_code, is_finished=True)
-        fleet = Fleet(
+        verb: Verb | ClustersResult = self.verb if self.source is None else self._of_source(self.source)
+        if isinstance(verb, ClustersResult):
+            return verb
+        return self._fleet(verb).run(self.waves)
+
+    def _rehearse(self) -> None:
+        clusters = [one for wave in self.waves for one in wave]
+
+        def silent(one: Cluster) -> Run:
+            return self._run_of(one, Journal(self.command, (), self.redactor))
+
+        if self.source is not None:
+            rehearse(self.verb, [self.source], silent)
+        rehearse(self.verb if self.source is None else _connect, clusters, silent)
+
+    def _of_source(self, source: Cluster) -> Verb | ClustersResult:
+        """The verb that the source's run returns; where that fails, the result of the whole run."""
+        found: list[Verb] = []
+
+        def read(run: Run) -> ExitCode:
+            found.append(self.verb(run))
+            return ExitCode.SUCCEEDED
+
+        run = self._begun(source, lambda _: True)
+        code = self.work(read, run)
+        result = run.journal.finish(code)
+        if code is ExitCode.SUCCEEDED:
+            return found[0]
+        problems = tuple(map(Problem, result.errors))
+        return replace(self.unfinished, problems=problems, problem_code=code, is_finished=True)
+
+    def _fleet(self, verb: Verb) -> Fleet:
+        return Fleet(
             self.command,
-            self.work,
+            lambda run: self.work(verb, run),
             self._begun,
             self.log,
             max_parallel=self.inputs.max_parallel,
             max_failures=self.inputs.max_failures if self.may_stop else None,
             is_dry_run=self.inputs.dry_run,
         )
-        return fleet.run(self.waves)
 
     def finish(self, result: ClustersResult, lost: Callable[[], str]) -> ClustersResult:
         """Print what is left to be printed; ``lost`` tells why not all of the content could be written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class _Entry:
                 errors.append(error)
         if errors:
             raise InputErrors(errors)
-        base = _without_rivals(inputs, fields)
+        base = without_rivals(inputs, fields)
         for added in ("variables", "vars_file"):  # the last one wins: the cluster's own
             fields[added] = (*getattr(base, added), *fields.get(added, ()))
         where = f"{self.source.where(self.node.line)}: cluster {name}"
@@ -159,8 +159,8 @@ class _Entry:
 _LONGEST = 255  # characters of a file's name
 
 
-def _without_rivals(inputs: Inputs, fields: Mapping[str, Any]) -> Inputs:
-    """The run's inputs without those that the cluster's own contradict: another way to a server, another identity."""
+def without_rivals(inputs: Inputs, fields: Container[str]) -> Inputs:
+    """The run's inputs without those that a cluster's own contradict: another way to a server, another identity."""
     dropped: set[str] = set()
     if any(each in fields for each in _WAYS):
         kept = {"kubeconfigs"} if "contexts" in fields else set()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.inventory import read_inventory
+from k8s_step.clusters.inventory import read_inventory, without_rivals
 from k8s_step.errors import InputError
 from k8s_step.inputs import Inputs
 
@@ -33,6 +33,23 @@ def clusters_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster] | N
     names = _names(inputs.kubeconfigs)
     pairs = zip(names, inputs.kubeconfigs, strict=True)
     return [Cluster(name, replace(inputs, kubeconfigs=(path,))) for name, path in pairs]
+
+
+def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster]:
+    """The clusters that a sync writes to; nothing of the source's own connection counts for them but its kubeconfig."""
+    if bool(inputs.to_contexts) == bool(inputs.clusters_file):
+        hint = "--to-context, repeated, or --clusters FILE"
+        raise InputError("the clusters to copy to are to be named in one way", hint=hint)
+    base = without_rivals(inputs, ("contexts", "token"))
+    base = replace(base, contexts=(), namespace=inputs.to_namespace, clusters_file=None)
+    if inputs.clusters_file:
+        return read_inventory(inputs.clusters_file, base, environ)
+    return _of_contexts(base, inputs.to_contexts)
+
+
+def source_of(inputs: Inputs) -> Cluster:
+    """The cluster that a sync reads from."""
+    return Cluster(inputs.context or "source", inputs)
 
 
 def _of_contexts(inputs: Inputs, contexts: Sequence[str]) -> list[Cluster]:
