@@ -173,6 +173,7 @@ def seconds(value: Seconds, where: str) -> float:
 
 _WORDS = {
     **{f"--{option.name}": f"{option.field}=" for option in (*CONNECTION, *APPLY)},
+    **{f"--{option.name}": f"{option.name}=" for option in CONNECTION if option.name in ("context", "kubeconfig")},
     "--header": "headers=",
     "--force-conflicts": "force=True",
     "--type": "type=",
