@@ -48,7 +48,7 @@ class Inputs:
     impersonate_groups: tuple[str, ...] = ()
     header: tuple[tuple[str, str], ...] = ()
     request_timeout: float = 30.0
-    concurrency: int = 16
+    concurrency: int = 32
     field_manager: str = "k8s-step"
     report: str | None = None
     junit: str | None = None

@@ -160,7 +160,13 @@ CONNECTION = (
         variables=("K8S_HEADERS", "K8S_HEADER"),
     ),
     Option("request-timeout", "one request may take this long", "duration", 30.0, metavar="DURATION"),
-    Option("concurrency", "requests in flight; lowered by itself when the server says 429", "number", 16),
+    Option(
+        "concurrency",
+        "the most requests in flight: 16 at first, more while the server answers as quickly, half where it says 429 or"
+        " slows down",
+        "number",
+        32,
+    ),
     Option("field-manager", "the name changes are made under", default="k8s-step", metavar="NAME"),
     *RESULT_FILES,
     Option(

@@ -85,7 +85,7 @@ class Client:
         self,
         connection: Connection,
         *,
-        concurrency: int = 16,
+        concurrency: int = 32,
         request_timeout: float = 30.0,
         headers: Sequence[tuple[str, str]] = (),
         redactor: Redactor | None = None,
@@ -102,7 +102,7 @@ class Client:
         self._headers = _own_headers(connection, headers)
         self._encoded: dict[tuple[str | None, ...], bytes] = {}  # the header lines of each sort of request
         self._compression = "identity" if _is_near(connection) else "gzip"
-        self._gate = Limiter(concurrency)
+        self._gate = Limiter(concurrency, clock)
         self._timeout = request_timeout
         self._transports = _Transports(connection, concurrency + _WATCHES)
         self._stopped = threading.Event()
@@ -264,14 +264,14 @@ class Client:
     def _exchange(self, request: Request, credential: Credential, deadline: float | None) -> Answer:
         with self._gate.slot(None if deadline is None else deadline - self._clock()):
             self._check_open()
-            epoch = self._gate.epoch
+            epoch, begun = self._gate.epoch, self._clock()
             try:
                 answer = self._tracked(request, credential, deadline)
             except Trouble as trouble:
                 if trouble.ailment.is_crowded:
-                    self._gate.throttled(epoch)
+                    self._gate.throttled(epoch, trouble.retry_after)
                 raise
-            self._gate.succeeded()
+            self._gate.answered(request.family, self._clock() - begun)
             return answer
 
     def _tracked(self, request: Request, credential: Credential, deadline: float | None) -> Answer:

@@ -55,6 +55,11 @@ class Request:
         return self.method != "GET" or _names_an_object(self.path)
 
     @property
+    def family(self) -> tuple[str, str]:
+        """The method, and the path without its last name: requests that take the server about as long."""
+        return self.method, self.path.rpartition("/")[0]
+
+    @property
     def target(self) -> str:
         """Path and query, as in the request line."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
