@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.bench import scale
 from tests.bench.course import Course, round_trips, say
 from tests.bench.jobs import JOBS, KAPP, KUBECTL, OURS, Job
 from tests.bench.launch import launching
@@ -28,6 +29,8 @@ def main() -> int:
     options = _options()
     jobs = [job for job in JOBS if not options.only or job.name in options.only]
     try:
+        if options.scale:
+            return _scaled(options)
         results = _measured(jobs, options)
     except UnavailableError as reason:
         say(f"the control plane can't be started: {reason}")
@@ -47,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=7, help="so many of each row (default: 7)")
     parser.add_argument("--minutes", type=float, default=20, help="no run is begun that would end later (default: 20)")
     parser.add_argument("--only", action="append", choices=names, help="this job alone (repeatable)")
+    parser.add_argument("--scale", type=int, metavar="N", help="instead: growth up to N objects (docs/scale.md)")
     parser.add_argument("--publish", action="store_true", help="write benchmarks/results and docs/performance.md")
     parser.add_argument("--note", default="", help="a sentence that is published with the figures")
     options = parser.parse_args()
@@ -55,6 +59,18 @@ def _options() -> argparse.Namespace:
     if options.runs < 1:
         parser.error("--runs is 1 at the least")
     return options
+
+
+def _scaled(options: argparse.Namespace) -> int:
+    say("starting a control plane …")
+    tools = _tools()
+    with plane(()) as found, launching(found.folder) as launcher:
+        points = scale.measure(found, launcher, tools, options.scale)
+    growth = scale.Growths(time.strftime("%Y-%m-%d"), machine(), versions(tools), points, options.note)
+    print(scale.markdown(growth), end="")
+    for path in scale.publish(growth) if options.publish else ():
+        say(f"wrote {path.name}")
+    return 0
 
 
 def _tools() -> dict[str, str]:

@@ -101,17 +101,17 @@ def _kapp(station: Station) -> list[Command]:
 # -- many objects
 
 
-def _maps(station: Station) -> list[Object]:
-    """ConfigMaps as they are in the wild; the first holds the measurement's number, so that it changes."""
+def settings(count: int, revision: int) -> list[Object]:
+    """ConfigMaps as they are in the wild; the revision is in the first, which is thereby changed."""
     lines = "\n".join(f"server.{number}.address=10.0.0.{number}:8080" for number in range(8))
     return [
-        config_map(f"settings-{number}", revision=str(station.number if number == 0 else 0), application=lines)
-        for number in range(_MAPS)
+        config_map(f"settings-{number}", revision=str(revision if number == 0 else 0), application=lines)
+        for number in range(count)
     ]
 
 
 def _write_maps(station: Station) -> None:
-    station.write(*_maps(station))
+    station.write(*settings(_MAPS, station.number))
 
 
 def _write_new_maps(station: Station) -> None:
@@ -121,7 +121,7 @@ def _write_new_maps(station: Station) -> None:
 
 def _write_few_new_maps(station: Station) -> None:
     station.clear()
-    station.write(*_maps(station)[:100])
+    station.write(*settings(100, station.number))
 
 
 def _release_maps(station: Station) -> None:

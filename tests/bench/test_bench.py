@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.bench import scale
 from tests.bench.course import Course, round_trips
 from tests.bench.jobs import JOBS, KAPP, KUBECTL, OURS, TOOLS, Job
 from tests.bench.launch import LaunchError, Sample, launching
@@ -99,6 +100,19 @@ def test_a_publication_is_files_by_date_and_the_page(tmp_path: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         assert (page.parent / link).exists()
     assert (tmp_path / "docs/performance.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_growth_is_published_by_size(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "scale.md"
+    page.write_text("<!-- measured: begin -->\n<!-- measured: end -->\n")
+    made = next(growth for growth in scale.GROWTHS if growth.name == "created")
+    points = [scale.Point(made, 1000, Sample(12.34, 5.6, 60_000_000, noted={"requests": 3001}))]
+    scale.publish(scale.Growths("2026-01-02", _MACHINE, {"Kubernetes": "v1.37.2"}, points, "A note."), tmp_path)
+    assert "| ConfigMaps created | 1,000 | 12.3 | 5.6 | 60 | 3,001 |" in page.read_text()
+    assert "A note." in page.read_text()
+    told = json.loads((tmp_path / "benchmarks/results/2026-01-02-scale.json").read_text())
+    assert told["points"][0]["requests"] == 3001
 
 
 def test_a_process_tells_what_it_took_and_not_what_its_parent_holds(tmp_path: Path) -> None:
