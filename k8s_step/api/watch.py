@@ -39,8 +39,8 @@ class Event:
     """One event. ``type`` is the server's ADDED, MODIFIED or DELETED, or LISTED.
 
     LISTED comes first when no resourceVersion was given, and again after 410 or at each poll. Its ``items`` are all
-    objects in scope: an object that is not among them no longer exists. A watch in pages has PAGE in its place: from
-    the page that ``begins`` the list to the one that ``ends`` it.
+    objects in scope at ``version`` (0 where that is not told): any other object that is no newer no longer exists. A
+    watch in pages has PAGE in its place: from the page that ``begins`` the list to the one that ``ends`` it.
 
     ``columns``: of a watch of tables, whose ``object`` and ``items`` are rows.
     """
@@ -51,6 +51,7 @@ class Event:
     columns: tuple[dict[str, Any], ...] = ()
     begins: bool = False
     ends: bool = False
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class Watch:
         for page in pages:
             items = [*([] if page.starts_over else items), *self._items(page.body)]
             version = page.version
-        yield Event("LISTED", {}, tuple(items))
+        at = int(version) if version.isdecimal() else 0
+        yield Event("LISTED", {}, tuple(items), version=at)
         return version
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from k8s_step.api.watch import Event, Scope, Watch
@@ -31,6 +31,12 @@ class Board:
 
     def __post_init__(self) -> None:
         self._by_uid = {target.uid: target for target in self.targets.values()}
+
+    def add(self, targets: Iterable[Target]) -> None:
+        """Take further targets in, written since the others began to be followed."""
+        for target in targets:
+            self.targets[target.reference.key] = target
+            self._by_uid[target.uid] = target
 
     def open(self) -> list[Target]:
         """The targets without a final verdict."""
@@ -120,7 +126,7 @@ class TargetFeed(Feed):
         for target in touched:
             if target.uid in found:
                 self.board.heard(target, found[target.uid])
-            else:
+            elif not 0 < event.version < version_of(target.object):  # a target of a later wave may be newer
                 self.board.vanished(target, DELETED)
         return touched
 
