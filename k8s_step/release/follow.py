@@ -25,31 +25,89 @@ from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import is_paused
 from k8s_step.verdict.target import Target
 
+OnPods = Callable[[Sequence[Mapping[str, Any]]], None]
 
-def follow(
-    run: Run,
-    session: Session,
-    targets: list[Target],
-    on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
-) -> ExitCode:
+
+class Following:
+    """Follows the objects of a run wave by wave; the objects of earlier waves go on being judged.
+
+    A context manager, whose end stops all watches. ``on_pods`` gets all pods.
+    """
+
+    def __init__(self, run: Run, session: Session, on_pods: OnPods | None = None) -> None:
+        self._run, self._session, self._on_pods = run, session, on_pods
+        self._everything: list[Target] = []
+        self._targets: list[Target] = []
+        self._rollout: Rollout | None = None
+
+    def __enter__(self) -> Following:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rollout is not None:
+            self._rollout.close()
+
+    def until_current(self, targets: list[Target], *, is_last: bool = True) -> ExitCode:
+        """Follow the targets and all earlier ones to their verdict, gather the evidence, return the exit code.
+
+        The last look at the server comes with the wave that ``is_last``.
+        """
+        self._everything += targets
+        if self._run.inputs.wait:
+            targets = exemptions.followed(self._run, self._session, targets)
+            give_rules(self._run, self._session, targets)
+        rollout = self._with(targets)
+        waiting = rollout.look()
+        if not self._run.inputs.wait:
+            return self._succeeded(is_last)
+        if waiting:
+            self._run.journal.following(waiting, rollout.longest)
+        try:
+            in_time = rollout.follow(is_last=is_last)
+        except CancelledError:
+            self._tell_cancelled()
+            raise
+        return self._verdict(in_time, is_last)
+
+    def _with(self, targets: list[Target]) -> Rollout:
+        """The rollout, with these targets besides its own."""
+        self._targets += targets
+        if self._rollout is None:
+            self._rollout = self._begun(targets)
+        else:
+            self._rollout.add(targets)
+        return self._rollout
+
+    def _begun(self, targets: list[Target]) -> Rollout:
+        inputs, journal, left = self._run.inputs, self._run.journal, self._session.client.time_left
+        limits = Limits(
+            left, inputs.fail_fast, inputs.timeout - left, tick=journal.tick_every, patience=inputs.fail_after or USUAL
+        )
+        client, manager = self._session.open_ended, inputs.field_manager
+        return Rollout(client, targets, journal, limits, on_pods=self._on_pods, field_manager=manager)
+
+    def _tell_cancelled(self) -> None:
+        known = culprits(self._targets)
+        unfinished = [one for one in self._targets if one.is_open and one not in known]
+        _tell_evidence(self._session.open_ended, self._run.journal, known, CANCELLED, unfinished)
+
+    def _verdict(self, in_time: bool, is_last: bool) -> ExitCode:
+        is_lost = any(target.is_lost for target in self._targets)
+        if in_time and not is_lost:
+            return self._succeeded(is_last)
+        _tell_evidence(self._session.open_ended, self._run.journal, culprits(self._targets), LIMIT)
+        return ExitCode.FAILED if is_lost else ExitCode.TIMED_OUT
+
+    def _succeeded(self, is_last: bool) -> ExitCode:
+        if is_last:
+            self._run.journal.served_at(url_of(target.object for target in self._everything))
+        return ExitCode.SUCCEEDED
+
+
+def follow(run: Run, session: Session, targets: list[Target], on_pods: OnPods | None = None) -> ExitCode:
     """Follow the targets to their verdict, gather the evidence, return the exit code. ``on_pods`` gets all pods."""
-    inputs, left, everything = run.inputs, session.client.time_left, targets
-    if inputs.wait:
-        targets = exemptions.followed(run, session, targets)
-        give_rules(run, session, targets)
-    limits = Limits(
-        left, inputs.fail_fast, inputs.timeout - left, tick=run.journal.tick_every, patience=inputs.fail_after or USUAL
-    )
-    manager = inputs.field_manager
-    rollout = Rollout(session.open_ended, targets, run.journal, limits, on_pods=on_pods, field_manager=manager)
-    if not inputs.wait:
-        rollout.look()
-        code = ExitCode.SUCCEEDED
-    else:
-        code = to_the_verdict(rollout, session.open_ended, targets, run.journal)
-    if code is ExitCode.SUCCEEDED:
-        run.journal.served_at(url_of(target.object for target in everything))
-    return code
+    with Following(run, session, on_pods) as following:
+        return following.until_current(targets)
 
 
 def to_the_verdict(rollout: Rollout, client: Client, targets: Sequence[Target], journal: Journal) -> ExitCode:

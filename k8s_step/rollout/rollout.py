@@ -63,12 +63,23 @@ class Rollout(Follower[FollowListener]):
         self._creations = FailedCreates(client, listener.notice)
         self._waited = limits.age > _FRESH
         self._pods_of: set[tuple[str, str | None]] = set()
-        for target in targets:
-            target.marks = Marks(self._started)
-            self._limit(target)
-        self._ends = max((target.ends for target in targets), default=self._started)
+        self._ends = self._started
+        self._begin(targets, self._started)
 
-    def _limit(self, target: Target) -> None:
+    def add(self, targets: Sequence[Target]) -> None:
+        """Follow further targets as well: the objects of a later wave."""
+        now = self._clock()
+        self._waited = self._waited or self._limits.age + now - self._started > _FRESH
+        self._board.add(targets)
+        self._begin(targets, now)
+
+    def _begin(self, targets: Sequence[Target], now: float) -> None:
+        for target in targets:
+            target.marks = Marks(now)
+            self._limit(target, now)
+            self._ends = max(self._ends, target.ends)
+
+    def _limit(self, target: Target, now: float) -> None:
         """Set the target's patience and deadline: from its own annotations, else from the command line."""
         limits, own, timeout = self._limits, USUAL, None
         try:
@@ -77,38 +88,52 @@ class Rollout(Follower[FollowListener]):
         except InputError as error:
             self._listener.notice(f"{target.reference}: ignored: {error}")
         target.patience = own.over(limits.patience)
-        target.allowance = limits.timeout if timeout is None else timeout
-        target.ends = self._started + target.allowance
+        target.allowance = limits.timeout - (now - self._started) if timeout is None else timeout
+        target.ends = now + target.allowance
 
     @property
     def longest(self) -> float:
         """Seconds after which the last open target times out."""
-        return max([target.ends - self._started for target in self._board.open()], default=self._limits.timeout)
+        now = self._clock()
+        return max([target.ends - now for target in self._board.open()], default=self._limits.timeout)
 
     def look(self) -> int:
         """Judge all targets from the objects at hand, without a request; return how many are still open."""
         self._judge(self._board.targets.values())
         return len(self._board.open())
 
-    def follow(self) -> bool:
+    def follow(self, *, is_last: bool = True) -> bool:
         """Follow until all targets are current at once, one has failed, or time is up; ``False`` where one timed out.
 
+        Unless this wave ``is_last``, current targets stay watched until :meth:`close`.
         Raises :class:`StepError` where an object can't be followed at all.
         """
         self.look()
         try:
             self._look_at_claims()
             self._start_feeds()
-            self._until_done()
-            return not any(target.is_late for target in self._board.targets.values())
-        finally:
+            self._until_done(is_last)
+            is_in_time = not any(target.is_late for target in self._board.targets.values())
+        except BaseException:
             self._stop()
+            raise
+        if is_last or not self._are_current:
+            self._stop()
+        return is_in_time
+
+    def close(self) -> None:
+        """End all watches."""
+        self._stop_feeds()
+
+    @property
+    def _are_current(self) -> bool:
+        return not any(target.is_open or target.is_lost for target in self._board.targets.values())
 
     def _stop(self) -> None:
         """Stop all feeds, and report for how long the open targets were followed."""
         self._stop_feeds()
         for target in self._board.open():
-            target.seconds = self._clock() - self._started
+            target.seconds = self._clock() - target.marks.started
             if target.judgement is not None:
                 self._listener.progress(target.reference, target.judgement, target.seconds)
 
@@ -142,10 +167,10 @@ class Rollout(Follower[FollowListener]):
 
     # -- the loop
 
-    def _until_done(self) -> None:
+    def _until_done(self, is_last: bool) -> None:
         while not self._has_failed():
             waiting = self._waited_for()
-            if not waiting and self._is_confirmed():
+            if not waiting and (not is_last or self._is_confirmed()):
                 return
             now = self._clock()
             if self._expire(waiting, now) and self._ends_at_first and self._is_too_late():
@@ -260,7 +285,7 @@ class Rollout(Follower[FollowListener]):
             judgement, was_current=was_current or bool(before and before.was_current)
         )
         if not (was_current and judgement.state is State.CURRENT):
-            target.seconds = self._clock() - self._started
+            target.seconds = self._clock() - target.marks.started
         if was_current and not judgement.is_final:
             self._give_time(target)
         if before is None or (before.state, before.message) != (judgement.state, judgement.message):

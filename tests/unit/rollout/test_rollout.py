@@ -292,3 +292,27 @@ def test_a_pending_claim_by_when_its_class_binds(mode: str, error: Exception | N
     rollout._look_at_claims()
     assert claim.judgement is not None and claim.judgement.state is state
     assert [bool(noted), *(noted in each for each in listener.noted)] == [bool(noted)] * (1 + bool(noted))
+
+
+# -- waves
+
+
+def test_a_later_wave_has_what_is_left_of_the_time_and_counts_its_own_seconds() -> None:
+    clock, one = Steady(), target("one", "True")
+    rollout = looked_at(clock, one)
+    clock.now = 100
+    plain, own = target("plain", "False"), target("own", "False", **{"k8s-step/timeout": "60s"})
+    rollout.add([plain, own])
+    assert (rollout.look(), plain.ends, own.ends, rollout.longest) == (2, 600, 160, 500)
+    clock.now, plain.object = 130, ready("plain", "True")
+    rollout.look()
+    assert plain.seconds == 30
+
+
+def test_objects_of_earlier_waves_are_judged_with_the_later_ones() -> None:
+    clock, one, two = Steady(), target("one", "True"), target("two", "True")
+    rollout = looked_at(clock, one)
+    rollout.add([two])
+    assert rollout.look() == 0
+    one.object = ready("one", "False")
+    assert rollout.look() == 1 and one.judgement is not None and one.judgement.was_current
