@@ -155,6 +155,11 @@ class Journal:
         for output in self._outputs:
             output.delivered(content)
 
+    def wave(self, number: int, count: int, objects: int) -> None:
+        """Tell outputs that a wave of the release begins: its number of ``count``, and how many objects it has."""
+        for output in self._outputs:
+            output.wave(number, count, objects)
+
     def following(self, objects: int, timeout: float) -> None:
         """Tell outputs that following begins, for up to ``timeout`` seconds."""
         for output in self._outputs:
@@ -176,6 +181,10 @@ class Journal:
     def unfollowed(self, reference: Reference, reason: str) -> None:
         """Record the option or annotation that excludes an object from following; the caller logs it once for all."""
         self._entry(reference).unfollowed = reason
+
+    def unbegun(self, reference: Reference, reason: str) -> None:
+        """Record why the run ended before an object's wave began; the caller logs it once for all."""
+        self._entry(reference).unbegun = reason
 
     def gone(self, reference: Reference, seconds: float) -> None:
         """Record that a deleted object is gone, ``seconds`` after following began."""

@@ -110,6 +110,8 @@ def _case(entry: ObjectResult, findings: list[Finding], result: Result, places: 
         reason, message = findings[0].reason, findings[0].message
         text = "\n".join(part for part in (text, _errors(entry)) if part)
         _add(case, "failure", reason, ": ".join(part for part in (reason, message) if part), text)
+    elif entry.unbegun:
+        _add(case, "skipped", "unbegun", entry.told, _placed(entry.told, entry.reference))
     elif entry.unfollowed:
         done = f"{entry.done}, " if entry.action != "none" else ""
         _add(case, "skipped", "unfollowed", f"{done}{entry.told}", _placed(f"{done}{entry.told}", entry.reference))

@@ -48,6 +48,9 @@ class Output:
         if text:
             self.content(text)
 
+    def wave(self, number: int, count: int, objects: int) -> None:
+        """A wave of the release begins, the ``number``-th of ``count``, with so many objects."""
+
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""
 

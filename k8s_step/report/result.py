@@ -45,6 +45,7 @@ class ObjectResult:
     status shows its readiness. ``note``: a remark on a current object. ``rolled_back``: restored, deleted, kept,
     skipped or failed; empty without a rollback. ``errors``: every refusal and mistake. ``is_tried``: in a dry run
     ``action`` is only predicted. ``unfollowed``: the option or annotation by which the object is not followed.
+    ``unbegun``: where the run ended before the object's wave began.
     ``seconds``: from the start of following to the last change of status.
     """
 
@@ -61,6 +62,7 @@ class ObjectResult:
     errors: tuple[Problem, ...] = ()
     is_tried: bool = False
     unfollowed: str = ""
+    unbegun: str = ""
 
     @property
     def done(self) -> str:
@@ -69,7 +71,9 @@ class ObjectResult:
 
     @property
     def told(self) -> str:
-        """The message for reports: why the object is not followed, a current object's note, or reason and message."""
+        """The message for reports: why it is not begun or not followed, a current object's note, reason and message."""
+        if self.unbegun:
+            return f"not begun: {self.unbegun}"
         if self.unfollowed:
             return f"not followed: {self.unfollowed}"
         return self.note if self.status == State.CURRENT else ": ".join(filter(None, (self.reason, self.message)))
@@ -259,6 +263,7 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "status": entry.status,
         "judged": entry.judged and bool(entry.status),
         "not_followed": entry.unfollowed or None,
+        "not_begun": entry.unbegun or None,
         "message": entry.message,
         "errors": [problem_json(problem) for problem in entry.errors],
         "seconds": round(entry.seconds, 3),

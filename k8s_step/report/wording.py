@@ -165,7 +165,9 @@ def summary(result: Result) -> str:
     """The result on one line: ``24 objects (12 created, 12 unchanged) in 8.2 s``, after causes of failure."""
     parts = _counted(entry.done for entry in result.objects if entry.action != "none")
     unfollowed = sum(bool(entry.unfollowed) for entry in result.objects)
-    parts = "; ".join(filter(None, (parts, f"{unfollowed} not followed" if unfollowed else "")))
+    unbegun = sum(bool(entry.unbegun) for entry in result.objects)
+    asides = (f"{unfollowed} not followed" if unfollowed else "", f"{unbegun} not begun" if unbegun else "")
+    parts = "; ".join(filter(None, (parts, *asides)))
     backs = _counted(entry.rolled_back for entry in result.objects if entry.rolled_back)
     parts = f"{parts}; rollback: {backs}" if backs else parts
     parts = parts or (f"{len(result.differences)} would change" if result.differences else "")

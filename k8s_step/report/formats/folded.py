@@ -53,6 +53,10 @@ class Folded(Plain):
         self._enter(BACK, "Rolling back")
         super().rolled_back(reference, outcome, message)
 
+    def wave(self, number: int, count: int, objects: int) -> None:
+        self._leave()
+        super().wave(number, count, objects)
+
     def following(self, objects: int, timeout: float) -> None:
         if not self._is_back:
             self._enter(FOLLOWING, "Following")

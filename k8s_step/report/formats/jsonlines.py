@@ -47,6 +47,9 @@ class JsonLines(Output):
     def content(self, text: str) -> None:
         self._data(text)
 
+    def wave(self, number: int, count: int, objects: int) -> None:
+        self._line("wave", number=number, of=count, objects=objects)
+
     def following(self, objects: int, timeout: float) -> None:
         self._line("following", objects=objects, timeout=timeout)
 

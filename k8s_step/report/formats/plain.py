@@ -112,6 +112,9 @@ class Plain(Output):
     def content(self, text: str) -> None:
         self.data(text)
 
+    def wave(self, number: int, count: int, objects: int) -> None:
+        self.log(f"wave {number} of {count}: {many(objects, 'object')}")
+
     def following(self, objects: int, timeout: float) -> None:
         self.log(f"waiting for {many(objects, 'object')}, {duration(timeout)} at the most")
         self._spoke = self._clock()

@@ -262,3 +262,13 @@ def test_what_is_not_followed_is_skipped(action: str, done: str, code: ExitCode)
     assert skipped is not None
     assert skipped.attrib["message"] == f"{done}not followed: --no-wait-for deploy"
     assert skipped.text == f"{done}not followed: --no-wait-for deploy (k8s/shop.yaml:12)"
+
+
+def test_what_is_not_begun_is_skipped() -> None:
+    entry = ObjectResult(WEB, unbegun="the release ended in wave 1 of 2")
+    root = suite(releases.result(ExitCode.FAILED, entry, ObjectResult(API, "created", "failed")))
+    assert told(root) == [("deployment.apps/web", "skipped"), ("deployment.apps/api", "failure")]
+    skipped = root.find("testcase/skipped")
+    assert skipped is not None
+    assert skipped.attrib == {"type": "unbegun", "message": "not begun: the release ended in wave 1 of 2"}
+    assert skipped.text == "not begun: the release ended in wave 1 of 2 (k8s/shop.yaml:12)"

@@ -22,6 +22,7 @@ OBJECT = {
     "status": "failed",
     "judged": True,
     "not_followed": None,
+    "not_begun": None,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
     "errors": [],
     "seconds": 3.1,

@@ -208,6 +208,13 @@ def test_what_is_not_followed_is_told() -> None:
     assert "1 not followed" in html.unescape(page)
 
 
+def test_what_is_not_begun_is_told() -> None:
+    entry = ObjectResult(WEB, unbegun="the release ended in wave 1 of 2")
+    page = html.unescape(to_markdown(releases.result(ExitCode.FAILED, entry, ObjectResult(API, "created", "failed"))))
+    assert "| not begun: the release ended in wave 1 of 2 |" in page
+    assert "1 not begun" in page
+
+
 def test_a_table_ends_somewhere() -> None:
     page = to_markdown(many(600))
     assert "\nand 100 more\n" in page
