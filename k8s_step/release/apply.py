@@ -20,6 +20,7 @@ def apply(run: Run) -> ExitCode:
     inputs = run.inputs
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
+    waves = ordered(run, plan)
     preflight = Preflight(run, session, apply_options(run))
     seen = _seen(preflight, plan)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)

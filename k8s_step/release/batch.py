@@ -63,8 +63,13 @@ def raise_reported(journal: Journal, errors: Sequence[tuple[Reference, StepError
 def tell_unsent(journal: Journal, references: Sequence[Reference]) -> None:
     """Report the objects whose writes were never begun, where a run ends halfway."""
     if references:
-        more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""
-        journal.notice(f"not sent: {', '.join(each.title for each in references[:_NAMED])}{more}")
+        journal.notice(f"not sent: {named(references)}")
+
+
+def named(references: Sequence[Reference]) -> str:
+    """The objects by their titles, the first of many."""
+    more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""
+    return f"{', '.join(each.title for each in references[:_NAMED])}{more}"
 
 
 def explained_stop(error: StepError, where: str) -> StepError:

@@ -17,6 +17,7 @@ from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
+from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.session import Run
 from k8s_step.verdict import patience, rules
 
@@ -115,6 +116,8 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     rules.FAIL_ON: rules.own_rule,
     UNTOUCHED: check_annotation,
     SOURCE: lambda _: None,
+    WAVE: wave_of,
+    DEPENDS_ON: dependencies_of,
 }
 
 
@@ -133,12 +136,16 @@ def _line_of_annotation(manifest: Manifest, name: str) -> str:
 
 def _wrong_annotations(obj: Object, place: Callable[[str], str]) -> Iterator[InputError]:
     """A mistake for each wrong annotation of the step, at its ``place``."""
-    for name in (one for one in annotations_of(obj) if str(one).startswith(_OWN)):
+    for name in filter(_is_read, annotations_of(obj)):
         try:
             _ANNOTATIONS.get(name, _unknown(name))(obj)
         except InputError as error:
             error.where = f"{place(name)}: {error.where}"
             yield error
+
+
+def _is_read(name: object) -> bool:
+    return name in _ANNOTATIONS or str(name).startswith(_OWN)
 
 
 def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:

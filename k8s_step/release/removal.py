@@ -37,17 +37,21 @@ class Removal:
         self._missing = 0
         self._unsent: dict[tuple[str, ...], Address] = {}
 
-    def of_objects(self, named: Sequence[Address]) -> ExitCode:
-        """Delete objects in reverse order of phases: a custom resource goes before the operator that cleans it up.
+    def of_objects(self, waves: Sequence[Sequence[Address]]) -> ExitCode:
+        """Delete the waves of a release, the last one first, and each wave in reverse order of phases.
 
-        A missing object is reported; the others are deleted all the same.
+        A custom resource goes before the operator that cleans it up. A missing object is reported; the others are
+        deleted all the same.
         """
-        self._journal.loaded([one.reference for one in named])
-        phases = in_phases((one.reference.kind, one) for one in named)
-        self._unsent = {one.reference.key: one for phase in reversed(phases) for one in phase}
+        self._journal.loaded([one.reference for wave in waves for one in wave])
+        phases = [in_phases((one.reference.kind, one) for one in wave) for wave in waves]
+        self._unsent = {one.reference.key: one for wave in reversed(phases) for each in reversed(wave) for one in each}
         try:
-            for phase in reversed(phases):
-                self._finish(self._each(phase, self._delete))
+            for number in range(len(waves), 0, -1):
+                if len(waves) > 1:
+                    self._journal.wave(number, len(waves), len(waves[number - 1]))
+                for phase in reversed(phases[number - 1]):
+                    self._finish(self._each(phase, self._delete))
         except (CancelledError, ReportedError):
             if not self._inputs.dry_run:
                 tell_unsent(self._journal, [one.reference for one in self._unsent.values()])

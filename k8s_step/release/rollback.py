@@ -6,7 +6,7 @@ Changed objects are restored first and followed to their verdict; then created o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from k8s_step.api.concurrency import gather_writes
 from k8s_step.api.request import Request
@@ -71,17 +71,20 @@ def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable
         run.journal.notice("nothing to roll back: this run changed nothing")
         return code
     run.redactor.add_values(values_of(one.before for one in changes if one.before))
-    return Rollback(run, session, changes).make(code)
+    return Rollback(run, session, changes, writes.wave_of).make(code)
 
 
 class Rollback:
-    """The rollback of one run. It has a timeout of its own, as long as the release's."""
+    """The rollback of one run: its waves, the last one first. It has a timeout of its own, as long as the release's."""
 
-    def __init__(self, run: Run, session: Session, changes: Sequence[Reversal]) -> None:
+    def __init__(
+        self, run: Run, session: Session, changes: Sequence[Reversal], wave_of: Mapping[tuple[str, ...], int]
+    ) -> None:
         self._run, self._session = run, session
         self._inputs = run.inputs
         self._journal = run.journal
         self._changes = changes
+        self._wave_of = wave_of
         self._client = session.client.until(time.monotonic() + run.inputs.timeout)
         self._outcomes: dict[tuple[str, ...], Outcome] = {}
 
@@ -92,12 +95,15 @@ class Rollback:
         try:
             self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
             self._each(first)
-            for phase in _phases(one for one in rest if not one.is_new):
-                self._each(phase)
+            for wave in self._waves(one for one in rest if not one.is_new):
+                for phase in _phases(wave):
+                    self._each(phase)
             self._follow()
-            for phase in reversed(_phases(one for one in rest if one.is_new)):
-                self._each(phase)
-            self._await_gone()
+            for wave in self._waves(one for one in rest if one.is_new):
+                for phase in reversed(_phases(wave)):
+                    self._each(phase)
+                self._await_gone(wave)
+            self._await_gone(first)
         except CancelledError:
             self._tell_undone()
             raise
@@ -120,12 +126,22 @@ class Rollback:
         if outcome.word:
             self._journal.rolled_back(reference, outcome.word, outcome.message)
 
-    def _targets(self, word: str) -> list[Target]:
-        return [one.target for one in self._outcomes.values() if one.word == word and one.target]
+    def _waves(self, changes: Iterable[Reversal]) -> list[list[Reversal]]:
+        """The changes of each wave, the last one first."""
+        waves: dict[int, list[Reversal]] = {}
+        for one in changes:
+            waves.setdefault(self._wave_of.get(one.reference.key, 0), []).append(one)
+        return [waves[number] for number in sorted(waves, reverse=True)]
+
+    def _targets(self, word: str, changes: Iterable[Reversal]) -> list[Target]:
+        """What is still to be followed of these changes."""
+        outcomes = [self._outcomes[one.reference.key] for one in changes]
+        return [one.target for one in outcomes if one.word == word and one.target]
 
     def _follow(self) -> None:
         """Follow the restored objects, each to its own verdict even where another one fails."""
-        targets = exemptions.followed(self._run, self._session, self._targets("restored"), silent=True)
+        restored = [one for one in self._changes if one.reference.key in self._outcomes]
+        targets = exemptions.followed(self._run, self._session, self._targets("restored", restored), silent=True)
         rollout = self._rollout(targets)
         if count := rollout.look():
             self._journal.following(count, self._left)
@@ -152,8 +168,8 @@ class Rollback:
         )
         return Rollout(self._session.open_ended, targets, self._journal, limits, field_manager=inputs.field_manager)
 
-    def _await_gone(self) -> None:
-        waiting = self._targets("deleted")
+    def _await_gone(self, changes: Iterable[Reversal]) -> None:
+        waiting = self._targets("deleted", changes)
         if not waiting:
             return
         self._journal.following(len(waiting), self._left)

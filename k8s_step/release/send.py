@@ -9,10 +9,9 @@ from typing import TypeVar
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.objects.reference import Reference
-from k8s_step.operations.plan import Planned, Seen, Written
+from k8s_step.operations.plan import Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported, tell_errors, tell_unsent
 from k8s_step.release.phases import in_phases
-from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
 from k8s_step.report.result import UNKNOWN
@@ -26,17 +25,20 @@ class Writes:
     """The writes of one run and their results so far, complete even where the run fails in the middle.
 
     ``done``: the written objects in the order of the writes, with the action UNKNOWN where an answer was lost.
+    ``wave_of``: the wave of each object by key, counted from 1.
     """
 
     run: Run
     session: Session
     done: list[Written] = field(default_factory=list)
+    wave_of: dict[tuple[str, ...], int] = field(default_factory=dict, init=False)
+    _waves: int = field(default=0, init=False)
     _unsent: dict[tuple[str, ...], Planned] = field(default_factory=dict, init=False)
 
     def make(
         self, plan: Sequence[Item], write: Callable[[Item], Written], between: Callable[[], None] | None = None
     ) -> Sequence[Written]:
-        """``write`` each object, phase by phase, several at a time; report and return the results.
+        """``write`` each object of a wave, phase by phase, several at a time; report and return the results.
 
         ``between`` is called between two phases; with it, CRDs that later phases need are awaited as well. A cancelled
         run reports the writes under way before it ends.
@@ -44,6 +46,9 @@ class Writes:
         """
         phases = in_phases((one.reference.kind, one) for one in plan)
         self._unsent = {one.reference.key: one for one in plan}
+        self._waves += 1
+        self.wave_of.update((one.reference.key, self._waves) for one in plan)
+        before = len(self.done)
 
         def work(one: Item) -> Written:
             return self._write_one(one, write, plan)
@@ -59,7 +64,7 @@ class Writes:
             if not self.run.inputs.dry_run:
                 tell_unsent(self.run.journal, [one.reference for one in self._unsent.values()])
             raise
-        return self.done
+        return self.done[before:]
 
     def _write_one(self, one: Item, write: Callable[[Item], Written], plan: Sequence[Planned]) -> Written:
         try:
@@ -123,25 +128,6 @@ def write_and_follow(run: Run, session: Session, plan: Sequence[Item], write: Ca
     from k8s_step.release.follow import follow_written
 
     return follow_written(run, session, Writes(run, session).make(plan, write))
-
-
-def apply_seen(writes: Writes, preflight: Preflight, seen: Sequence[Seen], unchecked: Sequence[Seen] = ()) -> None:
-    """Apply the objects read before; those that could not be checked yet are checked between the phases."""
-    known = {one.reference.key: one for one in seen}
-    open_questions = {one.reference.key: one for one in unchecked}
-
-    def write(one: Planned) -> Written:
-        open_questions.pop(one.reference.key, None)
-        made = preflight.apply(known[one.reference.key])
-        known[one.reference.key] = Seen(one, made.object, is_current=True)
-        return made
-
-    def check_again() -> None:
-        for one in preflight.check(list(open_questions.values()), list(known.values())):
-            if one.lacks is None:
-                del open_questions[one.seen.reference.key]
-
-    writes.make([one.planned for one in seen], write, check_again if unchecked else None)
 
 
 def tell(journal: Journal, written: Written) -> None:

@@ -6,9 +6,10 @@ from k8s_step.errors import ExitCode
 from k8s_step.operations.create import create as create_one
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
+from k8s_step.release.order.sequence import ordered, write_in_waves
 from k8s_step.release.plan import open_release
 from k8s_step.release.reading import read_manifests
-from k8s_step.release.send import write_and_follow
+from k8s_step.release.send import Writes
 from k8s_step.release.session import Run
 
 
@@ -22,4 +23,4 @@ def create(run: Run) -> ExitCode:
     def write(one: Planned) -> Written:
         return create_one(session.client, one, options)
 
-    return write_and_follow(run, session, plan, write)
+    return write_in_waves(Writes(run, session), ordered(run, plan), write)

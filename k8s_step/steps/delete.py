@@ -5,8 +5,10 @@ from __future__ import annotations
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
+from k8s_step.operations.plan import Planned
 from k8s_step.release.arguments import parse
 from k8s_step.release.guards import Guards
+from k8s_step.release.order.waves import in_waves
 from k8s_step.release.plan import planned
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.removal import Removal, groups
@@ -24,8 +26,9 @@ def delete(run: Run) -> ExitCode:
         return Removal(run, session).of_groups(chosen)
     manifests = read_manifests(run, as_exported=True) if inputs.names_manifests else []
     session = open_session(run)
-    named = [one.address for one in planned(manifests, session, inputs)]
-    return Removal(run, session).of_objects([*named, *_parsed(inputs, session)])
+    plan = [*planned(manifests, session, inputs), *map(Planned, _parsed(inputs, session))]
+    waves = in_waves(plan, is_whole=False)
+    return Removal(run, session).of_objects([[one.address for one in wave] for wave in waves])
 
 
 def _chooses(inputs: Inputs) -> bool:

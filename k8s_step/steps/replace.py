@@ -5,9 +5,10 @@ from __future__ import annotations
 from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.operations.replace import GuardedPut
+from k8s_step.release.order.sequence import ordered, write_in_waves
 from k8s_step.release.plan import open_release
 from k8s_step.release.reading import read_manifests
-from k8s_step.release.send import write_and_follow
+from k8s_step.release.send import Writes
 from k8s_step.release.session import Run
 
 
@@ -20,4 +21,4 @@ def replace(run: Run) -> ExitCode:
     def write(one: Planned) -> Written:
         return GuardedPut(session.client, one, options).make(inputs.retry_conflicts)
 
-    return write_and_follow(run, session, plan, write)
+    return write_in_waves(Writes(run, session), ordered(run, plan), write)

@@ -1,0 +1,99 @@
+"""The waves of a release: each is written and followed until it is current, before the next one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from k8s_step.errors import ExitCode, InputError
+from k8s_step.operations.plan import Planned, Seen, Written
+from k8s_step.release.batch import named
+from k8s_step.release.follow import Following, target_of
+from k8s_step.release.order.waves import in_waves
+from k8s_step.release.preflight import Preflight
+from k8s_step.release.send import Writes, write_and_follow
+from k8s_step.release.session import Run
+
+Item = TypeVar("Item", bound=Planned)
+
+
+def ordered(run: Run, plan: Sequence[Planned]) -> list[list[Planned]]:
+    """The plan in waves. Raises :class:`InputError` where these can't be kept, as nothing is to be waited for."""
+    waves = in_waves(plan)
+    if len(waves) > 1 and not run.inputs.wait:
+        where = run.inputs.sources.get("wait", "").replace("--wait", "--no-wait")
+        message = f"these objects make {len(waves)} waves, each of which waits for the one before to be current"
+        hint = "let the release be followed; --no-wait-for KIND/NAME, or an annotation, excepts an object"
+        raise InputError(message, where=where, hint=hint)
+    return waves
+
+
+def write_in_waves(
+    writes: Writes,
+    waves: Sequence[Sequence[Item]],
+    write: Callable[[Item], Written],
+    between: Callable[[], None] | None = None,
+) -> ExitCode:
+    """``write`` each wave's objects, and follow them to the verdict; a wave that does not become current is the last.
+
+    ``between`` is called between two phases and between two waves. Raises :class:`ReportedError`.
+    """
+    run, session = writes.run, writes.session
+    if run.inputs.dry_run:
+        return write_and_follow(run, session, [one for wave in waves for one in wave], write)
+    left = list(waves)
+    with Following(run, session) as following:
+        try:
+            for number, wave in enumerate(waves, 1):
+                _tell_wave(run, number, waves)
+                if between and number > 1:
+                    between()
+                del left[0]
+                made = writes.make(wave, write, between)
+                code = following.until_current([target_of(one) for one in made], is_last=not left)
+                if code is not ExitCode.SUCCEEDED:
+                    return code
+        finally:
+            _tell_unbegun(run, waves, left)
+    return ExitCode.SUCCEEDED
+
+
+def apply_in_waves(
+    writes: Writes,
+    preflight: Preflight,
+    waves: Sequence[Sequence[Planned]],
+    seen: Sequence[Seen],
+    unchecked: Sequence[Seen] = (),
+) -> ExitCode:
+    """Apply what was read before, and follow it; what could not be checked yet is checked as soon as it can be."""
+    known = {one.reference.key: one for one in seen}
+    open_questions = {one.reference.key: one for one in unchecked}
+
+    def write(one: Planned) -> Written:
+        open_questions.pop(one.reference.key, None)
+        made = preflight.apply(known[one.reference.key])
+        known[one.reference.key] = Seen(one, made.object, is_current=True)
+        return made
+
+    def check_again() -> None:
+        for one in preflight.check(list(open_questions.values()), list(known.values())):
+            if one.lacks is None:
+                del open_questions[one.seen.reference.key]
+
+    planned = [[known[one.reference.key].planned for one in wave] for wave in waves]
+    return write_in_waves(writes, planned, write, check_again if unchecked else None)
+
+
+def _tell_wave(run: Run, number: int, waves: Sequence[Sequence[Planned]]) -> None:
+    if len(waves) > 1:
+        run.journal.wave(number, len(waves), len(waves[number - 1]))
+
+
+def _tell_unbegun(run: Run, waves: Sequence[Sequence[Planned]], left: Sequence[Sequence[Planned]]) -> None:
+    """The objects of the waves that are left, and where the release has ended."""
+    references = [one.reference for wave in left for one in wave]
+    reason = f"the release ended in wave {len(waves) - len(left)} of {len(waves)}"
+    for reference in references:
+        run.journal.unbegun(reference, reason)
+    if references:
+        run.journal.notice(f"not begun, as {reason}: {named(references)}")
