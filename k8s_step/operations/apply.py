@@ -33,6 +33,12 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
         if _may_be_current(seen, options) and _tried(client, seen, options) == "unchanged":
             return Written(planned, "unchanged", seen.live or {}, seen.warnings)
         answer = _answered(client, seen, options)
+    except InvalidError as error:
+        from k8s_step.operations import recreation
+
+        if options.dry_run and recreation.is_called_for(error, planned):
+            return recreation.try_out(client, seen, error, options)
+        raise _explained(client, planned, options, error) from None
     except ApiError as error:
         raise _explained(client, planned, options, error) from None
     return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)

@@ -133,7 +133,8 @@ def _delete_unread(client: Client, named: Address, options: DeleteOptions) -> De
 
 def _request(named: Address, options: DeleteOptions, uid: str = "") -> Request:
     body = options.body(uid)
-    return Request("DELETE", named.path, (), body, "application/json", retry=bool(uid), where=named.where)
+    query = (("dryRun", "All"),) if options.dry_run else ()  # for proxies and audit logs; the server reads the body
+    return Request("DELETE", named.path, query, body, "application/json", retry=bool(uid), where=named.where)
 
 
 def _deleted(target: Target, answer: Answer) -> Deleted:

@@ -94,22 +94,32 @@ def _is_base64(value: Any) -> bool:
 
 # Messages about immutable fields: of apimachinery's ValidateImmutableField, and of kinds with their own wording.
 _IMMUTABLE = re.compile(
-    r"immutable|may not be (?:changed|updated)|cannot (?:be changed|change roleRef)|updates to statefulset spec"
-    r"|pod updates may not change fields"
+    r"immutable|may not (?:be (?:changed|updated)|change once set)|cannot (?:be changed|change roleRef)"
+    r"|updates to statefulset spec|pod updates may not change fields"
+    r"|updates to (?:parameters|provisioner) are forbidden"
 )
+_RECREATE = "the annotation k8s-step/on-immutable: recreate lets apply delete it and create it anew"
+_RENAME = "it can't change once the object is there: give it another name"
 _OTHERWISE = {
-    "Job": "a Job's template can't change: delete it first, or name each run's Job anew",
-    "StatefulSet": "delete it first, with --cascade orphan if its pods shall live on, or give it another name",
+    "Job": f"a Job's template can't change: {_RECREATE}",
+    "StatefulSet": f"{_RECREATE}, its pods living on; or give it another name",
     "ConfigMap": "it is immutable: give the new one another name, and use that in its workloads",
     "Secret": "it is immutable: give the new one another name, and use that in its workloads",
     "PersistentVolumeClaim": "only its size may grow: make a claim of another name",
-    "Pod": "delete it first, or let a Deployment replace its pods",
+    "PersistentVolume": _RENAME,
+    "CustomResourceDefinition": _RENAME,
+    "Pod": f"let a Deployment replace its pods; or {_RECREATE}",
 }
 
 
+def is_immutable(message: str) -> bool:
+    """Whether a field's error says that the field can't change once the object is there."""
+    return bool(_IMMUTABLE.search(message))
+
+
 def _hint(found: FieldError, planned: Planned) -> str:
-    if _IMMUTABLE.search(found.message):
-        usual = "it can't change once the object is there: delete the object first, or give it another name"
+    if is_immutable(found.message):
+        usual = f"it can't change once the object is there: {_RECREATE}; or give it another name"
         return _OTHERWISE.get(planned.reference.kind, usual)
     if found.message.endswith("is not base64"):
         return "text that is not encoded goes under stringData"

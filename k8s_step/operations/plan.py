@@ -144,14 +144,16 @@ class Seen:
 class Written:
     """An object after the write.
 
-    ``action``: created, configured or unchanged; unknown, with an empty ``object``, where the answer was lost.
-    ``object``: as the server returned it. ``warnings``: the server's.
+    ``action``: created, configured, unchanged, or replaced by a new object; deleted, where the new one is still to
+    come; unknown, with an empty ``object``, where the answer was lost. ``object``: as the server returned it.
+    ``warnings``: the server's. ``because``: the reason of a replacement.
     """
 
     planned: Planned
     action: str
     object: Object = field(repr=False)
     warnings: tuple[str, ...] = ()
+    because: str = ""
 
     @property
     def reference(self) -> Reference:

@@ -68,6 +68,7 @@ class Reversal:
     before: Object | None
     wrote: Object | None
     adopted: tuple[Owner, ...] = ()
+    is_replaced: bool = False
 
     @property
     def reference(self) -> Reference:

@@ -44,6 +44,7 @@ def told(error: ApiError, one: Planned) -> list[tuple[str, str]]:
 
 
 SPELT = "is it spelt right, and in the right place?"
+RECREATE = "the annotation k8s-step/on-immutable: recreate lets apply delete it and create it anew"
 FIELDS: list[tuple[str, ApiError, str, str]] = [
     # the kind, what the server says, what is said of it, and the next move
     (
@@ -62,13 +63,13 @@ FIELDS: list[tuple[str, ApiError, str, str]] = [
         "Deployment",
         invalid("is invalid", {"field": "spec.selector", "message": IMMUTABLE}),
         f"k8s/web.yaml:16: deployment/shop/web: spec.selector: {IMMUTABLE}",
-        "it can't change once the object is there: delete the object first, or give it another name",
+        f"it can't change once the object is there: {RECREATE}; or give it another name",
     ),
     (
         "Job",
         invalid("is invalid", {"field": "spec.template", "message": IMMUTABLE}),
         f"k8s/web.yaml:15: job/shop/web: spec.template: {IMMUTABLE}",
-        "a Job's template can't change: delete it first, or name each run's Job anew",
+        f"a Job's template can't change: {RECREATE}",
     ),
     (
         "Deployment",
@@ -90,8 +91,9 @@ def test_a_field_that_is_wrong(kind: str, error: ApiError, said: str, hint: str)
         ("v1", "ConfigMap", "it is immutable: give the new one another name, and use that in its workloads"),
         ("v1", "Secret", "it is immutable: give the new one another name, and use that in its workloads"),
         ("v1", "PersistentVolumeClaim", "only its size may grow: make a claim of another name"),
-        ("v1", "Pod", "delete it first, or let a Deployment replace its pods"),
-        ("apps/v1", "StatefulSet", "delete it first, with --cascade orphan if its pods shall live on, or give it"),
+        ("v1", "PersistentVolume", "it can't change once the object is there: give it another name"),
+        ("v1", "Pod", f"let a Deployment replace its pods; or {RECREATE}"),
+        ("apps/v1", "StatefulSet", f"{RECREATE}, its pods living on; or give it another name"),
     ],
 )
 @pytest.mark.parametrize(
@@ -101,6 +103,7 @@ def test_a_field_that_is_wrong(kind: str, error: ApiError, said: str, hint: str)
         "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
         "Forbidden: pod updates may not change fields other than `spec.containers[*].image`",
         "Invalid value: may not be changed",
+        "Invalid value: may not change once set",
     ],
 )
 def test_what_cannot_change_has_a_way_out_by_kind(message: str, api_version: str, kind: str, hint: str) -> None:
