@@ -54,7 +54,7 @@ OPTIONS = {
     **dict.fromkeys(("--server-side", "--validate"), _ALWAYS),
     **dict.fromkeys(("--record", "--overwrite", "--install", "--save-config"), "leave it out: nothing needs it here"),
     "--prune": "nothing is pruned: k8s-step delete names what is to go",
-    "--force": "--force-conflicts takes fields over; nothing is deleted and made anew",
+    "--force": "--force-conflicts takes fields over; the annotation k8s-step/on-immutable: recreate replaces objects",
     "--atomic": "--rollback-on-failure",
     "--cleanup-on-fail": "--rollback-on-failure",
     "--watch": "k8s-step watch KIND tells of each change, k8s-step status waits for the verdict",

@@ -66,6 +66,12 @@ def tell_unsent(journal: Journal, references: Sequence[Reference]) -> None:
         journal.notice(f"not sent: {named(references)}")
 
 
+def tell_absent(journal: Journal, references: Sequence[Reference]) -> None:
+    """Report the objects that were deleted to be created anew, and were not."""
+    if references:
+        journal.notice(f"deleted, and not yet created anew: {named(references)}; run this again")
+
+
 def named(references: Sequence[Reference]) -> str:
     """The objects by their titles, the first of many."""
     more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""

@@ -109,6 +109,7 @@ def difference_of(checked: Checked, redactor: Redactor) -> Difference:
 
     seen, written = checked.seen, checked.written
     note = f"not tried out, as {checked.lacks} comes with this release" if checked.lacks else ""
+    note = f"deleted and created anew, as {written.because}" if written.because else note
     if seen.live is None and written.action != "created":
         note = "this token may not read it, so all that it would hold is shown"
     reference = seen.reference

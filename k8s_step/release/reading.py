@@ -17,6 +17,7 @@ from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
+from k8s_step.operations.recreation import ON_IMMUTABLE, may_be_recreated
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.session import Run
 from k8s_step.verdict import patience, rules
@@ -117,6 +118,7 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     UNTOUCHED: check_annotation,
     SOURCE: lambda _: None,
     WAVE: wave_of,
+    ON_IMMUTABLE: may_be_recreated,
     DEPENDS_ON: dependencies_of,
 }
 

@@ -29,6 +29,7 @@ class Removal:
 
     def __init__(self, run: Run, session: Session) -> None:
         inputs = run.inputs
+        self._run = run
         self._inputs = inputs
         self._journal = run.journal
         self._session = session
@@ -140,20 +141,22 @@ class Removal:
                 self._journal.gone(one.target.reference, 0.0)
         waiting = [one.target for one in deleted if not one.is_gone]
         if self._inputs.wait:
-            self._await(waiting)
+            await_gone(self._run, self._session, waiting)
             return
         for target in waiting:
             self._journal.progress(target.reference, Judgement(State.TERMINATING, held(target.object)), 0.0)
 
-    def _await(self, waiting: Sequence[Target]) -> None:
-        if not waiting:
-            return
-        limits = Limits(self._client.time_left, tick=self._journal.tick_every)
-        self._journal.following(len(waiting), limits.timeout)
-        left = Termination(self._session.open_ended, waiting, self._journal, limits).follow()
-        if left:
-            self._journal.found([finding(target) for target in left])
-            raise ReportedError(ExitCode.TIMED_OUT)
+
+def await_gone(run: Run, session: Session, waiting: Sequence[Target]) -> None:
+    """Wait until the objects are gone. Raises :class:`ReportedError` where one is still there when time is up."""
+    if not waiting:
+        return
+    limits = Limits(session.client.time_left, tick=run.journal.tick_every)
+    run.journal.following(len(waiting), limits.timeout)
+    left = Termination(session.open_ended, waiting, run.journal, limits).follow()
+    if left:
+        run.journal.found([finding(target) for target in left])
+        raise ReportedError(ExitCode.TIMED_OUT)
 
 
 def groups(run: Run, session: Session) -> list[Group]:

@@ -21,6 +21,7 @@ from k8s_step.errors import (
 from k8s_step.objects.secrets import values_of
 from k8s_step.operations.plan import Seen, Written
 from k8s_step.operations.restore import Outcome, Reversal, restore
+from k8s_step.operations.revival import bring_back
 from k8s_step.release import exemptions
 from k8s_step.release.batch import exit_code_of
 from k8s_step.release.phases import in_phases
@@ -111,7 +112,8 @@ class Rollback:
 
     def _each(self, changes: Sequence[Reversal]) -> None:
         def work(one: Reversal) -> Outcome:
-            return restore(self._client, one, self._inputs.field_manager)
+            undo = bring_back if one.is_replaced else restore
+            return undo(self._client, one, self._inputs.field_manager)
 
         for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
             if isinstance(outcome, StoppedError):
@@ -226,8 +228,8 @@ def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]
 def _change(seen: Seen, written: Written) -> Reversal:
     is_new = written.action == "created" or (written.action == UNKNOWN and seen.is_absent)
     adopted = tuple(seen.takeover.moved) if seen.takeover else ()
-    wrote = None if written.action == UNKNOWN else written.object
-    return Reversal(written.planned, is_new, seen.live, wrote, adopted)
+    wrote = None if written.action in (UNKNOWN, "deleted") else written.object
+    return Reversal(written.planned, is_new, seen.live, wrote, adopted, is_replaced=bool(written.because))
 
 
 def _tell_left(run: Run, written: Sequence[Written]) -> None:

@@ -10,7 +10,7 @@ from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Planned, Written
-from k8s_step.release.batch import explained_stop, raise_reported, tell_errors, tell_unsent
+from k8s_step.release.batch import explained_stop, raise_reported, tell_absent, tell_errors, tell_unsent
 from k8s_step.release.phases import in_phases
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
@@ -18,6 +18,10 @@ from k8s_step.report.result import UNKNOWN
 
 _ESTABLISHING = 60.0  # seconds within which a CRD of this release must be established
 Item = TypeVar("Item", bound=Planned)
+
+
+def leave(_: Sequence[object]) -> None:
+    """Do nothing before a phase."""
 
 
 @dataclass
@@ -36,19 +40,23 @@ class Writes:
     _unsent: dict[tuple[str, ...], Planned] = field(default_factory=dict, init=False)
 
     def make(
-        self, plan: Sequence[Item], write: Callable[[Item], Written], between: Callable[[], None] | None = None
+        self,
+        plan: Sequence[Item],
+        write: Callable[[Item], Written],
+        between: Callable[[], None] | None = None,
+        before: Callable[[Sequence[Item]], None] = leave,
     ) -> Sequence[Written]:
         """``write`` each object of a wave, phase by phase, several at a time; report and return the results.
 
-        ``between`` is called between two phases; with it, CRDs that later phases need are awaited as well. A cancelled
-        run reports the writes under way before it ends.
+        ``between`` is called between two phases; with it, CRDs that later phases need are awaited as well. ``before``
+        is called with each phase's objects. A cancelled run reports the writes under way before it ends.
         Raises :class:`ReportedError` at the end of the phase in which a write was refused; no further phase begins.
         """
         phases = in_phases((one.reference.kind, one) for one in plan)
         self._unsent = {one.reference.key: one for one in plan}
         self._waves += 1
         self.wave_of.update((one.reference.key, self._waves) for one in plan)
-        before = len(self.done)
+        first = len(self.done)
 
         def work(one: Item) -> Written:
             return self._write_one(one, write, plan)
@@ -59,12 +67,25 @@ class Writes:
                 self._await_kinds(needing)
                 if between and number:
                     between()
+                before(phase)
                 self._tell_phase(gather_writes(work, phase, self.run.inputs.concurrency))
         except (CancelledError, ReportedError):
             if not self.run.inputs.dry_run:
                 tell_unsent(self.run.journal, [one.reference for one in self._unsent.values()])
+                tell_absent(self.run.journal, [one.reference for one in self.done if one.action == "deleted"])
             raise
-        return self.done[before:]
+        return self.done[first:]
+
+    def add(self, written: Written) -> Written:
+        """Record a write and return it: as a replacement where the object was deleted to be created anew."""
+        self._unsent.pop(written.reference.key, None)
+        deleted = [one for one in self.done if one.reference.key == written.reference.key and one.action == "deleted"]
+        for one in deleted:
+            self.done.remove(one)
+            action = written.action if written.action == UNKNOWN else "replaced"
+            written = replace(written, action=action, because=one.because)
+        self.done.append(written)
+        return written
 
     def _write_one(self, one: Item, write: Callable[[Item], Written], plan: Sequence[Planned]) -> Written:
         try:
@@ -85,10 +106,8 @@ class Writes:
             self._tell_unknown(one, error)
 
         try:
-            for one, written in successes(results, note):
-                self._unsent.pop(one.reference.key, None)
-                self.done.append(written)
-                tell(self.run.journal, written)
+            for _, written in successes(results, note):
+                tell(self.run.journal, self.add(written))
         except CancelledError:
             tell_errors(self.run.journal, errors)
             raise
@@ -96,7 +115,7 @@ class Writes:
 
     def _tell_unknown(self, one: Planned, error: StepError) -> None:
         if error.may_be_done and not self.run.inputs.dry_run:
-            self.done.append(Written(one, UNKNOWN, {}))
+            self.add(Written(one, UNKNOWN, {}))
             self.run.journal.acted(one.reference, UNKNOWN)
 
     def _await_kinds(self, needing: Sequence[Planned]) -> None:

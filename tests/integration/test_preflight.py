@@ -229,8 +229,8 @@ def _other_data(made: Object) -> None:
 
 
 IMMUTABLE: dict[str, tuple[Object, Any, str, str]] = {
-    "selector": (deployment(), _other_selector, "selector:", "delete the object first"),
-    "job": (job("once", "shop/job:1"), _other_image, "template:", "name each run's Job anew"),
+    "selector": (deployment(), _other_selector, "selector:", "k8s-step/on-immutable: recreate"),
+    "job": (job("once", "shop/job:1"), _other_image, "template:", "k8s-step/on-immutable: recreate"),
     "data": ({**config_map(a="b"), "immutable": True}, _other_data, "^data:", "give the new one another name"),
 }
 

@@ -9,9 +9,10 @@ from k8s_step.errors import ExitCode, InputError
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import named
 from k8s_step.release.follow import Following, target_of
+from k8s_step.release.order.application import Application
 from k8s_step.release.order.waves import in_waves
-from k8s_step.release.preflight import Preflight
-from k8s_step.release.send import Writes, write_and_follow
+from k8s_step.release.preflight import Checked, Preflight
+from k8s_step.release.send import Writes, leave, write_and_follow
 from k8s_step.release.session import Run
 
 Item = TypeVar("Item", bound=Planned)
@@ -33,10 +34,12 @@ def write_in_waves(
     waves: Sequence[Sequence[Item]],
     write: Callable[[Item], Written],
     between: Callable[[], None] | None = None,
+    before: Callable[[Sequence[Item]], None] = leave,
 ) -> ExitCode:
     """``write`` each wave's objects, and follow them to the verdict; a wave that does not become current is the last.
 
-    ``between`` is called between two phases and between two waves. Raises :class:`ReportedError`.
+    ``between`` is called between two phases and between two waves, ``before`` with each phase's objects.
+    Raises :class:`ReportedError`.
     """
     run, session = writes.run, writes.session
     if run.inputs.dry_run:
@@ -49,7 +52,7 @@ def write_in_waves(
                 if between and number > 1:
                     between()
                 del left[0]
-                made = writes.make(wave, write, between)
+                made = writes.make(wave, write, between, before)
                 code = following.until_current([target_of(one) for one in made], is_last=not left)
                 if code is not ExitCode.SUCCEEDED:
                     return code
@@ -63,25 +66,13 @@ def apply_in_waves(
     preflight: Preflight,
     waves: Sequence[Sequence[Planned]],
     seen: Sequence[Seen],
-    unchecked: Sequence[Seen] = (),
+    checked: Sequence[Checked] = (),
 ) -> ExitCode:
     """Apply what was read before, and follow it; what could not be checked yet is checked as soon as it can be."""
-    known = {one.reference.key: one for one in seen}
-    open_questions = {one.reference.key: one for one in unchecked}
-
-    def write(one: Planned) -> Written:
-        open_questions.pop(one.reference.key, None)
-        made = preflight.apply(known[one.reference.key])
-        known[one.reference.key] = Seen(one, made.object, is_current=True)
-        return made
-
-    def check_again() -> None:
-        for one in preflight.check(list(open_questions.values()), list(known.values())):
-            if one.lacks is None:
-                del open_questions[one.seen.reference.key]
-
-    planned = [[known[one.reference.key].planned for one in wave] for wave in waves]
-    return write_in_waves(writes, planned, write, check_again if unchecked else None)
+    application = Application(writes, preflight, seen, checked)
+    planned = [[application.planned(one) for one in wave] for wave in waves]
+    between = application.check_again if any(one.lacks for one in checked) else None
+    return write_in_waves(writes, planned, application.write, between, application.make_room)
 
 
 def _tell_wave(run: Run, number: int, waves: Sequence[Sequence[Planned]]) -> None:
