@@ -34,7 +34,7 @@ COMMANDS = {
     **dict.fromkeys(("list", "ls", "events"), "get KIND"),
     **dict.fromkeys(("copy", "replicate"), "sync KIND/NAME --to-context NAME copies objects to other clusters"),
     "logs": "run -f JOB streams a Job's logs; a release that fails shows the last lines of what failed",
-    "job": "run -f JOB runs a Job and exits with its verdict",
+    "job": "run -f JOB runs a Job and exits with its verdict; apply runs one that has k8s-step/run: always",
     "top": "check --metrics",
     **dict.fromkeys(("auth", "can-i"), "permissions -f PATH --check tells what this token lacks"),
     **dict.fromkeys(

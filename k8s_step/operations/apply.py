@@ -23,6 +23,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     planned = seen.planned
+    if options.dry_run and recreation.is_rerun(seen):
+        return recreation.rerun(client, seen, options)
     if seen.handover is not None:
         from k8s_step.operations.handover import handed_over
 

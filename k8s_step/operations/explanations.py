@@ -101,7 +101,7 @@ _IMMUTABLE = re.compile(
 _RECREATE = "the annotation k8s-step/on-immutable: recreate lets apply delete it and create it anew"
 _RENAME = "it can't change once the object is there: give it another name"
 _OTHERWISE = {
-    "Job": f"a Job's template can't change: {_RECREATE}",
+    "Job": f"a Job's template can't change: {_RECREATE}; with k8s-step/run: always it runs at each release",
     "StatefulSet": f"{_RECREATE}, its pods living on; or give it another name",
     "ConfigMap": "it is immutable: give the new one another name, and use that in its workloads",
     "Secret": "it is immutable: give the new one another name, and use that in its workloads",

@@ -42,8 +42,17 @@ def compared(client: Client, planned: Planned, answer: Answer, options: ApplyOpt
     manager, version = options.field_manager, planned.reference.api_version
     found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
     planned = _with_note(planned, live, found, manager)
-    done = found is None and is_current(live, planned.object, options)
+    done = found is None and is_current(live, planned.object, options) and not _runs_always(planned.object)
     return Seen(planned, live, done, warnings=answer.warnings, takeover=found)
+
+
+def _runs_always(manifest: Object) -> bool:
+    """Whether the object is a Job that runs at each release, however current it is."""
+    if not any(str(name).startswith("k8s-step/") for name in annotations_of(manifest)):
+        return False
+    from k8s_step.operations.recreation import runs_always
+
+    return runs_always(manifest)
 
 
 def is_current(live: Object, manifest: Object, options: ApplyOptions) -> bool:

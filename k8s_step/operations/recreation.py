@@ -1,16 +1,18 @@
-"""Deletes an object in order to create it anew, where its manifest allows that and changes what can't change."""
+"""Deletes an object in order to create it anew: to change what can't change, or to run a Job once more."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.fielderrors import field_errors
 from k8s_step.api.request import Request
-from k8s_step.errors import ApiError, ForbiddenError, InputError, InvalidError
+from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InputError, InvalidError
+from k8s_step.objects import provenance
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, annotations_of, labels_of, uid_of
 from k8s_step.objects.pods import controller_of
@@ -19,10 +21,12 @@ from k8s_step.operations.delete import DeleteOptions, delete_read
 from k8s_step.operations.explanations import explain_invalid, is_immutable, remade
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.operations.restore import KEPT
+from k8s_step.verdict.readiness import is_decided
 from k8s_step.verdict.target import Target
 
 ON_IMMUTABLE = "k8s-step/on-immutable"
-_RECREATE = "recreate"
+RUN = "k8s-step/run"
+_RECREATE, _ALWAYS = "recreate", "always"
 _LONGEST = 63  # characters of a name that every kind takes
 
 
@@ -40,6 +44,39 @@ def may_be_recreated(obj: Object) -> bool:
     return True
 
 
+def runs_always(obj: Object) -> bool:
+    """Whether the ``k8s-step/run`` annotation asks for a Job's run at each release. Raises :class:`InputError`."""
+    value = annotations_of(obj).get(RUN)
+    if value is None or value == "":
+        return False
+    if value != _ALWAYS:
+        raise InputError(f"{value!r} is not known", where=RUN, hint=f'"{_ALWAYS}" is')
+    if (obj.get("apiVersion"), obj.get("kind")) != ("batch/v1", "Job"):
+        message = f"only a Job of batch/v1 runs at each release, and this is a {obj.get('kind')}"
+        raise InputError(message, where=RUN, hint="drop the annotation")
+    if (obj.get("spec") or {}).get("suspend") is True:
+        raise InputError("this Job is suspended, so it would never run", where=RUN, hint="leave spec.suspend out")
+    return True
+
+
+def may_be_replaced(obj: Object) -> bool:
+    """Whether one of the annotations says so. Raises :class:`InputError`."""
+    return may_be_recreated(obj) or runs_always(obj)
+
+
+def is_rerun(seen: Seen) -> bool:
+    """Whether an earlier run of a Job is in the way of this release's."""
+    return not seen.is_absent and runs_always(seen.planned.object)
+
+
+def rerun(client: Client, seen: Seen, options: ApplyOptions) -> Written:
+    """What running the Job once more would make. Raises :class:`ApiError` where the one before may not be deleted."""
+    unfinished = seen.live is not None and not is_decided(seen.live)
+    because = f"it runs at each release{' (the one before is not finished)' if unfinished else ''}"
+    refusal = ConflictError(because, code=409, where=seen.planned.where)
+    return _tried(client, seen, refusal, because, options)
+
+
 def is_called_for(error: ApiError, planned: Planned) -> bool:
     """Whether a refusal is about nothing but what can't change, and the manifest allows that it is created anew."""
     found = field_errors(error)
@@ -51,12 +88,18 @@ def try_out(client: Client, seen: Seen, refusal: InvalidError, options: ApplyOpt
 
     Raises the ``refusal`` where the object may not be deleted, and :class:`ApiError` where the server says so.
     """
+    return _tried(client, seen, refusal, _fields(refusal), options)
+
+
+def _tried(client: Client, seen: Seen, refusal: ApiError, because: str, options: ApplyOptions) -> Written:
     planned, live = seen.planned, seen.live
     reason = _obstacle(live, planned.object)
     if live is None or reason:
-        raise remade(refusal, planned, _fields(refusal), reason)
+        raise remade(refusal, planned, because, reason)
     delete_read(client, target_of(seen), DeleteOptions(cascade_of(live, planned.object), dry_run=True))
-    return Written(planned, "replaced", _created(client, planned, live, options), because=_fields(refusal))
+    source = provenance.kept(live, options.field_manager, force=options.force)
+    shown = replace(planned, object=provenance.with_source(planned.object, source))
+    return Written(planned, "replaced", _created(client, shown, live, options), because=because)
 
 
 def target_of(seen: Seen) -> Target:

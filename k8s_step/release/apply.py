@@ -21,6 +21,7 @@ def apply(run: Run) -> ExitCode:
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
     waves = ordered(run, plan)
+    waves = ordered(run, plan)
     preflight = Preflight(run, session, apply_options(run))
     seen = _seen(preflight, plan)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
@@ -29,14 +30,15 @@ def apply(run: Run) -> ExitCode:
     if inputs.dry_run:
         for one in checked:
             tell(run.journal, one.written)
+            if one.written.because:
+                run.journal.notice(f"{one.seen.reference.title} would be created anew, as {one.written.because}")
         return ExitCode.SUCCEEDED
     writes = Writes(run, session)
 
     def release() -> ExitCode:
-        apply_seen(writes, preflight, seen, [one.seen for one in checked if one.lacks])
-        from k8s_step.release.follow import follow_written
+        from k8s_step.release.order.sequence import apply_in_waves
 
-        return follow_written(run, session, writes.done)
+        return apply_in_waves(writes, preflight, waves, seen, checked)
 
     if not inputs.rollback_on_failure:
         return release()
@@ -63,13 +65,20 @@ def _seen(preflight: Preflight, plan: Sequence[Planned]) -> list[Seen]:
 
 
 def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Checked]:
-    """The server's dry run; it is skipped where only one object changes, since a single write is atomic."""
+    """The server's dry run; it is skipped where only one object changes, since a single write is atomic.
+
+    What may be deleted and created anew is always tried out: nothing is deleted that could not be created again.
+    """
+    from k8s_step.operations.recreation import may_be_replaced
+
     inputs = run.inputs
-    changes = sum(not one.is_current for one in seen)
-    if not (inputs.dry_run or inputs.diff or (inputs.preflight and changes > 1)):
+    changed = [one for one in seen if not one.is_current]
+    is_wanted = inputs.dry_run or inputs.diff or (inputs.preflight and len(changed) > 1)
+    wanted = seen if is_wanted else [one for one in changed if may_be_replaced(one.planned.object)]
+    if not wanted:
         return []
     try:
-        checked = preflight.check(seen, seen)
+        checked = preflight.check(wanted, seen)
     except ReportedError:
         run.journal.notice("nothing was changed")
         raise

@@ -18,7 +18,7 @@ from k8s_step.errors import StepError
 from k8s_step.objects.body import encode
 from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.operations.plan import Planned
-from k8s_step.operations.recreation import may_be_recreated
+from k8s_step.operations.recreation import may_be_replaced, runs_always
 from k8s_step.operations.restore import KEPT
 from k8s_step.release.autoscalers import may_be_autoscaled
 from k8s_step.verdict.claims import storage_class
@@ -162,11 +162,13 @@ def covers(granted: Iterable[Mapping[str, Any]], one: Permission) -> bool:
 def _of_object(one: Planned) -> Iterator[Permission]:
     reference, resource = one.reference, one.resource
     verbs = _FOLLOW if _is_followed(one) else _WRITE
-    for verb in (*_FOLLOW, "delete") if may_be_recreated(one.object) else verbs:
+    for verb in (*_FOLLOW, "delete") if may_be_replaced(one.object) else verbs:
         yield Permission(reference.namespace, resource.group, resource.plural, verb, reference.name)
     if may_be_autoscaled(one):
         yield Permission(reference.namespace, "autoscaling", "horizontalpodautoscalers", "list")
-    if may_be_recreated(one.object):  # tried out under another name, which no rule can name
+    if runs_always(one.object):
+        yield Permission(reference.namespace, "", "pods", "get")  # is its log complete?
+    if may_be_replaced(one.object):  # tried out under another name, which no rule can name
         yield Permission(reference.namespace, resource.group, resource.plural, "create")
 
 

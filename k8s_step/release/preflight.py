@@ -191,5 +191,8 @@ def show_differences(run: Run, checked: Sequence[Checked]) -> int:
         if one.written.action != "unchanged":
             found = difference_of(one, run.redactor)
             changes += bool(found.lines)
-            run.journal.differs(found)
+            if one.written.because and not found.lines:
+                run.journal.notice(found.title)
+            else:
+                run.journal.differs(found)
     return changes

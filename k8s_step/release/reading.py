@@ -17,7 +17,7 @@ from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
-from k8s_step.operations.recreation import ON_IMMUTABLE, may_be_recreated
+from k8s_step.operations.recreation import ON_IMMUTABLE, RUN, may_be_recreated, runs_always
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.session import Run
 from k8s_step.verdict import patience, rules
@@ -119,6 +119,7 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     SOURCE: lambda _: None,
     WAVE: wave_of,
     ON_IMMUTABLE: may_be_recreated,
+    RUN: runs_always,
     DEPENDS_ON: dependencies_of,
 }
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """Receives a run's events in order, from one thread except for :meth:`content`. The journal has masked all text."""
+    """Receives a run's events in order, from one thread but for :meth:`content` and :meth:`logged`.
+
+    The journal has masked all text.
+    """
 
     tick_every = 30.0  # seconds without events after which :meth:`tick` is called
 
@@ -50,6 +53,9 @@ class Output:
 
     def wave(self, number: int, count: int, objects: int) -> None:
         """A wave of the release begins, the ``number``-th of ``count``, with so many objects."""
+
+    def logged(self, reference: Reference, line: str) -> None:
+        """A line of the log of a Job that is part of the release. Called from any thread."""
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from k8s_step.errors import ExitCode
 from k8s_step.release.autoscalers import leave_replicas
 from k8s_step.release.configuration import roll_on_config
 from k8s_step.release.plan import open_release
-from k8s_step.release.preflight import Preflight, show_differences
+from k8s_step.release.preflight import Checked, Preflight, show_differences
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
@@ -21,7 +23,12 @@ def diff(run: Run) -> ExitCode:
     tell_takeover(run.journal, seen, is_tried=True)
     checked = preflight.check(seen, seen)
     changes = show_differences(run, checked)
-    is_owned_otherwise = any(one.written.action != "unchanged" for one in checked)
-    nothing = "no value would change, only who owns which field" if is_owned_otherwise else "nothing would change"
-    run.journal.notice(f"{changes} of {len(plan)} would change" if changes else nothing)
+    run.journal.notice(f"{changes} of {len(plan)} would change" if changes else _nothing(checked))
     return ExitCode.FAILED if changes and inputs.exit_code else ExitCode.SUCCEEDED
+
+
+def _nothing(checked: Sequence[Checked]) -> str:
+    """What to say where no object would have other values."""
+    if any(one.written.action != "unchanged" and not one.written.because for one in checked):
+        return "no value would change, only who owns which field"
+    return "no value would change" if any(one.written.because for one in checked) else "nothing would change"

@@ -67,7 +67,7 @@ class Application:
         deleted = self._deleted(wanted)
         await_gone(self._run, self._session, [one.target for one in deleted if not one.is_gone])
         for one in wanted:
-            absent = replace(one, live=None, is_absent=True, is_current=False, takeover=None)
+            absent = replace(one, live=None, is_absent=True, is_current=False, takeover=None, handover=None)
             self._known[one.reference.key] = absent
 
     def _deleted(self, wanted: Sequence[Seen]) -> list[Deleted]:

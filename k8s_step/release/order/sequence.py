@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.operations.plan import Planned, Seen, Written
+from k8s_step.operations.recreation import runs_always
 from k8s_step.release.batch import named
 from k8s_step.release.follow import Following, target_of
 from k8s_step.release.order.application import Application
+from k8s_step.release.order.joblog import ReleaseLogs
 from k8s_step.release.order.waves import in_waves
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes, leave, write_and_follow
@@ -19,14 +21,22 @@ Item = TypeVar("Item", bound=Planned)
 
 
 def ordered(run: Run, plan: Sequence[Planned]) -> list[list[Planned]]:
-    """The plan in waves. Raises :class:`InputError` where these can't be kept, as nothing is to be waited for."""
+    """The plan in waves. Raises :class:`InputError` where a verdict is needed in between and ``--no-wait`` is given."""
     waves = in_waves(plan)
-    if len(waves) > 1 and not run.inputs.wait:
+    reason = "" if run.inputs.wait else _needs_verdicts(waves)
+    if reason:
         where = run.inputs.sources.get("wait", "").replace("--wait", "--no-wait")
-        message = f"these objects make {len(waves)} waves, each of which waits for the one before to be current"
         hint = "let the release be followed; --no-wait-for KIND/NAME, or an annotation, excepts an object"
-        raise InputError(message, where=where, hint=hint)
+        raise InputError(reason, where=where, hint=hint)
     return waves
+
+
+def _needs_verdicts(waves: Sequence[Sequence[Planned]]) -> str:
+    """Why the release has to be followed; empty where it need not be."""
+    if len(waves) > 1:
+        return f"these objects make {len(waves)} waves, each of which waits for the one before to be current"
+    jobs = [one for wave in waves for one in wave if runs_always(one.object)]
+    return f"{jobs[0].reference} runs at each release, which waits for its verdict" if jobs else ""
 
 
 def write_in_waves(
@@ -45,7 +55,8 @@ def write_in_waves(
     if run.inputs.dry_run:
         return write_and_follow(run, session, [one for wave in waves for one in wave], write)
     left = list(waves)
-    with Following(run, session) as following:
+    logs = ReleaseLogs(run, session)
+    with Following(run, session, logs.saw) as following:
         try:
             for number, wave in enumerate(waves, 1):
                 _tell_wave(run, number, waves)
@@ -53,10 +64,13 @@ def write_in_waves(
                     between()
                 del left[0]
                 made = writes.make(wave, write, between, before)
+                logs.begin(made)
                 code = following.until_current([target_of(one) for one in made], is_last=not left)
+                logs.finish()
                 if code is not ExitCode.SUCCEEDED:
                     return code
         finally:
+            logs.stop()
             _tell_unbegun(run, waves, left)
     return ExitCode.SUCCEEDED
 

@@ -50,6 +50,9 @@ class JsonLines(Output):
     def wave(self, number: int, count: int, objects: int) -> None:
         self._line("wave", number=number, of=count, objects=objects)
 
+    def logged(self, reference: Reference, line: str) -> None:
+        self._line("log", object=reference.path, line=line)
+
     def following(self, objects: int, timeout: float) -> None:
         self._line("following", objects=objects, timeout=timeout)
 

@@ -69,7 +69,7 @@ FIELDS: list[tuple[str, ApiError, str, str]] = [
         "Job",
         invalid("is invalid", {"field": "spec.template", "message": IMMUTABLE}),
         f"k8s/web.yaml:15: job/shop/web: spec.template: {IMMUTABLE}",
-        f"a Job's template can't change: {RECREATE}",
+        f"a Job's template can't change: {RECREATE}; with k8s-step/run: always it runs at each release",
     ),
     (
         "Deployment",

@@ -11,7 +11,17 @@ from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
-from k8s_step.operations.recreation import ON_IMMUTABLE, cascade_of, is_called_for, may_be_recreated, try_out
+from k8s_step.operations.recreation import (
+    ON_IMMUTABLE,
+    RUN,
+    cascade_of,
+    is_called_for,
+    is_rerun,
+    may_be_recreated,
+    may_be_replaced,
+    runs_always,
+    try_out,
+)
 
 IMMUTABLE = {"field": "spec.selector", "message": "Invalid value: null: field is immutable"}
 WRONG = {"field": "spec.replicas", "message": "Invalid value: -1: must be greater than or equal to 0"}
@@ -109,3 +119,35 @@ def test_a_deletion_that_is_forbidden_is_found_by_its_dry_run() -> None:
         try_out(
             client, Seen(planned(annotated("Deployment")), {"kind": "Deployment"}), refused(IMMUTABLE), ApplyOptions()
         )
+
+
+# -- Jobs that run at each release
+
+
+def running(value: Any = "always", **spec: Any) -> dict[str, Any]:
+    metadata = {"name": "migrate", "annotations": {RUN: value}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def test_a_job_runs_at_each_release_where_it_says_so() -> None:
+    assert runs_always(running()) and may_be_replaced(running())
+    assert not runs_always(running("")) and not may_be_replaced({"kind": "Job"})
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (running("never"), r"'never' is not known \("),
+        ({**running(), "kind": "CronJob"}, "only a Job of batch/v1 runs at each release, and this is a CronJob"),
+        (running(suspend=True), "this Job is suspended, so it would never run"),
+    ],
+)
+def test_what_does_not_run_is_a_mistake(made: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        runs_always(made)
+
+
+def test_only_one_that_is_there_is_in_the_way() -> None:
+    assert is_rerun(Seen(planned(running()), {"kind": "Job"}))
+    assert not is_rerun(Seen(planned(running()), None, is_absent=True))
+    assert not is_rerun(Seen(planned({"kind": "Job"}), {"kind": "Job"}))
