@@ -46,9 +46,14 @@ def compared(client: Client, planned: Planned, answer: Answer, options: ApplyOpt
     return Seen(planned, live, done, warnings=answer.warnings, takeover=found)
 
 
+def may_run_always(manifest: Object) -> bool:
+    """Whether the object has annotations of the step, one of which may ask for a run at each release."""
+    return any(str(name).startswith("k8s-step/") for name in annotations_of(manifest))
+
+
 def _runs_always(manifest: Object) -> bool:
     """Whether the object is a Job that runs at each release, however current it is."""
-    if not any(str(name).startswith("k8s-step/") for name in annotations_of(manifest)):
+    if not may_run_always(manifest):
         return False
     from k8s_step.operations.recreation import runs_always
 

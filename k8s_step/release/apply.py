@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
 from k8s_step.operations.plan import Planned, Seen
+from k8s_step.release.order.waves import ordered
 from k8s_step.release.plan import open_release
 from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
 from k8s_step.release.reading import read_manifests
-from k8s_step.release.send import Writes, apply_seen, tell
+from k8s_step.release.send import Writes, tell
 from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
@@ -20,7 +21,6 @@ def apply(run: Run) -> ExitCode:
     inputs = run.inputs
     _check(inputs)
     session, plan = open_release(run, read_manifests(run))
-    waves = ordered(run, plan)
     waves = ordered(run, plan)
     preflight = Preflight(run, session, apply_options(run))
     seen = _seen(preflight, plan)

@@ -19,8 +19,9 @@ from k8s_step.operations.get import OBJECTS, Page, Reader, Wanted
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.guards import Guards
+from k8s_step.release.order.application import Application
 from k8s_step.release.preflight import Preflight, show_differences
-from k8s_step.release.send import Writes, apply_seen, tell
+from k8s_step.release.send import Writes, tell
 from k8s_step.release.session import Run, Session, open_session
 
 MANAGER = "k8s-step-sync"
@@ -116,7 +117,10 @@ def write_copies(run: Run, copies: Copies) -> ExitCode:
         for one in checked:
             tell(run.journal, one.written)
         return ExitCode.SUCCEEDED
-    apply_seen(Writes(run, session), preflight, seen, [one.seen for one in checked if one.lacks])
+    writes = Writes(run, session)
+    application = Application(writes, preflight, seen, checked)
+    between = application.check_again if any(one.lacks for one in checked) else None
+    writes.make([one.planned for one in seen], application.write, between, application.make_room)
     return ExitCode.SUCCEEDED
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.release import rules
 from k8s_step.release.arguments import kind_and_name
 from k8s_step.release.session import Run, Session
 from k8s_step.report.wording import NAMED
@@ -43,7 +42,10 @@ def announce(run: Run, session: Session, references: Sequence[Reference]) -> Non
     Raises :class:`InputErrors` for a kind that the server does not serve.
     """
     words = [(f"{_OPTION} {one.word}", one.fits) for one in _exemptions(run, session)]
-    words += [(title, one.fits) for title, one in rules.titled(run, session)]
+    if run.inputs.wait_for or run.inputs.fail_on:
+        from k8s_step.release import rules
+
+        words += [(title, one.fits) for title, one in rules.titled(run, session)]
     idle = [title for title, fits in words if not any(map(fits, references))]
     run.journal.loaded(references)
     for title in idle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,9 @@ from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects import configuration
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
-from k8s_step.operations.recreation import ON_IMMUTABLE, RUN, may_be_recreated, runs_always
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.session import Run
-from k8s_step.verdict import patience, rules
+from k8s_step.verdict import patience
 
 if TYPE_CHECKING:
     from k8s_step.manifests.kustomize import Built
@@ -113,14 +113,17 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     patience.FAIL_AFTER: patience.own_patience,
     patience.WAIT: patience.is_waited_for,
     configuration.ROLL: configuration.rolls,
-    rules.WAIT_FOR: rules.own_rule,
-    rules.FAIL_ON: rules.own_rule,
     UNTOUCHED: check_annotation,
     SOURCE: lambda _: None,
     WAVE: wave_of,
-    ON_IMMUTABLE: may_be_recreated,
-    RUN: runs_always,
     DEPENDS_ON: dependencies_of,
+}
+# Annotations whose readers are imported where an object has one: module and function.
+_SELDOM: Mapping[str, str] = {
+    "k8s-step/wait-for": "k8s_step.verdict.rules:own_rule",
+    "k8s-step/fail-on": "k8s_step.verdict.rules:own_rule",
+    "k8s-step/on-immutable": "k8s_step.operations.recreation:may_be_recreated",
+    "k8s-step/run": "k8s_step.operations.recreation:runs_always",
 }
 
 
@@ -141,7 +144,7 @@ def _wrong_annotations(obj: Object, place: Callable[[str], str]) -> Iterator[Inp
     """A mistake for each wrong annotation of the step, at its ``place``."""
     for name in filter(_is_read, annotations_of(obj)):
         try:
-            _ANNOTATIONS.get(name, _unknown(name))(obj)
+            _reader(name)(obj)
         except InputError as error:
             error.where = f"{place(name)}: {error.where}"
             yield error
@@ -151,13 +154,21 @@ def _is_read(name: object) -> bool:
     return name in _ANNOTATIONS or str(name).startswith(_OWN)
 
 
+def _reader(name: str) -> Callable[[Mapping[str, Any]], object]:
+    if name in _SELDOM:
+        module, _, function = _SELDOM[name].partition(":")
+        found: Callable[[Mapping[str, Any]], object] = getattr(import_module(module), function)
+        return found
+    return _ANNOTATIONS.get(name) or _unknown(name)
+
+
 def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:
     def refuse(_: Mapping[str, Any]) -> object:
         import difflib
 
-        known = [each.removeprefix(_OWN) for each in _ANNOTATIONS]
+        known = [each.removeprefix(_OWN) for each in (*_ANNOTATIONS, *_SELDOM)]
         near = difflib.get_close_matches(name.removeprefix(_OWN), known, 1)
-        hint = f"did you mean {_OWN}{near[0]}?" if near else f"known are {', '.join(_ANNOTATIONS)}"
+        hint = f"did you mean {_OWN}{near[0]}?" if near else f"known are {', '.join((*_ANNOTATIONS, *_SELDOM))}"
         raise InputError("this annotation of the step is not known", where=name, hint=hint)
 
     return refuse

@@ -60,8 +60,9 @@ class ObjectResult:
 
     ``action``: created, configured, unchanged, …, none, or unknown where the server's answer was lost. ``status``:
     current, in progress, failed, terminating or not found, empty where it was not followed. ``judged``: whether its
-    status shows that it is ready. ``not_followed``: the option or annotation by which it is not. ``seconds``: until its
-    last change of status. ``rolled_back``: restored, deleted, kept, skipped or failed; empty without a rollback.
+    status shows that it is ready. ``not_followed``: the option or annotation by which it is not. ``not_begun``: why
+    its wave did not begin. ``seconds``: until its last change of status. ``rolled_back``: restored, deleted,
+    kept, skipped or failed; empty without a rollback.
     """
 
     api_version: str
@@ -74,6 +75,7 @@ class ObjectResult:
     status: str = ""
     judged: bool = False
     not_followed: str | None = None
+    not_begun: str | None = None
     message: str = ""
     errors: tuple[Problem, ...] = ()
     seconds: float = 0.0

@@ -6,7 +6,8 @@ from k8s_step.errors import ExitCode
 from k8s_step.operations.create import create as create_one
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
-from k8s_step.release.order.sequence import ordered, write_in_waves
+from k8s_step.release.order.sequence import write_in_waves
+from k8s_step.release.order.waves import ordered
 from k8s_step.release.plan import open_release
 from k8s_step.release.reading import read_manifests
 from k8s_step.release.send import Writes

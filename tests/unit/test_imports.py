@@ -33,7 +33,7 @@ AT_ALL_TIMES = """
     redaction redaction.escapes redaction.forms redaction.index redaction.needles redaction.redactor
 """
 BY_THE_FIRST_REQUEST = """
-    api api.client api.concurrency api.discovery api.limiter api.outages api.refusals api.request
+    api api.client api.concurrency api.congestion api.discovery api.limiter api.outages api.refusals api.request
     connection connection.ailments connection.channel connection.credentials connection.faults connection.headers
     connection.lookup connection.proxies connection.retries connection.route connection.settings connection.tls
     connection.transport
@@ -44,7 +44,8 @@ BY_THE_FIRST_REQUEST = """
     objects.kindword objects.lastapplied objects.metadata objects.provenance objects.reference objects.resource
     objects.secrets objects.shapes objects.times
     operations operations.apply operations.look operations.plan
-    release release.apply release.arguments release.batch release.exemptions release.guards release.login release.phases
+    release release.apply release.arguments release.batch release.order release.order.annotations release.order.waves
+    release.exemptions release.guards release.login release.phases
     release.plan release.preflight release.reading release.send release.session release.takeovers
     report report.files report.formats report.formats.choice report.formats.plain report.formats.resultfiles
     report.journal report.output report.problem report.result report.sink report.text report.wording

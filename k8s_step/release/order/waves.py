@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.operations.plan import Planned
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, Key, dependencies_of, wave_of, written
+from k8s_step.release.session import Run
 
 _DEFINITION = "CustomResourceDefinition"
 
@@ -145,3 +146,24 @@ def _ranks(graph: _Graph, order: Iterable[Key]) -> dict[Key, tuple[int, int]]:
         ]
         ranks[key] = (wave, max(places, default=0))
     return ranks
+
+
+def ordered(run: Run, plan: Sequence[Planned]) -> list[list[Planned]]:
+    """The plan in waves. Raises :class:`InputError` where a verdict is needed in between and ``--no-wait`` is given."""
+    waves = in_waves(plan)
+    reason = "" if run.inputs.wait else _needs_verdicts(waves)
+    if reason:
+        where = run.inputs.sources.get("wait", "").replace("--wait", "--no-wait")
+        hint = "let the release be followed; --no-wait-for KIND/NAME, or an annotation, excepts an object"
+        raise InputError(reason, where=where, hint=hint)
+    return waves
+
+
+def _needs_verdicts(waves: Sequence[Sequence[Planned]]) -> str:
+    """Why the release has to be followed; empty where it need not be."""
+    if len(waves) > 1:
+        return f"these objects make {len(waves)} waves, each of which waits for the one before to be current"
+    from k8s_step.operations.recreation import runs_always
+
+    jobs = [one for wave in waves for one in wave if runs_always(one.object)]
+    return f"{jobs[0].reference} runs at each release, which waits for its verdict" if jobs else ""

@@ -35,7 +35,7 @@ def test_a_list_tells_only_of_what_is_no_newer_than_the_list(listed: int, gone: 
     board = Board({early.reference.key: early})
     board.add([late])
     feed = TargetFeed(board, Scope(MAPS, "shop"), nobody, lambda _: None)
-    feed.take(Event("LISTED", {}, (dict(early.object),), listed))
+    feed.take(Event("LISTED", {}, (dict(early.object),), version=listed))
     assert (late.reference.key in board.gone) is gone
     assert early.reference.key not in board.gone
 
