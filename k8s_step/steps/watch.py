@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from k8s_step.api.discovery import Discovery
 from k8s_step.api.watch import Scope, Watch
 from k8s_step.errors import ExitCode, InputError, InputErrors
 from k8s_step.inputs import Inputs
@@ -42,7 +43,7 @@ def watch(run: Run) -> ExitCode:
     labels, fields = _selectors(inputs)
     _check(inputs)
     run = _timed(run, is_waiting=bool(expected))
-    session = open_session(run, many_namespaces=True)
+    session = _with_time_to_begin(run, open_session(run, many_namespaces=True))
     scopes = _scopes(inputs, session, labels, fields)
     feeds = _feeds(run, session, scopes)
     goal = Goal(expected, _named(scopes), time.monotonic())
@@ -78,6 +79,12 @@ def _timed(run: Run, *, is_waiting: bool) -> Run:
     if "timeout" in run.inputs.sources:
         return run
     return replace(run, inputs=replace(run.inputs, timeout=_WAIT if is_waiting else _FOREVER))
+
+
+def _with_time_to_begin(run: Run, session: Session) -> Session:
+    """The session, whose kinds and first lists may take a request's time where ``--timeout`` is shorter, such as 0."""
+    client = session.open_ended.until(max(run.deadline, run.started + run.inputs.request_timeout))
+    return replace(session, client=client, discovery=Discovery(client))
 
 
 def _selectors(inputs: Inputs) -> tuple[str | None, str | None]:
@@ -151,9 +158,8 @@ def _evidence(session: Session, goal: Goal, lost: Sequence[Hope]) -> list[Findin
 
 
 def _feeds(run: Run, session: Session, scopes: Sequence[Scope]) -> Feeds:
-    """The first list of each may take a request's time, even where ``--timeout`` is shorter: it is asked for once."""
-    as_table, client = run.inputs.output in ("table", "wide"), session.open_ended
-    first = client.until(max(run.deadline, run.started + run.inputs.request_timeout))
+    """A feed for each scope, whose first list is bounded by the session's client."""
+    as_table, client, first = run.inputs.output in ("table", "wide"), session.open_ended, session.client
 
     def feed(scope: Scope) -> Feed:
         made = Watch(client, scope, None, run.journal.notice, in_pages=True, as_table=as_table, first=first)
