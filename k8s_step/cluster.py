@@ -26,7 +26,16 @@ from typing import Any, Literal, Unpack
 from k8s_step.api.client import Client, ignore
 from k8s_step.api.discovery import Discovery
 from k8s_step.api.watch import Scope, Watch
-from k8s_step.errors import ApiError, ApiErrors, ExitCode, InputError, NotFoundError, StepError, TimedOutError
+from k8s_step.errors import (
+    ApiError,
+    ApiErrors,
+    ExitCode,
+    InputError,
+    NotFoundError,
+    StepError,
+    StoppedError,
+    TimedOutError,
+)
 from k8s_step.inputs import secrets
 from k8s_step.keywords import (
     EnvironmentSettings,
@@ -507,6 +516,7 @@ class Cluster:
 
     def _worded(self, error: StepError) -> StepError:
         message = in_python(error.message) if isinstance(error, InputError) else error.message
+        message = "the Cluster is closed" if isinstance(error, StoppedError) else message
         error.message = self._redactor.mask(message)
         error.hint = self._redactor.mask(in_python(error.hint)) if error.hint else None
         error.where = self._redactor.mask_place(in_python(error.where)) if error.where else None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from k8s_step.errors import InputError
 from k8s_step.inputs import Inputs, resolve
 from k8s_step.objects import times
 from k8s_step.options import APPLY, CONNECTION, RESULT_FILES, Option
@@ -117,7 +118,12 @@ _FOLLOW = tuple(option for option in APPLY if option.field in ("timeout", "fail_
 
 def connection_inputs(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Inputs:
     """The inputs of a connection. Raises :class:`InputError` for values, :class:`TypeError` for an unknown keyword."""
-    return _resolved(CONNECTION, settings, environ)
+    inputs = _resolved(CONNECTION, settings, environ)
+    namespaces = (inputs.namespace or "").split(",")
+    for field, given in (("contexts", inputs.contexts), ("kubeconfigs", inputs.kubeconfigs), ("namespace", namespaces)):
+        if len(given) > 1:
+            raise InputError(f"{len(given)} are named, and a Cluster has one", where=inputs.sources.get(field))
+    return inputs
 
 
 def release_inputs(connection: Inputs, paths: Several, options: Mapping[str, Any]) -> Inputs:
@@ -145,9 +151,14 @@ def _resolved(options: Sequence[Option], settings: Mapping[str, Any], environ: M
     flags = flags_of(settings)
     for name in flags:
         if name not in fields:
-            raise TypeError(f"there is no keyword {name!r}; there are {', '.join(sorted(fields))}")
+            raise TypeError(f"there is no keyword {name!r}; there are {', '.join(sorted(map(_keyword, fields)))}")
     inputs = resolve(tuple(options), flags, environ)
     return replace(inputs, sources={name: in_python(source) for name, source in inputs.sources.items()})
+
+
+def _keyword(field: str) -> str:
+    """The keyword that becomes this field of the inputs."""
+    return next((keyword for keyword, renamed in _RENAMED.items() if renamed == field), field)
 
 
 def _flag(name: str, value: Any) -> Any:
@@ -172,9 +183,7 @@ def seconds(value: Seconds, where: str) -> float:
 
 
 _WORDS = {
-    **{f"--{option.name}": f"{option.field}=" for option in (*CONNECTION, *APPLY)},
-    **{f"--{option.name}": f"{option.name}=" for option in CONNECTION if option.name in ("context", "kubeconfig")},
-    "--header": "headers=",
+    **{f"--{option.name}": f"{_keyword(option.field)}=" for option in (*CONNECTION, *APPLY)},
     "--force-conflicts": "force=True",
     "--type": "type=",
     "--cascade": "cascade=",

@@ -38,6 +38,8 @@ def named(kind: str, name: str, discovery: Discovery, namespace: str, word: str 
 
     Raises :class:`InputError` for a kind that the server does not serve and for a name that none can have.
     """
+    if "/" in name:  # else the rest of the path would be that of a subresource
+        raise InputError(f"{name!r} is no object's name", where=word or kind)
     resource = discovery.find(kind)
     where = namespace if resource.namespaced else ""
     return Address(resource, Reference(resource.api_version, resource.kind, where, _checked(name, word or kind)))

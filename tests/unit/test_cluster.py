@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import k8s_step
-from k8s_step import Cluster, EnvironmentSettings, InputError, ReleaseOptions, StepError
+from k8s_step import Cluster, EnvironmentSettings, InputError, ReleaseOptions, StepError, StoppedError
 from k8s_step.keywords import UNSAID
 from k8s_step.options import APPLY, CONNECTION
 from tests.unit.loopback import Exchange, Loopback, in_turn
@@ -93,6 +93,13 @@ def test_the_environment_is_read_in_the_order_of_the_command_line() -> None:
         assert (cluster.server, cluster.namespace) == ("https://three", "other")
 
 
+@pytest.mark.parametrize("variable", ["K8S_CONTEXT", "K8S_NAMESPACE"])
+def test_a_cluster_is_one(variable: str) -> None:
+    """Where the command line would take several."""
+    with pytest.raises(InputError, match=f"{variable}: 2 are named, and a Cluster has one"):
+        Cluster.from_environment({"K8S_KUBECONFIG": KUBECONFIG, variable: "one,two"})
+
+
 def test_nothing_names_a_cluster() -> None:
     with pytest.raises(InputError, match="no cluster is named anywhere"):
         Cluster.from_environment({"HOME": "/nowhere"})
@@ -117,6 +124,9 @@ def test_settings_that_cannot_be_right(settings: dict[str, object], told: str) -
 
 @pytest.mark.parametrize("name", ["tokn", "report", "log_format"])
 def test_a_setting_that_is_none(name: str) -> None:
+    """The keywords there are are named as they are to be written."""
+    with pytest.raises(TypeError, match=r"headers, .*kubeconfig, "):
+        Cluster("https://10.0.0.1", **{name: "x"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=f"no keyword '{name}'"):
         Cluster("https://10.0.0.1", **{name: "x"})  # type: ignore[arg-type]
 
@@ -137,6 +147,18 @@ def test_options_that_cannot_be_right(options: dict[str, object], told: str) -> 
 def test_an_option_that_is_none() -> None:
     with Cluster("https://10.0.0.1") as cluster, pytest.raises(TypeError, match="no keyword 'replicas'"):
         cluster.release("k8s/", replicas=3)  # type: ignore[call-arg]
+
+
+def test_a_name_is_no_path() -> None:
+    with Cluster("https://10.0.0.1") as cluster, pytest.raises(InputError, match="'web/eviction' is no object's name"):
+        cluster.delete("pod", "web/eviction")
+
+
+def test_what_is_closed_is_called_so() -> None:
+    cluster = Cluster("https://10.0.0.1")
+    cluster.close()
+    with pytest.raises(StoppedError, match="the Cluster is closed"):
+        cluster.get("pod", "web")
 
 
 def test_a_release_that_never_begins(tmp_path: Path) -> None:
