@@ -23,7 +23,7 @@ class Settings(TypedDict, total=False):
     ``token``, ``token_file`` (read again when it changes), ``ca`` (a path, PEM or its base64) and
     ``insecure_skip_tls_verify``: identity and trust. ``namespace``: the one for objects that name none.
     ``impersonate_user``, ``impersonate_groups``: ``--as`` and ``--as-group``. ``headers``: sent with each request.
-    ``request_timeout``: the longest that one request takes, 30 s. ``concurrency``: requests in flight, 16.
+    ``request_timeout``: the longest that one request takes, 30 s. ``concurrency``: the most requests in flight, 32.
     ``field_manager``: the name that changes are made under, ``k8s-step``.
     """
 
