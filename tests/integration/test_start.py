@@ -136,7 +136,7 @@ def test_sigterm_while_the_help_is_shown(words: tuple[str, ...], tmp_path: Path)
         ("k8s_step.steps.demo:_announce", "before"),
         ("k8s_step.steps.demo:_announce", "after"),
         ("k8s_step.cli:run", "before"),
-        ("k8s_step.release.follow:follow", "before"),
+        ("k8s_step.release.order.sequence:apply_in_waves", "before"),
         ("k8s_step.cli:_execute", "after"),
     ],
     ids=" ".join,
