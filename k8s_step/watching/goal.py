@@ -14,7 +14,7 @@ from k8s_step.api.watch import Scope
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.verdict.expectations import Created, Deleted, Expectation
+from k8s_step.verdict.expectations import ConditionIs, Created, Deleted, Expectation
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.states import State
@@ -76,6 +76,11 @@ class Goal:
     def awaits_deletion(self) -> bool:
         """Whether objects are to go."""
         return any(isinstance(one, Deleted) for one in self.expectations)
+
+    @property
+    def awaits_failure(self) -> bool:
+        """Whether a condition in words of failure is waited for: then a failing object is no reason to give up."""
+        return any(isinstance(one, ConditionIs) and "fail" in one.type.casefold() for one in self.expectations)
 
     @property
     def open(self) -> list[Hope]:
@@ -178,6 +183,8 @@ class Goal:
             self._judge(hope, hope.object, now)
 
     def _judge(self, hope: Hope, obj: Object, now: float) -> None:
+        if self.awaits_failure:
+            return
         pods = [obj] if obj.get("kind") == "Pod" else []
         found = judge(obj, pods, {}, hope.marks, now, changed=False)
         hope.due = found.due
