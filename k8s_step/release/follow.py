@@ -56,18 +56,15 @@ class Following:
         if self._run.inputs.wait:
             targets = exemptions.followed(self._run, self._session, targets)
             give_rules(self._run, self._session, targets)
-        rollout = self._with(targets)
-        waiting = rollout.look()
+        rollout, client = self._with(targets), self._session.open_ended
         if not self._run.inputs.wait:
-            return self._succeeded(is_last)
-        if waiting:
-            self._run.journal.following(waiting, rollout.longest)
-        try:
-            in_time = rollout.follow(is_last=is_last)
-        except CancelledError:
-            self._tell_cancelled()
-            raise
-        return self._verdict(in_time, is_last)
+            rollout.look()
+            code = ExitCode.SUCCEEDED
+        else:
+            code = to_the_verdict(rollout, client, self._targets, self._run.journal, is_last=is_last)
+        if is_last and code is ExitCode.SUCCEEDED:
+            self._run.journal.served_at(url_of(target.object for target in self._everything))
+        return code
 
     def _with(self, targets: list[Target]) -> Rollout:
         """The rollout, with these targets besides its own."""
@@ -86,23 +83,6 @@ class Following:
         client, manager = self._session.open_ended, inputs.field_manager
         return Rollout(client, targets, journal, limits, on_pods=self._on_pods, field_manager=manager)
 
-    def _tell_cancelled(self) -> None:
-        known = culprits(self._targets)
-        unfinished = [one for one in self._targets if one.is_open and one not in known]
-        _tell_evidence(self._session.open_ended, self._run.journal, known, CANCELLED, unfinished)
-
-    def _verdict(self, in_time: bool, is_last: bool) -> ExitCode:
-        is_lost = any(target.is_lost for target in self._targets)
-        if in_time and not is_lost:
-            return self._succeeded(is_last)
-        _tell_evidence(self._session.open_ended, self._run.journal, culprits(self._targets), LIMIT)
-        return ExitCode.FAILED if is_lost else ExitCode.TIMED_OUT
-
-    def _succeeded(self, is_last: bool) -> ExitCode:
-        if is_last:
-            self._run.journal.served_at(url_of(target.object for target in self._everything))
-        return ExitCode.SUCCEEDED
-
 
 def follow(run: Run, session: Session, targets: list[Target], on_pods: OnPods | None = None) -> ExitCode:
     """Follow the targets to their verdict, gather the evidence, return the exit code. ``on_pods`` gets all pods."""
@@ -110,13 +90,18 @@ def follow(run: Run, session: Session, targets: list[Target], on_pods: OnPods | 
         return following.until_current(targets)
 
 
-def to_the_verdict(rollout: Rollout, client: Client, targets: Sequence[Target], journal: Journal) -> ExitCode:
-    """Follow the rollout of ``targets`` to its end; states and evidence go to the journal. Returns the exit code."""
+def to_the_verdict(
+    rollout: Rollout, client: Client, targets: Sequence[Target], journal: Journal, *, is_last: bool = True
+) -> ExitCode:
+    """Follow the rollout of ``targets`` to its end; states and evidence go to the journal. Returns the exit code.
+
+    ``is_last``: as for :meth:`Rollout.follow`.
+    """
     waiting = rollout.look()
     if waiting:
         journal.following(waiting, rollout.longest)
     try:
-        in_time = rollout.follow()
+        in_time = rollout.follow(is_last=is_last)
     except CancelledError:
         known = culprits(targets)
         unfinished = [one for one in targets if one.is_open and one not in known]
