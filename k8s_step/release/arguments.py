@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
+from k8s_step.objects.resource import Resource
 
 # ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
 _KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
@@ -61,12 +63,26 @@ def names_object(word: str) -> bool:
     return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
 
 
-def kind_and_name(word: str) -> tuple[str, str]:
-    """``KIND/NAME`` or a kind alone, whose name is empty. Raises :class:`InputError`."""
-    if not names_object(word):
-        return word, ""
-    kind, _, name = word.rpartition("/")
-    return kind, _checked(name, word)
+@dataclass(frozen=True)
+class Meant:
+    """The objects that ``KIND[/NAME]`` of an option means; without a name, all of the kind."""
+
+    resource: Resource
+    name: str
+
+    @classmethod
+    def read(cls, word: str, discovery: Discovery) -> Meant:
+        """What ``word`` means. Raises :class:`InputError`, as for a kind that the server does not serve."""
+        if not names_object(word):
+            return cls(discovery.find(word), "")
+        kind, _, name = word.rpartition("/")
+        checked = _checked(name, word)
+        return cls(discovery.find(kind), checked)
+
+    def fits(self, reference: Reference) -> bool:
+        """Whether the word means this object, in any version of its API."""
+        is_kind = (reference.key[0], reference.kind) == (self.resource.group, self.resource.kind)
+        return is_kind and self.name in ("", reference.name)
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str, str]]:

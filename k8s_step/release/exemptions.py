@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource
-from k8s_step.release.arguments import kind_and_name
+from k8s_step.release.arguments import Meant
 from k8s_step.release.session import Run, Session
 from k8s_step.report.wording import NAMED
 from k8s_step.verdict import patience
@@ -22,31 +20,17 @@ _OPTION = "--no-wait-for"
 _ANNOTATED = f'{patience.WAIT}: "false"'
 
 
-@dataclass(frozen=True)
-class _Exemption:
-    """One word of ``--no-wait-for``; without a name it means all objects of the kind."""
-
-    word: str
-    resource: Resource
-    name: str
-
-    def fits(self, reference: Reference) -> bool:
-        """Whether the word means this object, in any version of its API."""
-        is_kind = (reference.key[0], reference.kind) == (self.resource.group, self.resource.kind)
-        return is_kind and self.name in ("", reference.name)
-
-
 def announce(run: Run, session: Session, references: Sequence[Reference]) -> None:
     """Report what the run is about, and the words of ``--no-wait-for`` and its like that match none of its objects.
 
     Raises :class:`InputErrors` for a kind that the server does not serve.
     """
-    words = [(f"{_OPTION} {one.word}", one.fits) for one in _exemptions(run, session)]
+    words = [(f"{_OPTION} {word}", meant) for word, meant in _exemptions(run, session)]
     if run.inputs.wait_for or run.inputs.fail_on:
         from k8s_step.release import rules
 
-        words += [(title, one.fits) for title, one in rules.titled(run, session)]
-    idle = [title for title, fits in words if not any(map(fits, references))]
+        words += [(one.title, one.meant) for one in rules.asked(run, session)]
+    idle = [title for title, meant in words if not any(map(meant.fits, references))]
     run.journal.loaded(references)
     for title in idle:
         run.journal.notice(f"{title}: nothing in this run is meant by it")
@@ -68,9 +52,9 @@ def followed(run: Run, session: Session, targets: Sequence[Target], *, silent: b
     return kept
 
 
-def _reason(run: Run, target: Target, asked: Sequence[_Exemption]) -> str:
+def _reason(run: Run, target: Target, asked: Sequence[tuple[str, Meant]]) -> str:
     """Why the target is not followed: the option's word or the annotation; empty where it is followed."""
-    word = next((one.word for one in asked if one.fits(target.reference)), None)
+    word = next((word for word, meant in asked if meant.fits(target.reference)), None)
     if word:
         return f"{_OPTION} {word}"
     is_wanted = target.is_wanted
@@ -90,12 +74,12 @@ def _tell(run: Run, references: Sequence[Reference], reason: str) -> None:
     run.journal.notice(f"not followed ({reason}): {names}{more}")
 
 
-def _exemptions(run: Run, session: Session) -> list[_Exemption]:
+def _exemptions(run: Run, session: Session) -> list[tuple[str, Meant]]:
+    """Each word of ``--no-wait-for``, with the objects that it means."""
     errors, found = [], []
     for word in run.inputs.no_wait_for:
         try:
-            kind, name = kind_and_name(word)
-            found.append(_Exemption(word, session.discovery.find(kind), name))
+            found.append((word, Meant.read(word, session.discovery)))
         except InputError as error:
             error.where = f"{_OPTION} {error.where or word}"
             errors.append(error)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.objects.reference import Reference
-from k8s_step.objects.resource import Resource
-from k8s_step.release.arguments import kind_and_name
+from k8s_step.release.arguments import Meant
 from k8s_step.release.session import Run, Session
 from k8s_step.verdict.expectations import parse_lines
 from k8s_step.verdict.rules import Rule
@@ -19,17 +17,11 @@ _OPTIONS = {"--wait-for": "wait_for", "--fail-on": "fail_on"}
 
 @dataclass(frozen=True)
 class Asked:
-    """One word of an option: the rule, and the objects that it is for; without a name, all of the kind."""
+    """One word of an option: the objects that it is for, and their rule. ``title``: the option and the word."""
 
-    word: str
-    resource: Resource
-    name: str
+    title: str
+    meant: Meant
     rule: Rule
-
-    def fits(self, reference: Reference) -> bool:
-        """Whether the word means this object, in any version of its API."""
-        is_kind = (reference.key[0], reference.kind) == (self.resource.group, self.resource.kind)
-        return is_kind and self.name in ("", reference.name)
 
 
 def asked(run: Run, session: Session) -> list[Asked]:
@@ -48,17 +40,12 @@ def asked(run: Run, session: Session) -> list[Asked]:
     return found
 
 
-def titled(run: Run, session: Session) -> list[tuple[str, Asked]]:
-    """Each word with its option in front. Raises as :func:`asked`."""
-    return [(f"{'--wait-for' if one.rule.wait_for else '--fail-on'} {one.word}", one) for one in asked(run, session)]
-
-
 def give_rules(run: Run, session: Session, targets: Sequence[Target]) -> None:
     """Give each target the rules that the options have for it."""
     words = asked(run, session)
     for target in targets:
         for one in words:
-            if one.fits(target.reference):
+            if one.meant.fits(target.reference):
                 target.rule = target.rule.joined_by(one.rule)
 
 
@@ -68,6 +55,5 @@ def _parsed(word: str, option: str, field: str, session: Session) -> Asked:
     if not text.strip():
         hint = f"{option} 'certificate/web condition=Ready'"
         raise InputError("it names a kind or KIND/NAME, and what to wait for", where=where, hint=hint)
-    kind, name = kind_and_name(subject)
     rule = Rule(**{field: parse_lines(text, where)})
-    return Asked(word, session.discovery.find(kind), name, rule)
+    return Asked(where, Meant.read(subject, session.discovery), rule)
