@@ -56,7 +56,7 @@ from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import MutableObject, Object
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations import patch as patches
 from k8s_step.operations.apply import write
 from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_read
@@ -496,12 +496,8 @@ class Cluster:
     def _group(self, kind: str, namespace: str | None, selector: str, fields: str) -> Group:
         """The objects of a kind in a namespace, ``None`` for all, that the selectors choose."""
         resource = self._discovery.find(kind)
-        return Group(
-            resource,
-            (namespace or "") if resource.namespaced else "",
-            label_selector(selector, "selector=") if selector else "",
-            field_selector(fields, "fields=") if fields else "",
-        )
+        chosen = selectors(selector, fields, ("selector=", "fields="))
+        return Group(resource, (namespace or "") if resource.namespaced else "", *chosen)
 
     @contextmanager
     def _in_python(self) -> Iterator[None]:

@@ -57,6 +57,16 @@ def is_label_value(text: str) -> bool:
     return bool(_VALUE.fullmatch(text))
 
 
+def selectors(
+    labels: str | None, fields: str | None, where: tuple[str, str] = ("--selector", "--field-selector")
+) -> tuple[str, str]:
+    """A label and a field selector, checked; empty where unset. ``where``: the options that gave them.
+
+    Raises :class:`InputError`.
+    """
+    return label_selector(labels, where[0]) if labels else "", field_selector(fields, where[1]) if fields else ""
+
+
 def label_selector(text: str, where: str) -> str:
     """``text`` as the value of a query parameter. Raises :class:`InputError` naming the invalid part."""
     parts = _parts(text)

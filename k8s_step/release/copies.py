@@ -14,7 +14,7 @@ from k8s_step.objects.metadata import MutableObject, Object, metadata_of
 from k8s_step.objects.portable import bound, portable, with_kept
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.secrets import values_of
-from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.get import OBJECTS, Page, Reader, Wanted
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.arguments import kinds_alone, parse, words_of
@@ -52,8 +52,7 @@ def read_copies(run: Run) -> Copies:
     """Read what is to be copied. Raises :class:`ReportedError` where some of it can't be read."""
     check_words(run)
     inputs = run.inputs
-    labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
-    fields = field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
+    labels, fields = selectors(inputs.selector, inputs.field_selector)
     session = open_session(run, many_namespaces=True)
     words = words_of(inputs.object)
     kinds = kinds_alone(words)

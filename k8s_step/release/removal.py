@@ -8,7 +8,7 @@ from typing import TypeVar
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError, StoppedError
 from k8s_step.objects.address import Address, Addressed
-from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_group, delete_read, members
 from k8s_step.release.arguments import names_object
 from k8s_step.release.batch import explained_stop, tell_unsent
@@ -165,8 +165,7 @@ def groups(run: Run, session: Session) -> list[Group]:
     if inputs.names_manifests:
         where = "--filename" if inputs.filename else "--kustomize"
         raise InputError("a selector chooses among a kind, not among manifests", where=where)
-    labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
-    fields = field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
+    labels, fields = selectors(inputs.selector, inputs.field_selector)
     kinds = [kind for word in inputs.object for kind in word.replace(",", " ").split()]
     if not kinds:
         raise InputError("a selector chooses among a kind, and none was named", hint="pods -l app=web, say")

@@ -13,7 +13,7 @@ from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.secrets import masked
-from k8s_step.objects.selection import Group, field_selector, label_selector
+from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.get import NAMES, OBJECTS, Form, Page, Reader, Wanted, table
 from k8s_step.release.arguments import kinds_alone, parse, words_of
 from k8s_step.release.session import Run, Session, open_session
@@ -28,7 +28,7 @@ def get(run: Run) -> ExitCode:
     """Read and print. One that can't be read is told, and keeps none of the others from being printed."""
     inputs = run.inputs
     run.journal.content_follows()
-    labels, fields = _selectors(inputs)
+    labels, fields = selectors(inputs.selector, inputs.field_selector)
     _check(run)
     prepared = _prepared(run)
     session = open_session(run, many_namespaces=True)
@@ -43,11 +43,6 @@ def get(run: Run) -> ExitCode:
     if tally.refused:
         raise ReportedError(min(error.exit_code for error in tally.refused))
     return ExitCode.SUCCEEDED
-
-
-def _selectors(inputs: Inputs) -> tuple[str, str]:
-    labels = label_selector(inputs.selector, "--selector") if inputs.selector else ""
-    return labels, field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else ""
 
 
 def _check(run: Run) -> None:

@@ -12,7 +12,7 @@ from k8s_step.errors import ExitCode, InputError, InputErrors
 from k8s_step.inputs import Inputs
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.selection import field_selector, label_selector
+from k8s_step.objects.selection import selectors
 from k8s_step.options import OBJECTS, RESULT_FILES, WATCH
 from k8s_step.redaction import Redactor
 from k8s_step.release.arguments import kinds_alone, parse, words_of
@@ -40,7 +40,7 @@ def watch(run: Run) -> ExitCode:
     inputs = run.inputs
     run.journal.content_follows()
     expected = _expectations(inputs)
-    labels, fields = _selectors(inputs)
+    labels, fields = selectors(inputs.selector, inputs.field_selector)
     _check(inputs)
     run = _timed(run, is_waiting=bool(expected))
     session = _with_time_to_begin(run, open_session(run, many_namespaces=True))
@@ -87,11 +87,6 @@ def _with_time_to_begin(run: Run, session: Session) -> Session:
     return replace(session, client=client, discovery=Discovery(client))
 
 
-def _selectors(inputs: Inputs) -> tuple[str | None, str | None]:
-    labels = label_selector(inputs.selector, "--selector") if inputs.selector else None
-    return labels, field_selector(inputs.field_selector, "--field-selector") if inputs.field_selector else None
-
-
 def _check(inputs: Inputs) -> None:
     """Raises :class:`InputError` where words and options contradict each other."""
     words = words_of(inputs.object)
@@ -105,7 +100,7 @@ def _check(inputs: Inputs) -> None:
         raise InputError("an object is named, which is in one namespace", where="--all-namespaces", hint="-n NAME")
 
 
-def _scopes(inputs: Inputs, session: Session, labels: str | None, fields: str | None) -> list[Scope]:
+def _scopes(inputs: Inputs, session: Session, labels: str, fields: str) -> list[Scope]:
     """What each watch covers: a kind in a namespace, or one object."""
     words = words_of(inputs.object)
     spaces: list[str | None] = [None] if inputs.all_namespaces else [*session.namespaces]
