@@ -69,6 +69,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings in ``value``, a list; none where it is of another type."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
 def spec(obj: Object) -> Mapping[str, Any]:
     """The object's spec."""
     return mapping(obj.get("spec"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from k8s_step.errors import InputError
+from k8s_step.objects.conditions import mapping, mappings, spec
 from k8s_step.objects.metadata import Object, annotations_of
 
 ROLL = "k8s-step/roll-on-config"
@@ -30,10 +31,10 @@ def rolls(workload: Object) -> bool:
 
 def used_by(workload: Object) -> list[Name]:
     """The ConfigMaps and Secrets in the volumes and environments of the workload's pods, each once, sorted."""
-    spec = _mapping(_mapping(_mapping(workload.get("spec")).get("template")).get("spec"))
-    found = set(_of_volumes(_items(spec.get("volumes"))))
+    pods = spec(mapping(spec(workload).get("template")))
+    found = set(_of_volumes(mappings(pods.get("volumes"))))
     for field in _CONTAINERS:
-        for container in _items(spec.get(field)):
+        for container in mappings(pods.get(field)):
             found.update(_of_environment(container))
     return sorted(name for name in found if name[1])
 
@@ -42,17 +43,17 @@ def _of_volumes(volumes: Iterable[Object]) -> Iterator[Name]:
     for volume in volumes:
         yield _CONFIG_MAP, _text(volume.get("configMap"), "name")
         yield _SECRET, _text(volume.get("secret"), "secretName")
-        for source in _items(_mapping(volume.get("projected")).get("sources")):
+        for source in mappings(mapping(volume.get("projected")).get("sources")):
             yield _CONFIG_MAP, _text(source.get("configMap"), "name")
             yield _SECRET, _text(source.get("secret"), "name")
 
 
 def _of_environment(container: Object) -> Iterator[Name]:
-    for source in _items(container.get("envFrom")):
+    for source in mappings(container.get("envFrom")):
         yield _CONFIG_MAP, _text(source.get("configMapRef"), "name")
         yield _SECRET, _text(source.get("secretRef"), "name")
-    for variable in _items(container.get("env")):
-        source = _mapping(variable.get("valueFrom"))
+    for variable in mappings(container.get("env")):
+        source = mapping(variable.get("valueFrom"))
         yield _CONFIG_MAP, _text(source.get("configMapKeyRef"), "name")
         yield _SECRET, _text(source.get("secretKeyRef"), "name")
 
@@ -74,18 +75,10 @@ def _content(obj: Object) -> dict[str, Any]:
     """The data as the server keeps it: a Secret's ``stringData`` becomes ``data``."""
     encoded = {
         key: base64.b64encode(str(value).encode("utf-8", "surrogatepass")).decode()
-        for key, value in _mapping(obj.get("stringData")).items()
+        for key, value in mapping(obj.get("stringData")).items()
     }
-    return {"data": {**_mapping(obj.get("data")), **encoded}, "binaryData": {**_mapping(obj.get("binaryData"))}}
+    return {"data": {**mapping(obj.get("data")), **encoded}, "binaryData": {**mapping(obj.get("binaryData"))}}
 
 
 def _text(value: Any, key: str) -> str:
-    return str(_mapping(value).get(key) or "")
-
-
-def _mapping(value: Any) -> Object:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: Any) -> list[Object]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return str(mapping(value).get(key) or "")

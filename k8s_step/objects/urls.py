@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
+from k8s_step.objects.conditions import mapping, mappings, spec, status
 from k8s_step.objects.metadata import Object
 
 _PORTS = {"http": 80, "https": 443}
@@ -27,13 +27,13 @@ def url_of(objects: Iterable[Object]) -> str:
 
 def _of_ingress(ingress: Object) -> str:
     """The first rule with a host that is no wildcard; https where a ``tls`` entry covers the host."""
-    spec = _mapping(ingress.get("spec"))
-    for rule in _items(spec.get("rules")):
+    found = spec(ingress)
+    for rule in mappings(found.get("rules")):
         host = str(rule.get("host") or "")
         if host and "*" not in host:
-            covered = [name for entry in _items(spec.get("tls")) for name in entry.get("hosts") or ()]
+            covered = [name for entry in mappings(found.get("tls")) for name in entry.get("hosts") or ()]
             scheme = "https" if any(fnmatch.fnmatch(host, str(name)) for name in covered) else "http"
-            return f"{scheme}://{host}{_path(_items(_mapping(rule.get('http')).get('paths')))}"
+            return f"{scheme}://{host}{_path(mappings(mapping(rule.get('http')).get('paths')))}"
     return ""
 
 
@@ -46,15 +46,15 @@ def _path(paths: list[Object]) -> str:
 
 def _of_route(route: Object) -> str:
     """The first hostname that is no wildcard. The scheme is the Gateway's affair; nearly all of them have https."""
-    hosts = [str(host) for host in _mapping(route.get("spec")).get("hostnames") or () if "*" not in str(host)]
+    hosts = [str(host) for host in spec(route).get("hostnames") or () if "*" not in str(host)]
     return f"https://{hosts[0]}/" if hosts else ""
 
 
 def _of_service(service: Object) -> str:
     """The load balancer's address, with the port that is named https or 443, else the first TCP port."""
-    addresses = _items(_mapping(_mapping(service.get("status")).get("loadBalancer")).get("ingress"))
+    addresses = mappings(mapping(status(service).get("loadBalancer")).get("ingress"))
     host = next((str(each.get("hostname") or each.get("ip") or "") for each in addresses), "")
-    ports = [port for port in _items(_mapping(service.get("spec")).get("ports")) if port.get("protocol") != "UDP"]
+    ports = [port for port in mappings(spec(service).get("ports")) if port.get("protocol") != "UDP"]
     if not host or not ports:
         return ""
     secure = next((port for port in ports if port.get("port") == 443 or port.get("name") == "https"), None)
@@ -69,11 +69,3 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], str]] = {
     ("gateway.networking.k8s.io", "HTTPRoute"): _of_route,
     ("v1", "Service"): _of_service,
 }
-
-
-def _mapping(value: Any) -> Object:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: Any) -> list[Object]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -12,6 +12,7 @@ from typing import Any
 from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError
+from k8s_step.objects.conditions import mapping, spec
 from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, completed
 from k8s_step.objects.resource import required
@@ -50,13 +51,13 @@ def leave_replicas(preflight: Preflight, seen: Sequence[Seen]) -> list[Seen]:
 
 def may_be_autoscaled(planned: Planned) -> bool:
     """Whether the manifest sets a number of replicas, which an autoscaler may set as well."""
-    return isinstance(_spec(planned.object).get("replicas"), int)
+    return isinstance(spec(planned.object).get("replicas"), int)
 
 
 def _asks_for_others(one: Seen) -> bool:
     if one.live is None or not may_be_autoscaled(one.planned):
         return False
-    return bool(_spec(one.planned.object)["replicas"] != _spec(one.live).get("replicas"))
+    return bool(spec(one.planned.object)["replicas"] != spec(one.live).get("replicas"))
 
 
 def _listed(run: Run, session: Session, namespace: str) -> list[tuple[str, Object]]:
@@ -80,7 +81,7 @@ def _targets_of(objects: Iterable[tuple[str, Object]]) -> set[_Target]:
     for namespace, obj in objects:
         kinds = _SCALERS.get(str(obj.get("kind")))
         if kinds is not None and str(obj.get("apiVersion")).partition("/")[0] == kinds[0]:
-            target = {**kinds[1], **_mapping(_spec(obj).get("scaleTargetRef"))}
+            target = {**kinds[1], **mapping(spec(obj).get("scaleTargetRef"))}
             found.add((_group(target.get("apiVersion")), str(target.get("kind")), namespace, str(target.get("name"))))
     return found
 
@@ -99,12 +100,12 @@ def _target_of(planned: Planned) -> _Target:
 
 def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
     """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
-    spec = {key: value for key, value in _spec(one.planned.object).items() if key != "replicas"}
-    planned = replace(one.planned, object={**one.planned.object, "spec": spec})
+    kept = {key: value for key, value in spec(one.planned.object).items() if key != "replicas"}
+    planned = replace(one.planned, object={**one.planned.object, "spec": kept})
     live = one.live or {}
     losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
     is_kept = any(owns(fields, _PATH) for owner, fields in sets(live).items() if owner not in losing)
-    handover = None if is_kept else _spec(live).get("replicas")
+    handover = None if is_kept else spec(live).get("replicas")
     done = one.takeover is None and handover is None and is_current(live, planned.object, options)
     return replace(one, planned=planned, is_current=done, handover=handover)
 
@@ -112,11 +113,3 @@ def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
 def _group(api_version: Any) -> str:
     group, slash, _ = str(api_version).partition("/")
     return group if slash else ""
-
-
-def _spec(obj: Object) -> Object:
-    return _mapping(obj.get("spec"))
-
-
-def _mapping(value: Any) -> Object:
-    return value if isinstance(value, Mapping) else {}
