@@ -20,6 +20,7 @@ from k8s_step.operations.look import is_current
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
+from k8s_step.report.wording import first_of
 
 _AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")
 _PATH = ("f:spec", "f:replicas")
@@ -43,8 +44,7 @@ def leave_replicas(preflight: Preflight, seen: Sequence[Seen]) -> list[Seen]:
     scaled = {one.reference.key: one for one in wanted if _target_of(one.planned) in targets}
     if scaled:
         titles = [one.reference.title for one in scaled.values()]
-        more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
-        run.journal.notice(f"replicas left to the autoscaler: {', '.join(titles[:_SHOWN])}{more}")
+        run.journal.notice(f"replicas left to the autoscaler: {first_of(titles, _SHOWN)}")
     options = preflight.options
     return [_without_replicas(one, options) if one.reference.key in scaled else one for one in seen]
 

@@ -10,6 +10,7 @@ from k8s_step.errors import ExitCode, InvalidError, ReportedError, StepError, St
 from k8s_step.objects.reference import Reference
 from k8s_step.release.session import Run
 from k8s_step.report.journal import Journal
+from k8s_step.report.wording import first_of
 
 _NAMED = 20  # objects that one line names
 
@@ -74,8 +75,7 @@ def tell_absent(journal: Journal, references: Sequence[Reference]) -> None:
 
 def named(references: Sequence[Reference]) -> str:
     """The objects by their titles, the first of many."""
-    more = f" and {len(references) - _NAMED} more" if len(references) > _NAMED else ""
-    return f"{', '.join(each.title for each in references[:_NAMED])}{more}"
+    return first_of([each.title for each in references], _NAMED)
 
 
 def explained_stop(error: StepError, where: str) -> StepError:

@@ -10,7 +10,7 @@ from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.reference import Reference
 from k8s_step.release.arguments import Meant
 from k8s_step.release.session import Run, Session
-from k8s_step.report.wording import NAMED
+from k8s_step.report.wording import first_of
 from k8s_step.verdict import patience
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def _reason(run: Run, target: Target, asked: Sequence[tuple[str, Meant]]) -> str
 def _tell(run: Run, references: Sequence[Reference], reason: str) -> None:
     for reference in references:
         run.journal.unfollowed(reference, reason)
-    more = f" and {len(references) - NAMED} more" if len(references) > NAMED else ""
-    names = ", ".join(reference.title for reference in references[:NAMED])
-    run.journal.notice(f"not followed ({reason}): {names}{more}")
+    run.journal.notice(f"not followed ({reason}): {first_of([reference.title for reference in references])}")
 
 
 def _exemptions(run: Run, session: Session) -> list[tuple[str, Meant]]:

@@ -172,9 +172,8 @@ def summary(result: Result) -> str:
     parts = f"{parts}; rollback: {backs}" if backs else parts
     parts = parts or (f"{len(result.differences)} would change" if result.differences else "")
     causes = list(dict.fromkeys(map(_cause, result.findings)))
-    more = f" and {len(causes) - NAMED} more" if len(causes) > NAMED else ""
     lead = "dry run: nothing was changed; " if result.is_dry_run else ""
-    lead += f"{', '.join(causes[:NAMED])}{more}; " if causes else ""
+    lead += f"{first_of(causes)}; " if causes else ""
     if result.released is not None and result.exit_code is not ExitCode.ROLLED_BACK:
         lead = f"the rollback failed too; {lead}"
     if not result.objects and result.exit_code is ExitCode.INVALID:
@@ -186,10 +185,15 @@ def summary(result: Result) -> str:
 def unjudged(result: Result, name: Callable[[Reference], str]) -> str:
     """A sentence that names the objects whose readiness could not be judged."""
     found = result.unjudged
-    named = ", ".join(name(reference) for reference in found[:NAMED])
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    named = first_of([name(reference) for reference in found])
     lacking = "does not tell whether it is ready" if len(found) == 1 else "do not tell whether they are ready"
-    return f"{named}{more} {lacking}: nothing could be judged"
+    return f"{named} {lacking}: nothing could be judged"
+
+
+def first_of(names: Sequence[str], most: int = NAMED) -> str:
+    """The first names, with commas between, and how many more there are: ``web, api and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def _cause(finding: Finding) -> str:

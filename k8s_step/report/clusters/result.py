@@ -12,7 +12,7 @@ from k8s_step.errors import ExitCode
 from k8s_step.report.clusters.badness import worst
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import RESULTS, UNFINISHED, Result, problem_json, rooted, timestamp, to_json
-from k8s_step.report.wording import duration, many
+from k8s_step.report.wording import duration, first_of, many
 
 NOT_BEGUN = "not_begun"
 
@@ -137,8 +137,7 @@ _NAMED = 10  # clusters that the summary names
 def _named(word: str, names: Sequence[str]) -> str:
     if word == "succeeded":
         return ""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f": {', '.join(names[:_NAMED])}{more}"
+    return f": {first_of(names, _NAMED)}"
 
 
 def to_clusters_json(result: ClustersResult) -> dict[str, Any]:
