@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
+from k8s_step.connection.proxies import checked_environment_proxy, may_carry_secrets
 from k8s_step.connection.settings import TokenEndpoint
 from k8s_step.errors import InputError
 from k8s_step.surroundings import System
@@ -31,7 +31,7 @@ def github(audience: str, environ: Mapping[str, str], system: System = System.OT
     if not url or not token:
         raise _missing(environ, system)
     parts = urlsplit(url)
-    if not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))):
+    if not may_carry_secrets(parts):
         raise InputError(f"{URL} is no https URL, and the job's own token is not sent without TLS", where=OPTION)
     joint = "&" if parts.query else "?"
     full = f"{url.partition('#')[0]}{joint}audience={quote(audience, safe='')}"

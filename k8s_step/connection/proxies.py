@@ -48,6 +48,11 @@ def is_proxy(proxy: str) -> bool:
         return False
 
 
+def may_carry_secrets(url: SplitResult) -> bool:
+    """Whether a secret may be sent to ``url``: over TLS, or to this machine."""
+    return url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or ""))
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine: ``localhost`` or a loopback address."""
     address = _address(host)

@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 
 from k8s_step import __version__
 from k8s_step.connection.faults import Fault
-from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
+from k8s_step.connection.proxies import checked_environment_proxy, may_carry_secrets
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import Transport, header_lines
+from k8s_step.connection.transport import Transport, header_lines, parsed
 from k8s_step.errors import InputError, StepError
 from k8s_step.report.clusters.result import ClustersResult
 from k8s_step.report.result import Result
@@ -123,7 +123,7 @@ class _Requests:
         self._thread = thread
         url = urlsplit(thread.comments)
         server = f"{url.scheme}://{url.netloc}"
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
+        if not may_carry_secrets(url):
             raise StepError(f"{server} is no https URL, and gets no token", where=_WHERE)
         try:
             proxy = checked_environment_proxy(server, environ)
@@ -156,13 +156,9 @@ class _Requests:
             raise StepError("the answer is no JSON (is a proxy in between?)", where=_WHERE) from None
 
     def _refused(self, code: int, content: bytes) -> StepError:
-        try:
-            said = json.loads(content).get("message", "")
-        except (ValueError, AttributeError):
-            said = ""
-        hint = _HINTS.get(code)
+        said = (parsed(content) or {}).get("message")
         message = f"the comment was refused with {code}{f': {said}' if isinstance(said, str) and said else ''}"
-        return StepError(message[:_SAID], where=_WHERE, hint=hint)
+        return StepError(message[:_SAID], where=_WHERE, hint=_HINTS.get(code))
 
     def close(self) -> None:
         """Close the connection."""
