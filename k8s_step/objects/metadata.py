@@ -1,4 +1,4 @@
-"""The one reader of an object's ``metadata``, and the labels and annotations that Kubernetes sets by itself."""
+"""The one reader of an object's ``metadata``, and labels and annotations that several rooms know by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ TEMPLATE_HASH = "pod-template-hash"  # label of a ReplicaSet and its pods
 REVISION = "deployment.kubernetes.io/revision"  # annotation of a Deployment and its ReplicaSets
 # Annotation of a DaemonSet that the server increments at each change: ``pkg/registry/apps/daemonset`` of kubernetes.
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+OWN = "k8s-step/"  # the beginning of the step's own annotations
+WAIT_FOR, FAIL_ON = f"{OWN}wait-for", f"{OWN}fail-on"
+RUN, ON_IMMUTABLE = f"{OWN}run", f"{OWN}on-immutable"
 
 
 def metadata_of(obj: Object) -> Mapping[str, Any]:

@@ -10,8 +10,7 @@ from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, StepError
 from k8s_step.objects import provenance
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import guard_of
-from k8s_step.operations.look import may_run_always
+from k8s_step.objects.metadata import RUN, annotations_of, guard_of
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     planned = seen.planned
-    if options.dry_run and may_run_always(planned.object):
+    if options.dry_run and RUN in annotations_of(planned.object):
         from k8s_step.operations import recreation
 
         if recreation.is_rerun(seen):

@@ -10,7 +10,7 @@ from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ApiError, ForbiddenError, NotFoundError
 from k8s_step.objects import provenance
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.metadata import Object, annotations_of, entries
+from k8s_step.objects.metadata import RUN, Object, annotations_of, entries
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
 if TYPE_CHECKING:
@@ -46,14 +46,9 @@ def compared(client: Client, planned: Planned, answer: Answer, options: ApplyOpt
     return Seen(planned, live, done, warnings=answer.warnings, takeover=found)
 
 
-def may_run_always(manifest: Object) -> bool:
-    """Whether the object has annotations of the step, one of which may ask for a run at each release."""
-    return any(str(name).startswith("k8s-step/") for name in annotations_of(manifest))
-
-
 def _runs_always(manifest: Object) -> bool:
     """Whether the object is a Job that runs at each release, however current it is."""
-    if not may_run_always(manifest):
+    if RUN not in annotations_of(manifest):
         return False
     from k8s_step.operations.recreation import runs_always
 

@@ -14,7 +14,7 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InputError, InvalidError
 from k8s_step.objects import provenance
 from k8s_step.objects.body import encode
-from k8s_step.objects.metadata import Object, annotations_of, labels_of, uid_of
+from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of, labels_of, uid_of
 from k8s_step.objects.pods import controller_of
 from k8s_step.objects.reference import name_ending
 from k8s_step.operations.delete import DeleteOptions, delete_read
@@ -24,8 +24,6 @@ from k8s_step.operations.restore import KEPT
 from k8s_step.verdict.readiness import is_decided
 from k8s_step.verdict.target import Target
 
-ON_IMMUTABLE = "k8s-step/on-immutable"
-RUN = "k8s-step/run"
 _RECREATE, _ALWAYS = "recreate", "always"
 _LONGEST = 63  # characters of a name that every kind takes
 

@@ -16,7 +16,7 @@ from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects import configuration
-from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.metadata import FAIL_ON, ON_IMMUTABLE, OWN, RUN, WAIT_FOR, Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.session import Run
@@ -107,7 +107,6 @@ def _built(run: Run) -> list[Built]:
     return built
 
 
-_OWN = "k8s-step/"
 _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
     patience.TIMEOUT: patience.own_timeout,
     patience.FAIL_AFTER: patience.own_patience,
@@ -120,10 +119,10 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 }
 # Annotations whose readers are imported where an object has one: module and function.
 _SELDOM: Mapping[str, str] = {
-    "k8s-step/wait-for": "k8s_step.verdict.rules:own_rule",
-    "k8s-step/fail-on": "k8s_step.verdict.rules:own_rule",
-    "k8s-step/on-immutable": "k8s_step.operations.recreation:may_be_recreated",
-    "k8s-step/run": "k8s_step.operations.recreation:runs_always",
+    WAIT_FOR: "k8s_step.verdict.rules:own_rule",
+    FAIL_ON: "k8s_step.verdict.rules:own_rule",
+    ON_IMMUTABLE: "k8s_step.operations.recreation:may_be_recreated",
+    RUN: "k8s_step.operations.recreation:runs_always",
 }
 
 
@@ -151,7 +150,7 @@ def _wrong_annotations(obj: Object, place: Callable[[str], str]) -> Iterator[Inp
 
 
 def _is_read(name: object) -> bool:
-    return name in _ANNOTATIONS or str(name).startswith(_OWN)
+    return name in _ANNOTATIONS or str(name).startswith(OWN)
 
 
 def _reader(name: str) -> Callable[[Mapping[str, Any]], object]:
@@ -166,9 +165,9 @@ def _unknown(name: str) -> Callable[[Mapping[str, Any]], object]:
     def refuse(_: Mapping[str, Any]) -> object:
         import difflib
 
-        known = [each.removeprefix(_OWN) for each in (*_ANNOTATIONS, *_SELDOM)]
-        near = difflib.get_close_matches(name.removeprefix(_OWN), known, 1)
-        hint = f"did you mean {_OWN}{near[0]}?" if near else f"known are {', '.join((*_ANNOTATIONS, *_SELDOM))}"
+        known = [each.removeprefix(OWN) for each in (*_ANNOTATIONS, *_SELDOM)]
+        near = difflib.get_close_matches(name.removeprefix(OWN), known, 1)
+        hint = f"did you mean {OWN}{near[0]}?" if near else f"known are {', '.join((*_ANNOTATIONS, *_SELDOM))}"
         raise InputError("this annotation of the step is not known", where=name, hint=hint)
 
     return refuse

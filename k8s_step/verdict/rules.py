@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 from k8s_step.errors import InputError
 from k8s_step.objects.conditions import number, status
-from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.metadata import FAIL_ON, WAIT_FOR, Object, annotations_of
 from k8s_step.verdict import readiness
 from k8s_step.verdict.expectations import ConditionIs, Expectation, parse_lines
 from k8s_step.verdict.states import Readiness, State
-
-WAIT_FOR = "k8s-step/wait-for"
-FAIL_ON = "k8s-step/fail-on"
 
 
 @dataclass(frozen=True)
