@@ -55,6 +55,13 @@ def _runs_always(manifest: Object) -> bool:
     return runs_always(manifest)
 
 
+def asking(one: Seen, manifest: Object, options: ApplyOptions) -> Seen:
+    """``one`` with another manifest than it was read for, compared with that."""
+    is_as_read = one.live is not None and one.takeover is None and one.handover is None
+    done = is_as_read and is_current(one.live or {}, manifest, options)
+    return replace(one, planned=replace(one.planned, object=manifest), is_current=done)
+
+
 def is_current(live: Object, manifest: Object, options: ApplyOptions) -> bool:
     """Whether applying the manifest would certainly change nothing; another source is no reason for a write."""
     from k8s_step.objects.applied import is_applied

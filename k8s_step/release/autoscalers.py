@@ -16,7 +16,7 @@ from k8s_step.objects.conditions import mapping, spec
 from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, completed
 from k8s_step.objects.resource import required
-from k8s_step.operations.look import is_current
+from k8s_step.operations.look import asking
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Run, Session
@@ -101,13 +101,11 @@ def _target_of(planned: Planned) -> _Target:
 def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
     """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
     kept = {key: value for key, value in spec(one.planned.object).items() if key != "replicas"}
-    planned = replace(one.planned, object={**one.planned.object, "spec": kept})
     live = one.live or {}
     losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
     is_kept = any(owns(fields, _PATH) for owner, fields in sets(live).items() if owner not in losing)
     handover = None if is_kept else spec(live).get("replicas")
-    done = one.takeover is None and handover is None and is_current(live, planned.object, options)
-    return replace(one, planned=planned, is_current=done, handover=handover)
+    return asking(replace(one, handover=handover), {**one.planned.object, "spec": kept}, options)
 
 
 def _group(api_version: Any) -> str:

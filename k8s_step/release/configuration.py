@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from k8s_step.api.concurrency import gather
@@ -12,7 +11,7 @@ from k8s_step.errors import ApiError, NotFoundError
 from k8s_step.objects.configuration import ROLL, Name, digest, rolls, used_by
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.resource import required
-from k8s_step.operations.look import is_current
+from k8s_step.operations.look import asking
 from k8s_step.operations.plan import ApplyOptions, Seen
 from k8s_step.release.preflight import Preflight
 from k8s_step.release.session import Session
@@ -91,9 +90,7 @@ def _with_digest(one: Seen, value: str, options: ApplyOptions) -> Seen:
     metadata = spec["template"].get("metadata") or {}
     annotated = {**metadata, "annotations": {**(metadata.get("annotations") or {}), DIGEST: value}}
     template = {**spec["template"], "metadata": annotated}
-    planned = replace(one.planned, object={**one.planned.object, "spec": {**spec, "template": template}})
-    is_known = one.takeover is None and one.handover is None and one.live is not None
-    return replace(one, planned=planned, is_current=is_known and is_current(one.live or {}, planned.object, options))
+    return asking(one, {**one.planned.object, "spec": {**spec, "template": template}}, options)
 
 
 def _key(one: Seen) -> _Key:
