@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -205,7 +205,7 @@ class Reader:
             raise UnreachableError(f"the list of {group.text} is none of Kubernetes' own: of one item, {trouble}")
         obj = _completed(group.resource, item, with_managers=self.form.with_managers)
         metadata = metadata_of(obj)
-        shown = self.show(group.resource, _row_of(obj) if self.form.is_table else obj)
+        shown = self.show(group.resource, row_of(obj) if self.form.is_table else obj)
         return Entry(str(metadata.get("namespace") or ""), str(metadata.get("name") or ""), shown)
 
     def _row(self, group: Group, row: Object) -> Entry:
@@ -232,11 +232,7 @@ def _completed(resource: Resource, item: Object, *, with_managers: bool) -> Obje
 COLUMNS: tuple[Object, ...] = ({"name": "Name", "format": "name"}, {"name": "Created At"})
 
 
-def _row_of(obj: Mapping[str, Any]) -> Object:
+def row_of(obj: Mapping[str, Any]) -> Object:
+    """The row of an object, under ``COLUMNS``."""
     metadata = metadata_of(obj)
     return {"cells": [metadata.get("name"), metadata.get("creationTimestamp")], "object": obj}
-
-
-def table_of_objects(objects: Sequence[Mapping[str, Any]]) -> tuple[list[Object], list[Object]]:
-    """Columns and rows of objects whose server makes no tables."""
-    return list(COLUMNS), [_row_of(obj) for obj in objects]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.operations.get import table_of_objects
+from k8s_step.operations import get
 from k8s_step.report.table import Shape, lines
 
 COLUMNS = [
@@ -73,5 +73,5 @@ def test_short_rows_and_no_rows() -> None:
 
 def test_a_server_that_makes_no_tables() -> None:
     objects = [{"metadata": {"name": "one", "namespace": "shop", "creationTimestamp": "2026-11-22T10:00:00Z"}}]
-    made = lines(*table_of_objects(objects), Shape(namespaces=True))
+    made = lines(list(get.COLUMNS), [get.row_of(one) for one in objects], Shape(namespaces=True))
     assert made == ["NAMESPACE   NAME   CREATED AT", "shop        one    2026-11-22T10:00:00Z"]
