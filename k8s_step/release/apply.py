@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
 from k8s_step.inputs import Inputs
+from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of
 from k8s_step.operations.plan import Planned, Seen
 from k8s_step.release.order.waves import ordered
 from k8s_step.release.plan import open_release
@@ -69,12 +70,10 @@ def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Check
 
     What may be deleted and created anew is always tried out: nothing is deleted that could not be created again.
     """
-    from k8s_step.operations.recreation import may_be_replaced
-
     inputs = run.inputs
     changed = [one for one in seen if not one.is_current]
     is_wanted = inputs.dry_run or inputs.diff or (inputs.preflight and len(changed) > 1)
-    wanted = seen if is_wanted else [one for one in changed if may_be_replaced(one.planned.object)]
+    wanted = seen if is_wanted else [one for one in changed if _may_be_replaced(one.planned.object)]
     if not wanted:
         return []
     try:
@@ -86,3 +85,11 @@ def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Check
     if inputs.diff:
         show_differences(run, checked)
     return checked
+
+
+def _may_be_replaced(manifest: Object) -> bool:
+    if not annotations_of(manifest).keys() & {RUN, ON_IMMUTABLE}:
+        return False
+    from k8s_step.operations.recreation import may_be_replaced
+
+    return may_be_replaced(manifest)

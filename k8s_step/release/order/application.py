@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import StepError
 from k8s_step.objects.fieldset import sets
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
-from k8s_step.operations.delete import Deleted, DeleteOptions, delete_read
 from k8s_step.operations.plan import Planned, Seen, Written
-from k8s_step.operations.recreation import cascade_of, target_of
 from k8s_step.release.batch import explained_stop, raise_reported
 from k8s_step.release.preflight import Checked, Preflight
-from k8s_step.release.removal import await_gone
 from k8s_step.release.send import Writes
 from k8s_step.report.result import UNKNOWN
+
+if TYPE_CHECKING:
+    from k8s_step.operations.delete import Deleted
 
 
 class Application:
@@ -61,6 +62,10 @@ class Application:
         Raises :class:`ReportedError` where a deletion is refused, or an object is still there when time is up.
         """
         wanted = [self._known[one.reference.key] for one in phase if one.reference.key in self._replaced]
+        if not wanted:
+            return
+        from k8s_step.release.removal import await_gone  # imported here: few releases replace an object
+
         for one in wanted:
             because = self._replaced[one.reference.key].because
             self._run.journal.notice(f"{one.reference.title} is deleted and created anew, as {because}")
@@ -86,6 +91,9 @@ class Application:
         return deleted
 
     def _delete(self, one: Seen) -> Deleted:
+        from k8s_step.operations.delete import DeleteOptions, delete_read
+        from k8s_step.operations.recreation import cascade_of, target_of
+
         cascade = cascade_of(one.live or {}, one.planned.object)
         return delete_read(self._session.client, target_of(one), DeleteOptions(cascade))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from k8s_step.objects.metadata import Object
+from k8s_step.objects.metadata import RUN, Object, annotations_of
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Written
-from k8s_step.operations.recreation import runs_always
-from k8s_step.release.jobs import has_several_logs
 from k8s_step.release.session import Run, Session
 from k8s_step.report.journal import Journal
-from k8s_step.rollout.joblogs import JobLogs
+
+if TYPE_CHECKING:
+    from k8s_step.rollout.joblogs import JobLogs
 
 _MOST = 2000  # lines of one Job
 
@@ -25,12 +26,16 @@ class ReleaseLogs:
 
     def begin(self, written: Iterable[Written]) -> None:
         """Stream the logs of those among the ``written`` objects that are Jobs to be run at each release."""
-        for one in written:
-            if one.action in ("created", "replaced") and runs_always(one.planned.object):
-                say = _Printer(self._run.journal, one.reference)
-                several = has_several_logs([one.object])
-                client, notice = self._session.open_ended, self._run.journal.notice
-                self._open.append(JobLogs(client, [one.object], say, notice, several=several))
+        asking = (one for one in written if RUN in annotations_of(one.planned.object))
+        self._open += [self._logs_of(one) for one in asking if one.action in ("created", "replaced") and _is_run(one)]
+
+    def _logs_of(self, one: Written) -> JobLogs:
+        from k8s_step.release.jobs import has_several_logs  # imported here: few releases have such a Job
+        from k8s_step.rollout.joblogs import JobLogs
+
+        say, notice = _Printer(self._run.journal, one.reference), self._run.journal.notice
+        several = has_several_logs([one.object])
+        return JobLogs(self._session.open_ended, [one.object], say, notice, several=several)
 
     def saw(self, pods: Sequence[Object]) -> None:
         """Take in the pods that a watch has told of."""
@@ -47,6 +52,12 @@ class ReleaseLogs:
         """Print nothing more."""
         for logs in self._open:
             logs.stop()
+
+
+def _is_run(one: Written) -> bool:
+    from k8s_step.operations.recreation import runs_always
+
+    return runs_always(one.planned.object)
 
 
 class _Printer:

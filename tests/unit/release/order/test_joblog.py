@@ -8,16 +8,16 @@ import pytest
 
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
+from k8s_step.objects.metadata import RUN
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned, Written
-from k8s_step.operations.recreation import RUN
 from k8s_step.redaction import Redactor
-from k8s_step.release.order import joblog
 from k8s_step.release.order.joblog import ReleaseLogs
 from k8s_step.release.session import Run, Session
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
+from k8s_step.rollout import joblogs
 
 JOB = Address(required("batch/v1", "Job"), Reference("batch/v1", "Job", "shop", "migrate"))
 
@@ -37,7 +37,7 @@ class Logs:
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(joblog, "JobLogs", Logs)
+    monkeypatch.setattr(joblogs, "JobLogs", Logs)
     monkeypatch.setattr(Logs, "begun", 0)
     return []
 
