@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from k8s_step.api.client import Client
@@ -50,6 +50,7 @@ class Preflight:
     run: Run
     session: Session
     options: ApplyOptions
+    _tried: dict[tuple[str, ...], Checked] = field(default_factory=dict, init=False, repr=False)
 
     def look(self, plan: Sequence[Planned]) -> list[Seen]:
         """Read all objects."""
@@ -60,11 +61,20 @@ class Preflight:
         return run_all(self.run, plan, read)
 
     def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
-        """What applying the ``wanted`` objects of a release would do; an object that is current costs no request."""
+        """What applying the ``wanted`` objects of a release would do; an object that is current costs no request.
+
+        Nor does one that was checked before, unless it lacked another object then.
+        """
         options = replace(self.options, dry_run=True)
 
         def try_out(one: Seen) -> Checked:
-            return _checked(self.session.client, one, release, options)
+            known = self._tried.get(one.reference.key)
+            if known is not None and known.seen is one:
+                return known
+            made = _checked(self.session.client, one, release, options)
+            if made.lacks is None:
+                self._tried[one.reference.key] = made
+            return made
 
         return run_all(self.run, wanted, try_out)
 
