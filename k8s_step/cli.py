@@ -207,11 +207,8 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
     except CancelledError as error:  # cancelled while another error was being reported
         code = error.exit_code
     with signals_ignored():
-        result = journal.finish(code)
-        _write_files(result, files, process)
-        if inputs.comment and code not in (ExitCode.INTERRUPTED, ExitCode.CANCELLED):
-            _comment(result, files, inputs, process)
-        CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
+        is_cancelled = code in (ExitCode.INTERRUPTED, ExitCode.CANCELLED)
+        _hand_out(journal.finish(code), files, inputs, process, is_cancelled=is_cancelled)
     return code
 
 
@@ -258,10 +255,7 @@ def _execute_on(
     result = execution.run(_idle_inputs(command, process.environ))
     with signals_ignored():
         result = execution.finish(result, lambda: stdout.lost if command.prints else "")
-        _write_files(result, files, process)
-        if inputs.comment and result.cancelled is None:
-            _comment(result, files, inputs, process)
-        CANCELLATION.starting()
+        _hand_out(result, files, inputs, process, is_cancelled=result.cancelled is not None)
     return result.exit_code
 
 
@@ -356,6 +350,16 @@ def _result_files(inputs: Inputs, process: _Process) -> ResultFiles:
     given = {option.name: getattr(inputs, option.field) for option in RESULT_FILES}
     paths = {name: path for name, path in given.items() if path}
     return ResultFiles(paths, process.surroundings, process.redactor)
+
+
+def _hand_out(
+    result: Result | ClustersResult, files: ResultFiles, inputs: Inputs, process: _Process, *, is_cancelled: bool
+) -> None:
+    """Write the result files and, of a run that was not cancelled, the comment."""
+    _write_files(result, files, process)
+    if inputs.comment and not is_cancelled:
+        _comment(result, files, inputs, process)
+    CANCELLATION.starting()  # the verdict is final: a later signal must not replace it
 
 
 def _write_files(result: Result | ClustersResult, files: ResultFiles, process: _Process) -> None:
