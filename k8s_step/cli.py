@@ -24,9 +24,9 @@ from k8s_step.streams import share_stdin
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from k8s_step.clusters.cluster import Cluster
+    from k8s_step.fleet.member import Member
     from k8s_step.release.session import Run
-    from k8s_step.report.clusters.result import ClustersResult
+    from k8s_step.report.fleet.result import ClustersResult
     from k8s_step.report.formats.resultfiles import ResultFiles
     from k8s_step.report.journal import Journal
     from k8s_step.report.result import Result
@@ -212,27 +212,25 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
     return code
 
 
-def _clusters(command: Command, inputs: Inputs, process: _Process) -> list[Cluster] | None:
+def _clusters(command: Command, inputs: Inputs, process: _Process) -> list[Member] | None:
     """The clusters of a run on several; ``None`` for a run on one, which need not import what several need."""
     if command.has_source:
-        from k8s_step.clusters.selection import targets_of
+        from k8s_step.fleet.selection import targets_of
 
         return targets_of(inputs, process.environ)
     is_one = len(inputs.contexts) <= 1 and len(inputs.kubeconfigs) <= 1
     if not command.many or (is_one and not (inputs.clusters_file or inputs.waves)):
         return None
-    from k8s_step.clusters.selection import clusters_of
+    from k8s_step.fleet.selection import clusters_of
 
     return clusters_of(inputs, process.environ)
 
 
-def _execute_on(
-    clusters: list[Cluster], command: Command, inputs: Inputs, files: ResultFiles, process: _Process
-) -> int:
+def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files: ResultFiles, process: _Process) -> int:
     """The same as :func:`_execute` on several clusters. Raises :class:`InputError` before the run has begun."""
-    from k8s_step.clusters.execution import Execution
-    from k8s_step.clusters.selection import source_of
-    from k8s_step.clusters.waves import in_waves
+    from k8s_step.fleet.execution import Execution
+    from k8s_step.fleet.selection import source_of
+    from k8s_step.fleet.waves import in_waves
     from k8s_step.report.formats.choice import shared_log
 
     waves = in_waves(clusters, inputs.waves, inputs.sources.get("waves", "--waves"))

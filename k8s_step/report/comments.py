@@ -19,7 +19,7 @@ from k8s_step.connection.proxies import checked_environment_proxy, may_carry_sec
 from k8s_step.connection.settings import Connection
 from k8s_step.connection.transport import Transport, header_lines, parsed
 from k8s_step.errors import InputError, StepError
-from k8s_step.report.clusters.result import ClustersResult
+from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.result import Result
 from k8s_step.surroundings import System
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
-from k8s_step.report.clusters.result import ClustersResult
+from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.result import NOT_BACK, RESULTS, UNKNOWN, ObjectResult, Result
 from k8s_step.report.text import printable
 from k8s_step.report.wording import evidence, lead_of

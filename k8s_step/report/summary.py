@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
-from k8s_step.report.clusters.result import ClustersResult
-from k8s_step.report.clusters.result import summary as clusters_summary
+from k8s_step.report.fleet.result import ClustersResult
+from k8s_step.report.fleet.result import summary as clusters_summary
 from k8s_step.report.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.text import one_line, printable
 from k8s_step.report.wording import duration, lead_of, parted, standing_of, summary, unjudged

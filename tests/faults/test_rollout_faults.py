@@ -140,7 +140,7 @@ def test_time_is_up_while_the_server_is_away(step: Step, proxy: Proxy, namespace
     run = step.start("apply", "-f", path, "-n", namespace, env=through(proxy), report=True, own_clock=True)
     poll(lambda: len(proxy.matching(on(watch=True))) == 3, "the watches")
     proxy.stop()
-    run.wait_for("connection refused")
+    run.wait_for("trying again")
     run.time_passes()
     outcome = run.wait()
     assert outcome.code == 3, outcome.text

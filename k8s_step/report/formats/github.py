@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import is_file
-from k8s_step.report.clusters.result import ClustersResult, clusters_rooted
+from k8s_step.report.fleet.result import ClustersResult, clusters_rooted
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.output import Output

@@ -14,7 +14,7 @@ from k8s_step.report.result import Result, rooted, to_json
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from k8s_step.report.clusters.result import ClustersResult
+    from k8s_step.report.fleet.result import ClustersResult
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ResultFiles:
     def _report(self, result: Result | ClustersResult) -> str:
         if isinstance(result, Result):
             return _json(to_json(result))
-        from k8s_step.report.clusters.result import to_clusters_json
+        from k8s_step.report.fleet.result import to_clusters_json
 
         return _json(to_clusters_json(result))
 
@@ -69,7 +69,7 @@ class ResultFiles:
         where = self.surroundings
         if isinstance(result, Result):
             return to_junit(rooted(result, where.workspace), PLACES[where.system])
-        from k8s_step.report.clusters.result import clusters_rooted
+        from k8s_step.report.fleet.result import clusters_rooted
 
         return to_clusters_junit(clusters_rooted(result, where.workspace), PLACES[where.system])
 
@@ -81,7 +81,7 @@ class ResultFiles:
         link = links_into(where.source_url)
         if isinstance(result, Result):
             return to_markdown(rooted(result, where.workspace), link, COMMENT)
-        from k8s_step.report.clusters.result import clusters_rooted
+        from k8s_step.report.fleet.result import clusters_rooted
 
         return to_clusters_markdown(clusters_rooted(result, where.workspace), link, COMMENT)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from k8s_step import __version__
 from k8s_step.errors import ExitCode, StepError
-from k8s_step.report.clusters.result import ClusterResult, ClustersResult, summary, to_clusters_json
 from k8s_step.report.content import Content
 from k8s_step.report.difference import Difference
+from k8s_step.report.fleet.result import ClusterResult, ClustersResult, summary, to_clusters_json
 from k8s_step.report.formats.github import StepFiles
 from k8s_step.report.output import Output
 from k8s_step.report.result import Result

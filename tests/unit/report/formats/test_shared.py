@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from k8s_step.errors import StepError
-from k8s_step.report.clusters.result import ClusterResult, ClustersResult, unfinished_clusters
 from k8s_step.report.difference import Difference
+from k8s_step.report.fleet.result import ClusterResult, ClustersResult, unfinished_clusters
 from k8s_step.report.formats.github import GitHub
 from k8s_step.report.formats.jsonlines import JsonLines
 from k8s_step.report.formats.plain import Plain

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.waves import in_waves, parse_waves
 from k8s_step.errors import InputError
+from k8s_step.fleet.member import Member
+from k8s_step.fleet.waves import in_waves, parse_waves
 from k8s_step.inputs import Inputs
 
-CLUSTERS = [Cluster(name, Inputs()) for name in ("eu", "us", "staging")]
+CLUSTERS = [Member(name, Inputs()) for name in ("eu", "us", "staging")]
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from k8s_step.clusters.cluster import Cluster
 from k8s_step.errors import ExitCode, InputError, InputErrors, single
+from k8s_step.fleet.member import Member
 from k8s_step.release.session import RehearsalEndedError, Run, open_session
 
 Verb = Callable[[Run], ExitCode]
 
 
-def rehearse(verb: Verb, clusters: Sequence[Cluster], run_of: Callable[[Cluster], Run]) -> None:
+def rehearse(verb: Verb, clusters: Sequence[Member], run_of: Callable[[Member], Run]) -> None:
     """Run the verb for each cluster up to its first request; ``run_of`` makes the run.
 
     Clusters that differ in nothing but where they are share one rehearsal; of the others, only their connection is
     looked up. Raises :class:`InputErrors`, a mistake that several clusters have once, with their names.
     """
     found: dict[str, tuple[InputError, list[str]]] = {}
-    alike: dict[tuple[object, ...], list[Cluster]] = {}
+    alike: dict[tuple[object, ...], list[Member]] = {}
     for one in clusters:
         inputs = one.inputs
         alike.setdefault((inputs.variables, inputs.vars_file, inputs.namespace), []).append(one)

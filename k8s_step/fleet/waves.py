@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from k8s_step.clusters.cluster import Cluster
 from k8s_step.errors import InputError
+from k8s_step.fleet.member import Member
 
-Wave = Sequence[Cluster]
+Wave = Sequence[Member]
 
 
 def parse_waves(text: str, where: str) -> list[list[str]]:
@@ -21,7 +21,7 @@ def parse_waves(text: str, where: str) -> list[list[str]]:
     return waves
 
 
-def in_waves(clusters: Sequence[Cluster], text: str | None, where: str) -> list[Wave]:
+def in_waves(clusters: Sequence[Member], text: str | None, where: str) -> list[Wave]:
     """The clusters in the order that ``text`` asks for; without it, all in one wave.
 
     Raises :class:`InputError` for a name that is no cluster, and for a cluster that is in no wave.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from k8s_step.clusters.cluster import Cluster
 from k8s_step.connection.headers import is_secret
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.fleet.member import Member
 from k8s_step.inputs import Inputs, parsed
 from k8s_step.manifests.documents import SourceText, parse
 from k8s_step.manifests.files import read_text
@@ -26,14 +26,14 @@ _WAYS = ("server", *_CLOUDS, "contexts", "kubeconfigs")
 _IDENTITIES = ("token", "token_file", "oidc_audience")
 
 
-def read_inventory(path: str, inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster]:
+def read_inventory(path: str, inputs: Inputs, environ: Mapping[str, str]) -> list[Member]:
     """The clusters that the file lists; ``inputs`` are those of the run, for what a cluster does not say itself.
 
     Raises :class:`InputErrors` with the file and line of each mistake.
     """
     source = SourceText(path, read_text(path))
     errors: list[InputError] = []
-    clusters: dict[str, Cluster] = {}
+    clusters: dict[str, Member] = {}
     for node in _entries(source):
         try:
             one = _Entry(source, node, environ).cluster(inputs)
@@ -71,7 +71,7 @@ class _Entry:
     environ: Mapping[str, str] = field(repr=False)
     hidden: list[str] = field(default_factory=list)
 
-    def cluster(self, inputs: Inputs) -> Cluster:
+    def cluster(self, inputs: Inputs) -> Member:
         """The cluster. Raises :class:`InputErrors`."""
         name = self._name()
         fields: dict[str, Any] = {}
@@ -89,7 +89,7 @@ class _Entry:
             fields[added] = (*getattr(base, added), *fields.get(added, ()))
         where = f"{self.source.where(self.node.line)}: cluster {name}"
         sources = {**base.sources, **dict.fromkeys(fields, where)}
-        return Cluster(name, replace(base, clusters_file=None, sources=sources, **fields), tuple(self.hidden))
+        return Member(name, replace(base, clusters_file=None, sources=sources, **fields), tuple(self.hidden))
 
     def _pairs(self) -> Iterator[tuple[ScalarNode, Node]]:
         pairs = self.node.pairs if isinstance(self.node, MappingNode) else ()

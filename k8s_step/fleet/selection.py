@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.inventory import read_inventory, without_rivals
 from k8s_step.errors import InputError
+from k8s_step.fleet.inventory import read_inventory, without_rivals
+from k8s_step.fleet.member import Member
 from k8s_step.inputs import Inputs
 
 _ONE_CLUSTER = ("server", "eks_cluster", "gke_cluster", "aks_cluster")  # options that name one cluster
 
 
-def clusters_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster] | None:
+def clusters_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Member] | None:
     """The clusters of a run on several, or ``None`` for a run on one. Raises :class:`InputError`."""
     if inputs.clusters_file:
         _refuse_others(inputs, ("contexts", "kubeconfigs"), "the clusters file names each cluster")
@@ -32,10 +32,10 @@ def clusters_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster] | N
         raise InputError("several kubeconfigs and a context contradict each other", where=where, hint=hint)
     names = _names(inputs.kubeconfigs)
     pairs = zip(names, inputs.kubeconfigs, strict=True)
-    return [Cluster(name, replace(inputs, kubeconfigs=(path,))) for name, path in pairs]
+    return [Member(name, replace(inputs, kubeconfigs=(path,))) for name, path in pairs]
 
 
-def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster]:
+def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Member]:
     """The clusters that a sync writes to; nothing of the source's own connection counts for them but its kubeconfig."""
     if bool(inputs.to_contexts) == bool(inputs.clusters_file):
         hint = "--to-context, repeated, or --clusters FILE"
@@ -47,16 +47,16 @@ def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Cluster]:
     return _of_contexts(base, inputs.to_contexts)
 
 
-def source_of(inputs: Inputs) -> Cluster:
+def source_of(inputs: Inputs) -> Member:
     """The cluster that a sync reads from."""
-    return Cluster(inputs.context or "source", inputs)
+    return Member(inputs.context or "source", inputs)
 
 
-def _of_contexts(inputs: Inputs, contexts: Sequence[str]) -> list[Cluster]:
+def _of_contexts(inputs: Inputs, contexts: Sequence[str]) -> list[Member]:
     twice = [name for name, count in Counter(contexts).items() if count > 1]
     if twice:
         raise InputError(f"{', '.join(twice)} is named twice", where=_source(inputs, "contexts"))
-    return [Cluster(name, replace(inputs, contexts=(name,))) for name in contexts]
+    return [Member(name, replace(inputs, contexts=(name,))) for name in contexts]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from k8s_step.errors import ExitCode
-from k8s_step.report.clusters.badness import ORDER, worst
+from k8s_step.report.fleet.badness import ORDER, worst
 
 
 def test_every_exit_code_has_its_place() -> None:

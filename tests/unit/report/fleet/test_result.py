@@ -4,7 +4,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
 from k8s_step.errors import ExitCode
-from k8s_step.report.clusters.result import (
+from k8s_step.report.fleet.result import (
     ClusterResult,
     ClustersResult,
     summary,

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.inventory import read_inventory
 from k8s_step.errors import InputError
+from k8s_step.fleet.inventory import read_inventory
+from k8s_step.fleet.member import Member
 from k8s_step.inputs import Inputs
 
 RUN = Inputs(namespace="shop", token="t0", server="https://run.example", contexts=(), clusters_file="clusters.yaml")
 
 
-def read(folder: Path, text: str, inputs: Inputs = RUN, **environ: str) -> list[Cluster]:
+def read(folder: Path, text: str, inputs: Inputs = RUN, **environ: str) -> list[Member]:
     path = folder / "clusters.yaml"
     path.write_text(text)
     return read_inventory(str(path), inputs, environ)

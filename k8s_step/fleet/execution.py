@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from k8s_step.cancellation import CANCELLATION
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.fleet import Fleet
-from k8s_step.clusters.rehearsal import Verb, rehearse
-from k8s_step.clusters.waves import Wave
 from k8s_step.errors import CancelledError, ExitCode, InputError, StepError, single
+from k8s_step.fleet.fleet import Fleet
+from k8s_step.fleet.member import Member
+from k8s_step.fleet.rehearsal import Verb, rehearse
+from k8s_step.fleet.waves import Wave
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
 from k8s_step.release.session import Run, open_session
-from k8s_step.report.clusters.result import ClusterResult, ClustersResult, unfinished_clusters
+from k8s_step.report.fleet.result import ClusterResult, ClustersResult, unfinished_clusters
 from k8s_step.report.formats.shared import SharedLog
 from k8s_step.report.journal import Journal
 from k8s_step.report.problem import Problem
@@ -45,7 +45,7 @@ class Execution:
     log: SharedLog
     waves: Sequence[Wave]
     may_stop: bool = False
-    source: Cluster | None = None
+    source: Member | None = None
 
     @property
     def unfinished(self) -> ClustersResult:
@@ -74,14 +74,14 @@ class Execution:
     def _rehearse(self) -> None:
         clusters = [one for wave in self.waves for one in wave]
 
-        def silent(one: Cluster) -> Run:
+        def silent(one: Member) -> Run:
             return self._run_of(one, Journal(self.command, (), self.redactor))
 
         if self.source is not None:
             rehearse(self.verb, [self.source], silent)
         rehearse(self.verb if self.source is None else _connect, clusters, silent)
 
-    def _of_source(self, source: Cluster) -> Verb | ClustersResult:
+    def _of_source(self, source: Member) -> Verb | ClustersResult:
         """The verb that the source's run returns; where that fails, the result of the whole run."""
         found: list[Verb] = []
 
@@ -125,13 +125,13 @@ class Execution:
         for one in clusters:
             self.redactor.add(one.inputs.token, one.inputs.id_token)
 
-    def _begun(self, one: Cluster, stays: Callable[[ExitCode], bool]) -> Run:
+    def _begun(self, one: Member, stays: Callable[[ExitCode], bool]) -> Run:
         inputs, where = self.inputs, self.surroundings
         outputs = [self.log.of(one.name)]
         journal = Journal(self.command, outputs, self.redactor, is_dry_run=inputs.dry_run, surroundings=where)
         return replace(self._run_of(one, journal), stays=stays)
 
-    def _run_of(self, one: Cluster, journal: Journal) -> Run:
+    def _run_of(self, one: Member, journal: Journal) -> Run:
         environ = {name: value for name, value in self.environ.items() if name not in one.hidden}
         return Run(one.inputs, environ, journal, self.redactor, self.surroundings, cluster=one.name)
 

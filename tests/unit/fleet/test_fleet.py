@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.fleet import Fleet
 from k8s_step.errors import ExitCode
+from k8s_step.fleet.fleet import Fleet
+from k8s_step.fleet.member import Member
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
 from k8s_step.release.session import Run
-from k8s_step.report.clusters.result import ClustersResult
+from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.journal import Journal
 
 GOOD, BAD, BACK = ExitCode.SUCCEEDED, ExitCode.FAILED, ExitCode.ROLLED_BACK
@@ -47,11 +47,11 @@ class World:
         return code
 
     def run(self, waves: str, *, parallel: int = 10, failures: int | None = 0) -> ClustersResult:
-        def run_of(one: Cluster, stays: Callable[[ExitCode], bool]) -> Run:
+        def run_of(one: Member, stays: Callable[[ExitCode], bool]) -> Run:
             return Run(one.inputs, {}, Journal("apply", ()), Redactor(), cluster=one.name, stays=stays)
 
         fleet = Fleet("apply", self.work, run_of, self, max_parallel=parallel, max_failures=failures)
-        return fleet.run([[Cluster(name, Inputs()) for name in wave.split()] for wave in waves.split(";")])
+        return fleet.run([[Member(name, Inputs()) for name in wave.split()] for wave in waves.split(";")])
 
 
 def words(result: ClustersResult) -> str:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from k8s_step.clusters.selection import clusters_of
 from k8s_step.errors import InputError
+from k8s_step.fleet.selection import clusters_of
 from k8s_step.inputs import Inputs
 
 

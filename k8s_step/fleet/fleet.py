@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from k8s_step.cancellation import CANCELLATION
-from k8s_step.clusters.cluster import Cluster
-from k8s_step.clusters.waves import Wave
 from k8s_step.errors import BugError, CancelledError, ExitCode, StepError
+from k8s_step.fleet.member import Member
+from k8s_step.fleet.waves import Wave
 from k8s_step.release.session import Run
-from k8s_step.report.clusters.result import ClusterResult, ClustersResult
+from k8s_step.report.fleet.result import ClusterResult, ClustersResult
 from k8s_step.report.journal import Journal
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import Result, never_begun, timestamp
@@ -53,10 +53,10 @@ _Message = _Settled | _Ended | None
 
 
 @dataclass
-class _Member:
+class _MemberRun:
     """A cluster of the wave under way. ``is_settled``: its release has ended, and it waits for the wave's verdict."""
 
-    cluster: Cluster
+    cluster: Member
     journal: Journal
     verdict: queue.SimpleQueue[bool | None] = field(default_factory=queue.SimpleQueue)
     is_settled: bool = False
@@ -74,7 +74,7 @@ class Fleet:
         self,
         command: str,
         work: Callable[[Run], ExitCode],
-        run_of: Callable[[Cluster, Callable[[ExitCode], bool]], Run],
+        run_of: Callable[[Member, Callable[[ExitCode], bool]], Run],
         listener: WaveListener,
         *,
         max_parallel: int,
@@ -85,7 +85,7 @@ class Fleet:
         self._max_parallel, self._max_failures = max_parallel, max_failures
         self._is_dry_run = is_dry_run
         self._messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-        self._members: dict[str, _Member] = {}  # of the wave under way, until they have ended
+        self._members: dict[str, _MemberRun] = {}  # of the wave under way, until they have ended
         self._results: dict[str, Result] = {}
         self._failed: list[str] = []
 
@@ -141,9 +141,9 @@ class Fleet:
     def _busy(self) -> int:
         return sum(not member.is_settled for member in self._members.values())
 
-    def _begin(self, one: Cluster) -> None:
+    def _begin(self, one: Member) -> None:
         run = self._run_of(one, lambda code: self._stays(one.name, code))
-        self._members[one.name] = _Member(one, run.journal)
+        self._members[one.name] = _MemberRun(one, run.journal)
         threading.Thread(target=self._work_on, args=(one.name, run), daemon=True).start()
 
     def _take(self, message: _Settled | _Ended) -> None:

@@ -8,7 +8,7 @@ from k8s_step.inputs import Inputs
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Member:
     """``name``: a context, a kubeconfig or an entry of the clusters file. ``inputs`` name this cluster alone.
 
     ``hidden``: the variables that its credentials come from, which no template gets.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from k8s_step.errors import ExitCode
-from k8s_step.report.clusters.badness import worst
+from k8s_step.report.fleet.badness import worst
 from k8s_step.report.problem import Problem
 from k8s_step.report.result import RESULTS, UNFINISHED, Result, problem_json, rooted, timestamp, to_json
 from k8s_step.report.wording import duration, first_of, many
