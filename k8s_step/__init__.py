@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
     from k8s_step.keywords import EnvironmentSettings, ReleaseOptions, Settings
     from k8s_step.objects.body import PatchType
-    from k8s_step.report.document import Failure, ObjectResult, Problem, Result, Rollback
+    from k8s_step.report.results.document import Failure, ObjectResult, Problem, Result, Rollback
     from k8s_step.verdict.states import State
     from k8s_step.watching.changes import Change
 
@@ -77,7 +77,7 @@ _HOMES = {
     "Change": "watching.changes",
     **dict.fromkeys(("Applied", "Cluster", "Progress", "Verdict", "release"), "cluster"),
     **dict.fromkeys(("EnvironmentSettings", "ReleaseOptions", "Settings"), "keywords"),
-    **dict.fromkeys(("Failure", "ObjectResult", "Problem", "Result", "Rollback"), "report.document"),
+    **dict.fromkeys(("Failure", "ObjectResult", "Problem", "Result", "Rollback"), "report.results.document"),
 }
 
 

@@ -25,11 +25,11 @@ from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from k8s_step.fleet.member import Member
-    from k8s_step.release.session import Run
+    from k8s_step.release.planning.session import Run
     from k8s_step.report.fleet.result import ClustersResult
     from k8s_step.report.formats.resultfiles import ResultFiles
     from k8s_step.report.journal import Journal
-    from k8s_step.report.result import Result
+    from k8s_step.report.results.result import Result
     from k8s_step.report.sink import MaskedStream
 
 
@@ -258,7 +258,7 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
 
 
 def _run(inputs: Inputs, journal: Journal, process: _Process) -> Run:
-    from k8s_step.release.session import Run
+    from k8s_step.release.planning.session import Run
 
     return Run(inputs, process.environ, journal, process.redactor, process.surroundings)
 
@@ -336,7 +336,7 @@ def _journal(name: str, inputs: Inputs, process: _Process, stdout: MaskedStream)
 
 
 def _unfinished(command: Command, inputs: Inputs) -> Result:
-    from k8s_step.report.result import unfinished
+    from k8s_step.report.results.result import unfinished
 
     return unfinished(command.name, is_dry_run=inputs.dry_run)
 
@@ -388,8 +388,8 @@ def _refuse(
 ) -> ExitCode:
     """Report an error from before the run, also in those result files that are known by then and can be written."""
     from k8s_step.report.formats.choice import refuse
-    from k8s_step.report.problem import Problem
-    from k8s_step.report.result import never_begun
+    from k8s_step.report.results.problem import Problem
+    from k8s_step.report.results.result import never_begun
 
     files = _result_files(resolve(RESULT_FILES, flags or {}, process.environ), process).writable()
     problems = tuple(map(Problem.of, single(error)))

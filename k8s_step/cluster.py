@@ -65,16 +65,16 @@ from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.apply import apply as apply_all
-from k8s_step.release.arguments import named, parse
 from k8s_step.release.batch import exit_code_of
-from k8s_step.release.follow import target_read, to_the_verdict
-from k8s_step.release.login import open_client
-from k8s_step.release.plan import planned
-from k8s_step.release.session import Run, Session
-from k8s_step.report.document import Failure, ObjectResult, Result
+from k8s_step.release.following.follow import target_read, to_the_verdict
+from k8s_step.release.planning.arguments import named, parse
+from k8s_step.release.planning.login import open_client
+from k8s_step.release.planning.plan import planned
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.journal import Journal
 from k8s_step.report.output import Output
-from k8s_step.report.result import to_json
+from k8s_step.report.results.document import Failure, ObjectResult, Result
+from k8s_step.report.results.result import to_json
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held

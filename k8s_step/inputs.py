@@ -262,7 +262,7 @@ _DRY_RUN_HINT = "true is the server's dry run; k8s-step render needs no server"
 
 
 def _duration(_: Option, given: str, where: str) -> float:
-    from k8s_step.objects import times
+    from k8s_step.objects.values import times
 
     return times.parse(given, where)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from k8s_step.errors import InputError
 from k8s_step.inputs import Inputs, resolve
-from k8s_step.objects import times
+from k8s_step.objects.values import times
 from k8s_step.options import APPLY, CONNECTION, RESULT_FILES, Option
 
 Seconds = float | str  # 90, 90.0, "90s", "10m" or "1h30m"

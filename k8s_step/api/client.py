@@ -34,12 +34,12 @@ from k8s_step.connection.ailments import (
     ailment_of,
     api_service,
 )
-from k8s_step.connection.credentials import Certificate, Credential, Credentials, Renewed, credentials_of
-from k8s_step.connection.faults import Fault
-from k8s_step.connection.proxies import is_loopback
+from k8s_step.connection.exchange.faults import Fault
+from k8s_step.connection.exchange.proxies import is_loopback
+from k8s_step.connection.exchange.transport import Reply, Transport, header_lines, parsed, retry_after
+from k8s_step.connection.identity.credentials import Certificate, Credential, Credentials, Renewed, credentials_of
 from k8s_step.connection.retries import Tries, Trouble
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
@@ -51,7 +51,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.resource import required
-from k8s_step.objects.shapes import misshapen, nameless
+from k8s_step.objects.values.shapes import misshapen, nameless
 from k8s_step.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -478,7 +478,7 @@ def _credentials(connection: Connection, redactor: Redactor) -> Credentials:
     endpoint = connection.user.id_token
     if endpoint is None:
         return credentials_of(connection, redactor)
-    from k8s_step.connection.idtoken import IdToken
+    from k8s_step.connection.identity.idtoken import IdToken
 
     return IdToken(endpoint, redactor)
 
@@ -494,8 +494,8 @@ def _wants_to_know_who(error: ApiError) -> bool:
 
 
 def _why_refused(credential: Credential) -> str | None:
-    from k8s_step.connection.oidc import why_refused
-    from k8s_step.connection.tokens import looks_like
+    from k8s_step.connection.identity.oidc import why_refused
+    from k8s_step.connection.identity.tokens import looks_like
 
     kind, _, token = (credential.authorization or "").partition(" ")
     return (why_refused(token, time.time()) or looks_like(token)) if kind == "Bearer" else None

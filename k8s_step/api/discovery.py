@@ -100,7 +100,7 @@ class Discovery:
             ) from None
         self._known |= {(resource.api_version, resource.kind): resource for resource in _listed(answer)}
         if (api_version, kind) not in self._known:
-            from k8s_step.objects import retired
+            from k8s_step.objects.kinds import retired
 
             hint = retired.advice(api_version, kind) or _kubernetes_own(kind) or _near(kind, answer)
             raise InputError(f"the server serves no kind {kind} in {api_version}", where=what, hint=hint)
@@ -108,7 +108,7 @@ class Discovery:
 
     def _versions(self, api_version: str, kind: str) -> str:
         """The hint for an apiVersion that is not served: its successor, or the versions of the same group."""
-        from k8s_step.objects import retired
+        from k8s_step.objects.kinds import retired
 
         if moved := retired.advice(api_version, kind):
             return moved

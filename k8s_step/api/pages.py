@@ -13,7 +13,7 @@ from k8s_step.api.client import Client, ignore
 from k8s_step.api.request import Request
 from k8s_step.errors import GoneError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
-from k8s_step.objects.shapes import nameless
+from k8s_step.objects.values.shapes import nameless
 
 PAGE = 500  # objects a page
 _RESTARTS = 3

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from k8s_step.connection.ailments import UNFIT, Ailment, ErrorAnswer, plain_words
-from k8s_step.connection.transport import parsed
+from k8s_step.connection.exchange.transport import parsed
 from k8s_step.errors import (
     ApiError,
     ConflictError,

@@ -19,7 +19,7 @@ from k8s_step.api.request import AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.shapes import misshapen, nameless
+from k8s_step.objects.values.shapes import misshapen, nameless
 
 _LASTS = 290  # seconds after which the server closes the watch, to be resumed
 _SILENCE = 330.0  # seconds of silence, longer than a watch lasts, after which the connection counts as dead

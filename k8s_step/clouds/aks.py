@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from k8s_step.clouds.calls import Call, Caller
-from k8s_step.connection.credentials import Renewed
+from k8s_step.connection.identity.credentials import Renewed
 from k8s_step.errors import InputError
 
 _VERSION = "2025-10-01"

@@ -15,11 +15,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from k8s_step import __version__
 from k8s_step.connection.ailments import BUSY
-from k8s_step.connection.faults import Fault
-from k8s_step.connection.proxies import checked_environment_proxy, is_loopback
+from k8s_step.connection.exchange.faults import Fault
+from k8s_step.connection.exchange.proxies import checked_environment_proxy, is_loopback
+from k8s_step.connection.exchange.transport import Headers, Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.connection.retries import KINDS, Tries, Trouble
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import Headers, Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.errors import InputError, StoppedError, UnauthorizedError, UnreachableError
 from k8s_step.redaction import Redactor
 from k8s_step.surroundings import System

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from k8s_step.clouds.aws import KEY_HINTS, KeyChain, host
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.clouds.sigv4 import Scope, signed_headers, signed_url
-from k8s_step.connection.credentials import Credential, Renewed
+from k8s_step.connection.identity.credentials import Credential, Renewed
 from k8s_step.errors import InputError, StepError
 
 PREFIX = "k8s-aws-v1."

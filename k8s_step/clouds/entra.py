@@ -13,8 +13,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.calls import Call, Caller
-from k8s_step.connection.credentials import Credential, Renewed, bearer
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.credentials import Credential, Renewed, bearer
+from k8s_step.connection.identity.oidc import claims
 from k8s_step.errors import InputError, UnauthorizedError, UnreachableError
 
 AUDIENCE = "api://AzureADTokenExchange"

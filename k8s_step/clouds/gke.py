@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.clouds.calls import Call, Caller
-from k8s_step.connection.credentials import Renewed
+from k8s_step.connection.identity.credentials import Renewed
 from k8s_step.errors import InputError
 
 _NAME = re.compile(r"projects/[a-z0-9.:-]+/(locations|zones|regions)/[a-z0-9-]+/clusters/[a-z0-9-]+")

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 from k8s_step.clouds import CloudOptions, identity
 from k8s_step.clouds.aws import seconds
 from k8s_step.clouds.calls import Call, Caller
-from k8s_step.connection.credentials import Credential, Renewed, bearer
+from k8s_step.connection.identity.credentials import Credential, Renewed, bearer
 from k8s_step.errors import InputError, MissingFileError, UnauthorizedError, UnreachableError
 
 FILE_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"

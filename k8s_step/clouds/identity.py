@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k8s_step.clouds.calls import Caller
-from k8s_step.connection.idtoken import IdToken
-from k8s_step.connection.oidc import REQUEST_TOKEN, URL, claims, github
+from k8s_step.connection.identity.idtoken import IdToken
+from k8s_step.connection.identity.oidc import REQUEST_TOKEN, URL, claims, github
 from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.surroundings import System
 

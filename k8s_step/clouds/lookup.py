@@ -14,7 +14,7 @@ from k8s_step.clouds.entra import AKS_SERVER, EntraLogin, EntraToken
 from k8s_step.clouds.gke import Place
 from k8s_step.clouds.google import GoogleLogin, GoogleToken
 from k8s_step.clouds.profiles import Profiles
-from k8s_step.connection.credentials import Credentials
+from k8s_step.connection.identity.credentials import Credentials
 from k8s_step.connection.lookup import resolve
 from k8s_step.connection.settings import Connection, ConnectionOptions
 from k8s_step.errors import InputError

@@ -18,7 +18,7 @@ from k8s_step.clouds.eks import EksCluster, EksToken, region_of
 from k8s_step.clouds.entra import AUTHORITIES, EntraLogin, EntraToken, authority_of
 from k8s_step.clouds.google import GoogleLogin, GoogleToken
 from k8s_step.clouds.profiles import Profiles
-from k8s_step.connection.credentials import Renewed
+from k8s_step.connection.identity.credentials import Renewed
 from k8s_step.connection.settings import Connection, ExecPlugin
 from k8s_step.errors import InputError
 

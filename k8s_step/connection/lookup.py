@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from k8s_step.connection.exchange.proxies import checked_environment_proxy, is_loopback, is_proxy
 from k8s_step.connection.headers import is_header_value
-from k8s_step.connection.proxies import checked_environment_proxy, is_loopback, is_proxy
 from k8s_step.connection.settings import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
 from k8s_step.errors import InputError, MissingFileError
 
@@ -390,7 +390,7 @@ def _is_in_cluster(server: str, places: _Places) -> bool:
 def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User | None:
     """The user that the options describe; ``None`` where the options hold no credential."""
     if options.oidc_audience:
-        from k8s_step.connection.oidc import github
+        from k8s_step.connection.identity.oidc import github
 
         return User(id_token=github(options.oidc_audience, environ, options.system))
     if options.token or options.token_file:
@@ -471,7 +471,7 @@ def _nobody(found: Connection, environ: Mapping[str, str]) -> str:
         return ""
     if found.is_bare:
         return "over http:// a kubeconfig's user is not sent, as with kubectl: use https://, or give a token"
-    from k8s_step.connection.tokens import none_given
+    from k8s_step.connection.identity.tokens import none_given
 
     return none_given(environ, _CREDENTIALS)
 

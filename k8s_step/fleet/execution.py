@@ -14,11 +14,11 @@ from k8s_step.fleet.rehearsal import Verb, rehearse
 from k8s_step.fleet.waves import Wave
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
-from k8s_step.release.session import Run, open_session
+from k8s_step.release.planning.session import Run, open_session
 from k8s_step.report.fleet.result import ClusterResult, ClustersResult, unfinished_clusters
 from k8s_step.report.formats.shared import SharedLog
 from k8s_step.report.journal import Journal
-from k8s_step.report.problem import Problem
+from k8s_step.report.results.problem import Problem
 from k8s_step.surroundings import Surroundings
 
 

@@ -14,11 +14,11 @@ from k8s_step.cancellation import CANCELLATION
 from k8s_step.errors import BugError, CancelledError, ExitCode, StepError
 from k8s_step.fleet.member import Member
 from k8s_step.fleet.waves import Wave
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 from k8s_step.report.fleet.result import ClusterResult, ClustersResult
 from k8s_step.report.journal import Journal
-from k8s_step.report.problem import Problem
-from k8s_step.report.result import Result, never_begun, timestamp
+from k8s_step.report.results.problem import Problem
+from k8s_step.report.results.result import Result, never_begun, timestamp
 
 _GRACE = 4.0  # seconds that a cancelled run gives its clusters to tell where they stand
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from k8s_step.errors import ExitCode, InputError, InputErrors, single
 from k8s_step.fleet.member import Member
-from k8s_step.release.session import RehearsalEndedError, Run, open_session
+from k8s_step.release.planning.session import RehearsalEndedError, Run, open_session
 
 Verb = Callable[[Run], ExitCode]
 

@@ -16,9 +16,9 @@ import yaml
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import jsonreader, scalars
-from k8s_step.manifests.expressions import ExpressionError, Hidden, hide, is_cut
 from k8s_step.manifests.nodes import AliasNode, MappingNode, Node, ScalarNode, SequenceNode, is_merge, locate
 from k8s_step.manifests.scalars import ScalarError
+from k8s_step.manifests.templating.expressions import ExpressionError, Hidden, hide, is_cut
 
 DEEPEST = 200  # levels of nesting; Kubernetes' own objects stay far below
 MOST_ALIASED = 100_000  # values that aliases may add to one document; guards against "billion laughs"

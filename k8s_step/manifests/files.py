@@ -14,7 +14,7 @@ from typing import TextIO
 
 from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.documents import SourceText, decode
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 
 STDIN = "-"
 _SUFFIXES = (".yaml", ".yml", ".json", ".j2")
@@ -186,6 +186,6 @@ def read_text(file: str) -> str:
 
 def _rendered(file: str, values: Values) -> SourceText:
     """Render a ``*.j2`` file. Jinja2, an optional dependency that is slow to import, is imported only here."""
-    from k8s_step.manifests import jinja
+    from k8s_step.manifests.templating import jinja
 
     return jinja.render(file, read_text(file), values)

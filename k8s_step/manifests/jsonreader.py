@@ -12,8 +12,8 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from math import isinf
 from typing import NoReturn
 
-from k8s_step.manifests.expressions import closing
 from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from k8s_step.manifests.templating.expressions import closing
 
 _MARK = "\ufeff"
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -16,7 +16,7 @@ import yaml
 
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import SourceText, decode
-from k8s_step.manifests.templates import CREDENTIALS
+from k8s_step.manifests.templating.templates import CREDENTIALS
 
 _PROGRAMS = (("kustomize", "build"), ("kubectl", "kustomize"))
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")

@@ -14,9 +14,9 @@ from k8s_step.manifests.files import NO_FILE, NoTemplates, Sources, collecting, 
 from k8s_step.manifests.foreign.tools import foreign, template_error, unfilled, without_charts
 from k8s_step.manifests.nodes import Node, SequenceNode, field_node
 from k8s_step.manifests.pipes import name_objects, naming
-from k8s_step.manifests.templates import Template, Values
+from k8s_step.manifests.templating.templates import Template, Values
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.metadata import Object, metadata_of
-from k8s_step.objects.secrets import values_of
 from k8s_step.redaction import SecretValue
 
 

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests.documents import Document, SourceText, parse
 from k8s_step.manifests.files import is_rendered, source_of
-from k8s_step.manifests.templates import Template, Values
+from k8s_step.manifests.templating.templates import Template, Values
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.secrets import values_of
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.redaction import SecretValue
 
 TEXT = "--patch"

@@ -12,8 +12,8 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from k8s_step.objects.fieldset import MISSING, Path, value_at
 from k8s_step.objects.metadata import Object
+from k8s_step.objects.ownership.fieldset import MISSING, Path, value_at
 
 Operation = dict[str, Any]
 # What each operation needs besides "op" and "path": RFC 6902, section 4.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, annotations_of, metadata_of
+from k8s_step.objects.ownership.fieldset import Owner, owns, sets
 
 SOURCE = "k8s-step/source"
 _PATH = ("f:metadata", "f:annotations", f"f:{SOURCE}")

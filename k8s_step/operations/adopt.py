@@ -16,10 +16,10 @@ from k8s_step.errors import (
     ThrottledError,
 )
 from k8s_step.objects import jsonpatch
-from k8s_step.objects.applied import without_servers_own
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
-from k8s_step.objects.takeover import Takeover
+from k8s_step.objects.ownership.applied import without_servers_own
+from k8s_step.objects.ownership.takeover import Takeover
 from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 

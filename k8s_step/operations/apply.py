@@ -24,7 +24,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     """
     planned = seen.planned
     if options.dry_run and RUN in annotations_of(planned.object):
-        from k8s_step.operations import recreation
+        from k8s_step.operations.restoring import recreation
 
         if recreation.is_rerun(seen):
             return recreation.rerun(client, seen, options)
@@ -39,7 +39,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
             return Written(planned, "unchanged", seen.live or {}, seen.warnings)
         answer = _answered(client, seen, options)
     except InvalidError as error:
-        from k8s_step.operations import recreation
+        from k8s_step.operations.restoring import recreation
 
         if options.dry_run and recreation.is_called_for(error, planned):
             return recreation.try_out(client, seen, error, options)
@@ -149,7 +149,7 @@ def _action(seen: Seen, answer: Answer, options: ApplyOptions) -> str:
         return "configured"
     if not options.dry_run and guard_of(before) == guard_of(after):
         return "unchanged"
-    from k8s_step.objects.applied import without_status
+    from k8s_step.objects.ownership.applied import without_status
 
     same = without_status(before, options.field_manager) == without_status(after, options.field_manager)
     return "unchanged" if same else "configured"

@@ -17,7 +17,7 @@ from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, entries, metadata_of
 from k8s_step.objects.reference import name_ending
-from k8s_step.objects.times import is_known, moment
+from k8s_step.objects.values.times import is_known, moment
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 

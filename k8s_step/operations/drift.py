@@ -9,9 +9,9 @@ from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from k8s_step.objects import jsonpatch
-from k8s_step.objects.applied import without_servers_own
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, guard_of
+from k8s_step.objects.ownership.applied import without_servers_own
 from k8s_step.operations.explanations import explain, explain_missing
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written

@@ -13,11 +13,11 @@ from k8s_step.api.pages import Pager
 from k8s_step.api.request import AS_NAME, AS_NAMES, AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, UnreachableError
 from k8s_step.objects.address import Address
-from k8s_step.objects.applied import without_metadata
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
+from k8s_step.objects.ownership.applied import without_metadata
 from k8s_step.objects.resource import BUILTIN, Resource
 from k8s_step.objects.selection import Group
-from k8s_step.objects.shapes import nameless
+from k8s_step.objects.values.shapes import nameless
 
 Wanted = Group | Address
 _PROTOBUF = "application/vnd.kubernetes.protobuf"

@@ -14,7 +14,7 @@ from k8s_step.objects.metadata import RUN, Object, annotations_of, entries
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
 if TYPE_CHECKING:
-    from k8s_step.objects.takeover import Takeover
+    from k8s_step.objects.ownership.takeover import Takeover
 
 
 def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
@@ -33,8 +33,10 @@ def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
 
 def compared(client: Client, planned: Planned, answer: Answer, options: ApplyOptions) -> Seen:
     """The object that a read has brought, compared with its manifest."""
-    from k8s_step.objects.lastapplied import LAST_APPLIED  # imported here: an object that is not there needs none
-    from k8s_step.objects.takeover import takeover
+    from k8s_step.objects.ownership.lastapplied import (
+        LAST_APPLIED,  # imported here: an object that is not there needs none
+    )
+    from k8s_step.objects.ownership.takeover import takeover
 
     live: Object = answer.body
     if options.from_kubectl and LAST_APPLIED in annotations_of(live) and not entries(live):
@@ -50,7 +52,7 @@ def _runs_always(manifest: Object) -> bool:
     """Whether the object is a Job that runs at each release, however current it is."""
     if RUN not in annotations_of(manifest):
         return False
-    from k8s_step.operations.recreation import runs_always
+    from k8s_step.operations.restoring.recreation import runs_always
 
     return runs_always(manifest)
 
@@ -64,7 +66,7 @@ def asking(one: Seen, manifest: Object, options: ApplyOptions) -> Seen:
 
 def is_current(live: Object, manifest: Object, options: ApplyOptions) -> bool:
     """Whether applying the manifest would certainly change nothing; another source is no reason for a write."""
-    from k8s_step.objects.applied import is_applied
+    from k8s_step.objects.ownership.applied import is_applied
 
     manager = options.field_manager
     source = provenance.kept(live, manager, force=options.force)
@@ -92,9 +94,9 @@ def _with_note(planned: Planned, live: Object, found: Takeover | None, manager: 
 
     With an up-to-date annotation a user can go back to ``kubectl apply``.
     """
-    from k8s_step.objects.fieldset import Owner
-    from k8s_step.objects.lastapplied import LAST_APPLIED, with_note
-    from k8s_step.objects.takeover import owns_annotation
+    from k8s_step.objects.ownership.fieldset import Owner
+    from k8s_step.objects.ownership.lastapplied import LAST_APPLIED, with_note
+    from k8s_step.objects.ownership.takeover import owns_annotation
 
     own = Owner(manager, "Apply")
     is_ours = owns_annotation(live, own) or any(

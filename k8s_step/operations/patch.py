@@ -19,9 +19,9 @@ from k8s_step.errors import (
 )
 from k8s_step.objects import jsonpatch
 from k8s_step.objects.address import Addressed
-from k8s_step.objects.applied import EACH_WRITE, has_same_content, without_metadata, without_status
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
+from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_metadata, without_status
 from k8s_step.operations.apply import write
 from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
 from k8s_step.operations.look import look

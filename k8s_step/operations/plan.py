@@ -16,7 +16,7 @@ from k8s_step.objects.resource import Resource
 
 if TYPE_CHECKING:
     from k8s_step.manifests.patchfile import Patch
-    from k8s_step.objects.takeover import Takeover
+    from k8s_step.objects.ownership.takeover import Takeover
 
 _LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
 

@@ -14,10 +14,10 @@ from k8s_step.errors import (
     InvalidError,
     NotFoundError,
 )
-from k8s_step.objects.applied import EACH_WRITE, has_same_content, without_metadata
 from k8s_step.objects.body import encode
-from k8s_step.objects.managers import changes_text, field_changes, latest
 from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
+from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_metadata
+from k8s_step.objects.ownership.managers import changes_text, field_changes, latest
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 

@@ -9,11 +9,11 @@ from k8s_step.inputs import Inputs
 from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of
 from k8s_step.operations.plan import Planned, Seen
 from k8s_step.release.order.waves import ordered
-from k8s_step.release.plan import open_release
+from k8s_step.release.planning.plan import open_release
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run
 from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
-from k8s_step.release.reading import read_manifests
 from k8s_step.release.send import Writes, tell
-from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
 
@@ -90,6 +90,6 @@ def _checked(run: Run, preflight: Preflight, seen: Sequence[Seen]) -> list[Check
 def _may_be_replaced(manifest: Object) -> bool:
     if not annotations_of(manifest).keys() & {RUN, ON_IMMUTABLE}:
         return False
-    from k8s_step.operations.recreation import may_be_replaced
+    from k8s_step.operations.restoring.recreation import may_be_replaced
 
     return may_be_replaced(manifest)

@@ -13,13 +13,13 @@ from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError
 from k8s_step.objects.conditions import mapping, spec
-from k8s_step.objects.fieldset import Owner, owns, sets
 from k8s_step.objects.metadata import Object, completed
+from k8s_step.objects.ownership.fieldset import Owner, owns, sets
 from k8s_step.objects.resource import required
 from k8s_step.operations.look import asking
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.preflight import Preflight
-from k8s_step.release.session import Run, Session
 from k8s_step.report.wording import first_of
 
 _AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")

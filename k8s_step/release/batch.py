@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from k8s_step.api.concurrency import gather, successes
 from k8s_step.errors import ExitCode, InvalidError, ReportedError, StepError, StoppedError, single
 from k8s_step.objects.reference import Reference
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 from k8s_step.report.journal import Journal
 from k8s_step.report.wording import first_of
 

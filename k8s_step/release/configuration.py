@@ -8,13 +8,13 @@ from typing import Any
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, NotFoundError
-from k8s_step.objects.configuration import ROLL, Name, digest, rolls, used_by
+from k8s_step.objects.kinds.configuration import ROLL, Name, digest, rolls, used_by
 from k8s_step.objects.metadata import Object, annotations_of
 from k8s_step.objects.resource import required
 from k8s_step.operations.look import asking
 from k8s_step.operations.plan import ApplyOptions, Seen
+from k8s_step.release.planning.session import Session
 from k8s_step.release.preflight import Preflight
-from k8s_step.release.session import Session
 
 DIGEST = "k8s-step/config-digest"
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Rollout")  # kinds that replace their pods for a new template

@@ -9,20 +9,20 @@ from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
 from k8s_step.objects.address import Address
-from k8s_step.objects.applied import is_applied
+from k8s_step.objects.kinds.portable import bound, portable, with_kept
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
-from k8s_step.objects.portable import bound, portable, with_kept
+from k8s_step.objects.ownership.applied import is_applied
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.secrets import values_of
 from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.get import OBJECTS, Page, Reader, Wanted
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
-from k8s_step.release.arguments import kinds_alone, parse, words_of
-from k8s_step.release.guards import Guards
 from k8s_step.release.order.application import Application
+from k8s_step.release.planning.arguments import kinds_alone, parse, words_of
+from k8s_step.release.planning.guards import Guards
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.preflight import Preflight, show_differences
 from k8s_step.release.send import Writes, tell
-from k8s_step.release.session import Run, Session, open_session
 
 MANAGER = "k8s-step-sync"
 

@@ -16,12 +16,12 @@ from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
 from k8s_step.errors import StepError
 from k8s_step.objects.body import encode
-from k8s_step.objects.pods import HAVE_PODS
+from k8s_step.objects.kinds.pods import HAVE_PODS
 from k8s_step.operations.plan import Planned
-from k8s_step.operations.recreation import may_be_replaced, runs_always
-from k8s_step.operations.restore import KEPT
+from k8s_step.operations.restoring.recreation import may_be_replaced, runs_always
+from k8s_step.operations.restoring.restore import KEPT
 from k8s_step.release.autoscalers import may_be_autoscaled
-from k8s_step.verdict.claims import storage_class
+from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 

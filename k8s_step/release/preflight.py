@@ -12,14 +12,14 @@ from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, InvalidError, NotFoundError
 from k8s_step.objects.body import encode
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.secrets import values_of
 from k8s_step.operations.apply import write
 from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.batch import run_all
-from k8s_step.release.session import Run, Session
+from k8s_step.release.planning.session import Run, Session
 
 if TYPE_CHECKING:
     from k8s_step.report.difference import Difference

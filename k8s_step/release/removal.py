@@ -10,11 +10,11 @@ from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError,
 from k8s_step.objects.address import Address, Addressed
 from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.delete import Deleted, DeleteOptions, delete, delete_group, delete_read, members
-from k8s_step.release.arguments import names_object
 from k8s_step.release.batch import explained_stop, tell_unsent
 from k8s_step.release.phases import in_phases
-from k8s_step.release.session import Run, Session
-from k8s_step.report.result import UNKNOWN
+from k8s_step.release.planning.arguments import names_object
+from k8s_step.release.planning.session import Run, Session
+from k8s_step.report.results.result import UNKNOWN
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.termination import Termination, finding, held
 from k8s_step.verdict.judgement import Judgement

@@ -18,16 +18,16 @@ from k8s_step.errors import (
     StepError,
     StoppedError,
 )
-from k8s_step.objects.secrets import values_of
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.operations.plan import Seen, Written
-from k8s_step.operations.restore import Outcome, Reversal, restore
-from k8s_step.operations.revival import bring_back
-from k8s_step.release import exemptions
+from k8s_step.operations.restoring.restore import Outcome, Reversal, restore
+from k8s_step.operations.restoring.revival import bring_back
 from k8s_step.release.batch import exit_code_of
+from k8s_step.release.following import exemptions
 from k8s_step.release.phases import in_phases
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run, Session
-from k8s_step.report.result import NOT_BACK, UNKNOWN
+from k8s_step.report.results.result import NOT_BACK, UNKNOWN
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held

@@ -12,9 +12,9 @@ from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported, tell_absent, tell_errors, tell_unsent
 from k8s_step.release.phases import in_phases
-from k8s_step.release.session import Run, Session
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.journal import Journal
-from k8s_step.report.result import UNKNOWN
+from k8s_step.report.results.result import UNKNOWN
 
 _ESTABLISHING = 60.0  # seconds within which a CRD of this release must be established
 Item = TypeVar("Item", bound=Planned)
@@ -124,7 +124,7 @@ class Writes:
         crds = [] if self.run.inputs.dry_run else [one for one in self.done if _defined_by(one) in wanted]
         if not crds:
             return
-        from k8s_step.release.follow import target_of
+        from k8s_step.release.following.follow import target_of
         from k8s_step.rollout.follower import Limits
         from k8s_step.rollout.rollout import Rollout
         from k8s_step.verdict.states import State
@@ -144,7 +144,7 @@ class Writes:
 
 def write_and_follow(run: Run, session: Session, plan: Sequence[Item], write: Callable[[Item], Written]) -> ExitCode:
     """``write`` each object of the plan, and follow all of them to the verdict."""
-    from k8s_step.release.follow import follow_written
+    from k8s_step.release.following.follow import follow_written
 
     return follow_written(run, session, Writes(run, session).make(plan, write))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k8s_step.operations.plan import ApplyOptions, Seen
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 from k8s_step.report.journal import Journal
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from k8s_step import __version__
-from k8s_step.connection.faults import Fault
-from k8s_step.connection.proxies import checked_environment_proxy, may_carry_secrets
+from k8s_step.connection.exchange.faults import Fault
+from k8s_step.connection.exchange.proxies import checked_environment_proxy, may_carry_secrets
+from k8s_step.connection.exchange.transport import Transport, header_lines, parsed
 from k8s_step.connection.settings import Connection
-from k8s_step.connection.transport import Transport, header_lines, parsed
 from k8s_step.errors import InputError, StepError
 from k8s_step.report.fleet.result import ClustersResult
-from k8s_step.report.result import Result
+from k8s_step.report.results.result import Result
 from k8s_step.surroundings import System
 
 _WHERE = "--comment"

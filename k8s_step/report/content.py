@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
-from k8s_step.report.metrics import Family, exposition
+from k8s_step.report.layout.table import Shape, lines
 from k8s_step.report.printers.printer import Printer, Write
-from k8s_step.report.table import Shape, lines
+from k8s_step.report.results.metrics import Family, exposition
 
 CLUSTER = "cluster"  # the key of an item, the label of a metric and the column of a table that name the cluster
 

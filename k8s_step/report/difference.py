@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
 
-from k8s_step.objects.applied import without_servers_own
-from k8s_step.objects.lastapplied import LAST_APPLIED
+from k8s_step.objects.kinds.secrets import masked
 from k8s_step.objects.metadata import MutableObject, Object, annotations_of, uid_of
+from k8s_step.objects.ownership.applied import without_servers_own
+from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.secrets import masked
 from k8s_step.redaction import Redactor
-from k8s_step.report.yamltext import dump
+from k8s_step.report.layout.yamltext import dump
 
 _ALLOCATED = ("clusterIP", "clusterIPs", "healthCheckNodePort")
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_step.objects.applied import without_metadata
+from k8s_step.objects.kinds.secrets import masked
 from k8s_step.objects.metadata import Object, metadata_of
+from k8s_step.objects.ownership.applied import without_metadata
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.secrets import masked
 from k8s_step.redaction import Redactor
-from k8s_step.report import jsontext
-from k8s_step.report.table import Growing, Layout, Shape, is_name
+from k8s_step.report.layout import jsontext
+from k8s_step.report.layout.table import Growing, Layout, Shape, is_name
 
 _PLAIN_COLUMNS = ({"name": "Name", "format": "name"}, {"name": "Created At"})  # where the server makes no tables
 

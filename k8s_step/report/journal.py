@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from k8s_step.errors import ExitCode, StepError, single
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
-from k8s_step.report.problem import Problem
-from k8s_step.report.result import NOT_BACK, UNKNOWN, ObjectResult, Result, timestamp, unfinished
+from k8s_step.report.results.problem import Problem
+from k8s_step.report.results.result import NOT_BACK, UNKNOWN, ObjectResult, Result, timestamp, unfinished
 from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.states import State
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from k8s_step.report.content import Content
     from k8s_step.report.difference import Difference
     from k8s_step.report.output import Output
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
     from k8s_step.verdict.judgement import Judgement
 
 _Key = tuple[str, str, str, str]

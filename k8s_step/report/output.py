@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from k8s_step.objects.reference import Reference
     from k8s_step.report.content import Content
     from k8s_step.report.difference import Difference
-    from k8s_step.report.result import Result
+    from k8s_step.report.results.result import Result
     from k8s_step.verdict.judgement import Judgement
 
 

@@ -14,14 +14,14 @@ from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.fleet.result import summary as clusters_summary
-from k8s_step.report.result import NOT_BACK, ObjectResult, Result
-from k8s_step.report.text import one_line, printable
+from k8s_step.report.layout.text import one_line, printable
+from k8s_step.report.results.result import NOT_BACK, ObjectResult, Result
 from k8s_step.report.wording import duration, lead_of, parted, standing_of, summary, unjudged
 from k8s_step.verdict.states import State
 
 if TYPE_CHECKING:
     from k8s_step.report.difference import Difference
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
 
 LIMIT = 1024 * 1024  # bytes; GitHub drops the summary of a step that is larger
 COMMENT = 65_000  # bytes; a comment of GitHub holds 65,536 characters, one of GitLab a million

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
-from k8s_step.report.result import ObjectResult, Result
-from k8s_step.report.text import one_line, printable
+from k8s_step.report.layout.text import one_line, printable
+from k8s_step.report.results.result import ObjectResult, Result
 from k8s_step.verdict.states import State
 
 if TYPE_CHECKING:
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
     from k8s_step.verdict.judgement import Judgement
 
 MESSAGE = 240  # characters of a message in a progress line

@@ -10,19 +10,20 @@ from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Answer, Request
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnreachableError
+from k8s_step.objects.kinds.pods import controller_of, spec_of, status_of
 from k8s_step.objects.metadata import Object, metadata_of, uid_of
-from k8s_step.objects.pods import controller_of, spec_of, status_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.objects.selection import of_workload
-from k8s_step.objects.times import last_written
+from k8s_step.objects.values.times import last_written
 from k8s_step.rollout import events
-from k8s_step.verdict import claims, probes, revision
-from k8s_step.verdict.advice import Advice, advice, probe_advice
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict import revision
+from k8s_step.verdict.evidence import claims, probes
+from k8s_step.verdict.evidence.advice import Advice, advice, probe_advice
+from k8s_step.verdict.evidence.finding import Finding
+from k8s_step.verdict.evidence.signals import signal_of
 from k8s_step.verdict.judgement import Blame, Judgement
 from k8s_step.verdict.podfailures import RUNNING, Symptom
-from k8s_step.verdict.signals import signal_of
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from k8s_step.api.request import Request
+from k8s_step.objects.kinds.pods import HAVE_PODS
 from k8s_step.objects.metadata import Object, metadata_of
-from k8s_step.objects.pods import HAVE_PODS
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
-from k8s_step.objects.times import is_known, moment
+from k8s_step.objects.values.times import is_known, moment
 
 EVENTS = required("v1", "Event")
 _MOST = 8

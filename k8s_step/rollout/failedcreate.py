@@ -14,7 +14,7 @@ from typing import Any
 from k8s_step.api.client import Client
 from k8s_step.errors import ForbiddenError, StepError
 from k8s_step.objects.metadata import Object
-from k8s_step.objects.times import last_written, moment
+from k8s_step.objects.values.times import last_written, moment
 from k8s_step.rollout import events
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.readiness import FAILED_CREATE_GRACE, observed

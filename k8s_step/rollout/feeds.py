@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from k8s_step.api.watch import Event, Scope, Watch
 from k8s_step.errors import ApiError, ForbiddenError
+from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.metadata import Object, uid_of, version_of
-from k8s_step.objects.pods import controller_of
 from k8s_step.objects.reference import Reference
 from k8s_step.rollout.owners import Family, Ownership
 from k8s_step.verdict.judgement import Judgement

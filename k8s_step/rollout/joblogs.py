@@ -12,8 +12,8 @@ from datetime import datetime
 from k8s_step.api.client import Client, LineStream
 from k8s_step.api.request import Request
 from k8s_step.errors import ApiError, ForbiddenError, NotFoundError, StepError, StoppedError, UnreachableError
+from k8s_step.objects.kinds.pods import controller_of, statuses
 from k8s_step.objects.metadata import Object, uid_of
-from k8s_step.objects.pods import controller_of, statuses
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.metadata import Object, uid_of
-from k8s_step.objects.pods import controller_of
 
 
 class Family:

@@ -16,7 +16,7 @@ from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
 from k8s_step.api.watch import Event, Scope
 from k8s_step.errors import ForbiddenError, InputError, NotFoundError
-from k8s_step.objects.pods import HAVE_PODS
+from k8s_step.objects.kinds.pods import HAVE_PODS
 from k8s_step.objects.resource import required
 from k8s_step.objects.selection import of_workload
 from k8s_step.rollout.confirmation import Confirmation
@@ -25,7 +25,7 @@ from k8s_step.rollout.feeds import DELETED, Feed, PodFeed, ReplicaSetFeed
 from k8s_step.rollout.follower import Follower, FollowListener, Limits
 from k8s_step.rollout.superseded import SupersededWrites
 from k8s_step.verdict import patience
-from k8s_step.verdict.claims import storage_class
+from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import compute, is_complete, is_paused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.managers import FieldChange, changes_text, field_changes, overwritten
 from k8s_step.objects.metadata import Object, metadata_of
+from k8s_step.objects.ownership.managers import FieldChange, changes_text, field_changes, overwritten
 from k8s_step.objects.resource import builtin
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State

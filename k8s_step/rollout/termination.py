@@ -12,7 +12,7 @@ from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.rollout.feeds import Feed
 from k8s_step.rollout.follower import Follower, FollowListener
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from k8s_step.errors import ExitCode
 from k8s_step.release.apply import apply as release
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 
 
 def apply(run: Run) -> ExitCode:

@@ -11,11 +11,11 @@ from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group
 from k8s_step.operations.get import OBJECTS, Reader
-from k8s_step.release.session import Run, Session, open_session
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.report.content import Metrics, Table
-from k8s_step.report.metrics import of_components, of_pods
+from k8s_step.report.results.metrics import of_components, of_pods
 from k8s_step.verdict.components import Component, Health, causes, components, health
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 

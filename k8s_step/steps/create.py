@@ -8,10 +8,10 @@ from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.release.order.sequence import write_in_waves
 from k8s_step.release.order.waves import ordered
-from k8s_step.release.plan import open_release
-from k8s_step.release.reading import read_manifests
+from k8s_step.release.planning.plan import open_release
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run
 
 
 def create(run: Run) -> ExitCode:

@@ -6,13 +6,13 @@ from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
 from k8s_step.operations.plan import Planned
-from k8s_step.release.arguments import parse
-from k8s_step.release.guards import Guards
 from k8s_step.release.order.waves import in_waves
-from k8s_step.release.plan import planned
-from k8s_step.release.reading import read_manifests
+from k8s_step.release.planning.arguments import parse
+from k8s_step.release.planning.guards import Guards
+from k8s_step.release.planning.plan import planned
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.removal import Removal, groups
-from k8s_step.release.session import Run, Session, open_session
 
 
 def delete(run: Run) -> ExitCode:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from k8s_step.errors import ExitCode
 from k8s_step.release.autoscalers import leave_replicas
 from k8s_step.release.configuration import roll_on_config
-from k8s_step.release.plan import open_release
+from k8s_step.release.planning.plan import open_release
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run
 from k8s_step.release.preflight import Checked, Preflight, show_differences
-from k8s_step.release.reading import read_manifests
-from k8s_step.release.session import Run
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from k8s_step.api.concurrency import in_order
 from k8s_step.errors import ExitCode, InputError, ReportedError, StepError
 from k8s_step.inputs import Inputs
+from k8s_step.objects.kinds.secrets import masked
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.objects.secrets import masked
 from k8s_step.objects.selection import Group, selectors
 from k8s_step.operations.get import NAMES, OBJECTS, Form, Page, Reader, Wanted, table
-from k8s_step.release.arguments import kinds_alone, parse, words_of
-from k8s_step.release.session import Run, Session, open_session
+from k8s_step.release.planning.arguments import kinds_alone, parse, words_of
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.report import files
 from k8s_step.report.content import CLUSTER, Recorder
 from k8s_step.report.printers.printer import Printer, Write
@@ -209,8 +209,8 @@ def _columns(run: Run, spec: str) -> _Prepared:
 
 
 def _tables(run: Run, _: str) -> _Prepared:
+    from k8s_step.report.layout.table import Shape
     from k8s_step.report.printers.tables import Tables
-    from k8s_step.report.table import Shape
 
     inputs = run.inputs
 

@@ -14,23 +14,23 @@ from k8s_step.inputs import Inputs
 from k8s_step.manifests import images
 from k8s_step.manifests.patchfile import TYPES, Patch, secrets_of
 from k8s_step.manifests.patchfile import read as read_patch
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
+from k8s_step.objects.kinds.secrets import masked, values_of
 from k8s_step.objects.resource import builtin
-from k8s_step.objects.secrets import masked, values_of
 from k8s_step.operations import drift
 from k8s_step.operations.patch import patch as patch_one
 from k8s_step.operations.patch import read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 from k8s_step.redaction import MASK, Redactor
-from k8s_step.release.arguments import parse
-from k8s_step.release.exemptions import announce
-from k8s_step.release.guards import Guards
-from k8s_step.release.plan import planned
-from k8s_step.release.reading import read_manifests
+from k8s_step.release.following.exemptions import announce
+from k8s_step.release.planning.arguments import parse
+from k8s_step.release.planning.guards import Guards
+from k8s_step.release.planning.plan import planned
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.send import Writes, write_and_follow
-from k8s_step.release.session import Run, Session, open_session
 
 Item = TypeVar("Item", bound=Planned)
 

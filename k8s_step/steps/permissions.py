@@ -9,10 +9,10 @@ from k8s_step.errors import ExitCode, ForbiddenError, InputError, ReportedError
 from k8s_step.objects.metadata import MutableObject
 from k8s_step.release.jobs import jobs_of
 from k8s_step.release.permissions import Permission, bindings, needed, needed_to_run, not_granted, roles
-from k8s_step.release.plan import open_release
-from k8s_step.release.reading import read_manifests
-from k8s_step.release.session import Run
-from k8s_step.report.yamltext import dump_all
+from k8s_step.release.planning.plan import open_release
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run
+from k8s_step.report.layout.yamltext import dump_all
 
 
 def permissions(run: Run) -> ExitCode:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from k8s_step.errors import ExitCode
+from k8s_step.objects.kinds.secrets import masked
 from k8s_step.objects.reference import Reference
-from k8s_step.objects.secrets import masked
 from k8s_step.release.phases import in_phases
-from k8s_step.release.reading import read_manifests
-from k8s_step.release.session import Run
-from k8s_step.report.yamltext import dump_all
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run
+from k8s_step.report.layout.yamltext import dump_all
 
 
 def render(run: Run) -> ExitCode:

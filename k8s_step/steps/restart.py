@@ -10,9 +10,9 @@ from k8s_step.manifests.patchfile import Patch
 from k8s_step.objects.body import PatchType
 from k8s_step.operations.patch import send
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
-from k8s_step.release.plan import open_named
+from k8s_step.release.planning.plan import open_named
+from k8s_step.release.planning.session import Run
 from k8s_step.release.send import write_and_follow
-from k8s_step.release.session import Run
 
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 _ANNOTATION = "kubectl.kubernetes.io/restartedAt"

@@ -13,14 +13,14 @@ from k8s_step.objects.reference import Reference
 from k8s_step.operations.create import name_generated
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported
-from k8s_step.release.follow import follow, target_of
+from k8s_step.release.following.follow import follow, target_of
 from k8s_step.release.jobs import create_job, delete_job, find_job, has_several_logs, jobs_of
-from k8s_step.release.plan import open_release
-from k8s_step.release.reading import read_manifests
+from k8s_step.release.planning.plan import open_release
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.send import tell
-from k8s_step.release.session import Run, Session
-from k8s_step.report.result import UNKNOWN
-from k8s_step.report.text import printable, without_commands
+from k8s_step.report.layout.text import printable, without_commands
+from k8s_step.report.results.result import UNKNOWN
 from k8s_step.rollout.joblogs import JobLogs
 from k8s_step.surroundings import System
 from k8s_step.verdict.readiness import is_decided

@@ -14,10 +14,10 @@ from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
 from k8s_step.operations.patch import read, replicas_of, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
-from k8s_step.release.follow import follow_written
-from k8s_step.release.plan import open_named
+from k8s_step.release.following.follow import follow_written
+from k8s_step.release.planning.plan import open_named
+from k8s_step.release.planning.session import Run
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run
 
 
 def scale(run: Run) -> ExitCode:

@@ -9,13 +9,13 @@ from k8s_step.errors import ExitCode, InputError, NotFoundError, ReportedError, 
 from k8s_step.objects.address import Address
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import members
-from k8s_step.release.arguments import parse
-from k8s_step.release.exemptions import announce
-from k8s_step.release.follow import follow, target_read
-from k8s_step.release.plan import planned
-from k8s_step.release.reading import read_manifests
+from k8s_step.release.following.exemptions import announce
+from k8s_step.release.following.follow import follow, target_read
+from k8s_step.release.planning.arguments import parse
+from k8s_step.release.planning.plan import planned
+from k8s_step.release.planning.reading import read_manifests
+from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.removal import groups
-from k8s_step.release.session import Run, Session, open_session
 from k8s_step.verdict.patience import is_waited_for
 from k8s_step.verdict.readiness import is_paused
 from k8s_step.verdict.target import Target

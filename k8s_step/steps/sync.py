@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from k8s_step.errors import ExitCode
 from k8s_step.release.copies import read_copies, write_copies
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 
 
 def sync(run: Run) -> Callable[[Run], ExitCode]:

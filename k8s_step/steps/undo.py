@@ -6,13 +6,13 @@ from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.manifests.patchfile import Patch
-from k8s_step.operations.history import KINDS, chosen, revisions
 from k8s_step.operations.patch import read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
-from k8s_step.release.follow import follow_written
-from k8s_step.release.plan import open_named
+from k8s_step.operations.restoring.history import KINDS, chosen, revisions
+from k8s_step.release.following.follow import follow_written
+from k8s_step.release.planning.plan import open_named
+from k8s_step.release.planning.session import Run
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run
 
 
 def undo(run: Run) -> ExitCode:

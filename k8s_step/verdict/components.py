@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from k8s_step.errors import InputError, InputErrors
+from k8s_step.objects.kinds.pods import is_alive, is_ready, statuses
 from k8s_step.objects.metadata import Object, metadata_of
-from k8s_step.objects.pods import is_alive, is_ready, statuses
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import label_selector
-from k8s_step.verdict.advice import advice
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.advice import advice
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.podfailures import complaint
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

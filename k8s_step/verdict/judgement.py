@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready
 from k8s_step.objects.metadata import Object, uid_of
-from k8s_step.objects.pods import controller_of, is_alive, is_done, is_ready
 from k8s_step.verdict import podfailures, readiness, revision
 from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.podfailures import Symptom

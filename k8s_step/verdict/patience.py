@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from k8s_step.errors import InputError
-from k8s_step.objects import times
 from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.objects.values import times
 
 TIMEOUT = "k8s-step/timeout"
 FAIL_AFTER = "k8s-step/fail-after"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from k8s_step.objects.kinds.pods import condition_of, controller_of, is_ready, statuses
 from k8s_step.objects.metadata import Object
-from k8s_step.objects.pods import condition_of, controller_of, is_ready, statuses
-from k8s_step.verdict import signals
+from k8s_step.verdict.evidence import signals
 from k8s_step.verdict.patience import USUAL, Patience
 
 Status = Mapping[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.metadata import (
     TEMPLATE_GENERATION,
     TEMPLATE_HASH,
@@ -15,7 +16,6 @@ from k8s_step.objects.metadata import (
     metadata_of,
     uid_of,
 )
-from k8s_step.objects.pods import controller_of
 
 ReplicaSets = Mapping[str, Object]  # by uid
 Test = Callable[[Object], bool]

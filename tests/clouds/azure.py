@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from tests.clouds.hosts import Verified, form, path, query
 from tests.unit.loopback import Exchange, Handler
 

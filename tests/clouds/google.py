@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from tests.clouds.hosts import Verified, body, form, path
 from tests.unit.loopback import Exchange, Handler
 

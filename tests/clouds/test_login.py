@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from tests import leaks
 from tests.clouds import azure
 from tests.clouds.logins import Login, World, allow, release

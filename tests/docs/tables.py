@@ -14,7 +14,7 @@ from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
 from k8s_step.connection.ailments import AILMENTS, CUT, STARTING, Ailment, Patience
 from k8s_step.options import CONNECTION, Option
-from k8s_step.verdict.advice import BY_EXIT_CODE, BY_REASON
+from k8s_step.verdict.evidence.advice import BY_EXIT_CODE, BY_REASON
 
 ROOT = Path(__file__).resolve().parents[2]
 README, ACTION, ANSWERS = ROOT / "README.md", ROOT / "action.yml", ROOT / "docs" / "answers.md"

@@ -27,10 +27,10 @@ from k8s_step.report.formats.github import outputs
 from k8s_step.report.formats.gitlab import to_dotenv
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
-from k8s_step.report.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
+from k8s_step.report.results.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
 from k8s_step.surroundings import Surroundings
-from k8s_step.verdict.advice import advice
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.advice import advice
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.podfailures import CONTAINER_GRACE, CRASHES, IMAGE_GRACE
 from tests.docs.tables import (
     ACTION,

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from tests.controlplane.pki import Authority
 from tests.unit.loopback import Exchange, Loopback, server_tls
 

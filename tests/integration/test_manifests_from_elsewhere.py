@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s_step.objects.retired import RETIRED
+from k8s_step.objects.kinds.retired import RETIRED
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import Object, config_map, deployment, obj, write

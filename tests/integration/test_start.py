@@ -112,7 +112,7 @@ def test_sigterm_once_the_verdict_stands(moment: tuple[str, str], tmp_path: Path
     [
         ("k8s_step.cli:_group", "before"),
         ("k8s_step.inputs:resolve", "before"),
-        ("k8s_step.release.plan:planned", "before"),
+        ("k8s_step.release.planning.plan:planned", "before"),
     ],
     ids=" ".join,
 )

@@ -20,7 +20,7 @@ from k8s_step.errors import InputError
 from k8s_step.manifests.documents import EventParser, PureParser, SourceText, parse
 from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import load
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 from tests.unit.manifests.test_documents import MEANINGS
 from tests.unit.manifests.test_scalars import KEYS, VALUES
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
-from k8s_step.report.problem import Problem
-from k8s_step.report.result import ObjectResult, Result, never_begun, unfinished
-from k8s_step.verdict.finding import Finding
+from k8s_step.report.results.problem import Problem
+from k8s_step.report.results.result import ObjectResult, Result, never_begun, unfinished
+from k8s_step.verdict.evidence.finding import Finding
 
 SETTINGS = Reference("v1", "ConfigMap", "shop", "settings", "k8s/shop.yaml", 1)
 WEB = Reference("apps/v1", "Deployment", "shop", "web", "k8s/shop.yaml", 12)

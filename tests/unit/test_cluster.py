@@ -66,7 +66,7 @@ def test_every_option_of_apply_is_one_of_a_release() -> None:
     assert set(ReleaseOptions.__annotations__) == ours, "add it to ReleaseOptions in k8s_step/keywords.py"
 
 
-@pytest.mark.parametrize("first", ["k8s_step.release.follow", "k8s_step.cluster", "k8s_step"])
+@pytest.mark.parametrize("first", ["k8s_step.release.following.follow", "k8s_step.cluster", "k8s_step"])
 def test_release_is_the_function_whatever_was_imported_before(first: str) -> None:
     program = f"import {first}, k8s_step; from k8s_step import release; print(release.__module__, release.__name__)"
     command = [sys.executable, "-W", "error", "-c", program]

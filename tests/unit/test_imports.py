@@ -34,21 +34,26 @@ AT_ALL_TIMES = """
 """
 BY_THE_FIRST_REQUEST = """
     api api.client api.concurrency api.congestion api.discovery api.limiter api.outages api.refusals api.request
-    connection connection.ailments connection.channel connection.credentials connection.faults connection.headers
-    connection.lookup connection.proxies connection.retries connection.route connection.settings connection.tls
-    connection.transport
-    manifests manifests.ambient manifests.documents manifests.expressions manifests.files manifests.foreign
-    manifests.foreign.exports manifests.foreign.hooks manifests.foreign.tools manifests.images manifests.jsonreader
-    manifests.manifest manifests.names manifests.nodes manifests.pipes manifests.scalars manifests.templates
-    objects objects.address objects.applied objects.body objects.conditions objects.configuration objects.fieldset
-    objects.kindword objects.lastapplied objects.metadata objects.provenance objects.reference objects.resource
-    objects.secrets objects.shapes objects.times
+    connection connection.ailments connection.exchange connection.exchange.channel connection.exchange.faults
+    connection.exchange.proxies connection.exchange.route connection.exchange.tls connection.exchange.transport
+    connection.headers connection.identity connection.identity.credentials connection.lookup connection.retries
+    connection.settings
+    manifests manifests.documents manifests.files manifests.foreign manifests.foreign.exports
+    manifests.foreign.hooks manifests.foreign.tools manifests.images manifests.jsonreader manifests.manifest
+    manifests.names manifests.nodes manifests.pipes manifests.scalars manifests.templating
+    manifests.templating.ambient manifests.templating.expressions manifests.templating.templates
+    objects objects.address objects.body objects.conditions objects.kinds objects.kinds.configuration
+    objects.kinds.secrets objects.kindword objects.metadata objects.ownership objects.ownership.applied
+    objects.ownership.fieldset objects.ownership.lastapplied objects.provenance objects.reference
+    objects.resource objects.values objects.values.shapes objects.values.times
     operations operations.apply operations.look operations.plan
-    release release.apply release.arguments release.batch release.order release.order.annotations release.order.waves
-    release.exemptions release.guards release.login release.phases
-    release.plan release.preflight release.reading release.send release.session release.takeovers
+    release release.apply release.batch release.following release.following.exemptions release.order
+    release.order.annotations release.order.waves release.phases release.planning release.planning.arguments
+    release.planning.guards release.planning.login release.planning.plan release.planning.reading
+    release.planning.session release.preflight release.send release.takeovers
     report report.files report.formats report.formats.choice report.formats.plain report.formats.resultfiles
-    report.journal report.output report.problem report.result report.sink report.text report.wording
+    report.journal report.layout report.layout.text report.output report.results report.results.problem
+    report.results.result report.sink report.wording
     steps steps.apply
     verdict verdict.patience verdict.states
 """

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from k8s_step.manifests.manifest import Manifest
-from k8s_step.objects.applied import without_metadata
-from k8s_step.objects.lastapplied import LAST_APPLIED
 from k8s_step.objects.metadata import REVISION, Object
+from k8s_step.objects.ownership.applied import without_metadata
+from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
 from k8s_step.objects.provenance import SOURCE
 
 _SIGNS = ("managedFields", "uid", "selfLink", "creationTimestamp")  # null counts as none: generators write it

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import StepError
-from k8s_step.objects.fieldset import sets
 from k8s_step.objects.metadata import Object
+from k8s_step.objects.ownership.fieldset import sets
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import explained_stop, raise_reported
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes
-from k8s_step.report.result import UNKNOWN
+from k8s_step.report.results.result import UNKNOWN
 
 if TYPE_CHECKING:
     from k8s_step.operations.delete import Deleted
@@ -92,7 +92,7 @@ class Application:
 
     def _delete(self, one: Seen) -> Deleted:
         from k8s_step.operations.delete import DeleteOptions, delete_read
-        from k8s_step.operations.recreation import cascade_of, target_of
+        from k8s_step.operations.restoring.recreation import cascade_of, target_of
 
         cascade = cascade_of(one.live or {}, one.planned.object)
         return delete_read(self._session.client, target_of(one), DeleteOptions(cascade))

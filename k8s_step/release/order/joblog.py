@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from k8s_step.objects.metadata import RUN, Object, annotations_of
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Written
-from k8s_step.release.session import Run, Session
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.journal import Journal
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ReleaseLogs:
 
 
 def _is_run(one: Written) -> bool:
-    from k8s_step.operations.recreation import runs_always
+    from k8s_step.operations.restoring.recreation import runs_always
 
     return runs_always(one.planned.object)
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import named
-from k8s_step.release.follow import Following, target_of
+from k8s_step.release.following.follow import Following, target_of
 from k8s_step.release.order.application import Application
 from k8s_step.release.order.joblog import ReleaseLogs
+from k8s_step.release.planning.session import Run
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes, leave, write_and_follow
-from k8s_step.release.session import Run
 
 Item = TypeVar("Item", bound=Planned)
 

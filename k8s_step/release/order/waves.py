@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.operations.plan import Planned
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, Key, dependencies_of, wave_of, written
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 
 _DEFINITION = "CustomResourceDefinition"
 
@@ -163,7 +163,7 @@ def _needs_verdicts(waves: Sequence[Sequence[Planned]]) -> str:
     """Why the release has to be followed; empty where it need not be."""
     if len(waves) > 1:
         return f"these objects make {len(waves)} waves, each of which waits for the one before to be current"
-    from k8s_step.operations.recreation import runs_always
+    from k8s_step.operations.restoring.recreation import runs_always
 
     jobs = [one for wave in waves for one in wave if runs_always(one.object)]
     return f"{jobs[0].reference} runs at each release, which waits for its verdict" if jobs else ""

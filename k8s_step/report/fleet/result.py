@@ -10,8 +10,8 @@ from typing import Any
 
 from k8s_step.errors import ExitCode
 from k8s_step.report.fleet.badness import worst
-from k8s_step.report.problem import Problem
-from k8s_step.report.result import RESULTS, UNFINISHED, Result, problem_json, rooted, timestamp, to_json
+from k8s_step.report.results.problem import Problem
+from k8s_step.report.results.result import RESULTS, UNFINISHED, Result, problem_json, rooted, timestamp, to_json
 from k8s_step.report.wording import duration, first_of, many
 
 NOT_BEGUN = "not_begun"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from k8s_step.redaction import Redactor
 from k8s_step.report.output import Output
-from k8s_step.report.result import Result
+from k8s_step.report.results.result import Result
 from k8s_step.report.sink import MaskedStream
 from k8s_step.report.wording import Style, colour, no_style
 from k8s_step.surroundings import Surroundings, System

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.formats.plain import Plain
-from k8s_step.report.result import QUIET, Result
+from k8s_step.report.results.result import QUIET, Result
 
 if TYPE_CHECKING:
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
 
 SENDING, FOLLOWING, EVIDENCE, BACK = "sending", "following", "evidence", "rollback"
 

@@ -13,16 +13,16 @@ from k8s_step.objects.reference import is_file
 from k8s_step.report.fleet.result import ClustersResult, clusters_rooted
 from k8s_step.report.formats.folded import Folded
 from k8s_step.report.formats.plain import Plain
+from k8s_step.report.layout.text import one_line, printable, without_commands
 from k8s_step.report.output import Output
-from k8s_step.report.problem import is_read, place_of
-from k8s_step.report.result import Outcome, Result, relative, rooted
+from k8s_step.report.results.problem import is_read, place_of
+from k8s_step.report.results.result import Outcome, Result, relative, rooted
 from k8s_step.report.summary import LIMIT, links_into, to_clusters_markdown, to_markdown
-from k8s_step.report.text import one_line, printable, without_commands
 from k8s_step.report.wording import summary
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
 
 _LONGEST = 4000  # characters of an annotation; the runner cuts at 4096
 _TITLE = 200

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from k8s_step.report.formats.folded import SENDING, Folded
-from k8s_step.report.result import Outcome
+from k8s_step.report.results.result import Outcome
 from k8s_step.report.wording import Style, colour
 
 _LIST = 1500  # characters; GitLab refuses a dotenv report of 5 KiB

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.output import Output
-from k8s_step.report.result import Result, to_json
+from k8s_step.report.results.result import Result, to_json
 from k8s_step.report.wording import standing
 
 if TYPE_CHECKING:

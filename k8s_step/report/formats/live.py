@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from k8s_step.objects.reference import Reference
 from k8s_step.report.formats.plain import Plain
-from k8s_step.report.result import Result
+from k8s_step.report.layout.text import cells, fitted, one_line
+from k8s_step.report.results.result import Result
 from k8s_step.report.sink import MaskedStream
-from k8s_step.report.text import cells, fitted, one_line
 from k8s_step.report.wording import Style, colour, duration, no_style, standing
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from k8s_step import __version__
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import Reference
+from k8s_step.report.layout.text import one_line, printable
 from k8s_step.report.output import Output
-from k8s_step.report.result import NOT_BACK, QUIET, Result
-from k8s_step.report.text import one_line, printable
+from k8s_step.report.results.result import NOT_BACK, QUIET, Result
 from k8s_step.report.wording import (
     MESSAGE,
     NAMED,
@@ -32,7 +32,7 @@ from k8s_step.verdict.states import State
 
 if TYPE_CHECKING:
     from k8s_step.report.difference import Difference
-    from k8s_step.verdict.finding import Finding
+    from k8s_step.verdict.evidence.finding import Finding
     from k8s_step.verdict.judgement import Judgement
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
 from k8s_step.report import files
-from k8s_step.report.result import Result, rooted, to_json
+from k8s_step.report.results.result import Result, rooted, to_json
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class ResultFiles:
         return _json(to_clusters_json(result))
 
     def _junit(self, result: Result | ClustersResult) -> str:
-        from k8s_step.report.junit import PLACES, to_clusters_junit, to_junit
+        from k8s_step.report.results.junit import PLACES, to_clusters_junit, to_junit
 
         where = self.surroundings
         if isinstance(result, Result):

@@ -15,9 +15,9 @@ from k8s_step.report.content import Content
 from k8s_step.report.difference import Difference
 from k8s_step.report.fleet.result import ClusterResult, ClustersResult, summary, to_clusters_json
 from k8s_step.report.formats.github import StepFiles
+from k8s_step.report.layout.text import one_line
 from k8s_step.report.output import Output
-from k8s_step.report.result import Result
-from k8s_step.report.text import one_line
+from k8s_step.report.results.result import Result
 from k8s_step.report.wording import Style, many
 
 _Write = Callable[[str], None]

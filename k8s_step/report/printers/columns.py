@@ -12,9 +12,9 @@ from k8s_step.objects.jsonpath import gotext
 from k8s_step.objects.jsonpath.template import Template, field
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
+from k8s_step.report.layout.table import NONE, Grid, plain
 from k8s_step.report.printers.printer import BROKEN, Mask, Write
 from k8s_step.report.printers.tables import write_lines
-from k8s_step.report.table import NONE, Grid, plain
 
 _FORM = "NAME:.metadata.name,IMAGE:.spec.containers[*].image"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
-from k8s_step.report import jsontext, yamltext
+from k8s_step.report.layout import jsontext, yamltext
 from k8s_step.report.printers.printer import BROKEN, Mask, Write, write_all
 
 

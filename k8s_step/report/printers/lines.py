@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.report import jsontext
+from k8s_step.report.layout import jsontext
 from k8s_step.report.printers.printer import Mask, Write, write_all
 
 

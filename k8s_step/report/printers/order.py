@@ -9,8 +9,8 @@ from typing import Any
 from k8s_step.errors import InputError
 from k8s_step.objects.jsonpath.template import Template
 from k8s_step.objects.metadata import Object
-from k8s_step.objects.ordering import MISSING, Key, OrderError
 from k8s_step.objects.resource import Resource
+from k8s_step.objects.values.ordering import MISSING, Key, OrderError
 from k8s_step.report.printers.printer import Mask, Printer
 
 _Kept = tuple[Key, Resource, Any]  # what to sort by, and what is shown

@@ -9,8 +9,8 @@ from itertools import islice
 from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
+from k8s_step.report.layout.table import Grid, Layout, Shape, is_name
 from k8s_step.report.printers.printer import BROKEN, Mask, Write
-from k8s_step.report.table import Grid, Layout, Shape, is_name
 
 _AT_ONCE = 1000  # lines
 

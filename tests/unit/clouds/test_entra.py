@@ -11,7 +11,7 @@ import pytest
 from k8s_step.clouds import CloudOptions
 from k8s_step.clouds.entra import authority_of
 from k8s_step.clouds.lookup import to_cluster
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from k8s_step.connection.settings import ConnectionOptions
 from k8s_step.errors import ExitCode, InputError, StepError, UnauthorizedError
 from k8s_step.redaction import Redactor

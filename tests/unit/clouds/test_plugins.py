@@ -12,7 +12,7 @@ import pytest
 
 from k8s_step.clouds import CloudOptions
 from k8s_step.clouds.lookup import without_plugin
-from k8s_step.connection.oidc import claims
+from k8s_step.connection.identity.oidc import claims
 from k8s_step.connection.settings import Connection, ExecPlugin, User
 from k8s_step.errors import InputError, UnauthorizedError
 from k8s_step.redaction import Redactor

@@ -11,7 +11,7 @@ from k8s_step.fleet.fleet import Fleet
 from k8s_step.fleet.member import Member
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
-from k8s_step.release.session import Run
+from k8s_step.release.planning.session import Run
 from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.journal import Journal
 

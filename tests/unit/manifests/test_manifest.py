@@ -9,7 +9,7 @@ import pytest
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.manifests.files import NoTemplates, Sources
 from k8s_step.manifests.manifest import Manifest, load, secret_values
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 
 VALUES = Values({"TAG": "1.2"})
 

@@ -10,7 +10,7 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.manifests.patchfile import Patch, read, secrets_of
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 from k8s_step.objects.body import PatchType, encode
 
 DIRECTIVES = """\

@@ -10,7 +10,7 @@ from k8s_step.errors import InputError
 from k8s_step.manifests.documents import SourceText
 from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import load
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 
 TEXT = """\
 apiVersion: v1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.objects.fieldset import Owner
+from k8s_step.objects.ownership.fieldset import Owner
 from k8s_step.objects.provenance import SOURCE, kept, with_source
 
 OURS = {"f:metadata": {"f:annotations": {f"f:{SOURCE}": {}}}}

@@ -16,8 +16,17 @@ from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import MASK, Redactor, SecretValue
 from k8s_step.redaction.forms import OWN_WORDS, is_telling
-from k8s_step.report.result import NOT_BACK, QUIET, RESULTS, TAKEN_BACK, UNFINISHED, UNKNOWN, ObjectResult, Result
-from k8s_step.verdict.finding import Finding
+from k8s_step.report.results.result import (
+    NOT_BACK,
+    QUIET,
+    RESULTS,
+    TAKEN_BACK,
+    UNFINISHED,
+    UNKNOWN,
+    ObjectResult,
+    Result,
+)
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.states import State
 
 SECRET = 'p4ss"w<rd>&\\ é/+?=\tx'

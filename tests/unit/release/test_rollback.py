@@ -23,14 +23,14 @@ from k8s_step.objects.address import Address
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.redaction import Redactor
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.rollback import release_or_roll_back
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run, Session
 from k8s_step.report.formats.gitlab import GitLab, to_dotenv
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
-from k8s_step.report.junit import to_junit
-from k8s_step.report.result import Result, to_json
+from k8s_step.report.results.junit import to_junit
+from k8s_step.report.results.result import Result, to_json
 from k8s_step.report.summary import to_markdown
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State

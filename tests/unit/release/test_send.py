@@ -8,8 +8,8 @@ from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputErrors
 from k8s_step.inputs import Inputs
 from k8s_step.manifests.manifest import Manifest
-from k8s_step.release.plan import planned
-from k8s_step.release.session import Session
+from k8s_step.release.planning.plan import planned
+from k8s_step.release.planning.session import Session
 
 
 class _NoServer:

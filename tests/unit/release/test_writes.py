@@ -13,8 +13,8 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned, Written
 from k8s_step.redaction import Redactor
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.send import Writes
-from k8s_step.release.session import Run, Session
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from k8s_step.objects.resource import Resource
 from k8s_step.report.content import Content, Metrics, Recorder, Table
-from k8s_step.report.metrics import Family
+from k8s_step.report.layout.table import Shape
 from k8s_step.report.printers.documents import BROKEN, JSON, Documents
 from k8s_step.report.printers.printer import Printer, Write
 from k8s_step.report.printers.tables import Tables
-from k8s_step.report.table import Shape
+from k8s_step.report.results.metrics import Family
 
 PODS = Resource("", "v1", "Pod", "pods", True)
 COLUMNS = ({"name": "Name", "format": "name"}, {"name": "Ready"})

@@ -13,9 +13,9 @@ from k8s_step.report.formats.jsonlines import JsonLines
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
 from k8s_step.report.output import Output
-from k8s_step.report.result import to_json
+from k8s_step.report.results.result import to_json
 from k8s_step.report.summary import to_markdown
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from tests.unit.releases import API, PULL, SETTINGS, WEB

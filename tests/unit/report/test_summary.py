@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
 from k8s_step.report.difference import Difference
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.results.result import ObjectResult, Result
 from k8s_step.report.summary import LIMIT, prose, to_markdown
 from tests.unit import releases
 from tests.unit.releases import API, CRASH, PULL, WEB

@@ -18,7 +18,7 @@ from k8s_step.objects.resource import required
 from k8s_step.report.formats.plain import Plain
 from k8s_step.rollout import diagnose as module
 from k8s_step.rollout.diagnose import CANCELLED, diagnose
-from k8s_step.verdict.finding import Finding
+from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.judgement import Blame, Judgement
 from k8s_step.verdict.podfailures import complaint
 from k8s_step.verdict.states import State

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.objects import pods
+from k8s_step.objects.kinds import pods
 from k8s_step.verdict import podfailures
 from k8s_step.verdict.podfailures import AT_ONCE, CONTAINER_GRACE, IMAGE_GRACE, complaint, symptoms
 from tests.unit.samples import container, pod, running, terminated, waiting

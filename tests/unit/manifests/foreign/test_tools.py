@@ -10,7 +10,7 @@ import pytest
 from k8s_step.errors import InputError
 from k8s_step.manifests.files import Sources
 from k8s_step.manifests.manifest import Manifest, load
-from k8s_step.manifests.templates import Values
+from k8s_step.manifests.templating.templates import Values
 
 WEB = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n"
 TEMPLATE = """\

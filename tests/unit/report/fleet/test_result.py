@@ -13,9 +13,9 @@ from k8s_step.report.fleet.result import (
 )
 from k8s_step.report.formats.github import outputs
 from k8s_step.report.formats.gitlab import to_dotenv
-from k8s_step.report.junit import to_clusters_junit
-from k8s_step.report.problem import Problem
-from k8s_step.report.result import Result, to_json
+from k8s_step.report.results.junit import to_clusters_junit
+from k8s_step.report.results.problem import Problem
+from k8s_step.report.results.result import Result, to_json
 from k8s_step.report.summary import to_clusters_markdown
 from tests import junitschema
 from tests.unit import releases

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.report.formats.github import GitHub, Harmless, StepFiles, command, outputs
-from k8s_step.report.result import Result, unfinished
+from k8s_step.report.results.result import Result, unfinished
 from k8s_step.report.summary import LIMIT
 from k8s_step.surroundings import Surroundings, System
 from k8s_step.verdict.judgement import Judgement

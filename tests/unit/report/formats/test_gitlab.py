@@ -7,7 +7,7 @@ import pytest
 
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.report.formats.gitlab import GitLab, to_dotenv
-from k8s_step.report.result import ObjectResult
+from k8s_step.report.results.result import ObjectResult
 from k8s_step.report.wording import no_style
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State

@@ -12,8 +12,8 @@ from k8s_step.errors import ExitCode
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
 from k8s_step.report.formats.live import Live
+from k8s_step.report.layout.text import cells
 from k8s_step.report.sink import MaskedStream
-from k8s_step.report.text import cells
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.states import State
 from tests.unit import releases

@@ -8,7 +8,7 @@ import pytest
 from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.formats.plain import Plain
-from k8s_step.report.result import ObjectResult, Result
+from k8s_step.report.results.result import ObjectResult, Result
 from k8s_step.report.wording import duration, summary, table
 from k8s_step.verdict.customresources import UNJUDGED
 from k8s_step.verdict.judgement import Judgement

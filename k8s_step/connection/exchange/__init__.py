@@ -1,0 +1,1 @@
+"""One HTTP exchange with one server: proxies and tunnels, TLS, sockets and their faults."""

@@ -1,0 +1,215 @@
+"""What of an object can be set in another cluster, and what of the one that is there already has to stay.
+
+Sources in kubernetes/kubernetes: ``pkg/registry/core/service/storage`` (addresses and ports that are allocated),
+``pkg/controller/volume/persistentvolume``, ``plugin/pkg/admission/serviceaccount``, ``strategy.go`` in
+``pkg/registry/batch/job`` (a generated selector and its labels), ``ValidateImmutableField`` in ``pkg/apis``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from k8s_step.objects.metadata import REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
+from k8s_step.objects.ownership.applied import without_servers_own
+from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
+
+_METADATA = ("ownerReferences", "finalizers", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName")
+_ANNOTATIONS = (
+    LAST_APPLIED,
+    REVISION,
+    TEMPLATE_GENERATION,
+    "pv.kubernetes.io/bind-completed",
+    "pv.kubernetes.io/bound-by-controller",
+    "volume.kubernetes.io/selected-node",
+    "volume.kubernetes.io/storage-provisioner",
+    "volume.beta.kubernetes.io/storage-provisioner",
+    "kubernetes.io/service-account.uid",
+    "control-plane.alpha.kubernetes.io/leader",
+    "endpoints.kubernetes.io/last-change-trigger-time",
+)
+_JOB_LABELS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name")
+_TOKEN_VOLUME = "kube-api-access-"  # the prefix that the ServiceAccount admission gives to a pod's token volume
+
+
+def portable(obj: Object) -> MutableObject:
+    """``obj`` without status, what the server wrote, and what belongs to its own cluster."""
+    found: MutableObject = copy.deepcopy(without_servers_own(obj))
+    metadata = found["metadata"]
+    for key in _METADATA:
+        metadata.pop(key, None)
+    _drop(metadata, "annotations", _ANNOTATIONS)
+    rule = _RULES.get(_kind(obj))
+    if rule is not None:
+        rule(found)
+    return found
+
+
+def bound(obj: Object) -> str:
+    """Why an object belongs to its own cluster as a whole; empty where it can be copied."""
+    kind, metadata = _kind(obj), metadata_of(obj)
+    if kind == ("", "Secret") and obj.get("type") in _BOUND_SECRETS:
+        return _BOUND_SECRETS[obj["type"]]
+    if kind == ("", "ConfigMap") and metadata.get("name") in _BOUND_CONFIG_MAPS:
+        return _BOUND_CONFIG_MAPS[metadata["name"]]
+    if kind in _BOUND_KINDS:
+        return _BOUND_KINDS[kind]
+    owners = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
+    if owners:
+        owner = f"{str(owners[0].get('kind', '')).lower()}/{owners[0].get('name', '')}"
+        return f"{owner} makes it, and makes its own wherever it is copied to"
+    return ""
+
+
+_BOUND_SECRETS = {
+    "kubernetes.io/service-account-token": "its token is of a service account of this cluster",
+    "bootstrap.kubernetes.io/token": "its token lets nodes join this cluster",
+}
+_BOUND_CONFIG_MAPS = {
+    "kube-root-ca.crt": "it holds this cluster's CA, and every cluster makes its own",
+    "openshift-service-ca.crt": "it holds this cluster's CA, and every cluster makes its own",
+}
+_BOUND_KINDS = {
+    ("", "Event"): "it tells what happened in this cluster",
+    ("events.k8s.io", "Event"): "it tells what happened in this cluster",
+    ("", "Node"): "it is a machine of this cluster",
+    ("", "PersistentVolume"): "it is storage of this cluster",
+    ("coordination.k8s.io", "Lease"): "it tells who leads in this cluster",
+}
+
+
+def _kind(obj: Object) -> tuple[str, str]:
+    return (str(obj.get("apiVersion", "")).rpartition("/")[0], str(obj.get("kind", "")))
+
+
+def _drop(holder: MutableObject, key: str, names: Sequence[str]) -> None:
+    """Take ``names`` out of the mapping ``holder[key]``, and the mapping itself where it becomes empty."""
+    values = holder.get(key)
+    if isinstance(values, dict):
+        for name in names:
+            values.pop(name, None)
+        if not values:
+            del holder[key]
+
+
+def _mapping(holder: Mapping[str, Any], *path: str) -> MutableObject:
+    """The mapping at the path; an empty one, of no object, where there is none."""
+    value: Any = holder
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _service(obj: MutableObject) -> None:
+    """A headless Service stays headless; every other address and port is allocated by its cluster."""
+    spec = _mapping(obj, "spec")
+    if spec.get("clusterIP") != "None":
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    spec.pop("healthCheckNodePort", None)
+    if spec.get("ipFamilyPolicy") == "SingleStack":  # the default, with the family of its own cluster
+        spec.pop("ipFamilyPolicy")
+        spec.pop("ipFamilies", None)
+    for port in spec.get("ports") or []:
+        port.pop("nodePort", None)
+
+
+def _claim(obj: MutableObject) -> None:
+    _mapping(obj, "spec").pop("volumeName", None)
+
+
+def _namespace(obj: MutableObject) -> None:
+    _mapping(obj, "spec").pop("finalizers", None)
+    if not obj.get("spec"):
+        obj.pop("spec", None)
+
+
+def _service_account(obj: MutableObject) -> None:
+    obj.pop("secrets", None)
+
+
+def _job(obj: MutableObject) -> None:
+    """Without the selector and the labels that the server makes of the Job's UID."""
+    spec = _mapping(obj, "spec")
+    if spec.get("manualSelector"):
+        return
+    spec.pop("selector", None)
+    _drop(obj["metadata"], "labels", _JOB_LABELS)
+    _drop(_mapping(spec, "template", "metadata"), "labels", _JOB_LABELS)
+
+
+def _pod(obj: MutableObject) -> None:
+    """Without its node, and without the token that the server mounts into every pod."""
+    spec = _mapping(obj, "spec")
+    for key in ("nodeName", "ephemeralContainers", "priority", "preemptionPolicy"):
+        spec.pop(key, None)
+    volumes = [one for one in spec.get("volumes") or [] if not str(one.get("name")).startswith(_TOKEN_VOLUME)]
+    _keep(spec, "volumes", volumes)
+    for container in (*(spec.get("containers") or []), *(spec.get("initContainers") or [])):
+        mounts = container.get("volumeMounts") or []
+        _keep(container, "volumeMounts", [one for one in mounts if not str(one.get("name")).startswith(_TOKEN_VOLUME)])
+
+
+def _keep(holder: MutableObject, key: str, values: list[Any]) -> None:
+    if values:
+        holder[key] = values
+    else:
+        holder.pop(key, None)
+
+
+_RULES: Mapping[tuple[str, str], Callable[[MutableObject], None]] = {
+    ("", "Service"): _service,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Namespace"): _namespace,
+    ("", "ServiceAccount"): _service_account,
+    ("batch", "Job"): _job,
+    ("", "Pod"): _pod,
+}
+
+# Fields that can't change once an object is there.
+_CLAIM = tuple(
+    f"spec.{name}"
+    for name in ("accessModes", "storageClassName", "volumeMode", "selector", "dataSource", "dataSourceRef")
+)
+_ROLE = ("roleRef",)
+_IMMUTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("", "PersistentVolumeClaim"): _CLAIM,
+    ("", "Secret"): ("type",),
+    ("", "Pod"): ("spec",),
+    ("apps", "Deployment"): ("spec.selector",),
+    ("apps", "DaemonSet"): ("spec.selector",),
+    ("apps", "ReplicaSet"): ("spec.selector",),
+    ("apps", "StatefulSet"): tuple(
+        f"spec.{name}" for name in ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+    ),
+    ("batch", "Job"): tuple(f"spec.{name}" for name in ("selector", "template", "completions", "completionMode")),
+    ("rbac.authorization.k8s.io", "RoleBinding"): _ROLE,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _ROLE,
+    ("storage.k8s.io", "StorageClass"): ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
+    ("scheduling.k8s.io", "PriorityClass"): ("value", "preemptionPolicy"),
+    ("networking.k8s.io", "IngressClass"): ("spec.controller",),
+}
+
+
+def with_kept(wanted: Object, live: Object) -> tuple[MutableObject, tuple[str, ...]]:
+    """``wanted`` with the immutable fields that ``live`` has, and the paths of those that differ."""
+    merged: MutableObject = copy.deepcopy(dict(wanted))
+    kept = []
+    for path in _IMMUTABLE.get(_kind(wanted), ()):
+        *above, name = path.split(".")
+        own, theirs = _mapping(merged, *above), _mapping(live, *above)
+        if own.get(name) == theirs.get(name) or (name not in own and not above):
+            continue
+        if name in own and not _is_of_server(wanted, path):
+            kept.append(path)
+        if name in theirs and name in own:
+            own[name] = copy.deepcopy(theirs[name])
+        else:
+            own.pop(name, None)
+    return merged, tuple(kept)
+
+
+def _is_of_server(wanted: Object, path: str) -> bool:
+    """Whether a difference of the field means nothing: a Job's template has labels of its own UID in every cluster."""
+    return _kind(wanted) == ("batch", "Job") and path == "spec.template"

@@ -1,0 +1,1 @@
+"""Who owns which field of an object: field sets, their managers, and fields that are taken over. Pure."""

@@ -1,0 +1,1 @@
+"""Back to what was there: a write taken back, an object created again, an earlier revision."""
