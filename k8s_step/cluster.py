@@ -43,6 +43,7 @@ from k8s_step.keywords import (
     Seconds,
     Settings,
     Several,
+    check_single,
     connection_inputs,
     flags_of,
     follow_inputs,
@@ -251,7 +252,7 @@ class Cluster:
         {'key': 'value'}
         """
         with self._in_python():
-            wanted = named(kind, name, self._discovery, namespace or self.namespace)
+            wanted = self._address(kind, name, namespace)
             (page,) = Reader(self._client, _WHOLE, 1, ignore).pages(wanted)
             return dict(page.items[0])
 
@@ -275,7 +276,7 @@ class Cluster:
         ['web-7c6b9d598d-wpgts']
         """
         with self._in_python():
-            group = self._group(kind, None if all_namespaces else namespace or self.namespace, selector, fields)
+            group = self._group(kind, None if all_namespaces else self._one(namespace), selector, fields)
         return self._listed(group, limit)
 
     def _listed(self, group: Group, limit: int) -> Iterator[MutableObject]:
@@ -308,8 +309,7 @@ class Cluster:
         ADDED web-7c6b9d598d-wpgts
         """
         with self._in_python():
-            spaces = None if all_namespaces else namespace or self.namespace
-            group = self._group(kind, spaces, selector, fields)
+            group = self._group(kind, None if all_namespaces else self._one(namespace), selector, fields)
             if name:
                 self._address(kind, name, namespace)
             lasts = math.inf if timeout is None else seconds(timeout, "timeout=")
@@ -347,7 +347,7 @@ class Cluster:
         Applied(action='created', warnings=())
         """
         with self._in_python():
-            session = Session(self._client, self._discovery, namespace or self.namespace)
+            session = Session(self._client, self._discovery, self._one(namespace))
             (one,) = planned([Manifest.of(obj)], session, replace(self._inputs, namespace=namespace))
             options = ApplyOptions(self._inputs.field_manager, force, dry_run, from_kubectl=True)
             return Applied.of(write(self._client, look(self._client, one, options), options))
@@ -446,7 +446,7 @@ class Cluster:
         """
         with self._in_python():
             inputs = follow_inputs(timeout=timeout, fail_fast=fail_fast, fail_after=fail_after)
-            found = parse(objects, self._discovery, namespace or self.namespace)
+            found = parse(objects, self._discovery, self._one(namespace))
             targets = [target_read(self._client, one) for one in found]
             journal = self._journal("status", on_progress)
             journal.loaded([one.reference for one in found])
@@ -491,7 +491,12 @@ class Cluster:
         return Journal(command, [_Told(on_progress)], self._redactor.for_one_run())
 
     def _address(self, kind: str, name: str, namespace: str | None) -> Address:
-        return named(kind, name, self._discovery, namespace or self.namespace)
+        return named(kind, name, self._discovery, self._one(namespace))
+
+    def _one(self, namespace: str | None) -> str:
+        """The namespace that a call is about. Raises :class:`InputError` for several."""
+        check_single((namespace or "").split(","), "namespace=", "a call")
+        return namespace or self.namespace
 
     def _group(self, kind: str, namespace: str | None, selector: str, fields: str) -> Group:
         """The objects of a kind in a namespace, ``None`` for all, that the selectors choose."""

@@ -121,15 +121,21 @@ def connection_inputs(settings: Mapping[str, Any], environ: Mapping[str, str]) -
     inputs = _resolved(CONNECTION, settings, environ)
     namespaces = (inputs.namespace or "").split(",")
     for field, given in (("contexts", inputs.contexts), ("kubeconfigs", inputs.kubeconfigs), ("namespace", namespaces)):
-        if len(given) > 1:
-            raise InputError(f"{len(given)} are named, and a Cluster has one", where=inputs.sources.get(field))
+        check_single(given, inputs.sources.get(field), "a Cluster")
     return inputs
+
+
+def check_single(given: Sequence[str], where: str | None, what: str) -> None:
+    """Raise :class:`InputError` where the command line would take several, and Python takes one."""
+    if len(given) > 1:
+        raise InputError(f"{len(given)} are named, and {what} has one", where=where)
 
 
 def release_inputs(connection: Inputs, paths: Several, options: Mapping[str, Any]) -> Inputs:
     """The inputs of a release by a connection's own. Raises as :func:`connection_inputs` does."""
     spaces = tuple(option for option in CONNECTION if option.name == "namespace")
     own = _resolved((*APPLY, *spaces), options, {})
+    check_single((own.namespace or "").split(","), "namespace=", "a release")
     told = {option.field: getattr(own, option.field) for option in (*APPLY, *spaces)}
     several = (paths,) if isinstance(paths, str | Path) else paths
     return replace(connection, **{**told, "filename": tuple(map(str, several)), "sources": own.sources})

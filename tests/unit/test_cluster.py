@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,35 @@ def test_a_cluster_is_one(variable: str) -> None:
     """Where the command line would take several."""
     with pytest.raises(InputError, match=f"{variable}: 2 are named, and a Cluster has one"):
         Cluster.from_environment({"K8S_KUBECONFIG": KUBECONFIG, variable: "one,two"})
+
+
+def test_a_kubeconfig_of_one_context() -> None:
+    with pytest.raises(InputError, match="context=: 2 are named, and a Cluster has one"):
+        Cluster.from_kubeconfig(KUBECONFIG, context="one,two")
+    with pytest.raises(InputError, match="namespace=: 2 are named, and a Cluster has one"):
+        Cluster("https://10.0.0.1", namespace="shop,web")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cluster: cluster.get("pod", "web", namespace="shop,web"),
+        lambda cluster: cluster.list("pods", namespace="shop,web"),
+        lambda cluster: cluster.watch("pods", namespace="shop,web"),
+        lambda cluster: cluster.patch("pod", "web", {}, namespace="shop,web"),
+        lambda cluster: cluster.delete("pod", "web", namespace="shop,web"),
+        lambda cluster: cluster.follow("pod/web", namespace="shop,web"),
+        lambda cluster: cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {}}, namespace="shop,web"),
+    ],
+)
+def test_a_call_is_about_one_namespace(call: Callable[[Cluster], object]) -> None:
+    with Cluster("https://10.0.0.1") as cluster, pytest.raises(InputError, match=r"namespace=: 2 .*a call has one"):
+        call(cluster)
+
+
+def test_a_release_is_about_one_namespace() -> None:
+    with Cluster("https://10.0.0.1") as cluster, pytest.raises(InputError, match=r"namespace=: 2 .*a release has one"):
+        cluster.release("k8s/", namespace="shop,web")
 
 
 def test_nothing_names_a_cluster() -> None:
