@@ -219,7 +219,7 @@ def _clusters(command: Command, inputs: Inputs, process: _Process) -> list[Membe
 
         return targets_of(inputs, process.environ)
     is_one = len(inputs.contexts) <= 1 and len(inputs.kubeconfigs) <= 1
-    if not command.many or (is_one and not (inputs.clusters_file or inputs.waves)):
+    if not command.many or (is_one and not (inputs.clusters_file or inputs.waves or inputs.shard)):
         return None
     from k8s_step.fleet.selection import clusters_of
 
@@ -230,10 +230,12 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
     """The same as :func:`_execute` on several clusters. Raises :class:`InputError` before the run has begun."""
     from k8s_step.fleet.execution import Execution
     from k8s_step.fleet.selection import source_of
+    from k8s_step.fleet.shards import Shard
     from k8s_step.fleet.waves import in_waves
     from k8s_step.report.formats.choice import shared_log
 
-    waves = in_waves(clusters, inputs.waves, inputs.sources.get("waves", "--waves"))
+    shard = Shard.parse(inputs.shard or "1/1", inputs.sources.get("shard", "--shard"))
+    waves = shard.of(in_waves(clusters, inputs.waves, inputs.sources.get("waves", "--waves")))
     share_stdin()
     stdout = _masked(sys.stdout, process.redactor)
     execution = Execution(
@@ -246,8 +248,9 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
         process.surroundings,
         shared_log(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout),
         waves,
+        remarks=[shard.told(len(clusters))] if inputs.shard else [],
         may_stop=any(option.name == "max-failures" for option in command.options),
-        source=source_of(inputs) if command.has_source else None,
+        source=source_of(inputs) if command.has_source and any(waves) else None,
     )
     files.begin(execution.unfinished)
     result = execution.run(_idle_inputs(command, process.environ))

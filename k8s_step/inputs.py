@@ -63,6 +63,7 @@ class Inputs:
     create_namespace: bool = False
     max_parallel: int = 10
     waves: str | None = None
+    shard: str | None = None
     max_failures: int = 0
     filename: tuple[str, ...] = ()
     recursive: bool = False

@@ -110,7 +110,7 @@ class ReleaseOptions(TypedDict, total=False):
 # What is for the log, the result files and comments alone, what is about several clusters, and what is not a keyword.
 UNSAID = {option.field for option in RESULT_FILES} | {
     *("comment", "comment_token", "log_format", "filename", "diff"),
-    *("clusters_file", "waves", "max_failures", "max_parallel"),
+    *("clusters_file", "shard", "waves", "max_failures", "max_parallel"),
 }
 _RENAMED = {"headers": "header", "kubeconfig": "kubeconfigs", "context": "contexts"}
 _FOLLOW = tuple(option for option in APPLY if option.field in ("timeout", "fail_fast", "fail_after"))

@@ -175,7 +175,8 @@ CONNECTION = (
 )
 _MAX_PARALLEL = Option("max-parallel", "so many clusters at a time", "number", 10)
 _CLUSTERS_FILE = Option("clusters", "YAML file that lists clusters, each with its connection", metavar="FILE")
-CLUSTERS = (_CLUSTERS_FILE, _MAX_PARALLEL)
+_SHARD = Option("shard", "of the clusters, the share K of N alone: 3/10, for parallel jobs", metavar="K/N")
+CLUSTERS = (_CLUSTERS_FILE, _SHARD, _MAX_PARALLEL)
 ROLLOUT = (
     *CLUSTERS,
     Option(

@@ -32,6 +32,7 @@ def _connect(run: Run) -> ExitCode:
 class Execution:
     """``work`` runs a verb and turns its errors into exit codes. ``may_stop``: none is begun after too many failures.
 
+    ``remarks``: what is to be said of the choice of clusters, of which there may be none.
     ``source``: the cluster on which ``verb`` runs once, to return the verb for the clusters of the waves.
     """
 
@@ -44,6 +45,7 @@ class Execution:
     surroundings: Surroundings
     log: SharedLog
     waves: Sequence[Wave]
+    remarks: Sequence[str] = ()
     may_stop: bool = False
     source: Member | None = None
 
@@ -52,11 +54,13 @@ class Execution:
         """The result that remains if the run is killed."""
         return unfinished_clusters(self.command, self._not_begun(), is_dry_run=self.inputs.dry_run)
 
-    def run(self, remarks: Sequence[str] = ()) -> ClustersResult:
-        """Run the verb on each cluster; ``remarks`` are warnings about the inputs."""
+    def run(self, warnings: Sequence[str] = ()) -> ClustersResult:
+        """Run the verb on each cluster; ``warnings`` are about the inputs."""
         self._spare_names()
         self.log.begun(self.unfinished, [[one.name for one in wave] for wave in self.waves])
-        for message in remarks:
+        for message in self.remarks:
+            self.log.notice(message)
+        for message in warnings:
             self.log.warning(message)
         try:
             CANCELLATION.started()

@@ -90,14 +90,14 @@ class Fleet:
         self._failed: list[str] = []
 
     def run(self, waves: Sequence[Wave]) -> ClustersResult:
-        """Run all waves, one after the other; a cancellation becomes part of the result."""
+        """Run all waves, one after the other; a cancellation becomes part of the result. An empty wave is passed by."""
         started, clock = datetime.now(UTC), time.monotonic()
         cancelled: ExitCode | None = None
         try:
             CANCELLATION.started()
             with CANCELLATION.held(lambda: self._messages.put(None)):
                 for number, wave in enumerate(waves, 1):
-                    if not self._run_wave(number, len(waves), wave):
+                    if wave and not self._run_wave(number, len(waves), wave):
                         break
         except CancelledError as error:
             cancelled = error.exit_code

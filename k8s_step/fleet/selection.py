@@ -67,9 +67,10 @@ def _names(paths: Sequence[str]) -> list[str]:
 
 def _check_alone(inputs: Inputs) -> None:
     """``--waves`` and the like mean nothing on one cluster: probably its name is missing."""
-    if inputs.waves:
-        hint = "name several: --context, repeated, or --clusters FILE"
-        raise InputError("there is one cluster, which makes no waves", where=_source(inputs, "waves"), hint=hint)
+    for field in ("waves", "shard"):
+        if getattr(inputs, field):
+            hint = "name several: --context, repeated, or --clusters FILE"
+            raise InputError("there is one cluster, and no other is named", where=_source(inputs, field), hint=hint)
 
 
 def _refuse_others(inputs: Inputs, fields: Sequence[str], why: str) -> None:

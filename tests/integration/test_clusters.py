@@ -100,6 +100,46 @@ def test_one_that_is_stopped_is_told(planes: Planes, tmp_path: Path) -> None:
     assert results(outcome) == {"eu": "succeeded", "ap": "unreachable"}
 
 
+def test_each_job_takes_its_share(planes: Planes) -> None:
+    path = planes.release(config_map(tag="1"))
+    words = ("-f", path, "--waves", "eu; us")
+    first = planes.run("apply", *words, "--shard", "1/3")
+    assert (first.code, results(first)) == (0, {"eu": "succeeded"}), first.text
+    assert "shard 1/3: 1 of 2 clusters" in first.stderr and "wave 1 of 2: eu" in first.stderr
+    assert planes.data(planes.us) is None
+    second = planes.run("apply", *words, "--shard", "2/3")
+    assert (second.code, results(second)) == (0, {"us": "succeeded"}), second.text
+    assert second.report is not None and second.report["clusters"][0]["wave"] == 2
+    assert planes.data(planes.us) == {"tag": "1"}
+    third = planes.run("apply", *words, "--shard", "3/3")
+    assert (third.code, results(third)) == (0, {}), third.text
+    assert "shard 3/3: 0 of 2 clusters, nothing to do" in third.stderr
+    assert third.stderr.splitlines()[-1].startswith("succeeded: 0 clusters"), third.text
+
+
+def test_a_share_of_what_is_read(planes: Planes) -> None:
+    for one in (planes.eu, planes.us):
+        one.request("POST", f"/api/v1/namespaces/{planes.namespace}/configmaps", config_map(tag="1"))
+    second = planes.run("get", "configmap/settings", "-o", "name", "--shard", "2/2")
+    assert (second.code, second.stdout) == (0, "us configmap/settings\n"), second.text
+    none = planes.run("get", "configmap/settings", "-o", "json", "--shard", "3/3")
+    assert (none.code, none.stdout) == (0, ""), none.text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--context eu --context us --shard 3/2", "--shard: '3/2' is no share of the clusters"),
+        ("--context eu --shard 1/2", "--shard: there is one cluster, and no other is named"),
+        ("--context eu --context us --waves eu;ap,us --shard 1/2", "--waves: there is no cluster ap"),
+    ],
+)
+def test_shards_that_are_none(step: Step, words: str, told: str) -> None:
+    refused = step("apply", "-f", "release.yaml", *words.split(), env={"KUBECONFIG": "config"})
+    assert refused.code == 2, refused.text
+    assert refused.stderr.splitlines()[0].startswith(f"error: {told}")
+
+
 def test_a_wave_begins_when_the_last_one_is_current(planes: Planes) -> None:
     path = planes.release(deployment("web", "shop/crash:1"))
     outcome = planes.run("apply", "-f", path, "--waves", "eu; us")

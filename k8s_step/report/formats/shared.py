@@ -129,9 +129,13 @@ class SharedLog:
         if self._files:
             self._files.all_begun(unfinished)
         count = many(sum(map(len, waves)), "cluster")
-        told = "; ".join(", ".join(wave) for wave in waves)
+        told = "; ".join(", ".join(wave) for wave in waves if wave)
         aside = f" in {len(waves)} waves" if len(waves) > 1 else ""
-        self._tell("clusters", f"k8s-step {__version__}: {count}{aside}: {told}", waves=[list(wave) for wave in waves])
+        self._tell(
+            "clusters",
+            f"k8s-step {__version__}: {count}{aside}{f': {told}' if told else ''}",
+            waves=[list(wave) for wave in waves],
+        )
 
     def wave(self, number: int, waves: int, names: Sequence[str]) -> None:
         """A wave begins; ``number`` counts from 1."""
@@ -142,6 +146,11 @@ class SharedLog:
     def not_begun(self, names: Sequence[str], why: str) -> None:
         """These clusters are left as they are."""
         self._tell("not_begun", f"not begun: {', '.join(names)}: {why}", clusters=list(names), why=why)
+
+    def notice(self, message: str) -> None:
+        """A remark that concerns no single cluster."""
+        with self._lock:
+            self._general.notice(message)
 
     def warning(self, message: str) -> None:
         """A warning that concerns no single cluster."""

@@ -66,6 +66,13 @@ def test_waves_come_one_after_the_other() -> None:
     assert (result.exit_code, world.events) == (GOOD, ["wave 1", "wave 2"])
 
 
+def test_an_empty_wave_is_passed_by() -> None:
+    world = World(dict.fromkeys("ab", GOOD))
+    result = world.run("a;;b")
+    assert [(one.name, one.wave) for one in result.clusters] == [("a", 1), ("b", 3)]
+    assert world.events == ["wave 1", "wave 3"]
+
+
 def test_no_wave_begins_after_a_failure() -> None:
     world = World({**dict.fromkeys("abcd", GOOD), "b": BAD})
     result = world.run("a b;c;d")

@@ -39,7 +39,8 @@ def test_several_kubeconfigs(paths: tuple[str, ...], names: list[str]) -> None:
         (Inputs(contexts=("eu", "us"), gke_cluster="x"), "--gke-cluster: that names one cluster"),
         (Inputs(contexts=("eu",), kubeconfigs=("a", "b")), "--context: several kubeconfigs and a context"),
         (Inputs(contexts=("eu",), clusters_file="c"), "--context: the clusters file names each cluster"),
-        (Inputs(waves="eu"), "--waves: there is one cluster, which makes no waves"),
+        (Inputs(waves="eu"), "--waves: there is one cluster, and no other is named"),
+        (Inputs(shard="1/2"), "--shard: there is one cluster, and no other is named"),
     ],
 )
 def test_contradictions(inputs: Inputs, told: str) -> None:
