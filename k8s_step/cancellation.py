@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from k8s_step.errors import CancelledError, ExitCode
 
 _SIGNALS = {signal.SIGTERM: ExitCode.CANCELLED, signal.SIGINT: ExitCode.INTERRUPTED}
 _AGAIN = 0.01  # seconds until a dropped cancellation is raised again
+_NUDGE = signal.SIGURG  # ignored by default, so that no other program is ended by it
+_NUDGES = (0.0, 0.01, 0.1, 1.0)  # seconds before each
 
 
 class _Part(threading.local):
@@ -140,8 +143,32 @@ def catch_signals() -> set[signal.Signals]:
 
     for each in _SIGNALS:
         signal.signal(each, cancelled)
+    _wake_the_main_thread()
     sys.unraisablehook = _ask_again
     return ignored
+
+
+def _wake_the_main_thread() -> None:
+    """Interrupt the main thread's wait whichever thread a signal reaches.
+
+    The kernel may hand the process's signal to any of its threads; Python's handler then runs once the main thread
+    comes back from whatever it waits for, which may be never. A byte is written for each signal, and the thread that
+    reads it interrupts the main thread, more than once, since that may be just about to wait.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(_NUDGE, lambda _, __: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    main = threading.get_ident()
+
+    def nudge() -> None:
+        while number := os.read(reader, 1):
+            if number[0] in _SIGNALS:
+                for pause in _NUDGES:
+                    time.sleep(pause)
+                    signal.pthread_kill(main, _NUDGE)
+
+    threading.Thread(target=nudge, daemon=True).start()
 
 
 def let_signals_through(ignored: set[signal.Signals]) -> None:

@@ -107,6 +107,32 @@ def test_one_that_is_raised_where_python_drops_it_comes_again() -> None:
     assert (ended.stdout, ended.stderr) == ("cancelled by SIGTERM\n", "")
 
 
+OTHER_THREAD = """
+import queue, signal, threading, time
+from k8s_step.cancellation import CANCELLATION, catch_signals
+from k8s_step.errors import CancelledError
+catch_signals()
+messages = queue.SimpleQueue()
+def other():
+    time.sleep(0.2)  # the main thread waits by now, or else is about to
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(60)
+threading.Thread(target=other, daemon=True).start()
+try:
+    with CANCELLATION.held(lambda: messages.put(None)):
+        print(messages.get())
+except CancelledError as error:
+    print(error.message)
+"""
+
+
+def test_a_signal_that_reaches_another_thread_ends_the_wait_of_the_main_one() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", OTHER_THREAD], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("None\ncancelled by SIGTERM\n", "")
+
+
 # -- writes that are under way
 
 Write = Callable[[str], str]
