@@ -18,7 +18,7 @@ from k8s_step.cancellation import CANCELLATION, ignore_signals, signals_ignored
 from k8s_step.commands import COMMANDS, Command
 from k8s_step.errors import BugError, CancelledError, ExitCode, InputError, ReportedError, StepError, single
 from k8s_step.inputs import Inputs, idle, resolve, secrets
-from k8s_step.options import RESULT_FILES, Option
+from k8s_step.options import REPORTS, RESULT_FILES, Option
 from k8s_step.redaction import Redactor
 from k8s_step.streams import share_stdin
 from k8s_step.surroundings import Surroundings
@@ -190,6 +190,8 @@ def _execute(command: Command, flags: Mapping[str, Any], process: _Process) -> i
         inputs = resolve(command.all_options, flags, process.environ)
         files = _result_files(inputs, process)
         files.check()
+        if command.merges:
+            return _merge(command, inputs, files, process)
         clusters = _clusters(command, inputs, process)
         if clusters is not None:
             return _execute_on(clusters, command, inputs, files, process)
@@ -260,6 +262,25 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
     return result.exit_code
 
 
+def _merge(command: Command, inputs: Inputs, files: ResultFiles, process: _Process) -> int:
+    """The same as :func:`_execute` for a verb that merges results. Raises :class:`InputError`."""
+    from k8s_step.report.formats.choice import shared_log
+
+    CANCELLATION.started()
+    stdout = _masked(sys.stdout, process.redactor)
+    log = shared_log(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout)
+    files.begin(_unfinished(command, inputs))
+    result: ClustersResult = _function(command)(inputs)
+    for message in _idle_inputs(command, process.environ):
+        log.warning(message)
+    for problem in result.problems:
+        log.error(StepError(problem.message, where=problem.where or None, hint=problem.hint or None))
+    with signals_ignored():
+        log.finished(result)
+        _hand_out(result, files, inputs, process, is_cancelled=False)
+    return result.exit_code
+
+
 def _run(inputs: Inputs, journal: Journal, process: _Process) -> Run:
     from k8s_step.release.planning.session import Run
 
@@ -277,9 +298,14 @@ def _idle_inputs(command: Command, environ: Mapping[str, str]) -> list[str]:
 
 
 def _verb(command: Command) -> Callable[[Run], ExitCode]:
-    module, _, name = command.function.partition(":")
-    verb: Callable[[Run], ExitCode] = getattr(import_module(module), name)
+    verb: Callable[[Run], ExitCode] = _function(command)
     return verb
+
+
+def _function(command: Command) -> Callable[..., Any]:
+    module, _, name = command.function.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 def _begun(command: Command) -> Callable[[Run], ExitCode]:
@@ -345,12 +371,17 @@ def _unfinished(command: Command, inputs: Inputs) -> Result:
 
 
 def _result_files(inputs: Inputs, process: _Process) -> ResultFiles:
-    """The result files asked for."""
+    """The result files asked for; what ``merge-reports`` reads is none of them."""
     from k8s_step.report.formats.resultfiles import ResultFiles
 
+    read: frozenset[str] = frozenset()
+    if inputs.reports:
+        from k8s_step.report.fleet.merge import found
+
+        read = frozenset(one.real_path for one in found(inputs.reports))
     given = {option.name: getattr(inputs, option.field) for option in RESULT_FILES}
     paths = {name: path for name, path in given.items() if path}
-    return ResultFiles(paths, process.surroundings, process.redactor)
+    return ResultFiles(paths, process.surroundings, process.redactor, read)
 
 
 def _hand_out(
@@ -394,7 +425,7 @@ def _refuse(
     from k8s_step.report.results.problem import Problem
     from k8s_step.report.results.result import never_begun
 
-    files = _result_files(resolve(RESULT_FILES, flags or {}, process.environ), process).writable()
+    files = _result_files(resolve((*RESULT_FILES, REPORTS), flags or {}, process.environ), process).writable()
     problems = tuple(map(Problem.of, single(error)))
     result = never_begun(command, error.exit_code, process.redactor.mask_all(problems))
     refuse(result, process.surroundings, process.redactor, files.paths.get("report"))

@@ -12,11 +12,13 @@ from k8s_step.options import (
     DELETE,
     DIFF,
     GET,
+    MERGE,
     OBJECTS,
     PATCH,
     PERMISSIONS,
     RENDER,
     REPLACE,
+    REPORTS,
     RESTART,
     RUN,
     SCALE,
@@ -34,6 +36,7 @@ class Command:
 
     ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.
     ``has_source``: the function runs once, on the connection options' cluster, and returns what is done on others.
+    ``merges``: the function is given the inputs alone, and returns a result of several clusters; it needs no server.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Command:
     prints: bool = False
     many: bool = False
     has_source: bool = False
+    merges: bool = False
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -175,5 +179,13 @@ COMMANDS = (
         (*UNDO, *CONNECTION),
         "k8s_step.steps.undo:undo",
         argument=OBJECTS,
+    ),
+    Command(
+        "merge-reports",
+        "Make one result of the result files of many runs; needs no server.",
+        MERGE,
+        "k8s_step.steps.merge_reports:merge_reports",
+        argument=REPORTS,
+        merges=True,
     ),
 )

@@ -69,6 +69,7 @@ class Inputs:
     recursive: bool = False
     kustomize: tuple[str, ...] = ()
     object: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     vars_file: tuple[str, ...] = ()
     helm_hooks: tuple[str, ...] = ()

@@ -538,6 +538,14 @@ CHECK = (
         if option.name in ("clusters", "shard", "max-parallel", "all-namespaces", "limit", "timeout")
     ),
 )
+REPORTS = Option(
+    "reports",
+    "result files of other runs; NAME=FILE names the cluster of a run on one (repeatable)",
+    "list",
+    (),
+    metavar="REPORT...",
+)
+MERGE = tuple(option for option in CONNECTION if option in RESULT_FILES or option.name == "log-format")
 _PATCH = (
     Option("filename", "file with the patch, YAML or JSON, or - for stdin", "list", (), short="f", metavar="PATH"),
     Option("patch", "the patch itself, YAML or JSON", short="p", metavar="TEXT"),

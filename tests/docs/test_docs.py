@@ -27,7 +27,7 @@ from k8s_step.report.formats.github import outputs
 from k8s_step.report.formats.gitlab import to_dotenv
 from k8s_step.report.formats.plain import Plain
 from k8s_step.report.journal import Journal
-from k8s_step.report.results.result import RESULTS, UNFINISHED, ObjectResult, Result, to_json
+from k8s_step.report.results.result import RESULTS, SCHEMA, UNFINISHED, ObjectResult, Result, to_json
 from k8s_step.surroundings import Surroundings
 from k8s_step.verdict.evidence.advice import advice
 from k8s_step.verdict.evidence.finding import Finding
@@ -175,6 +175,7 @@ def test_result_file_is_as_it_is_shown() -> None:
         (Finding(reference, "r", "m"),),
     )
     written = to_json(result)
+    assert shown.pop("schema") == SCHEMA
     assert set(shown) == set(written)
     assert set(shown["objects"][0]) == set(written["objects"][0])
     assert set(shown["failures"][0]) == set(written["failures"][0])

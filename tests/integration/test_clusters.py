@@ -117,6 +117,20 @@ def test_each_job_takes_its_share(planes: Planes) -> None:
     assert third.stderr.splitlines()[-1].startswith("succeeded: 0 clusters"), third.text
 
 
+def test_the_reports_of_all_jobs_are_as_that_of_one(planes: Planes, step: Step) -> None:
+    path = planes.release(config_map(tag="1"), deployment("web", "shop/crash:1"))
+    words = ("-f", path, "--max-failures", "9")
+    jobs = [planes.run("apply", *words, "--shard", f"{job}/2") for job in (1, 2)]
+    for job, outcome in enumerate(jobs, 1):
+        (planes.folder / f"{job}.json").write_text(json.dumps(outcome.report))
+    reports = [str(planes.folder / f"{job}.json") for job in (1, 2)]
+    merged = step("merge-reports", *reports, report=True)
+    assert (merged.code, results(merged)) == (1, {"eu": "failed", "us": "failed"}), merged.text
+    assert merged.report is not None
+    assert merged.report["clusters"] == [one for job in jobs for one in (job.report or {})["clusters"]]
+    assert "CrashLoopBackOff" in merged.stdout
+
+
 def test_a_share_of_what_is_read(planes: Planes) -> None:
     for one in (planes.eu, planes.us):
         one.request("POST", f"/api/v1/namespaces/{planes.namespace}/configmaps", config_map(tag="1"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
 from k8s_step.report import files
-from k8s_step.report.results.result import Result, rooted, to_json
+from k8s_step.report.results.result import SCHEMA, Result, rooted, to_json
 from k8s_step.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """``paths``: where the files go, by the name of the option: report, junit, dotenv, markdown."""
+    """``paths``: where the files go, by the name of the option: report, junit, dotenv, markdown.
+
+    ``read``: the real paths of files that the run reads, and so never writes.
+    """
 
     paths: Mapping[str, str]
     surroundings: Surroundings
     redactor: Redactor
+    read: frozenset[str] = frozenset()
 
     def check(self) -> None:
         """Raises :class:`InputError` for a file that cannot be written."""
@@ -31,11 +36,14 @@ class ResultFiles:
             if not files.is_writable(path):
                 hint = "is its folder there, and writable?"
                 raise InputError(f"{path} can't be written", where=f"--{option}", hint=hint)
+            if os.path.realpath(path) in self.read:
+                hint = "write the result to another file"
+                raise InputError(f"{path} is among the reports that are read", where=f"--{option}", hint=hint)
 
     def writable(self) -> ResultFiles:
         """Those of the files that can be written."""
-        kept = {option: path for option, path in self.paths.items() if files.is_writable(path)}
-        return ResultFiles(kept, self.surroundings, self.redactor)
+        told = {option: path for option, path in self.paths.items() if os.path.realpath(path) not in self.read}
+        return replace(self, paths={option: path for option, path in told.items() if files.is_writable(path)})
 
     def begin(self, unfinished: Result | ClustersResult) -> None:
         """Replace an earlier run's files by an unfinished result; remove those that can't be replaced."""
@@ -58,10 +66,10 @@ class ResultFiles:
 
     def _report(self, result: Result | ClustersResult) -> str:
         if isinstance(result, Result):
-            return _json(to_json(result))
+            return _json({"schema": SCHEMA, **to_json(result)})
         from k8s_step.report.fleet.result import to_clusters_json
 
-        return _json(to_clusters_json(result))
+        return _json({"schema": SCHEMA, **to_clusters_json(result)})
 
     def _junit(self, result: Result | ClustersResult) -> str:
         from k8s_step.report.results.junit import PLACES, to_clusters_junit, to_junit

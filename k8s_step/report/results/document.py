@@ -30,7 +30,7 @@ class Failure:
     ``object`` is ``apps/v1/Deployment/shop/web``. ``reason`` is Kubernetes' own word (``ErrImagePull``), ``message``
     what was said of it, ``advice`` its usual meaning, ``check`` where to look next. ``alike``: how many more pods have
     the same cause. ``logs``: the last lines of the container's run that ``logs_of`` names. ``events``: newest first.
-    ``missing``: evidence that could not be had, and why.
+    ``missing``: evidence that could not be had, and why. ``unfinished``: nothing is wrong, but the time was up.
     """
 
     object: str
@@ -52,6 +52,7 @@ class Failure:
     logs_of: str | None = None
     events: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    unfinished: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class ObjectResult:
 
     ``action``: created, configured, unchanged, …, none, or unknown where the server's answer was lost. ``status``:
     current, in progress, failed, terminating or not found, empty where it was not followed. ``judged``: whether its
-    status shows that it is ready. ``not_followed``: the option or annotation by which it is not. ``not_begun``: why
-    its wave did not begin. ``seconds``: until its last change of status. ``rolled_back``: restored, deleted,
-    kept, skipped or failed; empty without a rollback.
+    status shows that it is ready. ``reason``: of a failure; ``note``: a remark. ``not_followed``: the option or
+    annotation by which it is not. ``not_begun``: why its wave did not begin. ``seconds``: until its last change of
+    status. ``rolled_back``: restored, deleted, kept, skipped or failed; empty without a rollback.
     """
 
     api_version: str
@@ -74,6 +75,8 @@ class ObjectResult:
     action: str = "none"
     status: str = ""
     judged: bool = False
+    reason: str | None = None
+    note: str | None = None
     not_followed: str | None = None
     not_begun: str | None = None
     message: str = ""

@@ -33,6 +33,7 @@ TAKEN_BACK = ("restored", "deleted")
 NOT_BACK = {"skipped": "not rolled back", "failed": "rollback failed"}  # outcomes of a rollback, and how errors begin
 QUIET = ("unchanged", "none")  # actions that changed nothing
 UNKNOWN = "unknown"  # the action of a write whose answer was lost
+SCHEMA = 1  # of the result file: a higher number where what was there before has gone or means something else
 UNFINISHED = "unfinished"  # the result of a run that is under way, or was killed
 
 
@@ -262,6 +263,8 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "action": entry.action,
         "status": entry.status,
         "judged": entry.judged and bool(entry.status),
+        "reason": entry.reason or None,
+        "note": entry.note or None,
         "not_followed": entry.unfollowed or None,
         "not_begun": entry.unbegun or None,
         "message": entry.message,
@@ -303,6 +306,7 @@ def _failure(finding: Finding) -> dict[str, Any]:
         "logs_of": finding.logs_of or None,
         "events": list(finding.events),
         "missing": list(finding.missing),
+        "unfinished": finding.unfinished,
     }
 
 

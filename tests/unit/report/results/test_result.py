@@ -21,6 +21,8 @@ OBJECT = {
     "action": "configured",
     "status": "failed",
     "judged": True,
+    "reason": "ErrImagePull",
+    "note": None,
     "not_followed": None,
     "not_begun": None,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
@@ -31,7 +33,7 @@ FAILURE = ("object", "reason", "message", "pod", "container", "logs", "events")
 MORE_OF_THE_RUN = ("dry_run", "message", "url", "errors", "warnings")
 MORE_OF_A_FAILURE = (
     *("advice", "check", "image", "node", "alike", "exit_code", "signal"),
-    *("probe", "probe_answer", "claims", "logs_of", "missing"),
+    *("probe", "probe_answer", "claims", "logs_of", "missing", "unfinished"),
 )
 
 
