@@ -124,6 +124,11 @@ class Client:
         return math.inf if self.deadline is None else max(self.deadline - self._clock(), 0.0)
 
     @property
+    def has_answered(self) -> bool:
+        """Whether the server has answered any request so far."""
+        return self._outages.has_answered
+
+    @property
     def request_timeout(self) -> float:
         """Seconds that one try may take."""
         return self._timeout
@@ -290,6 +295,7 @@ class Client:
 
     def _answer(self, request: Request, reply: Reply) -> Answer:
         raw = self._whole(request, reply)
+        size = len(raw)
         body: dict[str, Any] | None = {}
         if request.each is not None:
             from k8s_step.api import listing
@@ -302,9 +308,8 @@ class Client:
             raise Trouble(self._lost(request, self._not_json(reply, raw)))
         if trouble := misshapen(body) or (nameless(body) if request.is_of_one else ""):
             raise Trouble(self._lost(request, f"{self.connection.server}: no answer of Kubernetes' own: {trouble}"))
-        return Answer(
-            reply.code, body, raw, warnings(reply.headers.get_all("Warning") or ()), reply.headers.get("Date")
-        )
+        said = warnings(reply.headers.get_all("Warning") or ())
+        return Answer(reply.code, body, raw, said, reply.headers.get("Date"), size)
 
     def _not_json(self, reply: Reply, raw: bytes) -> str:
         content_type = reply.headers.get("Content-Type") or ""

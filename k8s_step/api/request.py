@@ -99,10 +99,14 @@ def _names_an_object(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """A success. ``body``: the JSON object, empty if none was requested; ``warnings``: texts of Warning headers."""
+    """A success. ``body``: the JSON object, empty if none was requested; ``warnings``: texts of Warning headers.
+
+    ``size``: the bytes of the whole answer, which ``raw`` does not keep for a list that was parsed item by item.
+    """
 
     code: int
     body: dict[str, Any] = field(repr=False)
     raw: bytes = field(repr=False)
     warnings: tuple[str, ...] = ()
     date: str | None = None
+    size: int = 0

@@ -16,6 +16,8 @@ from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 if TYPE_CHECKING:
     from k8s_step.objects.ownership.takeover import Takeover
 
+MANY = 20  # objects of one kind and namespace, from which on a list is read (``survey``): fewer GETs run at once
+
 
 def look(client: Client, planned: Planned, options: ApplyOptions) -> Seen:
     """Read the object, compare it with the manifest, and find the fields to be taken over, and from whom.

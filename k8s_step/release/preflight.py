@@ -15,7 +15,7 @@ from k8s_step.objects.body import encode
 from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.apply import write
-from k8s_step.operations.look import look
+from k8s_step.operations.look import MANY, look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.redaction import Redactor
 from k8s_step.release.batch import run_all
@@ -53,12 +53,14 @@ class Preflight:
     _tried: dict[tuple[str, ...], Checked] = field(default_factory=dict, init=False, repr=False)
 
     def look(self, plan: Sequence[Planned]) -> list[Seen]:
-        """Read all objects."""
+        """Read all objects, many of one kind and namespace by a list where that is cheaper."""
+        client = self.session.client
+        if len(plan) < MANY:
+            return run_all(self.run, plan, lambda one: look(client, one, self.options))
+        from k8s_step.operations.survey import Survey  # imported here: few releases are so large
 
-        def read(one: Planned) -> Seen:
-            return look(self.session.client, one, self.options)
-
-        return run_all(self.run, plan, read)
+        survey = Survey(client, plan, self.run.inputs.concurrency)
+        return run_all(self.run, plan, lambda one: survey.look(one, self.options))
 
     def check(self, wanted: Sequence[Seen], release: Sequence[Seen]) -> list[Checked]:
         """What applying the ``wanted`` objects of a release would do; an object that is current costs no request.

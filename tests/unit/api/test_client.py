@@ -262,6 +262,7 @@ class TestRequests:
             b'{"kind": "Pod"}',
             ('v1beta1 is deprecated, use "v1"', "unknown field"),
             "Sun, 22 Nov 2026 18:17:38 GMT",
+            15,
         )
 
     def test_raw_answers_are_left_alone(self, bench: Bench) -> None:
