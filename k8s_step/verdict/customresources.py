@@ -2,7 +2,7 @@
 
 Controllers are free to write none of these; an object without any is current and unjudged. Problems that commonly heal
 by themselves, such as a reference to an object created a moment later, leave the object in progress. It has failed
-only when its controller has given up, or has reported a failure for longer than ``_GRACE``.
+only when its controller has given up, or has reported a failure for longer than ``GRACE``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from k8s_step.verdict.states import Readiness, State
 
 FAILED = "Failed"  # the name in --fail-after for a failure that the object's own status reports
 UNJUDGED = "its status does not tell whether it is ready: nothing could be judged"
-_GRACE = 60.0  # seconds: an object that it refers to may still be on its way in the same release
+GRACE = 60.0  # seconds: an object that it refers to may still be on its way in the same release
 # Reasons of the Deployment controller, which Argo's Rollout and OpenShift's DeploymentConfig also use.
 _GIVEN_UP = ("ProgressDeadlineExceeded", "RolloutAborted")
 _FAILURES = ("Failed", "Failure", "Invalid", "InvalidSpec", "SpecError")
@@ -52,7 +52,7 @@ def _of_bad_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | N
         if given_up:
             return Readiness(State.FAILED, one.told, one.reason, unversioned=one.is_unversioned(obj))
         if one.type in _FAILURES:
-            return Readiness(State.IN_PROGRESS, one.told, one.reason or one.type, _GRACE, problem=FAILED)
+            return Readiness(State.IN_PROGRESS, one.told, one.reason or one.type, GRACE, problem=FAILED)
         return Readiness(State.IN_PROGRESS, one.told, one.reason or one.type)
     return None
 
@@ -117,7 +117,7 @@ def _of_phase(obj: Object) -> Readiness | None:
         message = status(obj).get("message")
         told = message if isinstance(message, str) and message else f"it is {phase}"
         if word in _FAILED_PHASES:
-            return Readiness(State.IN_PROGRESS, told, phase, _GRACE, problem=FAILED)
+            return Readiness(State.IN_PROGRESS, told, phase, GRACE, problem=FAILED)
         return Readiness(State.IN_PROGRESS, told, phase)
     return None
 

@@ -304,7 +304,12 @@ def _by_common_conditions(obj: Object) -> Readiness | None:
 
 
 def _by_what_it_tells(obj: Object) -> Readiness:
-    return by_what_it_tells(obj, is_custom=is_custom(obj))
+    if not is_custom(obj):
+        return by_what_it_tells(obj, is_custom=False)
+    from k8s_step.verdict.operators import facts, table  # imported late: most releases have no such object
+
+    known = table.facts_of(obj)
+    return by_what_it_tells(obj, is_custom=True) if known is None else facts.by_facts(obj, known)
 
 
 _RULES: dict[str, Callable[[Object], Readiness]] = {
