@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -77,6 +77,25 @@ class Discovery:
         preferred = {each.full_name: each for each in reversed(in_category)}
         members = [each for each in in_category if preferred[each.full_name] is each]
         return members or [self._found(word, wanted, everything)]
+
+    def serving(self, kinds: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Resource]:
+        """The resources of these kinds, given by group and kind, each in its preferred version.
+
+        A kind that is missing is not served, for certain: raises :class:`UnavailableError` where it may be one of an
+        aggregated API that is down.
+        """
+        wanted = list(kinds)
+        builtins = {(each.group, each.kind): each for each in reversed(BUILTIN)}
+        found = {each: builtins[each] for each in wanted if each in builtins}
+        left = [each for each in wanted if each not in found]
+        if not left:
+            return found
+        served = {(each.group, each.kind): each for each in reversed(self._everything())}
+        groups = {group for group, kind in left if (group, kind) not in served}
+        for api_version in [each for each in self._stale if each.rpartition("/")[0] in groups]:
+            answer = self._client.send(Request("GET", _path(api_version), where=api_version)).body
+            served = {**{(each.group, each.kind): each for each in _listed(answer)}, **served}
+        return {**found, **{each: served[each] for each in left if each in served}}
 
     def _known_by(self, wanted: KindWord) -> Resource | None:
         return self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)

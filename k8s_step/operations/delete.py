@@ -30,8 +30,11 @@ class DeleteOptions:
     grace_period: int | None = None
     dry_run: bool = False
 
-    def body(self, uid: str = "") -> bytes:
-        """These options as a ``meta/v1`` DeleteOptions body; ``uid`` restricts the deletion to that object."""
+    def body(self, uid: str = "", version: str = "") -> bytes:
+        """These options as a ``meta/v1`` DeleteOptions body.
+
+        ``uid`` restricts the deletion to that object, ``version`` to that object as it is at this resourceVersion.
+        """
         options: dict[str, Any] = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
@@ -41,8 +44,9 @@ class DeleteOptions:
             options["gracePeriodSeconds"] = self.grace_period
         if self.dry_run:
             options["dryRun"] = ["All"]
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        conditions = {"uid": uid, "resourceVersion": version}
+        if uid or version:
+            options["preconditions"] = {name: value for name, value in conditions.items() if value}
         return encode(options)
 
 
@@ -68,10 +72,13 @@ def delete(client: Client, named: Address, options: DeleteOptions) -> Deleted:
     return delete_read(client, Target(named.reference, named.resource, live), options)
 
 
-def delete_read(client: Client, target: Target, options: DeleteOptions) -> Deleted:
-    """Delete an object that was read before, by its uid."""
+def delete_read(client: Client, target: Target, options: DeleteOptions, *, version: str = "") -> Deleted:
+    """Delete an object that was read before, by its uid.
+
+    With its ``version``, the server deletes it as it was read or not at all: raises :class:`ConflictError`.
+    """
     try:
-        answer = client.send(_request(target.address, options, target.uid))
+        answer = client.send(_request(target.address, options, target.uid, version))
     except NotFoundError:  # somebody else deleted it, or the answer to our first request was lost
         return Deleted(target, is_gone=True)
     except ConflictError as error:
@@ -131,8 +138,8 @@ def _delete_unread(client: Client, named: Address, options: DeleteOptions) -> De
         raise _missing(error, named) from None
 
 
-def _request(named: Address, options: DeleteOptions, uid: str = "") -> Request:
-    body = options.body(uid)
+def _request(named: Address, options: DeleteOptions, uid: str = "", version: str = "") -> Request:
+    body = options.body(uid, version)
     query = (("dryRun", "All"),) if options.dry_run else ()  # for proxies and audit logs; the server reads the body
     return Request("DELETE", named.path, query, body, "application/json", retry=bool(uid), where=named.where)
 

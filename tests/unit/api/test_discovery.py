@@ -12,7 +12,7 @@ import pytest
 from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
 from k8s_step.connection.settings import Connection
-from k8s_step.errors import ForbiddenError, InputError
+from k8s_step.errors import ForbiddenError, InputError, StepError
 from k8s_step.objects.resource import Resource
 from tests.unit.loopback import Exchange, Loopback
 
@@ -190,6 +190,33 @@ class TestResource:
         served.documents["/apis/example.com/v1"] = {"kind": "Status", "message": "is forbidden", "code": 403}
         with pytest.raises(ForbiddenError, match=r"example\.com/v1 Widget"):
             served.discovery.resource("example.com/v1", "Widget")
+
+
+class TestServing:
+    def test_kinds_in_their_preferred_version(self, served: Served) -> None:
+        found = served.discovery.serving(
+            [("example.com", "Widget"), ("apps", "Deployment"), ("other.example", "Widget")]
+        )
+        assert found["example.com", "Widget"].version in ("v1", "v1beta1")
+        assert found["other.example", "Widget"] == OTHER_WIDGET
+        assert found["apps", "Deployment"].api_version == "apps/v1"
+
+    def test_built_in_kinds_cost_nothing(self, served: Served) -> None:
+        assert served.discovery.serving([("", "ConfigMap")])["", "ConfigMap"].plural == "configmaps"
+        assert served.discovery.serving([("autoscaling", "HorizontalPodAutoscaler")])
+        assert served.asked == []
+
+    def test_what_is_not_served_is_left_out(self, served: Served) -> None:
+        assert served.discovery.serving([("no.example", "Widget"), ("example.com", "Gizmo")]) == {}
+
+    def test_a_group_that_is_down_can_not_be_told(self, served: Served) -> None:
+        with pytest.raises(StepError, match=r"down\.example/v1"):
+            served.discovery.serving([("down.example", "Thing")])
+        served.documents["/apis/down.example/v1"] = listed("down.example/v1", item("Thing", "things"))
+        assert served.discovery.serving([("down.example", "Thing")])["down.example", "Thing"].plural == "things"
+
+    def test_another_group_that_is_down_does_not_matter(self, served: Served) -> None:
+        assert served.discovery.serving([("example.com", "Gizmo")]) == {}
 
 
 class TestFind:
