@@ -90,6 +90,12 @@ class Inputs:
     dry_run: bool = False
     diff: bool = False
     preflight: bool = True
+    prune: bool = False
+    applyset: str | None = None
+    applyset_as: str | None = None
+    applyset_adopt: bool = False
+    prune_data: bool = False
+    allow_empty: bool = False
     rollback_on_failure: bool = False
     exit_code: bool = False
     output: str | None = None

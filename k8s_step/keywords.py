@@ -72,7 +72,9 @@ class ReleaseOptions(TypedDict, total=False):
     (``{"CrashLoopBackOff": 5}``): what is followed, to which end, and for how long. ``rollback_on_failure``: take back
     what this release changed where it fails. ``labels``, ``annotations``: put on every object; ``source_annotation``:
     name commit and run, as the CI system tells. ``replicas_from_manifest``: apply replicas that an autoscaler sets,
-    too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret.
+    too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret. ``prune`` and ``applyset``: delete what
+    this set holds and the manifests no longer do, ``prune_data`` also what holds data, ``allow_empty`` also where no
+    manifest is left; ``applyset_as`` and ``applyset_adopt``: keep a set of kubectl's, take in objects of other sets.
     """
 
     namespace: str
@@ -92,6 +94,12 @@ class ReleaseOptions(TypedDict, total=False):
     no_adopt: bool
     dry_run: bool
     preflight: bool
+    prune: bool
+    applyset: str
+    applyset_as: Literal["kubectl"]
+    applyset_adopt: bool
+    prune_data: bool
+    allow_empty: bool
     rollback_on_failure: bool
     labels: Mapping[str, str]
     annotations: Mapping[str, str]

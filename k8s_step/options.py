@@ -331,6 +331,33 @@ _ROLL = Option(
 _ROLLBACK = Option(
     "rollback-on-failure", "where the release fails, take back what this run changed, and only that", "switch", False
 )
+_PRUNE = (
+    Option(
+        "prune",
+        "once all is current, delete what the set of --applyset holds and the manifests no longer do",
+        "switch",
+        False,
+    ),
+    Option(
+        "applyset",
+        "the parent of the set that this release's objects are in: a Secret, or RESOURCE[.GROUP]/NAME",
+        metavar="NAME",
+    ),
+    Option(
+        "applyset-as",
+        "keep a set of kubectl's by its rules, so that kubectl apply --prune and this step take turns",
+        "choice",
+        choices=("kubectl",),
+    ),
+    Option("applyset-adopt", "take objects of other sets into this one", "switch", False),
+    Option(
+        "prune-data",
+        "delete Namespaces, CRDs, PersistentVolumes and PersistentVolumeClaims of the set as well, with what they hold",
+        "switch",
+        False,
+    ),
+    Option("allow-empty", "where no manifest is left, delete all that the set holds", "switch", False),
+)
 # What a cluster of the clusters file may say of itself; the other connection options are those of the whole run.
 _OF_THE_RUN = ("report", "junit", "dotenv", "log-format")
 OF_CLUSTERS = (
@@ -352,6 +379,7 @@ APPLY = (
     Option(
         "preflight", "let the server check all objects before the first one is written", "switch", True, negatable=True
     ),
+    *_PRUNE,
     _ROLLBACK,
     *_FOLLOW,
 )
@@ -365,6 +393,7 @@ DIFF = (
     *_ADOPT,
     _REPLICAS,
     _ROLL,
+    *_PRUNE,
     Option("exit-code", "exit with 1 where there is a difference", "switch", False),
     Option("comment", "keep a comment of the pull or merge request up to date with it", "switch", False),
     Option(

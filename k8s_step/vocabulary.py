@@ -53,7 +53,12 @@ COMMANDS = {
 OPTIONS = {
     **dict.fromkeys(("--server-side", "--validate"), _ALWAYS),
     **dict.fromkeys(("--record", "--overwrite", "--install", "--save-config"), "leave it out: nothing needs it here"),
-    "--prune": "nothing is pruned: k8s-step delete names what is to go",
+    "--prune": "apply --prune --applyset NAME deletes what the manifests no longer hold",
+    **dict.fromkeys(
+        ("--prune-allowlist", "--prune-whitelist"),
+        "leave it out: apply --prune --applyset NAME knows the kinds of its set",
+    ),
+    "--no-prune": "leave it out: nothing is pruned without --prune",
     "--force": "--force-conflicts takes fields over; the annotation k8s-step/on-immutable: recreate replaces objects",
     "--atomic": "--rollback-on-failure",
     "--cleanup-on-fail": "--rollback-on-failure",

@@ -77,12 +77,14 @@ def load(
     *,
     images: Sequence[str] = (),
     allow_generate_name: bool = False,
+    allow_empty: bool = False,
     literal: NoTemplates = NO_FILE,
 ) -> list[Manifest]:
     """The manifests of ``sources`` in written order, rendered with ``values``; kustomize's output follows the files.
 
     ``literal``: files that are not rendered. ``images``: ``NAME=REF`` texts. ``allow_generate_name``: accept
-    ``generateName`` in place of a name. Each item of a ``List`` is a manifest.
+    ``generateName`` in place of a name. ``allow_empty``: files without a manifest are no mistake. Each item of a
+    ``List`` is a manifest.
 
     :raises InputErrors: every mistake in every file.
     """
@@ -102,7 +104,7 @@ def load(
     manifests += [one for source in sources.built for one in _parsed(source, None if literal.all else values, errors)]
     mistaken = [error for manifest in manifests for error in _mistakes(manifest, allow_generate_name)]
     errors += mistaken or _duplicates(manifests)
-    if not errors and not manifests:
+    if not errors and not manifests and not allow_empty:
         errors.append(InputError(f"no manifest in {sources.text}" if sources.text else "no manifest is given"))
     if not errors:
         with collecting(errors):

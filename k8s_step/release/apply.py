@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from k8s_step.errors import ExitCode, InputError, ReportedError
-from k8s_step.inputs import Inputs
 from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of
 from k8s_step.operations.plan import Planned, Seen
 from k8s_step.release.order.waves import ordered
@@ -13,6 +12,7 @@ from k8s_step.release.planning.plan import open_release
 from k8s_step.release.planning.reading import read_manifests
 from k8s_step.release.planning.session import Run
 from k8s_step.release.preflight import Checked, Preflight, settled, show_differences
+from k8s_step.release.pruning.gate import check_options, check_sets, foreseen, opened
 from k8s_step.release.send import Writes, tell
 from k8s_step.release.takeovers import apply_options, tell_takeover
 
@@ -20,35 +20,57 @@ from k8s_step.release.takeovers import apply_options, tell_takeover
 def apply(run: Run) -> ExitCode:
     """Apply and follow. Local mistakes surface before the first request, all others before the first write."""
     inputs = run.inputs
-    _check(inputs)
+    _check(run)
     session, plan = open_release(run, read_manifests(run))
     waves = ordered(run, plan)
+    pruning = opened(run, session, plan)
     preflight = Preflight(run, session, apply_options(run))
-    seen = _seen(preflight, plan)
+    seen = _seen(preflight, pruning.plan if pruning else plan)
+    check_sets(run, pruning, seen)
     tell_takeover(run.journal, seen, is_tried=inputs.dry_run)
     checked = _checked(run, preflight, seen)
     seen = settled(seen, checked)
+    going = foreseen(run, pruning, seen)
     if inputs.dry_run:
-        for one in checked:
-            tell(run.journal, one.written)
-            if one.written.because:
-                run.journal.notice(f"{one.seen.reference.title} would be created anew, as {one.written.because}")
+        _tell_tried(run, checked)
+        if pruning and going:
+            pruning.tell(going)
         return ExitCode.SUCCEEDED
     writes = Writes(run, session)
+    if pruning:
+        pruning.begin(seen, writes)
 
     def release() -> ExitCode:
         from k8s_step.release.order.sequence import apply_in_waves
 
-        return apply_in_waves(writes, preflight, waves, seen, checked)
+        code = apply_in_waves(writes, preflight, waves, seen, checked)
+        return pruning.prune(writes) if pruning and code is ExitCode.SUCCEEDED else code
 
-    if not inputs.rollback_on_failure:
+    code = _released(writes, seen, release)
+    if pruning and code is ExitCode.SUCCEEDED:
+        pruning.finish()
+    return code
+
+
+def _released(writes: Writes, seen: Sequence[Seen], release: Callable[[], ExitCode]) -> ExitCode:
+    if not writes.run.inputs.rollback_on_failure:
         return release()
     from k8s_step.release.rollback import release_or_roll_back
 
     return release_or_roll_back(writes, seen, release)
 
 
-def _check(inputs: Inputs) -> None:
+def _tell_tried(run: Run, checked: Sequence[Checked]) -> None:
+    """Report what the dry run has shown of each object."""
+    for one in checked:
+        tell(run.journal, one.written)
+        if one.written.because:
+            run.journal.notice(f"{one.seen.reference.title} would be created anew, as {one.written.because}")
+
+
+def _check(run: Run) -> None:
+    inputs = run.inputs
+    check_options(inputs)
     if inputs.rollback_on_failure and not inputs.wait:
         where = inputs.sources.get("wait", "").replace("--wait", "--no-wait")
         message = "a release that is not followed can't be seen to fail, so it would never be rolled back"

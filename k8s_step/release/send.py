@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from k8s_step.api.concurrency import gather_writes, successes
 from k8s_step.errors import CancelledError, ExitCode, InputError, NotFoundError, ReportedError, StepError
+from k8s_step.objects.address import Address
+from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Planned, Written
 from k8s_step.release.batch import explained_stop, raise_reported, tell_absent, tell_errors, tell_unsent
@@ -29,15 +31,22 @@ class Writes:
     """The writes of one run and their results so far, complete even where the run fails in the middle.
 
     ``done``: the written objects in the order of the writes, with the action UNKNOWN where an answer was lost.
-    ``wave_of``: the wave of each object by key, counted from 1.
+    ``pruned``: the objects that were pruned after all of them, as they were. ``wave_of``: the wave of each object by
+    key, counted from 1.
     """
 
     run: Run
     session: Session
     done: list[Written] = field(default_factory=list)
+    pruned: list[tuple[Address, Object]] = field(default_factory=list, init=False)
     wave_of: dict[tuple[str, ...], int] = field(default_factory=dict, init=False)
     _waves: int = field(default=0, init=False)
     _unsent: dict[tuple[str, ...], Planned] = field(default_factory=dict, init=False)
+    _ahead: tuple[tuple[str, ...], Callable[[], None]] | None = field(default=None, init=False)
+
+    def go_ahead(self, key: tuple[str, ...], then: Callable[[], None]) -> None:
+        """Have the object of this key written before the others of its wave, and ``then`` called."""
+        self._ahead = (key, then)
 
     def make(
         self,
@@ -52,7 +61,7 @@ class Writes:
         is called with each phase's objects. A cancelled run reports the writes under way before it ends.
         Raises :class:`ReportedError` at the end of the phase in which a write was refused; no further phase begins.
         """
-        phases = in_phases((one.reference.kind, one) for one in plan)
+        phases = self._with_ahead(in_phases((one.reference.kind, one) for one in plan))
         self._unsent = {one.reference.key: one for one in plan}
         self._waves += 1
         self.wave_of.update((one.reference.key, self._waves) for one in plan)
@@ -69,6 +78,7 @@ class Writes:
                     between()
                 before(phase)
                 self._tell_phase(gather_writes(work, phase, self.run.inputs.concurrency))
+                self._follow_ahead(phase)
         except (CancelledError, ReportedError):
             if not self.run.inputs.dry_run:
                 tell_unsent(self.run.journal, [one.reference for one in self._unsent.values()])
@@ -86,6 +96,22 @@ class Writes:
             written = replace(written, action=action, because=one.because)
         self.done.append(written)
         return written
+
+    def add_pruned(self, address: Address, before: Object) -> None:
+        """Record that an object was pruned, which ends the run as a wave of its own. ``before``: as it was then."""
+        self.pruned.append((address, before))
+        self.wave_of[address.reference.key] = self._waves + 1
+
+    def _with_ahead(self, phases: list[list[Item]]) -> list[list[Item]]:
+        """The phases, with the object that goes ahead in one of its own."""
+        key = self._ahead[0] if self._ahead else ()
+        first = [one for phase in phases for one in phase if one.reference.key == key]
+        rest = [[one for one in phase if one.reference.key != key] for phase in phases]
+        return [phase for phase in (first, *rest) if phase]
+
+    def _follow_ahead(self, phase: Sequence[Planned]) -> None:
+        if self._ahead and phase[0].reference.key == self._ahead[0]:
+            self._ahead[1]()
 
     def _write_one(self, one: Item, write: Callable[[Item], Written], plan: Sequence[Planned]) -> Written:
         try:

@@ -59,6 +59,13 @@ def difference(
     return Difference(reference, action, tuple(unified_diff(old, new, *names, lineterm="")), note)
 
 
+def removal(reference: Reference, action: str, live: Object, redactor: Redactor) -> Difference:
+    """The difference that a deletion makes."""
+    lines = dump(redactor.mask_object(masked(without_servers_own(live), {})[0])).splitlines()
+    head = (f"--- live/{redactor.mask_name(reference.path)}", "+++ /dev/null", f"@@ -1,{len(lines)} +0,0 @@")
+    return Difference(reference, action, (*head, *(f"-{line}" for line in lines)))
+
+
 def told_apart(before: Object, after: Object, redactor: Redactor) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both masked; texts that differ only in their masked part are marked ``(before)`` and ``(after)``."""
     one, other = redactor.mask_object(before), redactor.mask_object(after)

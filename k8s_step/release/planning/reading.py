@@ -16,7 +16,7 @@ from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templating.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects.kinds import configuration
-from k8s_step.objects.metadata import FAIL_ON, ON_IMMUTABLE, OWN, RUN, WAIT_FOR, Object, annotations_of
+from k8s_step.objects.metadata import FAIL_ON, ON_IMMUTABLE, OWN, PRUNE, RUN, WAIT_FOR, Object, annotations_of
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.planning.session import Run
@@ -42,11 +42,13 @@ def read_manifests(
     values = Values.read(inputs.variables, inputs.vars_file, run.environ)
     built = _built(run)
     results = [path for path in (inputs.report, inputs.junit, inputs.dotenv, inputs.markdown) if path]
+    sources = Sources(inputs.filename, inputs.recursive, results, [one.source for one in built])
     manifests = load(
-        Sources(inputs.filename, inputs.recursive, results, [one.source for one in built]),
+        sources,
         values,
         images=inputs.images,
         allow_generate_name=allow_generate_name,
+        allow_empty=inputs.prune,
         literal=NoTemplates(inputs.no_template, inputs.no_template_file),
     )
     manifests = _marked(inputs, manifests)
@@ -60,6 +62,9 @@ def read_manifests(
             run.journal.warning(one.warnings, one.source.file)
     if not with_hooks:
         manifests = _without_hooks(run, manifests)
+    if inputs.prune and not manifests and not inputs.allow_empty:
+        hint = "--allow-empty deletes all that the set holds"
+        raise InputError(f"no manifest in {sources.text}, so all would be pruned", hint=hint)
     return manifests if as_exported else _without_exports(run, manifests)
 
 
@@ -123,6 +128,7 @@ _SELDOM: Mapping[str, str] = {
     FAIL_ON: "k8s_step.verdict.rules:own_rule",
     ON_IMMUTABLE: "k8s_step.operations.restoring.recreation:may_be_recreated",
     RUN: "k8s_step.operations.restoring.recreation:runs_always",
+    PRUNE: "k8s_step.release.pruning.protection:may_be_pruned",
 }
 
 

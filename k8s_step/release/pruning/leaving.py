@@ -1,0 +1,35 @@
+"""The members of a set that would leave it, since they are applied by a release of no set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k8s_step.objects.metadata import PART_OF, labels_of
+from k8s_step.objects.ownership.fieldset import Owner, owns, sets
+from k8s_step.operations.plan import Seen
+from k8s_step.release.batch import named
+from k8s_step.release.planning.session import Run
+
+_LABEL = ("f:metadata", "f:labels", f"f:{PART_OF}")
+
+
+def tell_leaving(run: Run, seen: Sequence[Seen]) -> None:
+    """Warn of the objects that would lose the label of their set, by the set's id."""
+    leaving: dict[str, list[Seen]] = {}
+    for one in seen:
+        if one.live is not None and _leaves(one, run.inputs.field_manager):
+            leaving.setdefault(str(labels_of(one.live)[PART_OF]), []).append(one)
+    for set_id, found in leaving.items():
+        names = named([one.reference for one in found])
+        message = f"in no set any more, as this release names none, and never pruned: {names} of {set_id}"
+        run.journal.warning(f"{message} (give --prune --applyset NAME, as the release that labelled them did)")
+
+
+def _leaves(one: Seen, field_manager: str) -> bool:
+    """Whether an apply takes the label away: nobody else owns it, and the manifest does not name it."""
+    live = one.live or {}
+    if PART_OF not in labels_of(live) or PART_OF in labels_of(one.planned.object):
+        return False
+    moved = tuple(one.takeover.moved) if one.takeover else ()
+    owners = {owner for owner, fields in sets(live).items() if owns(fields, _LABEL)}
+    return bool(owners) and owners <= {Owner(field_manager, "Apply"), *moved}
