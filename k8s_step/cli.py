@@ -251,6 +251,7 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
         shared_log(inputs.log_format, process.surroundings, process.redactor, inputs.report, stdout),
         waves,
         remarks=[shard.told(len(clusters))] if inputs.shard else [],
+        shard=str(shard) if inputs.shard else "",
         may_stop=any(option.name == "max-failures" for option in command.options),
         source=source_of(inputs) if command.has_source and any(waves) else None,
     )

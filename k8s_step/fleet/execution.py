@@ -32,7 +32,7 @@ def _connect(run: Run) -> ExitCode:
 class Execution:
     """``work`` runs a verb and turns its errors into exit codes. ``may_stop``: none is begun after too many failures.
 
-    ``remarks``: what is to be said of the choice of clusters, of which there may be none.
+    ``remarks``: what is to be said of the choice of clusters, of which there may be none. ``shard``: ``3/10``, say.
     ``source``: the cluster on which ``verb`` runs once, to return the verb for the clusters of the waves.
     """
 
@@ -46,16 +46,21 @@ class Execution:
     log: SharedLog
     waves: Sequence[Wave]
     remarks: Sequence[str] = ()
+    shard: str = ""
     may_stop: bool = False
     source: Member | None = None
 
     @property
     def unfinished(self) -> ClustersResult:
         """The result that remains if the run is killed."""
-        return unfinished_clusters(self.command, self._not_begun(), is_dry_run=self.inputs.dry_run)
+        begun = unfinished_clusters(self.command, self._not_begun(), is_dry_run=self.inputs.dry_run)
+        return replace(begun, shard=self.shard)
 
     def run(self, warnings: Sequence[str] = ()) -> ClustersResult:
         """Run the verb on each cluster; ``warnings`` are about the inputs."""
+        return replace(self._outcome(warnings), shard=self.shard)
+
+    def _outcome(self, warnings: Sequence[str]) -> ClustersResult:
         self._spare_names()
         self.log.begun(self.unfinished, [[one.name for one in wave] for wave in self.waves])
         for message in self.remarks:

@@ -43,8 +43,11 @@ class Shard:
             dealt += len(wave)
         return list(shares)
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
     def told(self, clusters: int) -> str:
         """The share of so many clusters, for the log."""
         own = len(range(self.number - 1, clusters, self.count))
         aside = "" if own else ", nothing to do"
-        return f"shard {self.number}/{self.count}: {own} of {many(clusters, 'cluster')}{aside}"
+        return f"shard {self}: {own} of {many(clusters, 'cluster')}{aside}"

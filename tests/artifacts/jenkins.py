@@ -61,17 +61,26 @@ def _pipeline(tree: Call) -> Pipeline:
     parameters = {
         call["arguments"][0]["name"]: call["arguments"][0]["defaultValue"] for call in _in(tree, "parameters")
     }
-    return Pipeline(parameters, tuple(_stage(tree, call) for call in _in(tree, "stages")))
+    return Pipeline(parameters, tuple(_stages(tree)))
 
 
-def _stage(pipeline: Call, stage: Call) -> Stage:
-    environment = {**_sets(pipeline), **_sets(stage)}
+def _stages(*outer: Call) -> Iterator[Stage]:
+    """The stages of the innermost block, of a matrix the stages of one cell."""
+    for call in _in(outer[-1], "stages"):
+        if matrix := _named(call, "matrix"):
+            yield from _stages(*outer, *matrix)
+        else:
+            yield _stage(outer, call)
+
+
+def _stage(outer: Sequence[Call], stage: Call) -> Stage:
+    environment = {name: value for block in (*outer, stage) for name, value in _sets(block).items()}
     post = [call for call in _in(stage, "post") if call["name"] == "always"]
     return Stage(
         stage["arguments"][0],
-        (*_named(stage, "agent"), *_named(pipeline, "agent"))[0],
+        next(agent for block in (stage, *reversed(outer)) for agent in _named(block, "agent")),
         {name: _text(value) for name, value in environment.items()},
-        (*_in(pipeline, "options"), *_in(stage, "options")),
+        tuple(option for block in (*outer, stage) for option in _in(block, "options")),
         tuple(_in(stage, "when")),
         bool(_named(stage, "input")),
         tuple(_shells(_one(stage, "steps"))),
@@ -85,6 +94,10 @@ def _shells(block: Call, credentials: tuple[tuple[str, str, str], ...] = (), con
             yield Shell(_text(call["arguments"][0]), isinstance(call["arguments"][0], dict), credentials, container)
         elif call["name"] == "withCredentials":
             yield from _shells(call, (*credentials, *map(_credential, call["arguments"][0])), container)
+        elif call["name"] == "catchError":
+            yield from _shells(call, credentials, container)
+        elif call["name"] == "unstash":
+            continue
         elif call["name"] == "container":
             yield from _shells(call, credentials, call["arguments"][0])
         else:

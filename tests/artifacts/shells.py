@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from tests.conftest import Kubectl
+from tests.controlplane.cluster import Cluster
 
 
 def images(kubectl: Kubectl, namespace: str) -> dict[str, str]:
@@ -19,7 +20,14 @@ def images(kubectl: Kubectl, namespace: str) -> dict[str, str]:
 
 def cases(path: Path) -> int:
     """How many objects the JUnit report has; it must have been written by this job."""
-    return len(Xml.parse(path).getroot().findall("testcase"))
+    return len(list(Xml.parse(path).getroot().iter("testcase")))
+
+
+def listed(path: Path, cluster: Cluster, namespace: str, context: str = "") -> None:
+    """A clusters file with the cluster, or a context of the kubeconfig, twice: as ``eu`` and ``us``."""
+    where = {"context": context} if context else {"server": cluster.server, "ca": str(cluster.ca)}
+    one = {**where, "namespace": namespace}
+    path.write_text(json.dumps({"clusters": [{"name": name, **one} for name in ("eu", "us")]}))
 
 
 def clean(**more: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.artifacts.github import Job
-from tests.artifacts.shells import images
+from tests.artifacts.shells import images, listed
 from tests.artifacts.test_lint import EXAMPLES
 from tests.conftest import Kubectl, Step
 from tests.controlplane.cluster import Cluster
@@ -62,6 +62,21 @@ def test_github_ships_with_an_id_token(
     assert images(kubectl, namespace) == {"web": "ghcr.io/octo/shop/web:c0ffee"}
     assert job.context["steps.ship.outputs.result"] == "succeeded"
     assert json.loads((workspace / job.context["steps.ship.outputs.report"]).read_text())["exit_code"] == 0
+
+
+def test_github_ships_everywhere_in_shares(
+    step: Step, cluster: Cluster, namespace: str, workspace: Path, issuer: Callable[[], dict[str, str]]
+) -> None:
+    """Three jobs for two clusters: one has nothing to do."""
+    listed(workspace / "clusters.yaml", cluster, namespace)
+    workflow = (EXAMPLES / "github-matrix.yml").read_text()
+    job = Job(step, workspace, {**CONTEXT, "strategy.job-total": "3"})
+    for shard in "123":
+        job.context["matrix.shard"] = shard
+        job.run(workflow, "ship", env=issuer())
+    job.run(workflow, "result")
+    report = json.loads((workspace / "k8s-step.json").read_text())
+    assert [(one["name"], one["result"]) for one in report["clusters"]] == [("eu", "succeeded"), ("us", "succeeded")]
 
 
 def test_our_own_workflow_on_a_cluster(

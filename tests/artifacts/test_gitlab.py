@@ -12,8 +12,8 @@ import pytest
 
 from tests.artifacts import gitlab
 from tests.artifacts.conftest import Rules
-from tests.artifacts.shells import cases, clean, images
-from tests.artifacts.test_lint import GITLAB
+from tests.artifacts.shells import cases, clean, images, listed
+from tests.artifacts.test_lint import GITLAB, GITLAB_MATRIX
 from tests.conftest import Kubectl
 from tests.controlplane.cluster import Cluster
 
@@ -21,7 +21,7 @@ from tests.controlplane.cluster import Cluster
 @pytest.fixture
 def gitlab_job(cluster: Cluster, namespace: str, workspace: Path, token: str) -> Callable[..., dict[str, str]]:
     """Runs a job of the example; the variables that its dotenv report leaves for the jobs after it."""
-    all_jobs = gitlab.jobs(GITLAB)
+    all_jobs = {**gitlab.jobs(GITLAB), **gitlab.jobs(GITLAB_MATRIX)}
     given = {
         "CI": "true",
         "GITLAB_CI": "true",
@@ -40,7 +40,7 @@ def gitlab_job(cluster: Cluster, namespace: str, workspace: Path, token: str) ->
         minted = dict.fromkeys(job.says.get("id_tokens", {}), token)
         said = job.variables({**given, "CI_JOB_NAME": name, **more})
         if said.get("GIT_STRATEGY") == "none":
-            shutil.rmtree(workspace / "k8s")
+            shutil.rmtree(workspace / "k8s", ignore_errors=True)
         reports = {kind: workspace / path for kind, path in job.reports.items()}
         for path in reports.values():
             path.unlink(missing_ok=True)
@@ -96,6 +96,23 @@ def test_gitlab_production_and_back(
 def test_gitlab_failure_reaches_the_job(gitlab_job: Callable[..., dict[str, str]], namespace: str) -> None:
     left = gitlab_job("production", code=1, CI_COMMIT_SHORT_SHA="pull-fail")
     assert (left["K8S_STEP_RESULT"], left["K8S_STEP_FAILED"]) == ("failed", f"deployment/{namespace}/web")
+
+
+def test_gitlab_ships_everywhere_in_shares(
+    gitlab_job: Callable[..., dict[str, str]], cluster: Cluster, namespace: str, workspace: Path
+) -> None:
+    listed(workspace / "clusters.yaml", cluster, namespace)
+    here = {"K8S_API": "", "K8S_CA": ""}
+    for index in "12":
+        gitlab_job("ship", CI_NODE_INDEX=index, CI_NODE_TOTAL="2", **here)
+    second = (workspace / "shard-2.json").rename(workspace / "away")
+    lost = gitlab_job("result", code=2, **here)
+    assert "no report that can be read is of shard 2/2" in lost["log"]
+    second.rename(workspace / "shard-2.json")
+    left = gitlab_job("result", **here)
+    assert left["K8S_STEP_RESULT"] == "succeeded"
+    assert left["K8S_STEP_CHANGED"].startswith("eu ") and "2 clusters (2 succeeded)" in left["log"]
+    assert gitlab.may_start(GITLAB_MATRIX, "result", {"ship": "failed"})
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "skipped", "manual"])

@@ -18,7 +18,7 @@ import yaml
 
 from tests.artifacts import jenkins, tools
 from tests.artifacts.conftest import Rules
-from tests.artifacts.shells import cases, clean, images
+from tests.artifacts.shells import cases, clean, images, listed
 from tests.artifacts.test_lint import JENKINS
 from tests.conftest import Kubectl
 from tests.controlplane.cluster import Cluster
@@ -161,6 +161,25 @@ def test_jenkins_under_another_uid(
     assert json.loads(left["report"].read_text())["result"] == "succeeded"
     assert left["report"].stat().st_uid == UID
     assert token not in agent.log + left["junit"].read_text() + left["report"].read_text()
+
+
+def test_jenkins_ships_everywhere_in_shares(
+    agent: Agent, cluster: Cluster, namespace: str, workspace: Path, token: str
+) -> None:
+    """Five cells for two clusters, which are contexts of the one kubeconfig."""
+    pipeline = pipelines()["Jenkinsfile.matrix"]
+    share, result = pipeline.stages
+    listed(workspace / "clusters.yaml", cluster, namespace, "test")
+    given = cluster.write_kubeconfig(workspace.parent / "own", user={"token": token}).read_text()
+    secret = {"k8s-everywhere": given}
+    for shard in "12345":
+        environ = stage_variables(pipeline, share, SHARD=shard, **bound(share.shells[0], secret, workspace.parent))
+        assert agent.start(share.shells[0].script, environ).wait(120) == 0, agent.log
+    assert agent.start(result.shells[0].script, stage_variables(pipeline, result)).wait(120) == 0, agent.log
+    left = published(result, workspace)
+    assert cases(left["junit"]) == 4
+    report = json.loads(left["report"].read_text())
+    assert [(one["name"], one["result"]) for one in report["clusters"]] == [("eu", "succeeded"), ("us", "succeeded")]
 
 
 def test_jenkins_abort_leaves_the_evidence(

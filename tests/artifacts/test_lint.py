@@ -15,13 +15,15 @@ from tests.artifacts import gitlab, jenkins, tools
 from tests.docs.tables import ACTION, PAGES, ROOT
 
 EXAMPLES = ROOT / "examples"
-WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), EXAMPLES / "github-workflow.yml"]
+_GITHUB = [EXAMPLES / "github-workflow.yml", EXAMPLES / "github-matrix.yml"]
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), *_GITHUB]
 GITLAB = EXAMPLES / "gitlab-ci.yml"
-JENKINS = [EXAMPLES / "Jenkinsfile", EXAMPLES / "Jenkinsfile.kubernetes"]
+GITLAB_MATRIX = EXAMPLES / "gitlab-matrix.yml"
+JENKINS = [EXAMPLES / name for name in ("Jenkinsfile", "Jenkinsfile.kubernetes", "Jenkinsfile.matrix")]
 SCHEMAS = {
     "github-workflows": WORKFLOWS,
     "github-actions": [ACTION],
-    "gitlab-ci": [GITLAB],
+    "gitlab-ci": [GITLAB, GITLAB_MATRIX],
     "renovate": [ROOT / "renovate.json"],
 }
 
@@ -101,7 +103,9 @@ def test_one_commit_for_each_version_of_an_action() -> None:
     assert all(len(found) == 1 for found in pins.values()), pins
 
 
-@pytest.mark.parametrize("job", gitlab.jobs(GITLAB).values(), ids=lambda job: job.name)
+@pytest.mark.parametrize(
+    "job", [job for path in (GITLAB, GITLAB_MATRIX) for job in gitlab.jobs(path).values()], ids=lambda job: job.name
+)
 def test_shellcheck_of_gitlab_scripts(job: gitlab.Job) -> None:
     passes(tools.python_tool("shellcheck"), "--shell=sh", "--exclude=SC2154", "-", stdin=job.script)
 
@@ -123,7 +127,8 @@ def test_jenkinsfiles_are_sound() -> None:
         for stage in pipeline.stages:
             options = {option["name"] for option in stage.options}
             assert {"timeout", "disableConcurrentBuilds"} <= options, (name, stage.name)
-            assert {call["name"] for call in stage.always} == {"junit", "archiveArtifacts"}
+            shown = {"stash"} if stage.name == "Share" else {"junit"}  # of the shares, one result is shown
+            assert {call["name"] for call in stage.always} == {"archiveArtifacts", *shown}
             assert stage.shells
             for shell in stage.shells:
                 assert not shell.interpolated, shell.script

@@ -54,7 +54,10 @@ _ANSWERS = ANSWERS.read_text(encoding="utf-8")
 _TROUBLES = TROUBLES.read_text(encoding="utf-8")
 _DEFAULT = re.compile(r"\(default: (\S+)\)$")
 _EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
-_WORKFLOWS = [ROOT / "examples" / "github-workflow.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+_WORKFLOWS = [
+    *sorted((ROOT / "examples").glob("github-*.yml")),
+    *sorted((ROOT / ".github" / "workflows").glob("*.yml")),
+]
 _DOTENV = set(re.findall(r"^\w+", to_dotenv(Result("apply", ExitCode.SUCCEEDED, None, None, "t", 1.0), ""), re.M))
 
 

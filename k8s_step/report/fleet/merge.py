@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from k8s_step.report.results.result import SCHEMA, UNFINISHED, timestamp
 from k8s_step.report.results.stored import from_json, problems_of
 
 _CUT_SHORT = (ExitCode.INTERRUPTED, ExitCode.CANCELLED)
+_MOST_SHARDS = 100_000
 _WHAT = "a result file is what --report writes"
 
 
@@ -66,7 +67,8 @@ def merged(reports: Iterable[Report]) -> ClustersResult:
     if not parts:
         raise InputErrors(errors)
     clusters, doubles = _clusters(parts)
-    return _joined([part for _, part in parts], clusters, [*errors, *doubles])
+    results = [part for _, part in parts]
+    return _joined(results, clusters, [*errors, *doubles, *_missing(part.shard for part in results if part.shard)])
 
 
 def read(report: Report) -> ClustersResult:
@@ -119,7 +121,17 @@ def _of_several(document: Mapping[str, Any]) -> ClustersResult:
         cancelled=code if code in _CUT_SHORT else None,
         is_dry_run=bool(document["dry_run"]),
         problem_code=code,
+        shard=_shard(document["shard"]),
     )
+
+
+def _shard(text: Any) -> str:
+    if text is None:
+        return ""
+    number, count = map(int, str(text).split("/"))
+    if not 1 <= number <= count <= _MOST_SHARDS:
+        raise ValueError(text)
+    return f"{number}/{count}"
 
 
 def _cluster(document: Mapping[str, Any]) -> ClusterResult:
@@ -148,6 +160,17 @@ def _clusters(parts: Iterable[tuple[Report, ClustersResult]]) -> tuple[list[Clus
     return sorted((one for _, one in known.values()), key=lambda one: one.wave), errors
 
 
+def _missing(shards: Iterable[str]) -> Iterator[InputError]:
+    """An error where a job's share is in no file that could be taken in."""
+    counts: dict[int, set[int]] = {}
+    for number, count in (map(int, shard.split("/")) for shard in shards):
+        counts.setdefault(count, set()).add(number)
+    for count, numbers in counts.items():
+        left = [f"{number}/{count}" for number in range(1, count + 1) if number not in numbers]
+        if left:
+            yield InputError(f"no report that can be read is of shard {', '.join(left)}", hint="did all jobs end?")
+
+
 def _joined(
     parts: Sequence[ClustersResult], clusters: Iterable[ClusterResult], errors: Sequence[InputError]
 ) -> ClustersResult:
@@ -161,6 +184,7 @@ def _joined(
         problems=(*own, *(problem for part in parts for problem in part.problems)),
         problem_code=worst(codes, command),
         cancelled=worst(cancelled, command) if cancelled else None,
+        shard="",
     )
     return _timed(joined, parts)
 

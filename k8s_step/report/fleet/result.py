@@ -43,7 +43,10 @@ class ClusterResult:
 
 @dataclass(frozen=True)
 class ClustersResult:
-    """The whole run. ``cancelled``: the exit code of a signal that ended it. ``problems``: those of no one cluster."""
+    """The whole run. ``cancelled``: the exit code of a signal that ended it. ``problems``: those of no one cluster.
+
+    ``shard``: ``3/10``, where the clusters are the share of one job.
+    """
 
     command: str
     clusters: tuple[ClusterResult, ...]
@@ -54,6 +57,7 @@ class ClustersResult:
     is_dry_run: bool = False
     is_finished: bool = True
     problem_code: ExitCode = ExitCode.INVALID
+    shard: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -147,6 +151,7 @@ def to_clusters_json(result: ClustersResult) -> dict[str, Any]:
         "result": result.word,
         "exit_code": int(result.exit_code) if result.is_finished else None,
         "dry_run": result.is_dry_run,
+        "shard": result.shard or None,
         "message": result.message,
         "started": result.started,
         "seconds": round(result.seconds, 3),

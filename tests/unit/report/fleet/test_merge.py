@@ -94,6 +94,7 @@ def test_the_time_is_from_the_first_begin_to_the_last_end() -> None:
         ({"result": "unfinished", "exit_code": None}, "bad.json: its run has not come to its end"),
         ({"objects": {}}, "bad.json: the report is not as k8s-step writes it"),
         ({"started": "yesterday"}, "bad.json: the report is not as k8s-step writes it"),
+        ({"shard": "x/y", "clusters": []}, "bad.json: the report is not as k8s-step writes it"),
         ({"clusters": [{"name": "eu"}]}, "bad.json: the report is not as k8s-step writes it"),
         ({"command": "diff"}, "bad.json: the report is of k8s-step diff, and good.json is of k8s-step apply"),
         ({"dry_run": True}, "bad.json: the report is of k8s-step apply --dry-run, and good.json is of k8s-step apply"),
@@ -118,6 +119,16 @@ def test_a_killed_run_on_several_names_its_clusters() -> None:
     killed = several(ClusterResult("eu"), ClusterResult("us"), is_finished=False)
     made = merged([stored("good.json", GOOD), stored("killed.json", killed)])
     assert messages(made)[0].startswith("killed.json: its run (on eu, us) has not come to its end")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_shard_that_is_missing_is_told() -> None:
+    shards = [stored(f"{number}.json", several(single(f"c{number}"), shard=f"{number}/4")) for number in (1, 2, 4)]
+    made = merged(shards)
+    assert messages(made) == ["no report that can be read is of shard 3/4 (did all jobs end?)"]
+    assert (made.exit_code, made.shard, made.problems[0].file) == (ExitCode.INVALID, "", "")
+    whole = merged([*shards, stored("3.json", several(shard="3/4"))])
+    assert (whole.exit_code, len(whole.clusters)) == (ExitCode.SUCCEEDED, 3)
 
 
 @pytest.mark.usefixtures("folder")
