@@ -23,7 +23,8 @@ PART_OF = "applyset.kubernetes.io/part-of"  # label of an ApplySet's members
 def metadata_of(obj: Object) -> Mapping[str, Any]:
     """``metadata``; empty where there is none."""
     metadata = obj.get("metadata")
-    return metadata if isinstance(metadata, Mapping) else {}
+    # An object of the server's is a dict; the test for any Mapping takes ten times as long.
+    return metadata if type(metadata) is dict or isinstance(metadata, Mapping) else {}
 
 
 def annotations_of(obj: Object) -> Mapping[str, Any]:

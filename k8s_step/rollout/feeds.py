@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from k8s_step.api.watch import Event, Scope, Watch
@@ -28,6 +28,7 @@ class Board:
     ownership: Ownership = field(default_factory=Ownership)
     gone: dict[Key, Judgement] = field(default_factory=dict)
     _by_uid: dict[str, Target] = field(init=False, default_factory=dict)
+    _open: list[Target] | None = field(init=False, default=None)  # replaced, never changed: callers iterate over it
 
     def __post_init__(self) -> None:
         self._by_uid = {target.uid: target for target in self.targets.values()}
@@ -37,10 +38,19 @@ class Board:
         for target in targets:
             self.targets[target.reference.key] = target
             self._by_uid[target.uid] = target
+        self._open = None
 
-    def open(self) -> list[Target]:
-        """The targets without a final verdict."""
-        return [target for target in self.targets.values() if target.is_open]
+    def judged(self, target: Target, judgement: Judgement | None) -> None:
+        """Store a target's judgement."""
+        was_open, target.judgement = target.is_open, judgement
+        if target.is_open != was_open:
+            self._open = None
+
+    def open(self) -> Sequence[Target]:
+        """The targets without a final verdict, in the targets' order."""
+        if self._open is None:
+            self._open = [target for target in self.targets.values() if target.is_open]
+        return self._open
 
     def within(self, scope: Scope) -> list[Target]:
         """The targets that a watch of this scope covers."""

@@ -31,7 +31,7 @@ from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import compute, is_complete, is_paused
 from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
-from k8s_step.verdict.target import Target
+from k8s_step.verdict.target import Key, Target
 
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
@@ -63,6 +63,7 @@ class Rollout(Follower[FollowListener]):
         self._creations = FailedCreates(client, listener.notice)
         self._waited = limits.age > _FRESH
         self._pods_of: set[tuple[str, str | None]] = set()
+        self._dues: dict[Key, float] = {}  # of the open targets that are to be judged again without an event
         self._ends = self._started
         self._begin(targets, self._started)
 
@@ -234,8 +235,7 @@ class Rollout(Follower[FollowListener]):
         """Take in all events on the queue, then judge each touched target once."""
         touched = {target.reference.key: target for target in self._news(wait)}
         now = self._clock()
-        due = [target for target in self._board.open() if target.judgement and _is_due(target.judgement, now)]
-        touched.update((target.reference.key, target) for target in due)
+        touched.update((key, self._board.targets[key]) for key, due in self._dues.items() if due <= now)
         self._judge(touched.values())
 
     def _taken(self, feed: Feed, event: Event) -> list[Target]:
@@ -281,9 +281,11 @@ class Rollout(Follower[FollowListener]):
         """Store a judgement; report it where its state or message differs from the last one's."""
         before = target.judgement
         was_current = before is not None and before.state is State.CURRENT
-        target.judgement = judgement = replace(
-            judgement, was_current=was_current or bool(before and before.was_current)
-        )
+        judgement = replace(judgement, was_current=was_current or bool(before and before.was_current))
+        self._board.judged(target, judgement)
+        self._dues.pop(target.reference.key, None)
+        if judgement.due is not None and not judgement.is_final:
+            self._dues[target.reference.key] = judgement.due
         if not (was_current and judgement.state is State.CURRENT):
             target.seconds = self._clock() - target.marks.started
         if was_current and not judgement.is_final:
@@ -300,8 +302,7 @@ class Rollout(Follower[FollowListener]):
         return self._ends_at_first and any(target.is_lost for target in self._board.targets.values())
 
     def _soonest(self, ends: float) -> float:
-        dues = [target.judgement.due for target in self._board.open() if target.judgement and target.judgement.due]
-        return min([*dues, ends])
+        return min([*self._dues.values(), ends])
 
     # -- claims
 
@@ -328,7 +329,3 @@ class Rollout(Follower[FollowListener]):
                 f"may not read storageclass/{name}: if it binds at first use, its claims are waited for in vain"
             )
             return False
-
-
-def _is_due(judgement: Judgement, now: float) -> bool:
-    return judgement.due is not None and judgement.due <= now

@@ -58,7 +58,7 @@ class Termination(Follower[TerminationListener]):
             self._until_gone()
         finally:
             self._stop_feeds()
-        return self._board.open()
+        return list(self._board.open())
 
     def _until_gone(self) -> None:
         """Take in events until all are gone or time is up, with a tick where nothing was reported for a while."""
@@ -80,20 +80,21 @@ class Termination(Follower[TerminationListener]):
                 raise
             self._listener.notice(f"not waiting for {feed.scope.text}: {refused.message}")
             for target in self._board.within(feed.scope):
-                target.judgement = target.judgement or Judgement(State.CURRENT, "deleted, not waited for")
+                self._board.judged(target, target.judgement or Judgement(State.CURRENT, "deleted, not waited for"))
 
     def _settle(self, target: Target) -> bool:
         """Store the target's judgement; whether it was reported, since it differs from the last one."""
         before = target.judgement
         target.seconds = self._clock() - self._started
-        target.judgement = self._board.gone.get(target.reference.key)
-        if target.judgement is not None:
+        gone = self._board.gone.get(target.reference.key)
+        judgement = gone or Judgement(State.TERMINATING, held(target.object))
+        self._board.judged(target, judgement)
+        if gone is not None:
             self._listener.gone(target.reference, target.seconds)
             return True
-        target.judgement = Judgement(State.TERMINATING, held(target.object))
-        if before is not None and before.message == target.judgement.message:
+        if before is not None and before.message == judgement.message:
             return False
-        self._listener.progress(target.reference, target.judgement, target.seconds)
+        self._listener.progress(target.reference, judgement, target.seconds)
         return True
 
 

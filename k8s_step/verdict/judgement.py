@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready
 from k8s_step.objects.metadata import Object, uid_of
@@ -51,15 +52,36 @@ class Judgement:
     lasting: bool = False
     was_current: bool = False
 
-    @property
+    @cached_property  # asked of every target at each event
     def is_final(self) -> bool:
         """Whether following can end: current, failed or gone."""
         return self.state is State.CURRENT or self.is_lost
 
-    @property
+    @cached_property
     def is_lost(self) -> bool:
         """Whether it has failed or is gone."""
         return self.state in (State.FAILED, State.NOT_FOUND)
+
+
+class Look:
+    """What is wrong with a pod, found out once for all events that leave the pod as it is."""
+
+    def __init__(self, pod: Object) -> None:
+        self.pod = pod
+        self._symptoms: tuple[Patience, list[Symptom]] | None = None
+
+    def symptoms(self, patience: Patience) -> list[Symptom]:
+        if self._symptoms is None or self._symptoms[0] is not patience:
+            self._symptoms = patience, podfailures.symptoms(self.pod, patience)
+        return self._symptoms[1]
+
+    @cached_property
+    def complaint(self) -> Symptom | None:
+        return podfailures.complaint(self.pod)
+
+    @cached_property
+    def waiting_for(self) -> str:
+        return podfailures.waiting_for(self.pod)
 
 
 @dataclass
@@ -67,6 +89,7 @@ class Marks:
     """When each problem was first seen, by uid (empty for the object itself), container and family of reasons."""
 
     started: float
+    _looks: dict[str, Look] = field(default_factory=dict)
     _since: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _crashed: dict[str, Symptom] = field(default_factory=dict)
 
@@ -78,6 +101,14 @@ class Marks:
         """The reason under which the problem was first seen, since ErrImagePull and ImagePullBackOff alternate."""
         return self._since.get((uid, symptom.container, symptom.family), (0.0, symptom.reason))[1]
 
+    def look(self, pod: Object) -> Look:
+        """The look at a pod as it is now."""
+        uid = uid_of(pod)
+        known = self._looks.get(uid)
+        if known is None or known.pod is not pod:
+            known = self._looks[uid] = Look(pod)
+        return known
+
     def keep(self, uid: str, families: set[tuple[str, str]]) -> None:
         """Forget the problems of ``uid`` that are not among ``families``, pairs of container and family."""
         for key in [key for key in self._since if key[0] == uid and key[1:] not in families]:
@@ -87,12 +118,14 @@ class Marks:
         """Forget every problem, so that any later one counts as new."""
         self._since.clear()
         self._crashed.clear()
+        self._looks.clear()
 
     def forget_others(self, pods: Iterable[Object]) -> None:
         """Keep the problems of these pods and of the object itself; forget those of all other pods."""
         kept = {_ITSELF, *map(uid_of, pods)}
         self._since = {key: value for key, value in self._since.items() if key[0] in kept}
         self._crashed = {uid: symptom for uid, symptom in self._crashed.items() if uid in kept}
+        self._looks = {uid: look for uid, look in self._looks.items() if uid in kept}
 
     def crash(self, pod: Object, found: Symptom | None) -> Symptom | None:
         """The crash loop of ``pod``, remembered while its container runs again, until ready or done; else ``None``."""
@@ -140,7 +173,7 @@ def judge(
         awaited = _reason_awaited(obj, found, own, marks, now)
         if awaited is not None:
             return Judgement(State.IN_PROGRESS, found.message, found.reason, due=awaited, lasting=True)
-        return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
+        return Judgement(State.FAILED, found.message, found.reason, _complaints(own, marks))
     judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
     return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
 
@@ -174,7 +207,7 @@ def _current(
     if settled <= now:
         return current
     message = f"pod {unready[0]['metadata']['name']} is not ready, which its controller has yet to notice"
-    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready), due=settled)
+    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready, marks), due=settled)
 
 
 # Kinds that are current only when each pod of their revision is ready. A DaemonSet is not among them: its status leaves
@@ -271,7 +304,7 @@ class _Ill:
 
 def _ills(pod: Object, obj: Object, marks: Marks, now: float, patience: Patience) -> _Ill:
     uid = uid_of(pod)
-    found = podfailures.symptoms(pod, patience)
+    found = marks.look(pod).symptoms(patience)
     if obj.get("kind") == "Job":
         found = [symptom for symptom in found if symptom.family != _RUNS_OF_A_JOB]
     else:
@@ -298,7 +331,7 @@ def _in_progress(
     if found.grace is not None:
         lasting = marks.since(_ITSELF, "", found.family, now) + found.grace
         if fail_fast and lasting <= now:
-            return Judgement(State.FAILED, found.message, found.reason, _complaints(own))
+            return Judgement(State.FAILED, found.message, found.reason, _complaints(own, marks))
         dues.append(lasting)
     fatal = [ill for ill in ills if ill.fatal(now)]
     if fail_fast and fatal and (_each_counts(obj) or not _hopeful(own, fatal)):
@@ -306,7 +339,7 @@ def _in_progress(
     message = _with_pods(found, obj, own, ills, marks)
     soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
     is_lasting = found.grace is not None
-    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own), soonest, lasting=is_lasting)
+    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own, marks), soonest, lasting=is_lasting)
 
 
 def _each_counts(obj: Object) -> bool:
@@ -326,13 +359,13 @@ def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
     return Judgement(State.FAILED, first.message, first.reason, blamed)
 
 
-def _complaints(own: Iterable[Object]) -> tuple[Blame, ...]:
-    return tuple(Blame(pod, symptom) for pod in own if (symptom := podfailures.complaint(pod)) is not None)
+def _complaints(own: Iterable[Object], marks: Marks) -> tuple[Blame, ...]:
+    return tuple(Blame(pod, symptom) for pod in own if (symptom := marks.look(pod).complaint) is not None)
 
 
 def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:
     known = {uid_of(ill.pod): marks.first_reason(uid_of(ill.pod), ill.due[0][1]) for ill in ills if ill.due}
-    phrases = [known.get(uid_of(pod)) or podfailures.waiting_for(pod) for pod in own if is_alive(pod)]
+    phrases = [known.get(uid_of(pod)) or marks.look(pod).waiting_for for pod in own if is_alive(pod)]
     counts = Counter(phrase for phrase in phrases if phrase and phrase != found.message)
     if obj.get("kind") == "Pod":
         return "; ".join([found.message, *counts])

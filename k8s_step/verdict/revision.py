@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -38,8 +40,8 @@ def replica_set_of(deployment: Object, replica_sets: ReplicaSets) -> Object | No
     the change.
     """
     own = (each for each in replica_sets.values() if controller_of(each).get("uid") == uid_of(deployment))
-    wanted = _template(deployment)
-    alike = [each for each in own if _template(each) == wanted]
+    wanted = _digest(deployment)
+    alike = [each for each in own if _digest(each) == wanted]
     return min(alike, key=_created, default=None)
 
 
@@ -48,7 +50,7 @@ def is_old_replica_set(deployment: Object, name: str, replica_sets: ReplicaSets)
     known = [each for each in replica_sets.values() if metadata_of(each).get("name") == name]
     if not known:
         return None
-    return bool(_template(known[0]) != _template(deployment))
+    return _digest(known[0]) != _digest(deployment)
 
 
 def same_template(workload: Object, template: Object) -> bool:
@@ -59,6 +61,24 @@ def same_template(workload: Object, template: Object) -> bool:
 def _created(obj: Object) -> tuple[str, str]:
     metadata = metadata_of(obj)
     return str(metadata.get("creationTimestamp", "")), str(metadata.get("name", ""))
+
+
+_digests: dict[tuple[str, int], bytes] = {}  # of pod templates, by uid and generation, which determine them
+_MOST_DIGESTS = 10_000
+
+
+def _digest(workload: Object) -> bytes:
+    """A digest of the pod template of an object as the server has it; equal templates have equal digests."""
+    key = uid_of(workload), int(metadata_of(workload).get("generation") or 0)
+    known = _digests.get(key)
+    if known is not None:
+        return known
+    found = hashlib.sha256(json.dumps(_template(workload), sort_keys=True).encode()).digest()
+    if all(key):
+        if len(_digests) >= _MOST_DIGESTS:
+            _digests.clear()
+        _digests[key] = found
+    return found
 
 
 def _template(obj: Object) -> Any:
