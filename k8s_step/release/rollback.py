@@ -18,8 +18,10 @@ from k8s_step.errors import (
     StepError,
     StoppedError,
 )
+from k8s_step.objects.address import Address
 from k8s_step.objects.kinds.secrets import values_of
-from k8s_step.operations.plan import Seen, Written
+from k8s_step.objects.metadata import Object
+from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.operations.restoring.restore import Outcome, Reversal, restore
 from k8s_step.operations.restoring.revival import bring_back
 from k8s_step.release.batch import exit_code_of
@@ -59,14 +61,14 @@ def release_or_roll_back(writes: Writes, seen: Sequence[Seen], release: Callable
     try:
         code = exit_code_of(release, run.journal)
     except CancelledError:
-        _tell_left(run, writes.done)
+        _tell_left(writes)
         raise
     if run.stays(code) and code is ExitCode.SUCCEEDED:
         return code
-    changes = _changes(seen, writes.done)
+    changes = _changes(seen, writes)
     is_ill = code is ExitCode.UNREACHABLE and bool(changes) and _is_readable(session, changes[0])
     if code not in _CALLS_FOR_IT and not is_ill:
-        _tell_left(run, writes.done)
+        _tell_left(writes)
         return code
     if not changes:
         run.journal.notice("nothing to roll back: this run changed nothing")
@@ -91,8 +93,8 @@ class Rollback:
 
     def make(self, released: ExitCode) -> ExitCode:
         """Undo all writes. The exit code is ``ROLLED_BACK`` where all succeed and the restored objects are current."""
-        first = [one for one in self._changes if one.reference.kind in _IN_THE_WAY]
-        rest = [one for one in self._changes if one.reference.kind not in _IN_THE_WAY]
+        first = [one for one in self._changes if _is_in_the_way(one)]
+        rest = [one for one in self._changes if not _is_in_the_way(one)]
         try:
             self._journal.rolling_back(released, len(self._changes), self._inputs.timeout)
             self._each(first)
@@ -112,7 +114,7 @@ class Rollback:
 
     def _each(self, changes: Sequence[Reversal]) -> None:
         def work(one: Reversal) -> Outcome:
-            undo = bring_back if one.is_replaced else restore
+            undo = bring_back if one.is_replaced or one.is_pruned else restore
             return undo(self._client, one, self._inputs.field_manager)
 
         for one, outcome in gather_writes(work, changes, self._inputs.concurrency):
@@ -220,9 +222,18 @@ def _is_readable(session: Session, change: Reversal) -> bool:
     return True
 
 
-def _changes(seen: Sequence[Seen], written: Sequence[Written]) -> list[Reversal]:
+def _is_in_the_way(change: Reversal) -> bool:
+    return change.reference.kind in _IN_THE_WAY and not change.is_pruned
+
+
+def _changes(seen: Sequence[Seen], writes: Writes) -> list[Reversal]:
     before = {one.reference.key: one for one in seen}
-    return [_change(before[one.reference.key], one) for one in written if one.action != "unchanged"]
+    changes = [_change(before[one.reference.key], one) for one in writes.done if one.action != "unchanged"]
+    return changes + [_pruned(*each) for each in writes.pruned]
+
+
+def _pruned(address: Address, before: Object) -> Reversal:
+    return Reversal(Planned(address), is_new=False, before=before, wrote=None, is_pruned=True)
 
 
 def _change(seen: Seen, written: Written) -> Reversal:
@@ -232,10 +243,11 @@ def _change(seen: Seen, written: Written) -> Reversal:
     return Reversal(written.planned, is_new, seen.live, wrote, adopted, is_replaced=bool(written.because))
 
 
-def _tell_left(run: Run, written: Sequence[Written]) -> None:
-    left = [f"{one.reference} ({one.action})" for one in written if one.action != "unchanged"]
+def _tell_left(writes: Writes) -> None:
+    left = [f"{one.reference} ({one.action})" for one in writes.done if one.action != "unchanged"]
+    left += [f"{address.reference} (pruned)" for address, _ in writes.pruned]
     if left:
-        run.journal.notice(f"not rolled back; what this run changed stays: {', '.join(left)}")
+        writes.run.journal.notice(f"not rolled back; what this run changed stays: {', '.join(left)}")
 
 
 def _phases(changes: Iterable[Reversal]) -> list[list[Reversal]]:

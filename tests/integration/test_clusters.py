@@ -200,6 +200,24 @@ def test_a_wave_is_taken_back_as_a_whole(planes: Planes) -> None:
     assert "[blue] note: green failed: what was done here is taken back as well" in outcome.stderr
 
 
+def test_what_a_cluster_has_pruned_comes_back_with_its_wave(planes: Planes) -> None:
+    prune = ("--prune", "--applyset", "shop", "-n", planes.namespace)
+    before = planes.run("apply", "-f", planes.release(config_map("old", tag="1"), deployment("web")), *prune)
+    assert before.code == 0, before.text
+    uid = planes.eu.request("GET", f"/api/v1/namespaces/{planes.namespace}/configmaps/old").body["metadata"]["uid"]
+    path = planes.release(deployment("web", "${IMAGE}"))
+    file = listed(planes, IMAGE="shop/crash:2")
+    outcome = planes.run("apply", "-f", path, "--clusters", file, "--rollback-on-failure", *prune, on="")
+    assert outcome.code == 6, outcome.text
+    assert results(outcome) == {"blue": "rolled_back", "green": "rolled_back"}
+    assert planes.data(planes.eu, "old") == planes.data(planes.us, "old") == {"tag": "1"}
+    again = planes.eu.request("GET", f"/api/v1/namespaces/{planes.namespace}/configmaps/old").body["metadata"]["uid"]
+    assert again != uid, "it was pruned, and created anew"
+    good = planes.run("apply", "-f", planes.release(deployment("web")), *prune)
+    assert good.code == 0, good.text
+    assert planes.data(planes.eu, "old") is planes.data(planes.us, "old") is None
+
+
 def test_a_mistake_for_one_cluster_stops_all_before_the_first_request(planes: Planes) -> None:
     path = planes.release(config_map(tag="${TAG:?the tag}"), deployment("web", "${IMAGE}"))
     outcome = planes.run("apply", "-f", path, "--clusters", listed(planes, OTHER="1"), on="")

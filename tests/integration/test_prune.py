@@ -5,13 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Kubectl, Outcome, Step
-from tests.integration.objects import Object, config_map, custom, definition, deployment, job, obj, service, write
+from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on
+from tests.integration.objects import (
+    Object,
+    config_map,
+    custom,
+    definition,
+    deployment,
+    job,
+    obj,
+    service,
+    through,
+    write,
+)
 from tests.integration.outcomes import actions, statuses
 
 PART_OF = "applyset.kubernetes.io/part-of"
@@ -339,3 +352,276 @@ def test_a_jobs_run_is_no_reason_to_keep_it(place: Place, played: object) -> Non
     place.good(job("migrate", "shop/migrate:1"), config_map("a", x="1"))
     outcome = place.good(config_map("a", x="1"))
     assert actions(outcome)["Job/migrate"] == "pruned"
+
+
+def really(path: str) -> Any:
+    """A match of a deletion that is no dry run."""
+
+    def match(request: Recorded) -> bool:
+        return request.method == "DELETE" and re.search(path, request.path) is not None and not request.query
+
+    return match
+
+
+def test_an_object_that_changes_meanwhile_is_judged_anew(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"), config_map("b", x="1"), config_map("c", x="1"))
+
+    def change(exchange: Exchange) -> None:
+        place.kubectl("annotate", "configmap/a", "helm.sh/resource-policy=keep")
+        exchange.forward()
+
+    proxy.rule(really("/configmaps/a$"), change, times=1)
+    proxy.rule(really("/configmaps/b$"), lambda exchange: _touch(place, exchange, "configmap/b"), times=1)
+    proxy.rule(really("/configmaps/c$"), lambda exchange: _renew(place, exchange), times=1)
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert f"configmap/{place.namespace}/a is not pruned: helm.sh/resource-policy is keep" in outcome.text
+    assert actions(outcome)["ConfigMap/b"] == "pruned" and not place.is_there("configmap/b")
+    assert place.is_there("configmap/a")
+    assert place.live("configmap/c")["data"] == {"x": "new"}, "a successor of the same name stays"
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,Service"
+
+
+def _touch(place: Place, exchange: Exchange, words: str) -> None:
+    place.kubectl("annotate", words, "touched=yes")
+    exchange.forward()
+
+
+def _renew(place: Place, exchange: Exchange) -> None:
+    place.kubectl("delete", "configmap/c")
+    place.kubectl("create", "configmap", "c", "--from-literal=x=new")
+    exchange.forward()
+
+
+def test_what_leaves_the_set_meanwhile_stays(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+
+    def leave(exchange: Exchange) -> None:
+        place.kubectl("label", "configmap/a", f"{PART_OF}-")
+        exchange.forward()
+
+    proxy.rule(really("/configmaps/a$"), leave, times=1)
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert "a is not pruned: it is in this set no more" in outcome.text
+    assert place.is_there("configmap/a") and place.parent()["contains-group-kinds"] == "Service"
+
+
+def test_an_answer_that_is_lost(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+    rule = proxy.rule(really("/configmaps/a$"), cut_after(), times=1)
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 0 and rule.used == 1, outcome.text
+    assert actions(outcome)["ConfigMap/a"] == "pruned" and not place.is_there("configmap/a")
+
+
+def test_deletions_are_guarded(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+    metadata = place.live("configmap/a")["metadata"]
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    (deletion,) = [one for one in proxy.requests if really("/configmaps/a$")(one)]
+    told = json.loads(deletion.body)
+    assert told["preconditions"] == {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    order = [one.line for one in proxy.requests if one.method in ("PATCH", "DELETE") and not one.query.get("dryRun")]
+    places = [re.search(r"/(\w+/\w+)[ ?]", line)[1] for line in order]  # type: ignore[index]
+    assert places == ["secrets/shop", "services/web", "configmaps/a", "secrets/shop"], "parent, release, prune, parent"
+
+
+def test_a_token_that_may_not_delete_is_told_before_the_first_write(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+    refusal = 'configmaps "a" is forbidden: User "ci" cannot delete resource "configmaps" in API group ""'
+    proxy.rule(on("DELETE", "/configmaps/a$"), forbid(refusal))
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 4, outcome.text
+    assert "nothing was changed" in outcome.text and "permissions --prune" in outcome.text
+    assert not place.is_there("service/web") and place.parent()["contains-group-kinds"] == "ConfigMap"
+
+
+def test_a_refusal_in_the_middle(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"), service("old"))
+    proxy.rule(really("/services/old$"), forbid("denied the request: it is still used"))
+    outcome = place.run(service("web"), env=through(proxy))
+    assert outcome.code == 4, outcome.text
+    assert "not sent: configmap/a" in outcome.text
+    assert place.is_there("configmap/a") and place.is_there("service/old") and place.is_there("service/web")
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,Service", "nothing is forgotten"
+    assert actions(place.good(service("web")))["ConfigMap/a"] == "pruned"
+
+
+def test_a_kind_whose_server_is_down_may_have_members(place: Place, proxy: Proxy, kubectl: Kubectl) -> None:
+    place.good(config_map("a", x="1"), config_map("b", x="1"))
+    group = f"{place.namespace}.example.com"
+    patch = {"metadata": {"annotations": {KINDS: f"ConfigMap,Thing.{group}"}}}
+    place.kubectl("patch", "secret/shop", "--type", "merge", "-p", json.dumps(patch))
+    service_of = {"group": group, "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100}
+    service_of["service"] = {"namespace": place.namespace, "name": "nobody"}  # type: ignore[assignment]
+    served = obj("apiregistration.k8s.io/v1", "APIService", f"v1.{group}", spec=service_of)
+    kubectl("apply", "-f", "-", input=json.dumps(served))
+    try:
+        outcome = place.run(config_map("a", x="2"), options=(*PRUNE, "--timeout", "15s"))
+        assert outcome.code == 5, outcome.text
+        assert place.live("configmap/a")["data"] == {"x": "1"} and place.is_there("configmap/b")
+    finally:
+        kubectl("delete", "apiservice", f"v1.{group}")
+
+
+class TestPreview:
+    def test_a_dry_run_lists_what_would_go(self, place: Place) -> None:
+        place.good(config_map("a", x="1"), annotated(config_map("b", x="1"), "helm.sh/resource-policy", "keep"))
+        outcome = place.run(service("web"), options=(*PRUNE, "--dry-run"))
+        assert outcome.code == 0, outcome.text
+        assert actions(outcome) == {"Service/web": "created", "ConfigMap/a": "pruned"}
+        assert re.search(r"configmap/a +would be pruned", outcome.text), outcome.text
+        assert f"configmap/{place.namespace}/b is not pruned: helm.sh/resource-policy is keep" in outcome.text
+        assert place.is_there("configmap/a") and place.parent()["contains-group-kinds"] == "ConfigMap"
+        fresh = place.run(service("web"), options=("--prune", "--applyset", "new", "--dry-run"))
+        assert fresh.code == 0 and not place.is_there("secret/new"), fresh.text
+
+    def test_a_diff_shows_what_would_go(self, place: Place, proxy: Proxy) -> None:
+        keys = obj("v1", "Secret", "keys", stringData={"password": "correct-horse-battery"})
+        place.good(config_map("a", x="1"), config_map("b", tone="high"), keys)
+        outcome = place.run(config_map("a", x="1"), verb="diff", options=(*PRUNE, "--exit-code"), env=through(proxy))
+        assert outcome.code == 1, outcome.text
+        assert "would be pruned" in outcome.stdout and "-  tone: high" in outcome.stdout, outcome.stdout
+        assert "-  password: '***'" in outcome.stdout and "correct" not in outcome.text
+        assert "2 would be pruned" in outcome.stderr
+        assert {one.method for one in proxy.requests} == {"GET"}, "nothing but reads"
+        assert place.is_there("configmap/b")
+        place.good(config_map("a", x="1"))
+        same = place.run(config_map("a", x="1"), verb="diff", options=(*PRUNE, "--exit-code"))
+        assert same.code == 0 and "nothing would be pruned" in same.stderr, same.text
+
+    def test_apply_shows_it_before_it_goes(self, place: Place) -> None:
+        place.good(config_map("a", x="1"), config_map("b", tone="high"))
+        outcome = place.good(config_map("a", x="1"), options=(*PRUNE, "--diff"))
+        assert "-  tone: high" in outcome.stdout and actions(outcome)["ConfigMap/b"] == "pruned"
+
+
+class TestRollback:
+    OPTIONS = (*PRUNE, "--rollback-on-failure", "--no-preflight")
+
+    def test_a_refusal_brings_back_what_was_pruned(self, place: Place, proxy: Proxy, played: object) -> None:
+        place.good(deployment("web"), deployment("old"), config_map("a", x="1"), config_map("b", x="1"))
+        before = {words: place.live(words) for words in ("deployment/old", "configmap/b")}
+        proxy.rule(really("/configmaps/a$"), forbid("denied the request: it is still used"))
+        outcome = place.run(deployment("web", "shop/web:2"), options=self.OPTIONS, env=through(proxy))
+        assert outcome.code == 6, outcome.text
+        assert actions(outcome)["Deployment/old"] == "pruned"
+        assert outcome.report is not None
+        taken = {f"{one['kind']}/{one['name']}": one.get("rolled_back") for one in outcome.report["objects"]}
+        assert taken["Deployment/old"] == "restored" and taken["Deployment/web"] == "restored", taken
+        image = place.live("deployment/web")["spec"]["template"]["spec"]["containers"][0]["image"]
+        assert image == "shop/web:1"
+        for words, was in before.items():
+            now = place.live(words)
+            assert now["metadata"]["labels"] == was["metadata"]["labels"]
+            assert now.get("data") == was.get("data")
+            owners = [entry["manager"] for entry in now["metadata"]["managedFields"] if not entry.get("subresource")]
+            assert "k8s-step" in owners
+        assert place.parent()["contains-group-kinds"] == "ConfigMap,Deployment.apps"
+        healed = place.good(deployment("web"))
+        pruned = {name for name, action in actions(healed).items() if action == "pruned"}
+        assert pruned == {"Deployment/old", "ConfigMap/a", "ConfigMap/b"}
+
+    def test_a_release_that_fails_has_pruned_nothing(self, place: Place, played: object) -> None:
+        place.good(deployment("web"), config_map("a", x="1"))
+        uid = place.live("configmap/a")["metadata"]["uid"]
+        options = (*PRUNE, "--rollback-on-failure")
+        outcome = place.run(deployment("web", "shop/crash:1"), config_map("b", x="1"), options=options)
+        assert outcome.code == 6, outcome.text
+        assert place.live("configmap/a")["metadata"]["uid"] == uid
+        assert "labels" in place.live("deployment/web")["metadata"] and not place.is_there("configmap/b")
+
+
+class TestKubectl:
+    """Sets that kubectl keeps, and sets that kubectl and the step keep in turn."""
+
+    AS = ("--applyset-as", "kubectl")
+
+    def by_kubectl(self, place: Place, *made: Object, options: tuple[str, ...] = (), check: bool = True) -> str:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(made)})
+        answer = place._kubectl(
+            *("-n", place.namespace, "apply", "--prune", "--applyset", "shop", *options, "-f", "-"),
+            input=text,
+            check=check,
+        )
+        return answer.stdout + answer.stderr
+
+    @pytest.fixture(autouse=True)
+    def alpha(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KUBECTL_APPLYSET", "true")
+
+    def test_a_set_of_kubectls_is_left_to_it(self, place: Place) -> None:
+        self.by_kubectl(place, config_map("a", x="1"), config_map("b", x="1"))
+        outcome = place.run(config_map("a", x="2"))
+        assert outcome.code == 4, outcome.text
+        assert (
+            "the set is kubectl's, and left to it (--applyset-as kubectl keeps it by kubectl's rules)" in outcome.text
+        )
+        assert place.live("configmap/a")["data"] == {"x": "1"} and place.is_there("configmap/b")
+
+    def test_a_set_of_ours_is_left_alone_by_kubectl(self, place: Place) -> None:
+        place.good(config_map("a", x="1"), config_map("b", x="1"))
+        said = self.by_kubectl(place, config_map("a", x="2"), check=False)
+        assert "tooling" in said and "k8s-step" in said, said
+        assert place.is_there("configmap/b")
+        refused = place.run(config_map("a", x="1"), options=(*PRUNE, *self.AS))
+        assert refused.code == 4 and "the set is k8s-step's" in refused.text
+
+    @pytest.mark.parametrize(
+        "options", [(), ("--server-side", "--force-conflicts")], ids=["client-side", "server-side"]
+    )
+    def test_both_take_turns(self, place: Place, options: tuple[str, ...]) -> None:
+        ours = (*PRUNE, *self.AS, *(("--adopt", "kubectl") if options else ()))
+        self.by_kubectl(place, config_map("a", x="1"), config_map("b", x="1"), service("web"), options=options)
+        theirs = place.live("secret/shop")
+        outcome = place.good(config_map("a", x="2"), service("web"), options=ours)
+        assert actions(outcome) == {
+            "ConfigMap/a": "configured",
+            "Service/web": actions(outcome)["Service/web"],
+            "ConfigMap/b": "pruned",
+        }
+        now = place.live("secret/shop")
+        assert now["metadata"]["annotations"] == theirs["metadata"]["annotations"], "as kubectl would leave it"
+        assert now["metadata"]["labels"] == theirs["metadata"]["labels"]
+        owners = [entry["manager"] for entry in now["metadata"]["managedFields"]]
+        assert owners == ["kubectl-applyset"]
+        said = self.by_kubectl(place, config_map("a", x="3"), options=options)
+        assert "service/web pruned" in said, said
+        assert place.live("configmap/a")["data"] == {"x": "3"} and not place.is_there("service/web")
+        assert place.parent()["contains-group-kinds"] == "ConfigMap"
+        outcome = place.good(config_map("c", x="1"), options=ours)
+        assert actions(outcome) == {"ConfigMap/c": "created", "ConfigMap/a": "pruned"}
+        said = self.by_kubectl(place, config_map("d", x="1"), options=options)
+        assert "configmap/c pruned" in said, said
+
+    def test_a_set_that_the_step_makes_for_kubectl(self, place: Place) -> None:
+        place.good(config_map("a", x="1"), config_map("b", x="1"), options=(*PRUNE, *self.AS))
+        assert place.parent()["tooling"].startswith("kubectl/v")
+        said = self.by_kubectl(place, config_map("b", x="1"), options=("--server-side", "--force-conflicts"))
+        assert "configmap/a pruned" in said, said
+
+    def test_both_write_the_same_parent(self, place: Place) -> None:
+        made = (config_map("a", x="1"), service("web"))
+        self.by_kubectl(place, *made)
+        theirs = place.live("secret/shop")
+        place.good(*made, options=("--prune", "--applyset", "own", *self.AS, "--applyset-adopt"))
+        ours = place.live("secret/own")
+        for one in (ours, theirs):
+            for key in ("name", "uid", "resourceVersion", "creationTimestamp", "managedFields"):
+                one["metadata"].pop(key)
+            assert one["metadata"]["labels"].pop("applyset.kubernetes.io/id").endswith("-v1")
+            assert re.fullmatch(
+                r"kubectl/v1\.\d+\.\d+", one["metadata"]["annotations"].pop("applyset.kubernetes.io/tooling")
+            )
+        assert ours == theirs
+
+    def test_a_parent_of_old_kubectls(self, place: Place) -> None:
+        self.by_kubectl(place, config_map("a", x="1"), service("web"))
+        annotations = {KINDS: None, "applyset.kubernetes.io/contains-group-resources": "configmaps,services"}
+        patch = json.dumps({"metadata": {"annotations": annotations}})
+        place.kubectl("patch", "secret/shop", "--type", "merge", "--field-manager", "kubectl-applyset", "-p", patch)
+        outcome = place.good(config_map("a", x="1"), options=(*PRUNE, *self.AS))
+        assert actions(outcome)["Service/web"] == "pruned"
+        assert place.parent()["contains-group-kinds"] == "ConfigMap"

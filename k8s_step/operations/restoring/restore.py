@@ -60,7 +60,8 @@ class Reversal:
 
     ``before``: the object as it was read; ``None`` where the token may not read it. ``wrote``: the object as written;
     ``None`` where the answer was lost. ``adopted``: the owners whose fields were taken over, including fields that the
-    manifest does not name.
+    manifest does not name. ``is_replaced``: it was deleted, and another created in its place; ``is_pruned``: it was
+    deleted, and none was.
     """
 
     planned: Planned
@@ -69,6 +70,7 @@ class Reversal:
     wrote: Object | None
     adopted: tuple[Owner, ...] = ()
     is_replaced: bool = False
+    is_pruned: bool = False
 
     @property
     def reference(self) -> Reference:

@@ -20,12 +20,13 @@ from k8s_step.objects.ownership.fieldset import Owner, sets
 from k8s_step.objects.ownership.managers import overwritten
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating
 from k8s_step.operations.restoring.recreation import cascade_of
-from k8s_step.operations.restoring.restore import Outcome, Reversal
+from k8s_step.operations.restoring.restore import KEPT, Outcome, Reversal
 from k8s_step.verdict.readiness import compute, is_paused
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
 _TRIES = 20  # a controller may write the new object meanwhile
+_LOST = {"PersistentVolumeClaim": "its data is gone, and it is not created anew, since it would be empty"}
 _POLL = 0.2  # seconds between two looks whether an object is gone
 # Set by the server for each object anew: ``generateSelector`` of kubernetes' batch/job strategy.go; by the scheduler.
 _JOBS_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
@@ -50,7 +51,7 @@ def revive(client: Client, address: Address, before: Object, field_manager: str)
 
 
 def bring_back(client: Client, change: Reversal, field_manager: str) -> Outcome:
-    """Create an object again that this run has replaced, and delete the one that came after it."""
+    """Create an object again that this run has replaced or pruned, and delete the one that came after it."""
     try:
         return _brought_back(client, change, field_manager)
     except StoppedError:
@@ -70,12 +71,18 @@ def _brought_back(client: Client, change: Reversal, field_manager: str) -> Outco
             return Outcome("")
         await_gone(client, address, uid_of(now))
         now = _read(client, address)
+    if reference.kind in _LOST:
+        return Outcome("failed", _LOST[reference.kind])
     if now is not None:
+        if change.is_pruned:
+            return Outcome("skipped", "somebody else has created it anew since")
         if _is_anothers(now, change, field_manager):
             return Outcome("skipped", "somebody else has changed it since")
         delete_read(client, Target(reference, address.resource, now), DeleteOptions(cascade_of(now, before)))
         await_gone(client, address, uid_of(now))
     after = revive(client, address, before, field_manager)
+    if reference.kind in KEPT:
+        return Outcome("failed", "created anew, but what it held is gone")
     was = compute(before)
     if was.state is not State.CURRENT and reference.kind not in HAVE_PODS:
         return Outcome("restored", f"it was not current before either: {was.message}")

@@ -52,6 +52,7 @@ class Pruning:
     plan: Sequence[Planned]
     _membership: Membership = field(repr=False)
     _kept: list[Target] = field(default_factory=list, init=False, repr=False)
+    _goes_with_its_namespace: bool = field(default=False, init=False)
 
     @classmethod
     def open(cls, run: Run, session: Session, plan: Sequence[Planned]) -> Pruning:
@@ -112,6 +113,7 @@ class Pruning:
         """
         found = self._membership.find({uid_of(one.object) for one in writes.done})
         self._kept = [target for target, _ in found.kept]
+        self._goes_with_its_namespace = any(target.reference.key == self._space for target in found.going)
         self.tell_kept(found)
         self.run.redactor.add_values(values_of(target.object for target in found.going))
         unsent: dict[tuple[str, ...], Reference] = {each.reference.key: each.reference for each in found.going}
@@ -126,6 +128,9 @@ class Pruning:
 
     def finish(self) -> None:
         """Write the parent with what the set holds from now on: the release, and the members that stay."""
+        if self._goes_with_its_namespace:
+            self.run.journal.notice(f"{self.parent.address.reference}, the parent of the set, went with its namespace")
+            return
         kept = Contents.of((kind_of(each.resource), each.reference.namespace) for each in self._kept)
         self.parent = parents.write(self.session.client, self.parent, of_plan(self.plan) | kept)
 
