@@ -108,6 +108,7 @@ class Inputs:
     no_wait_for: tuple[str, ...] = ()
     wait_for: tuple[str, ...] = ()
     fail_on: tuple[str, ...] = ()
+    paused: str | None = None
     timeout: float = 600.0
     fail_fast: bool = True
     fail_after: Patience | None = None

@@ -258,6 +258,12 @@ _FOLLOW = (
     Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
     _NO_WAIT_FOR,
     *_RULES,
+    Option(
+        "paused",
+        "what becomes of what is paused before it is current (else ok where its manifest pauses it, and wait)",
+        "choice",
+        choices=("ok", "wait", "fail"),
+    ),
     Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
     Option(
         "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True

@@ -177,6 +177,7 @@ class Journal:
         entry.status, entry.message, entry.seconds = str(judgement.state), judgement.message, seconds
         is_current, entry.judged = judgement.state is State.CURRENT, not judgement.unjudged
         entry.note = judgement.message if is_current and (judgement.reason or judgement.unjudged) else ""
+        entry.paused = judgement.paused
         entry.reason = judgement.reason if judgement.state in (State.FAILED, State.NOT_FOUND) else ""
         if before in ("", State.CURRENT) and is_current and entry.note == noted:
             return  # current all along: the table shows that, so the log does not

@@ -15,7 +15,7 @@ from k8s_step.objects.reference import Reference, is_file
 from k8s_step.report.fleet.result import ClustersResult
 from k8s_step.report.fleet.result import summary as clusters_summary
 from k8s_step.report.layout.text import one_line, printable
-from k8s_step.report.results.result import NOT_BACK, ObjectResult, Result
+from k8s_step.report.results.result import NOT_BACK, PAUSED, ObjectResult, Result
 from k8s_step.report.wording import duration, lead_of, parted, standing_of, summary, unjudged
 from k8s_step.verdict.states import State
 
@@ -44,6 +44,7 @@ _STATES: dict[str, str] = {
     State.CURRENT: "✅",
     State.IN_PROGRESS: "⌛",
     State.TERMINATING: "⌛",
+    PAUSED: "⏸️",
     State.FAILED: "❌",
     State.NOT_FOUND: "❌",
 }
@@ -199,7 +200,7 @@ def _cells(entry: ObjectResult, with_namespace: bool, link: Link) -> tuple[str, 
         _code(reference.namespace) if with_namespace else "",
         _linked(_code(reference.title), link(reference)),
         entry.done,
-        _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.status, '')} {entry.status}".strip()),
+        _unbroken(f"{'' if entry.is_gone else _STATES.get(entry.word, '')} {entry.word}".strip()),
         _unbroken(duration(entry.seconds)) if entry.status and entry.seconds >= 0.05 else "",
         prose(entry.told, _CELL),
         ": ".join(part for part in (entry.rolled_back, prose(entry.rollback_message, _CELL)) if part),

@@ -147,7 +147,7 @@ def _rows(objects: Sequence[ObjectResult], with_namespace: bool) -> str:
     head = (*_HEAD[:5], "ROLLBACK", *_HEAD[5:]) if with_rollback else _HEAD
     rows: list[tuple[str, ...]] = [head if with_namespace else head[1:]]
     for entry in objects:
-        row = [entry.reference.namespace, entry.reference.title, entry.done, entry.status or "-", _seconds(entry)]
+        row = [entry.reference.namespace, entry.reference.title, entry.done, entry.word or "-", _seconds(entry)]
         row += [entry.rolled_back or "-"] if with_rollback else []
         rows.append((*(row if with_namespace else row[1:]), one_line(entry.told, _CELL)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -22,6 +22,7 @@ from k8s_step.objects.resource import Resource
 from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.pauses import OnPause
 from k8s_step.verdict.target import Key, Target
 
 
@@ -47,6 +48,7 @@ class Limits:
 
     ``timeout``: of each object without a timeout of its own. ``tick``: between two ticks. ``age``: how long ago the
     oldest of the targets' objects was read. ``to_the_last``: a failed target does not end the following of the others.
+    ``on_pause``: what becomes of objects that are paused, where they do not say so themselves.
     """
 
     timeout: float = 600.0
@@ -55,6 +57,7 @@ class Limits:
     to_the_last: bool = False
     tick: float = 30.0
     patience: Patience = USUAL
+    on_pause: OnPause | None = None
 
 
 class Follower(Generic[_Listener]):

@@ -24,11 +24,11 @@ from k8s_step.rollout.failedcreate import REASON, FailedCreates
 from k8s_step.rollout.feeds import DELETED, Feed, PodFeed, ReplicaSetFeed
 from k8s_step.rollout.follower import Follower, FollowListener, Limits
 from k8s_step.rollout.superseded import SupersededWrites
-from k8s_step.verdict import patience
+from k8s_step.verdict import patience, pauses
 from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL
-from k8s_step.verdict.readiness import compute, is_complete, is_paused
+from k8s_step.verdict.readiness import compute, is_complete
 from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Key, Target
@@ -86,9 +86,11 @@ class Rollout(Follower[FollowListener]):
         try:
             own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
             target.rule = target.rule.joined_by(own_rule(target.object))
+            target.on_pause = pauses.own_choice(target.object)
         except InputError as error:
             self._listener.notice(f"{target.reference}: ignored: {error}")
         target.patience = own.over(limits.patience)
+        target.on_pause = target.on_pause or limits.on_pause
         target.allowance = limits.timeout - (now - self._started) if timeout is None else timeout
         target.ends = now + target.allowance
 
@@ -272,9 +274,10 @@ class Rollout(Follower[FollowListener]):
         if target.waits_for_consumer and found.state is State.IN_PROGRESS:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
         if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):
-            return Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
-        if target.paused and found.state is State.IN_PROGRESS and is_paused(target.object):
-            return Judgement(State.CURRENT, "paused, as its manifest says", "Paused")
+            found = Judgement(State.IN_PROGRESS, "suspended: waiting until somebody resumes it")
+        paused = pauses.judged(target.object, found, target.on_pause, by_manifest=target.paused)
+        if paused is not found:
+            return paused
         return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
 
     def _settle(self, target: Target, judgement: Judgement) -> None:

@@ -17,7 +17,7 @@ from k8s_step.release.planning.reading import read_manifests
 from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.removal import groups
 from k8s_step.verdict.patience import is_waited_for
-from k8s_step.verdict.readiness import is_paused
+from k8s_step.verdict.pauses import asked_pause
 from k8s_step.verdict.target import Target
 
 
@@ -36,7 +36,7 @@ def status(run: Run) -> ExitCode:
     named = [*by_name, *(one.address for one in plan)]
     announce(run, session, [one.reference for one in named])
     targets = _read(run, session, named)
-    paused = {one.reference.key for one in plan if is_paused(one.object)}
+    paused = {one.reference.key for one in plan if asked_pause(one.object)}
     # An object asked for by name gets its verdict; a manifest may hold more than the object made of it.
     wanted = {one.reference.key: False for one in plan if not is_waited_for(one.object)}
     wanted |= {one.reference.key: True for one in by_name}

@@ -39,7 +39,8 @@ class Judgement:
     ``due``: seconds of the caller's clock at which to judge again if no event comes before. ``blamed``: pods and their
     problems. ``settling``: this state passes by itself within seconds. ``unjudged``: the status does not show whether
     the object is ready. ``lasting``: the object, still in progress, has a problem that becomes fatal if it persists.
-    ``was_current``: the object was current earlier in this run.
+    ``was_current``: the object was current earlier in this run. ``paused``: what holds the object until somebody
+    resumes it.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Judgement:
     settling: bool = False
     lasting: bool = False
     was_current: bool = False
+    paused: str = ""
 
     @cached_property  # asked of every target at each event
     def is_final(self) -> bool:

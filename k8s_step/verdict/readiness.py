@@ -46,11 +46,6 @@ def is_complete(job: Object) -> bool:
     return _is(job, "Complete")
 
 
-def is_paused(obj: Object) -> bool:
-    """Whether ``spec.paused`` or ``spec.suspend`` stops its controller; False for a Job, judged by ``Suspended``."""
-    return _group_kind(obj) != "batch/Job" and True in (spec(obj).get("paused"), spec(obj).get("suspend"))
-
-
 def is_decided(job: Object) -> bool:
     """Whether the outcome of a Job is certain; its last pods may still have to end.
 

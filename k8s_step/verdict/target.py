@@ -11,6 +11,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.judgement import Judgement, Marks
 from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.pauses import OnPause
 from k8s_step.verdict.rules import Rule
 
 Key = tuple[str, str, str, str]
@@ -21,6 +22,7 @@ class Target:
     """One object that a run follows, starting from the server's answer to its write.
 
     ``must_complete``: a Job that must complete, so that suspended is not enough. ``paused``: its manifest pauses it.
+    ``on_pause``: what a pause means, ``None`` for the usual.
     ``wrote``: the object as this run's write left it, ``None`` without a write. ``is_wanted``: whether the user wants
     its verdict, ``None`` to leave that to its annotation. ``allowance``: the seconds it may take. ``ends``: the time by
     which it must be current.
@@ -33,6 +35,7 @@ class Target:
     waits_for_consumer: bool = False
     must_complete: bool = False
     paused: bool = False
+    on_pause: OnPause | None = None
     wrote: Object | None = field(default=None, repr=False)
     is_wanted: bool | None = None
     patience: Patience = USUAL

@@ -87,7 +87,7 @@ def test_paused(release: Releases) -> None:
         assert (paused.code, statuses(paused)) == (0, {"Deployment/web": "current"}), paused.text
         assert actions(paused) == {"Deployment/web": action}
         assert "(paused, as its manifest says)" in paused.stderr
-        assert "current  -        paused, as its manifest says" in paused.stdout
+        assert "paused  -        paused, as its manifest says" in paused.stdout
     resumed = release(deployment(spec={"paused": False}))
     assert resumed.code == 0, resumed.text
     unchanged = release(deployment(spec={"paused": True}))

@@ -38,7 +38,8 @@ from k8s_step.objects.resource import required
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating, members
 from k8s_step.operations.plan import Planned
-from k8s_step.verdict.readiness import compute, is_paused
+from k8s_step.verdict.pauses import asked_pause
+from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
@@ -173,7 +174,7 @@ class _Restoration:
         if was.state is not State.CURRENT and self._planned.reference.kind not in HAVE_PODS:
             return Outcome("restored", f"it was not current before either: {was.message}")
         reference, resource = self._planned.reference, self._planned.resource
-        target = Target(reference, resource, after, paused=is_paused(self._before), wrote=after)
+        target = Target(reference, resource, after, paused=bool(asked_pause(self._before)), wrote=after)
         return Outcome("restored", self._free(after), target)
 
     def _applied(self) -> Object:

@@ -21,7 +21,8 @@ from k8s_step.objects.ownership.managers import overwritten
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating
 from k8s_step.operations.restoring.recreation import cascade_of
 from k8s_step.operations.restoring.restore import KEPT, Outcome, Reversal
-from k8s_step.verdict.readiness import compute, is_paused
+from k8s_step.verdict.pauses import asked_pause
+from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
 
@@ -86,7 +87,7 @@ def _brought_back(client: Client, change: Reversal, field_manager: str) -> Outco
     was = compute(before)
     if was.state is not State.CURRENT and reference.kind not in HAVE_PODS:
         return Outcome("restored", f"it was not current before either: {was.message}")
-    target = Target(reference, address.resource, after, paused=is_paused(before), wrote=after)
+    target = Target(reference, address.resource, after, paused=bool(asked_pause(before)), wrote=after)
     return Outcome("restored", "created anew as it was", target)
 
 

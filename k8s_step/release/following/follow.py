@@ -22,7 +22,7 @@ from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.culprits import culprits
 from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.patience import USUAL
-from k8s_step.verdict.readiness import is_paused
+from k8s_step.verdict.pauses import OnPause, asked_pause
 from k8s_step.verdict.target import Target
 
 OnPods = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -78,7 +78,12 @@ class Following:
     def _begun(self, targets: list[Target]) -> Rollout:
         inputs, journal, left = self._run.inputs, self._run.journal, self._session.client.time_left
         limits = Limits(
-            left, inputs.fail_fast, inputs.timeout - left, tick=journal.tick_every, patience=inputs.fail_after or USUAL
+            left,
+            inputs.fail_fast,
+            inputs.timeout - left,
+            tick=journal.tick_every,
+            patience=inputs.fail_after or USUAL,
+            on_pause=OnPause(inputs.paused) if inputs.paused else None,
         )
         client, manager = self._session.open_ended, inputs.field_manager
         return Rollout(client, targets, journal, limits, on_pods=self._on_pods, field_manager=manager)
@@ -150,7 +155,7 @@ def target_of(written: Written) -> Target:
         written.object,
         changed=changed,
         must_complete=_must_complete(written),
-        paused=is_paused(planned.object) or _pauses(written),
+        paused=bool(asked_pause(planned.object)) or _pauses(written),
         wrote=written.object,
     )
 
@@ -160,7 +165,7 @@ def _pauses(written: Written) -> bool:
     planned = written.planned
     fields = ("/spec/paused", "/spec/suspend")
     is_own = isinstance(planned, PlannedPatch) and any(planned.writes(field) for field in fields)
-    return is_own and is_paused(written.object)
+    return is_own and bool(asked_pause(written.object))
 
 
 def _must_complete(written: Written) -> bool:

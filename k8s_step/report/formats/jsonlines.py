@@ -58,6 +58,7 @@ class JsonLines(Output):
 
     def progress(self, reference: Reference, judgement: Judgement, seconds: float) -> None:
         state = {"status": str(judgement.state), "reason": judgement.reason, "message": standing(judgement)}
+        state["paused"] = judgement.paused
         judged = not judgement.unjudged
         self._line("progress", object=reference.path, **state, judged=judged, seconds=round(seconds, 3))
 

@@ -11,7 +11,7 @@ from k8s_step.errors import ExitCode, StepError
 from k8s_step.objects.reference import Reference
 from k8s_step.report.layout.text import one_line, printable
 from k8s_step.report.output import Output
-from k8s_step.report.results.result import NOT_BACK, QUIET, Result
+from k8s_step.report.results.result import NOT_BACK, PAUSED, QUIET, Result
 from k8s_step.report.wording import (
     MESSAGE,
     NAMED,
@@ -183,7 +183,8 @@ class Plain(Output):
         if judgement.state is State.CURRENT:
             aside = f" ({message})" if message else ""
             again = " again" if judgement.was_current else ""
-            return f"{name}: {self.style('current', 'good')}{again} after {duration(seconds)}{aside}"
+            word = PAUSED if judgement.paused else "current"
+            return f"{name}: {self.style(word, 'good')}{again} after {duration(seconds)}{aside}"
         if judgement.state in (State.FAILED, State.NOT_FOUND):
             reason = f"{judgement.reason}: " if judgement.reason else ""
             return f"{name}: {self.style('failed', 'bad')} after {duration(seconds)}: {reason}{message}"

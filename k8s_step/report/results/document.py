@@ -59,11 +59,12 @@ class Failure:
 class ObjectResult:
     """What became of one object.
 
-    ``action``: created, configured, unchanged, …, none, or unknown where the server's answer was lost. ``status``:
-    current, in progress, failed, terminating or not found, empty where it was not followed. ``judged``: whether its
-    status shows that it is ready. ``reason``: of a failure; ``note``: a remark. ``not_followed``: the option or
-    annotation by which it is not. ``not_begun``: why its wave did not begin. ``seconds``: until its last change of
-    status. ``rolled_back``: restored, deleted, kept, skipped or failed; empty without a rollback.
+    ``action``: created, configured, unchanged, …, none, or unknown where the answer was lost. ``status``: current, in
+    progress, failed, terminating or not found, empty where it was not followed. ``judged``: whether its status shows
+    that it is ready. ``reason``: of a failure; ``note``: a remark. ``paused``: what holds it until somebody resumes
+    it. ``not_followed``: the option or annotation by which it is not. ``not_begun``: why its wave did not begin.
+    ``seconds``: until its last change of status. ``rolled_back``: restored, deleted, kept, skipped or failed; empty
+    without a rollback.
     """
 
     api_version: str
@@ -77,6 +78,7 @@ class ObjectResult:
     judged: bool = False
     reason: str | None = None
     note: str | None = None
+    paused: str | None = None
     not_followed: str | None = None
     not_begun: str | None = None
     message: str = ""

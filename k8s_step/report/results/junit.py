@@ -138,7 +138,7 @@ def _named(entry: ObjectResult, places: Iterable[str]) -> Xml.Element:
 def _add_verdict(case: Xml.Element, entry: ObjectResult, result: Result, evidence: str) -> None:
     """Add an object's verdict in an unsuccessful run: unfinished, failed, refused, answer lost, or not sent."""
     if entry.is_unfinished:
-        message = f"{entry.status} when the run ended: {entry.message}"
+        message = f"{entry.word} when the run ended: {entry.message}"
         _add(case, "skipped", "unfinished", message, evidence or _placed(message, entry.reference))
     elif entry.status:
         kind = entry.reason or entry.status
@@ -177,7 +177,7 @@ def _add_rollback(case: Xml.Element, entry: ObjectResult) -> None:
 
 def _add_words(case: Xml.Element, entry: ObjectResult) -> None:
     """Add an object's action, status and note (that nothing could be judged, say), as ``system-out``."""
-    done = " and ".join(part for part in (entry.done, entry.status) if part)
+    done = " and ".join(part for part in (entry.done, entry.word) if part)
     done = ": ".join(part for part in (done, entry.note if entry.status == State.CURRENT else "") if part)
     told = case.find("system-out")
     if told is None:

@@ -34,6 +34,7 @@ NOT_BACK = {"skipped": "not rolled back", "failed": "rollback failed"}  # outcom
 QUIET = ("unchanged", "none")  # actions that changed nothing
 UNKNOWN = "unknown"  # the action of a write whose answer was lost
 SCHEMA = 1  # of the result file: a higher number where what was there before has gone or means something else
+PAUSED = "paused"  # the word for an object that somebody has to resume
 UNFINISHED = "unfinished"  # the result of a run that is under way, or was killed
 
 
@@ -46,7 +47,7 @@ class ObjectResult:
     status shows its readiness. ``note``: a remark on a current object. ``rolled_back``: restored, deleted, kept,
     skipped or failed; empty without a rollback. ``errors``: every refusal and mistake. ``is_tried``: in a dry run
     ``action`` is only predicted. ``unfollowed``: the option or annotation by which the object is not followed.
-    ``unbegun``: where the run ended before the object's wave began.
+    ``unbegun``: where the run ended before the object's wave began. ``paused``: what holds the object.
     ``seconds``: from the start of following to the last change of status.
     """
 
@@ -64,6 +65,12 @@ class ObjectResult:
     is_tried: bool = False
     unfollowed: str = ""
     unbegun: str = ""
+    paused: str = ""
+
+    @property
+    def word(self) -> str:
+        """The status for readers: an object that is held, and has not failed, is ``paused``."""
+        return PAUSED if self.paused and self.status in (State.CURRENT, State.IN_PROGRESS) else self.status
 
     @property
     def done(self) -> str:
@@ -265,6 +272,7 @@ def _object(entry: ObjectResult) -> dict[str, Any]:
         "judged": entry.judged and bool(entry.status),
         "reason": entry.reason or None,
         "note": entry.note or None,
+        "paused": entry.paused or None,
         "not_followed": entry.unfollowed or None,
         "not_begun": entry.unbegun or None,
         "message": entry.message,

@@ -82,6 +82,7 @@ def _object(document: _Document, is_dry_run: bool) -> ObjectResult:
         is_dry_run,
         _text(document, "not_followed"),
         _text(document, "not_begun"),
+        _text(document, "paused"),
     )
 
 

@@ -386,6 +386,13 @@ BY_REASON = {
     "Superseded": Advice(
         "another release, or a person, changed the same fields meanwhile", "who, and why; let releases take turns"
     ),
+    **dict.fromkeys(
+        ("Paused", "RolloutPaused"),
+        Advice(
+            "somebody holds it until it is resumed or promoted",
+            "who, and why; kubectl rollout resume, kubectl argo rollouts promote; or --paused ok",
+        ),
+    ),
     "Deleted": Advice("somebody else deleted it", "other pipelines, or a finished Job's ttlSecondsAfterFinished"),
     "Pending": Advice(
         "it has no node, or its node has not looked at it yet", "kubectl get nodes; the scheduler, the node's kubelet"

@@ -23,6 +23,7 @@ OBJECT = {
     "judged": True,
     "reason": "ErrImagePull",
     "note": None,
+    "paused": None,
     "not_followed": None,
     "not_begun": None,
     "message": "failed to resolve reference: registry.example/shop/web:2.0: not found",
