@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -310,12 +310,19 @@ def _function(command: Command) -> Callable[..., Any]:
 
 
 def _begun(command: Command) -> Callable[[Run], ExitCode]:
-    """The verb, once cancellations are let through."""
-    verb = _verb(command)
+    """The verb, once cancellations are let through, with a connection that is opened while its modules are imported."""
 
     def begun(run: Run) -> ExitCode:
         CANCELLATION.started()
-        return verb(run)
+        if not command.sends:
+            return _verb(command)(run)
+        from k8s_step.release.planning.preconnection import Preconnection
+
+        preconnection = Preconnection(run.inputs, run.environ, run.surroundings.system)
+        try:
+            return _verb(command)(replace(run, preconnection=preconnection))
+        finally:
+            preconnection.close()
 
     return begun
 

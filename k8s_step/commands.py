@@ -37,6 +37,7 @@ class Command:
     ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.
     ``has_source``: the function runs once, on the connection options' cluster, and returns what is done on others.
     ``merges``: the function is given the inputs alone, and returns a result of several clusters; it needs no server.
+    ``sends``: unless its inputs are wrong it sends requests, so that its connection may be opened ahead of them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Command:
     many: bool = False
     has_source: bool = False
     merges: bool = False
+    sends: bool = True
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -77,6 +79,7 @@ COMMANDS = (
         (*RENDER, *CONNECTION),
         "k8s_step.steps.render:render",
         prints=True,
+        sends=False,
     ),
     Command(
         "permissions",
@@ -84,6 +87,7 @@ COMMANDS = (
         (*PERMISSIONS, *CONNECTION),
         "k8s_step.steps.permissions:permissions",
         prints=True,
+        sends=False,
     ),
     Command(
         "status",

@@ -36,7 +36,7 @@ from k8s_step.connection.ailments import (
 )
 from k8s_step.connection.exchange.faults import Fault
 from k8s_step.connection.exchange.proxies import is_loopback
-from k8s_step.connection.exchange.transport import Reply, Transport, header_lines, parsed, retry_after
+from k8s_step.connection.exchange.transport import WATCHES, Reply, Transport, header_lines, parsed, retry_after
 from k8s_step.connection.identity.credentials import Certificate, Credential, Credentials, Renewed, credentials_of
 from k8s_step.connection.retries import Tries, Trouble
 from k8s_step.connection.settings import Connection
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from k8s_step.api.apiservices import Availability
 
 _USER_AGENT = f"k8s-step/{__version__}"
-_WATCHES = 128  # connections for watches and logs, besides those that the limiter counts
 _API_SERVICES = required("apiregistration.k8s.io/v1", "APIService")
 _LOOK = 3.0  # seconds that reading an APIService may take
 _MORE_TIME = "raise --timeout, or see why the server is so slow"
@@ -74,7 +73,7 @@ class Client:
 
     ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
     reached and when it is back. ``headers`` are sent with every request and not checked here. ``credentials`` replace
-    those of the connection's user.
+    those of the connection's user. ``transport``: one to the same connection that is open already.
 
     ``deadline`` (seconds of ``clock``) ends all requests; :meth:`until` sets it.
     """
@@ -94,6 +93,7 @@ class Client:
         dice: Callable[[], float] = random.random,
         sleep: Callable[[float], object] | None = None,
         credentials: Credentials | None = None,
+        transport: Transport | None = None,
     ) -> None:
         redactor = redactor or Redactor()
         redactor.add(urlsplit(connection.proxy_url or "").password)
@@ -104,7 +104,7 @@ class Client:
         self._compression = "identity" if _is_near(connection) else "gzip"
         self._gate = Limiter(concurrency, clock)
         self._timeout = request_timeout
-        self._transports = _Transports(connection, concurrency + _WATCHES)
+        self._transports = _Transports(connection, concurrency + WATCHES, transport)
         self._stopped = threading.Event()
         self._outages = Outages(connection.server, notice, clock)
         self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
@@ -459,18 +459,16 @@ class LineStream:
 class _Transports:
     """The transport for the client certificate in use; a new certificate from a plugin gets new connections."""
 
-    def __init__(self, connection: Connection, connections: int) -> None:
+    def __init__(self, connection: Connection, connections: int, first: Transport | None) -> None:
         self._connection = connection
         self._connections = connections
         self._lock = threading.Lock()
-        self._certificate: Certificate | None = None
-        self._all: list[Transport] = []
+        self._all = [first] if first else []
 
     def using(self, certificate: Certificate | None) -> Transport:
         with self._lock:
-            if not self._all or certificate != self._certificate:
+            if not self._all or certificate != self._all[-1].certificate:
                 self._all.append(Transport(self._connection, certificate, connections=self._connections))
-                self._certificate = certificate
             return self._all[-1]
 
     def close(self) -> None:

@@ -49,8 +49,9 @@ BY_THE_FIRST_REQUEST = """
     operations operations.apply operations.look operations.plan
     release release.apply release.batch release.following release.following.exemptions release.order
     release.order.annotations release.order.waves release.phases release.planning release.planning.arguments
-    release.planning.guards release.planning.login release.planning.plan release.planning.reading
-    release.planning.session release.pruning release.pruning.gate release.preflight release.send release.takeovers
+    release.planning.guards release.planning.login release.planning.plan release.planning.preconnection
+    release.planning.reading release.planning.session release.preflight release.pruning release.pruning.gate
+    release.send release.takeovers
     report report.files report.formats report.formats.choice report.formats.plain report.formats.resultfiles
     report.journal report.layout report.layout.text report.output report.results report.results.problem
     report.results.result report.sink report.wording

@@ -68,6 +68,21 @@ class Channel:
         poll.register(self._sock, select.POLLIN)
         return not poll.poll(0)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether a connection without any exchange yet is still open.
+
+        Unlike an idle one it may be readable: for the session tickets of TLS 1.3, which are read here.
+        """
+        self._sock.settimeout(0)
+        try:
+            self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
     def cut(self) -> None:
         """End whatever is under way, from any thread."""
         for sock in (self._dialled, self._sock):

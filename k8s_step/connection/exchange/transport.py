@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import re
 import threading
 import time
@@ -15,14 +16,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
-from k8s_step.connection.exchange.channel import Channel, TimedReader
+from k8s_step.connection.exchange.channel import Channel, TimedReader, left
 from k8s_step.connection.exchange.faults import ERRORS, BadPacking, fault_of
 from k8s_step.connection.exchange.proxies import DEFAULT_PORTS
 from k8s_step.connection.exchange.route import Route
 from k8s_step.connection.identity.credentials import Certificate
 from k8s_step.connection.settings import Connection
 
+WATCHES = 128  # connections for watches and logs, besides those of requests that end soon
 _CHUNK = 65536
+_FRESH = 5.0  # seconds within which a server waits for the first request on a connection: proxies wait for 10 or more
 _IN_A_TARGET = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # everything visible; what is no ASCII is escaped
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*")
 _UNPACKED_BY_ZLIB = 32 + 15  # its header tells whether it is gzip or zlib
@@ -63,6 +66,7 @@ class Transport:
     """Kept-alive connections to one server, with one TLS identity; thread-safe. ``connections``: the most kept idle."""
 
     def __init__(self, connection: Connection, certificate: Certificate | None, *, connections: int) -> None:
+        self.certificate = certificate
         self._connection = connection
         route = Route(connection, certificate)
         self._pool = _Pool(route, connections)
@@ -91,6 +95,13 @@ class Transport:
         except ERRORS as error:
             raise fault_of(error, self._connection, timeout) from None
         return Reply(answer, channel, self._pool, self._connection, timeout)
+
+    def open_ahead(self, timeout: float) -> None:
+        """Open a connection in a thread of its own, within ``timeout`` seconds; the next exchange gets it.
+
+        Where that fails, the exchange connects for itself, and meets with the same fault.
+        """
+        self._pool.open_ahead(time.monotonic() + timeout)
 
     def close(self) -> None:
         """End every exchange under way, from any thread."""
@@ -172,16 +183,24 @@ class _Pool:
         self._lock = threading.Lock()
         self._idle: list[Channel] = []
         self._all: weakref.WeakSet[Channel] = weakref.WeakSet()
+        self._ahead: _Opening | None = None
+
+    def open_ahead(self, deadline: float) -> None:
+        """Begin to open a connection for the first exchange to come."""
+        channel = self._new()
+        self._ahead = _Opening(channel, deadline)
 
     def take(self, deadline: float) -> Channel:
         """An open connection, for one exchange."""
+        with self._lock:
+            ahead, self._ahead = self._ahead, None
+        if ahead is not None and (opened := ahead.result(deadline)):
+            return opened
         while (channel := self._idle_one()) is not None:
             if channel.is_usable:
                 return channel
             channel.close()
-        channel = Channel(self._route)
-        with self._lock:
-            self._all.add(channel)
+        channel = self._new()
         channel.open(deadline)
         return channel
 
@@ -200,9 +219,43 @@ class _Pool:
         for channel in channels:
             channel.cut()
 
+    def _new(self) -> Channel:
+        channel = Channel(self._route)
+        with self._lock:
+            self._all.add(channel)
+        return channel
+
     def _idle_one(self) -> Channel | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
+
+
+class _Opening:
+    """A connection that is opened in a thread of its own."""
+
+    def __init__(self, channel: Channel, deadline: float) -> None:
+        self._channel = channel
+        self._deadline = deadline
+        self._opened_at = -math.inf
+        self._has_ended = threading.Event()
+        threading.Thread(target=self._open, name="connect", daemon=True).start()
+
+    def result(self, deadline: float) -> Channel | None:
+        """The connection once it is open; ``None`` where it has failed, is not open in time, or was kept too long."""
+        self._has_ended.wait(left(deadline))
+        if self._opened_at + _FRESH > time.monotonic() and self._channel.is_untouched:
+            return self._channel
+        self._channel.cut()
+        return None
+
+    def _open(self) -> None:
+        try:
+            self._channel.open(self._deadline)
+            self._opened_at = time.monotonic()
+        except Exception:
+            pass  # the exchange meets with the same error, and tells of it
+        finally:
+            self._has_ended.set()
 
 
 def _unpacked(raw: bytes) -> bytes:

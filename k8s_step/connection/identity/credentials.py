@@ -73,7 +73,7 @@ def credentials_of(connection: Connection, redactor: Redactor, environ: Mapping[
     """
     user = connection.user
     redactor.add(user.token, user.password, user.client_key)
-    static = Credential(_authorization(user), _certificate(user))
+    static = Credential(_authorization(user), certificate_of(user))
     if user.token_file:
         return TokenFile(Path(user.token_file), static, redactor)
     if user.certificate_files:
@@ -105,7 +105,8 @@ def _authorization(user: User) -> str | None:
     return None
 
 
-def _certificate(user: User) -> Certificate | None:
+def certificate_of(user: User) -> Certificate | None:
+    """The client certificate that the settings hold themselves."""
     if user.client_certificate and user.client_key:
         return Certificate(user.client_certificate, user.client_key)
     return None

@@ -10,9 +10,10 @@ from k8s_step.api.client import Client, ignore
 from k8s_step.connection.headers import is_secret
 from k8s_step.connection.identity.credentials import Credentials, credentials_of
 from k8s_step.connection.lookup import resolve
-from k8s_step.connection.settings import Connection, ConnectionOptions
+from k8s_step.connection.settings import Connection
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
+from k8s_step.release.planning.preconnection import Preconnection, connection_options, names_clouds_cluster
 from k8s_step.surroundings import System
 
 if TYPE_CHECKING:
@@ -27,16 +28,17 @@ def open_client(
     system: System = System.OTHER,
     deadline: float = math.inf,
     notice: Callable[[str], None] = ignore,
+    preconnection: Preconnection | None = None,
 ) -> Client:
     """The client of the cluster that ``inputs`` and ``environ`` describe; ``redactor`` learns its secrets.
 
     Sends nothing to the cluster yet; a cloud is asked where its cluster is, until ``deadline`` (``time.monotonic``).
-    Raises :class:`StepError`.
+    ``preconnection``: what the same inputs have led to already. Raises :class:`StepError`.
     """
     secret = [value for name, value in inputs.header if is_secret(name)]
     words = [value.rpartition(" ")[2] for value in secret]  # without "Basic" or "Bearer"
     redactor.add(*secret, *words)
-    connection, credentials = _way(inputs, environ, redactor, system, deadline)
+    connection, credentials = _way(inputs, environ, redactor, system, deadline, preconnection)
     if credentials is None and connection.user.exec_plugin and environ:
         credentials = credentials_of(connection, redactor, environ)
     return Client(
@@ -47,34 +49,36 @@ def open_client(
         redactor=redactor,
         notice=notice,
         credentials=credentials,
+        transport=preconnection.transport if preconnection else None,
     )
 
 
 def check(inputs: Inputs, environ: Mapping[str, str], system: System) -> None:
     """Find the settings of the cluster, without a request. Raises :class:`InputError` for mistakes in them."""
-    if not _names_clouds_cluster(inputs):
-        resolve(_options(inputs, system), environ)
+    if not names_clouds_cluster(inputs):
+        resolve(connection_options(inputs, system), environ)
 
 
 def _way(
-    inputs: Inputs, environ: Mapping[str, str], redactor: Redactor, system: System, deadline: float
+    inputs: Inputs,
+    environ: Mapping[str, str],
+    redactor: Redactor,
+    system: System,
+    deadline: float,
+    preconnection: Preconnection | None,
 ) -> tuple[Connection, Credentials | None]:
     """The connection, and its cloud login where there is one."""
-    options = _options(inputs, system)
-    if _names_clouds_cluster(inputs):
+    options = connection_options(inputs, system)
+    if names_clouds_cluster(inputs):
         from k8s_step.clouds.lookup import to_cluster
 
         return to_cluster(_cloud(inputs, system), options, environ, redactor, deadline)
-    connection = resolve(options, environ)
+    connection = (preconnection.connection() if preconnection else None) or resolve(options, environ)
     if connection.user.exec_plugin is None:
         return connection, None
     from k8s_step.clouds.lookup import without_plugin
 
     return without_plugin(connection, _cloud(inputs, system), environ, redactor, deadline)
-
-
-def _names_clouds_cluster(inputs: Inputs) -> bool:
-    return bool(inputs.eks_cluster or inputs.gke_cluster or inputs.aks_cluster)
 
 
 def _cloud(inputs: Inputs, system: System) -> CloudOptions:
@@ -94,24 +98,5 @@ def _cloud(inputs: Inputs, system: System) -> CloudOptions:
         azure_client_id=inputs.azure_client_id,
         azure_tenant_id=inputs.azure_tenant_id,
         id_token=inputs.id_token,
-        system=system,
-    )
-
-
-def _options(inputs: Inputs, system: System) -> ConnectionOptions:
-    return ConnectionOptions(
-        server=inputs.server,
-        token=inputs.token,
-        token_file=inputs.token_file,
-        oidc_audience=inputs.oidc_audience,
-        ca=inputs.ca,
-        insecure_skip_tls_verify=inputs.insecure_skip_tls_verify,
-        kubeconfig=inputs.kubeconfig,
-        context=inputs.context,
-        namespace=inputs.namespace,
-        impersonate_user=inputs.impersonate_user,
-        impersonate_groups=inputs.impersonate_groups,
-        server_origin=inputs.sources.get("server", ""),
-        sources={**inputs.sources, "kubeconfig": inputs.sources.get("kubeconfigs", "")},
         system=system,
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from k8s_step.api.client import Client
-from k8s_step.api.discovery import Discovery
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
-from k8s_step.release.planning.login import check, open_client
 from k8s_step.report.journal import Journal
 from k8s_step.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from k8s_step.api.client import Client
+    from k8s_step.api.discovery import Discovery
+    from k8s_step.release.planning.preconnection import Preconnection
 
 
 class RehearsalEndedError(Exception):
@@ -30,6 +33,7 @@ class Run:
     """The arguments of every verb: the inputs, the environment, the journal to tell, and where the process runs.
 
     ``client``: a client that is open already, which then serves this run; ``None`` to open one by the inputs.
+    ``preconnection``: what the inputs say of the cluster, found ahead, and the connection that is being opened to it.
     ``cluster``: the cluster's name, where the run is one of several; empty otherwise. ``stays`` is told the exit code
     of a release and answers, perhaps after a wait for other clusters, whether what a good one has written may stay.
     ``is_rehearsal``: nothing is sent; :func:`open_session` raises :class:`RehearsalEndedError`.
@@ -42,6 +46,7 @@ class Run:
     surroundings: Surroundings = field(default_factory=Surroundings)
     started: float = field(default_factory=time.monotonic)
     client: Client | None = None
+    preconnection: Preconnection | None = None
     cluster: str = ""
     stays: Callable[[ExitCode], bool] = _stays
     is_rehearsal: bool = False
@@ -80,6 +85,9 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
     No request goes to the cluster yet; a cloud is asked for its cluster's address. ``many_namespaces``: ``-n`` may name
     several.
     """
+    from k8s_step.api.discovery import Discovery  # imported here: the connection is opened before they are imported
+    from k8s_step.release.planning.login import check, open_client
+
     _check_namespace(run.inputs, many_namespaces=many_namespaces)
     _check_one(run.inputs)
     if run.is_rehearsal:
@@ -92,6 +100,7 @@ def open_session(run: Run, *, many_namespaces: bool = False) -> Session:
         system=run.surroundings.system,
         deadline=run.deadline,
         notice=run.journal.notice,
+        preconnection=run.preconnection,
     )
     connection = client.connection
     namespace = run.inputs.namespace or connection.namespace or "default"
