@@ -15,7 +15,7 @@ from k8s_step.objects.resource import Resource
 from k8s_step.objects.selection import selectors
 from k8s_step.options import OBJECTS, RESULT_FILES, WATCH
 from k8s_step.redaction import Redactor
-from k8s_step.release.following.watcher import Watcher
+from k8s_step.release.following.watcher import Watcher, time_to_begin
 from k8s_step.release.planning.arguments import kinds_alone, parse, words_of
 from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.report.events import Lines, Rows, json_line, name_line
@@ -50,8 +50,8 @@ def watch(run: Run) -> ExitCode:
     lines = _lines(inputs, run.redactor, feeds)
     programs = _programs(run, feeds) if inputs.exec_command else None
     watcher = Watcher(run, feeds, lines, goal, lambda lost: _evidence(session, goal, lost), programs)
-    feeds.start()
     try:
+        feeds.start()
         return watcher.until_the_end()
     finally:
         feeds.stop()
@@ -83,7 +83,7 @@ def _timed(run: Run, *, is_waiting: bool) -> Run:
 
 def _with_time_to_begin(run: Run, session: Session) -> Session:
     """The session, whose kinds and first lists may take a request's time where ``--timeout`` is shorter, such as 0."""
-    client = session.open_ended.until(max(run.deadline, run.started + run.inputs.request_timeout))
+    client = session.open_ended.until(time_to_begin(run))
     return replace(session, client=client, discovery=Discovery(client))
 
 

@@ -49,12 +49,23 @@ class Feeds:
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self._feeds = list(feeds)
+        self._listing, self._going = len(self._feeds), len(self._feeds)
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
         self._is_stopped = False
 
     def __iter__(self) -> Iterator[Feed]:
         return iter(self._feeds)
+
+    @property
+    def are_settled(self) -> bool:
+        """Whether the first lists of all have been told whole, or will never be."""
+        return not self._listing
+
+    @property
+    def are_lost(self) -> bool:
+        """Whether all have ended for good."""
+        return not self._going
 
     def start(self) -> None:
         """Begin to watch."""
@@ -79,6 +90,8 @@ class Feeds:
         except queue.Empty:
             return None
         if isinstance(news, News) and news.change is None:
+            self._listing -= not news.feed.is_settled
+            self._going -= news.error is not None
             news.feed.is_settled, news.feed.error = True, news.error
         return news
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import IO, Generic, TypeVar
 
 _LONGEST = 1000  # characters of a line of output
 _AHEAD = 100  # lines of output that may wait to be told
+TERM = 3.0  # seconds between SIGTERM and SIGKILL, and then until a command is given up
 _LINGER = 1.0  # seconds in which output is still read after the shell's end: a child of its own may keep the pipe open
 
 Task = TypeVar("Task")
@@ -96,7 +98,8 @@ class Ended:
 class Programs:
     """The commands that run, each in a session of its own. All methods are for the main thread.
 
-    ``tell`` gets each :class:`Line` and :class:`Ended`, from any thread; they go back into :meth:`heard`.
+    ``tell`` gets each :class:`Line` and :class:`Ended`, from any thread; they go back into :meth:`heard`. Whoever
+    passes events on calls :meth:`end` in any case, or the commands would live on.
     """
 
     def __init__(
@@ -139,6 +142,21 @@ class Programs:
         """Start no further command; return how many events are not passed on."""
         return self._lanes.clear()
 
+    def end(self) -> int:
+        """End all that still run, within twice ``TERM`` seconds and heard no more; return how many there were."""
+        self.drop()
+        running = [one for one in self._processes.values() if one.poll() is None]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self.signal(number)
+            given_up = time.monotonic() + TERM
+            for one in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    one.wait(max(given_up - time.monotonic(), 0.0))
+            if all(one.poll() is not None for one in running):
+                break
+        self._processes.clear()
+        return len(running)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all that run, and to what they have started."""
         for process in self._processes.values():
@@ -150,15 +168,16 @@ class Programs:
             self.runs += 1
             try:
                 process = self._begun(event)
-            except OSError as error:
-                self._tell(Ended(event, 127, f"sh can't be started: {error.strerror}"))
+            except (OSError, ValueError) as error:  # such as a text that no environment can hold
+                why = error.strerror if isinstance(error, OSError) else error
+                self._tell(Ended(event, 127, f"sh can't be started: {why}"))
                 continue
             self._processes[event.key] = process
             threading.Thread(target=self._attend, args=(event, process), daemon=True).start()
 
     def _begun(self, event: Event) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as stdin:  # not a pipe: a command need not read it
-            stdin.write(f"{event.text}\n".encode())
+            stdin.write(f"{event.text}\n".encode(errors="backslashreplace"))
             stdin.seek(0)
             return subprocess.Popen(
                 ["sh", "-c", self._command],

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from k8s_step.api.watch import Scope
-from k8s_step.errors import ApiError, CancelledError, ExitCode, NotFoundError, ReportedError, StepError
+from k8s_step.errors import ApiError, ExitCode, NotFoundError, ReportedError, StepError, TimedOutError
 from k8s_step.release.planning.session import Run
 from k8s_step.report.events import Lines, Told, json_line, name_line
 from k8s_step.report.wording import many
@@ -18,14 +18,18 @@ from k8s_step.verdict.states import State
 from k8s_step.watching.changes import Change, key_of
 from k8s_step.watching.feeds import Feed, Feeds, News
 from k8s_step.watching.goal import Goal, Hope
-from k8s_step.watching.programs import Ended, Event, Line, Programs
+from k8s_step.watching.programs import TERM, Ended, Event, Line, Programs
 
 _LOOK = 1.0  # seconds after which it is looked whether anybody still reads stdout
 _PATIENCE = 30.0  # seconds that commands are given to end when no more events come
 _HASTE = 1.0  # the same for a cancelled run
-_TERM = 3.0  # seconds between SIGTERM and SIGKILL
 
 Explain = Callable[[Sequence[Hope]], Sequence[Finding]]
+
+
+def time_to_begin(run: Run) -> float:
+    """The end of the time for the kinds and the first lists: a request's where ``--timeout`` is shorter, such as 0."""
+    return max(run.deadline, run.started + run.inputs.request_timeout)
 
 
 class Watcher:
@@ -63,31 +67,36 @@ class Watcher:
         Raises :class:`ReportedError` for all but success; what led to it has been told.
         """
         try:
-            while self._goes_on():
-                self._hear(self._feeds.next(self._pause()))
-                self._look_at_goal()
-        except CancelledError:
+            self._tell_until_the_end()
+        except BaseException:  # cancelled, or an error that nobody foresaw
             self._end_programs(_HASTE, drop=True)
             raise
-        self._feeds.stop()
-        self._end_programs(_PATIENCE)
+        finally:
+            self._end_what_is_left()
+        self._miss_lists()
         codes = [*(error.exit_code for error in self._refused), *self._end_of_goal(), *self._end_of_programs()]
         if codes:
             raise ReportedError(min(codes))
         return ExitCode.SUCCEEDED
 
+    def _tell_until_the_end(self) -> None:
+        while self._goes_on():
+            self._hear(self._feeds.next(self._pause()))
+            self._look_at_goal()
+        self._feeds.stop()
+        self._end_programs(_PATIENCE)
+
     # -- when to end
 
     def _goes_on(self) -> bool:
-        if all(feed.error for feed in self._feeds) or (self._is_settled and self._is_decided):
+        if self._feeds.are_lost or (self._feeds.are_settled and self._is_decided):
             return False
-        # A first list ends by itself, with an error where the server does not answer.
-        return not self._is_settled or time.monotonic() < self._run.deadline
+        return time.monotonic() < self._end
 
     @property
-    def _is_settled(self) -> bool:
-        """Whether all that was there at the beginning is known."""
-        return all(feed.is_settled for feed in self._feeds)
+    def _end(self) -> float:
+        """The run's deadline. A first list that is late ends with an error by itself, unless commands hold it up."""
+        return self._run.deadline if self._feeds.are_settled else time_to_begin(self._run) + _LOOK
 
     @property
     def _is_decided(self) -> bool:
@@ -95,12 +104,12 @@ class Watcher:
         goal = self._goal
         if not goal.is_for:
             return self._programs is None and not self._journal.is_read
-        return goal.is_reached or bool(goal.failed or goal.missing) or not (goal.hopes or goal.awaits_creation)
+        return goal.is_reached or goal.is_lost
 
     def _pause(self) -> float:
         """Seconds to wait for news, until something is due by the clock."""
-        dues = [hope.due for hope in self._goal.open if hope.due is not None]
-        return min(_LOOK, min([self._run.deadline, *dues]) - time.monotonic())
+        due = self._goal.due if self._is_awaiting else None
+        return min(_LOOK, min(self._end, self._end if due is None else due) - time.monotonic())
 
     # -- what comes
 
@@ -141,6 +150,13 @@ class Watcher:
         if change.object.get("kind") == "Secret" and not self._masks_secrets:
             self._masks_secrets = True
             self._journal.notice("the values of Secrets are masked here")
+
+    def _miss_lists(self) -> None:
+        """Tell of the first lists that were not told whole by the end."""
+        for feed in self._feeds:
+            if not feed.is_settled:
+                what = "what is there was not told whole when the time was up"
+                self._lost(TimedOutError(what, where=feed.scope.text, hint="--timeout may be longer"))
 
     def _lost(self, error: Exception) -> None:
         """A watch has ended for good, which the others outlive. Raises an error of ours."""
@@ -187,9 +203,15 @@ class Watcher:
         for number in (signal.SIGTERM, signal.SIGKILL):
             if programs.running:
                 programs.signal(number)
-                self._until_idle(programs, _TERM)
+                self._until_idle(programs, TERM)
         if dropped:
             self._journal.notice(f"--exec was not run for {many(dropped, 'event')}")
+
+    def _end_what_is_left(self) -> None:
+        """End the commands that still run, whatever has happened."""
+        left = self._programs.end() if self._programs else 0
+        if left:
+            self._journal.notice(f"--exec: {many(left, 'command')} still ran, now ended")
 
     def _until_idle(self, programs: Programs, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -209,7 +231,7 @@ class Watcher:
 
     def _look_at_goal(self) -> None:
         """Begin to tell of what is waited for once all of it is known, then of what the clock has changed."""
-        if not self._goal.is_for or not self._is_settled:
+        if not self._goal.is_for or not self._feeds.are_settled:
             return
         if not self._is_awaiting:
             self._is_awaiting = True
@@ -252,7 +274,7 @@ class Watcher:
         if goal.failed:
             self._journal.found(self._explain(goal.failed))
             return [ExitCode.FAILED]
-        if all(feed.error for feed in self._feeds):
+        if self._feeds.are_lost or not self._feeds.are_settled:
             return []
         for hope in goal.missing:
             self._journal.error(_not_found(str(hope.reference)), hope.reference)
