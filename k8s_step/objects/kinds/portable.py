@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.metadata import REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
+from k8s_step.objects.metadata import PART_OF, REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import without_servers_own
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
 
@@ -40,6 +40,7 @@ def portable(obj: Object) -> MutableObject:
     for key in _METADATA:
         metadata.pop(key, None)
     _drop(metadata, "annotations", _ANNOTATIONS)
+    _drop(metadata, "labels", (PART_OF,))  # a set with a parent of the same name in that cluster would prune the copy
     rule = _RULES.get(_kind(obj))
     if rule is not None:
         rule(found)

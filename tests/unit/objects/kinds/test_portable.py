@@ -22,7 +22,7 @@ def test_what_the_server_writes_is_left_out() -> None:
         "managedFields": [{}],
         "finalizers": ["x/y"],
         "ownerReferences": [{"kind": "Team", "name": "shop"}],
-        "labels": {"app": "web"},
+        "labels": {"app": "web", "applyset.kubernetes.io/part-of": "applyset-x-v1"},
         "annotations": {
             "kubectl.kubernetes.io/last-applied-configuration": "{}",
             "deployment.kubernetes.io/revision": "4",
