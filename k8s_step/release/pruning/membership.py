@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from k8s_step.api.concurrency import gather, successes
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError
@@ -60,6 +60,12 @@ class Membership:
             run.journal.warning(f"the server no longer serves {names}: nothing of it is left in the set")
         before = Contents(kinds - gone, parent.contents.namespaces)
         return cls(run, session, parent, plan, before, resources)
+
+    def widened(self, other: Contents) -> Membership:
+        """The membership with kinds and namespaces that the parent did not list."""
+        served = self.session.discovery.serving((each.group, each.kind) for each in other.kinds)
+        resources = sorted({*self.resources, *served.values()})
+        return replace(self, before=self.before | other, resources=resources)
 
     def find(self, uids: Collection[str]) -> Members:
         """The members that are neither planned nor have one of these ``uids``, whatever API version serves them."""

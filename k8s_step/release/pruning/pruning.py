@@ -51,6 +51,7 @@ class Pruning:
     parent: Parent
     plan: Sequence[Planned]
     _membership: Membership = field(repr=False)
+    _foreseen: set[str] = field(default_factory=set, init=False, repr=False)
     _kept: list[Target] = field(default_factory=list, init=False, repr=False)
     _goes_with_its_namespace: bool = field(default=False, init=False)
 
@@ -69,6 +70,10 @@ class Pruning:
 
     def check(self, seen: Sequence[Seen]) -> None:
         """Report objects of other sets. Raises :class:`ReportedError` for them unless ``--applyset-adopt`` is given."""
+        if self.parent.live is None and any(self._membership.holds(one.live) for one in seen if one.live):
+            self._membership = self._membership.widened(of_plan(self.plan))
+            message = "is gone, so members of kinds and in namespaces that this release has none in are not found"
+            self.run.journal.warning(f"{self.parent.address.reference}, the parent of the set, {message}")
         if self.run.inputs.applyset_adopt:
             return
         errors: list[tuple[Reference, StepError]] = []
@@ -89,6 +94,7 @@ class Pruning:
         :class:`ReportedError` where the token may not delete a member: nothing has been written yet.
         """
         found = self._membership.find({uid_of(one.live) for one in seen if one.live})
+        self._foreseen = {target.uid for target in (*found.going, *(each for each, _ in found.kept))}
         inputs = self.run.inputs
         if inputs.dry_run and not self._brings_its_namespace(seen):
             parents.write(self.session.client, self.parent, self._superset, dry_run=True)
@@ -111,7 +117,7 @@ class Pruning:
 
         Raises :class:`ReportedError` at the end of the phase in which a deletion was refused.
         """
-        found = self._membership.find({uid_of(one.object) for one in writes.done})
+        found = self._of_old(self._membership.find({uid_of(one.object) for one in writes.done}))
         self._kept = [target for target, _ in found.kept]
         self._goes_with_its_namespace = any(target.reference.key == self._space for target in found.going)
         self.tell_kept(found)
@@ -174,6 +180,12 @@ class Pruning:
             self.run.journal.notice(f"{self.parent.address.reference} is made the parent of the set")
 
     # -- deletions
+
+    def _of_old(self, found: Members) -> Members:
+        """The members with those left to the next run that have joined the set during this one: another's, perhaps."""
+        new = [target for target in found.going if target.uid not in self._foreseen]
+        going = [target for target in found.going if target.uid in self._foreseen]
+        return Members(going, [*found.kept, *((target, "it has joined the set during this run") for target in new)])
 
     def _each(self, phase: Sequence[Target], writes: Writes, unsent: dict[tuple[str, ...], Reference]) -> list[Deleted]:
         errors: list[tuple[Reference, StepError]] = []
