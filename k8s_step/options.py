@@ -417,6 +417,10 @@ RENDER = (*_MANIFESTS, *_MARKS, Option("output", _OUTPUT, "choice", short="o", c
 PERMISSIONS = (
     *_MANIFESTS,
     Option("for", "the command that is to use them", "choice", "apply", choices=("apply", "run")),
+    Option(
+        "prune", "what apply --prune needs besides, too: for the kinds of the manifests and of the set", "switch", False
+    ),
+    *(option for option in _PRUNE if option.name not in ("prune", "applyset-adopt")),
     Option("rollback-on-failure", "what apply --rollback-on-failure needs besides, too", "switch", False),
     Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
     Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),

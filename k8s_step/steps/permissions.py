@@ -12,6 +12,7 @@ from k8s_step.release.permissions import Permission, bindings, needed, needed_to
 from k8s_step.release.planning.plan import open_release
 from k8s_step.release.planning.reading import read_manifests
 from k8s_step.release.planning.session import Run
+from k8s_step.release.pruning.gate import check_options
 from k8s_step.report.layout.yamltext import dump_all
 
 
@@ -20,11 +21,18 @@ def permissions(run: Run) -> ExitCode:
     inputs = run.inputs
     account = _service_account(inputs.service_account)
     is_run = inputs.for_command == "run"
+    check_options(inputs)
+    if is_run and inputs.prune:
+        raise InputError("run prunes nothing", where=inputs.sources.get("prune", "--prune"), hint="apply does")
     manifests = read_manifests(run, allow_generate_name=is_run, with_hooks=is_run)
     if is_run:
         manifests = jobs_of(manifests)
     session, plan = open_release(run, manifests)
     wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure)
+    if inputs.prune:
+        from k8s_step.release.pruning.grants import needed_to_prune
+
+        wanted = list(dict.fromkeys([*wanted, *needed_to_prune(inputs, session, plan)]))
     if not inputs.check:
         made = roles(wanted, inputs.role_name)
         run.journal.document(_text([*made, *(bindings(made, *account) if account else [])], inputs.for_command))

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Kubectl, Outcome, Step
+from tests.conftest import Kubectl, Outcome, Step, poll
+from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on
 from tests.integration.objects import (
     Object,
+    claim,
     config_map,
     custom,
     definition,
@@ -26,6 +28,7 @@ from tests.integration.objects import (
     write,
 )
 from tests.integration.outcomes import actions, statuses
+from tests.integration.test_permissions import as_runner, printed, split, without_each
 
 PART_OF = "applyset.kubernetes.io/part-of"
 KINDS = "applyset.kubernetes.io/contains-group-kinds"
@@ -157,13 +160,13 @@ def test_what_a_controller_owns_stays(place: Place, played: object) -> None:
 
 
 def test_data_stays_unless_it_is_asked_for(place: Place) -> None:
-    claim = obj(
+    disk = obj(
         "v1",
         "PersistentVolumeClaim",
         "data",
         spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""},
     )
-    place.good(config_map("a", x="1"), annotated(claim, "k8s-step/wait", "false"))
+    place.good(config_map("a", x="1"), annotated(disk, "k8s-step/wait", "false"))
     kept = place.good(config_map("a", x="1"))
     words = f"persistentvolumeclaim/{place.namespace}/data is not pruned: its volume may hold data; --prune-data"
     assert words in kept.text
@@ -407,6 +410,43 @@ def test_what_leaves_the_set_meanwhile_stays(place: Place, proxy: Proxy) -> None
     assert place.is_there("configmap/a") and place.parent()["contains-group-kinds"] == "Service"
 
 
+def test_what_joins_the_set_meanwhile_is_left_to_the_next_run(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+
+    def join(exchange: Exchange) -> None:
+        place.member(config_map("b", x="1"))
+        exchange.forward()
+
+    rule = proxy.rule(on("PATCH", "/services/web$"), join, times=1)
+    outcome = place.run(service("web"), options=(*PRUNE, "--no-preflight"), env=through(proxy))
+    assert outcome.code == 0 and rule.used == 1, outcome.text
+    assert actions(outcome) == {"Service/web": "created", "ConfigMap/a": "pruned"}
+    assert f"configmap/{place.namespace}/b is not pruned: it has joined the set during this run" in outcome.text
+    assert actions(place.good(service("web")))["ConfigMap/b"] == "pruned"
+
+
+def test_a_parent_that_is_gone_is_made_anew(place: Place) -> None:
+    place.good(config_map("a", x="1"), config_map("b", x="1"))
+    place.kubectl("delete", "secret/shop")
+    outcome = place.good(config_map("a", x="1"))
+    assert "the parent of the set, is gone" in outcome.text
+    assert actions(outcome)["ConfigMap/b"] == "pruned"
+    assert place.parent()["contains-group-kinds"] == "ConfigMap"
+
+
+def test_endpoints_that_repeat_a_services_labels_stay(place: Place, played: object) -> None:
+    own = obj("v1", "Endpoints", "own", subsets=[{"addresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 80}]}])
+    place.good(service("web"), own)
+
+    def made() -> bool:
+        return PART_OF in (place.live("endpoints/web")["metadata"].get("labels") or {})
+
+    poll(lambda: place.is_there("endpoints/web") and made(), "Endpoints of the Service")
+    outcome = place.good(service("web"))
+    assert actions(outcome)["Endpoints/own"] == "pruned"
+    assert f"endpoints/{place.namespace}/web is not pruned: it is kept for a Service" in outcome.text
+
+
 def test_an_answer_that_is_lost(place: Place, proxy: Proxy) -> None:
     place.good(config_map("a", x="1"))
     rule = proxy.rule(really("/configmaps/a$"), cut_after(), times=1)
@@ -532,6 +572,68 @@ class TestRollback:
         assert outcome.code == 6, outcome.text
         assert place.live("configmap/a")["metadata"]["uid"] == uid
         assert "labels" in place.live("deployment/web")["metadata"] and not place.is_there("configmap/b")
+
+
+class TestPermissions:
+    def printed(self, place: Place, *made: Object, options: tuple[str, ...] = ()) -> Any:
+        outcome = place.run(*made, verb="permissions", options=(*PRUNE, *options))
+        return split(printed(outcome), place.namespace)
+
+    def test_the_role_is_enough(self, place: Place, cluster: Cluster, played: object) -> None:
+        rules, cluster_rules = self.printed(place, config_map("a", x="1"), deployment("old"))
+        assert not cluster_rules
+        runner = as_runner(cluster, cluster.token(place.namespace, rules=rules))
+        outcome = place.run(config_map("a", x="1"), deployment("old"), env=runner)
+        assert outcome.code == 0, outcome.text
+        rules, _ = self.printed(place, config_map("a", x="2"))
+        runner = as_runner(cluster, cluster.token(place.namespace, rules=rules))
+        checked = place.run(config_map("a", x="2"), verb="permissions", options=(*PRUNE, "--check"), env=runner)
+        assert checked.code == 0, checked.text
+        outcome = place.run(config_map("a", x="2"), env=runner)
+        assert outcome.code == 0 and "not waiting" not in outcome.text, outcome.text
+        assert actions(outcome) == {"ConfigMap/a": "configured", "Deployment/old": "pruned"}
+
+    def test_what_is_missing_is_told(self, place: Place, cluster: Cluster) -> None:
+        place.good(config_map("a", x="1"), config_map("b", x="1"))
+        rules, _ = self.printed(place, config_map("a", x="1"))
+        for verb in ("list", "delete"):
+            rest = dict(without_each(rules))[f"{verb} configmaps"]
+            runner = as_runner(cluster, cluster.token(place.namespace, f"no-{verb}", rules=rest))
+            outcome = place.run(config_map("a", x="2"), env=runner)
+            assert outcome.code == 4 and f'cannot {verb} resource "configmaps"' in outcome.text, outcome.text
+            assert "k8s-step permissions --prune prints a Role" in outcome.text
+            assert place.live("configmap/a")["data"] == {"x": "1"}, "nothing was written"
+            checked = place.run(config_map("a", x="2"), verb="permissions", options=(*PRUNE, "--check"), env=runner)
+            assert checked.code == 4 and f"this token may not {verb} configmaps" in checked.text
+
+    def test_a_rollback_needs_more(self, place: Place, cluster: Cluster, proxy: Proxy, played: object) -> None:
+        made = [config_map("a", x="1"), service("old"), config_map("b", x="1")]
+        place.good(*made)
+        words = ("--rollback-on-failure",)
+        rules, _ = self.printed(place, config_map("a", x="2"), options=words)
+        proxy.rule(really("/configmaps/b$"), forbid("denied the request: it is still used"))
+        runner = as_runner(cluster, cluster.token(place.namespace, rules=rules), proxy.url)
+        outcome = place.run(config_map("a", x="2"), options=(*PRUNE, *words), env=runner)
+        assert outcome.code == 6, outcome.text
+        assert place.is_there("service/old") and place.live("configmap/a")["data"] == {"x": "1"}
+
+    def test_data_is_listed_and_not_deleted(self, place: Place) -> None:
+        disk = claim("disk", "unprovisioned")
+        for options, verbs in (((), ["get", "list", "watch"]), (("--prune-data",), ["get", "list", "watch", "delete"])):
+            rules, _ = self.printed(place, disk, options=options)
+            (own,) = [
+                one for one in rules if one["resources"] == ["persistentvolumeclaims"] and "resourceNames" not in one
+            ]
+            assert own["verbs"] == verbs
+        parent = [one for one in rules if one["resources"] == ["secrets"]]
+        assert parent == [
+            {
+                "apiGroups": [""],
+                "resources": ["secrets"],
+                "resourceNames": ["shop"],
+                "verbs": ["get", "create", "patch"],
+            }
+        ]
 
 
 class TestKubectl:
