@@ -6,14 +6,16 @@ import base64
 import hashlib
 import json
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Kubectl, Outcome, Step, poll
+import k8s_step
+from tests.conftest import Kubectl, Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on
+from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on, stall
 from tests.integration.objects import (
     Object,
     claim,
@@ -45,6 +47,13 @@ class Place:
     def run(self, *made: Object, verb: str = "apply", options: tuple[str, ...] = PRUNE, env: Any = None) -> Outcome:
         path = write(self.folder / "release.yaml", *made)
         return self.step(verb, "-f", path, "-n", self.namespace, *options, env=env, report=True)
+
+    def start(
+        self, *made: Object, options: tuple[str, ...] = PRUNE, env: Any = None, own_clock: bool = False
+    ) -> Running:
+        path = write(self.folder / "release.yaml", *made)
+        words = ("apply", "-f", path, "-n", self.namespace, *options)
+        return self.step.start(*words, env=env, report=True, own_clock=own_clock)
 
     def good(self, *made: Object, options: tuple[str, ...] = PRUNE) -> Outcome:
         outcome = self.run(*made, options=options)
@@ -215,10 +224,10 @@ def test_leaving_the_set_by_mistake_is_told(place: Place) -> None:
     place.good(config_map("a", x="1"), config_map("b", x="1"))
     for verb, options in (("diff", ()), ("apply", ("--dry-run",)), ("apply", ())):
         outcome = place.run(config_map("a", x="1"), verb=verb, options=options)
-        assert f"never pruned: configmap/a of {place.id()}" in outcome.text, outcome.text
+        assert f"configmap/a leaves the set {place.id()}, as this release names none" in outcome.text, outcome.text
         assert "--prune --applyset NAME" in outcome.text
     assert "labels" not in place.live("configmap/a")["metadata"]
-    assert "never pruned" not in place.run(config_map("a", x="1"), options=()).text
+    assert "leaves the set" not in place.run(config_map("a", x="1"), options=()).text
 
 
 def test_the_namespace_of_the_parent_comes_with_the_release(step: Step, place: Place, kubectl: Kubectl) -> None:
@@ -330,6 +339,12 @@ def test_a_custom_resource_as_the_parent(place: Place, kubectl: Kubectl) -> None
         refused = place.run(config_map("a", x="1"), options=options)
         assert refused.code == 2 and "its CRD has no label applyset.kubernetes.io/is-parent-type" in refused.text
         kubectl("label", f"crd/flocks.{group}", "applyset.kubernetes.io/is-parent-type=")
+        path = write(place.folder / "flock.yaml", custom(group, "own", "Flock"))
+        assert place.step("apply", "-f", path, "-n", place.namespace).code == 0
+        own = ("--prune", "--applyset", f"flocks.{group}/own")
+        place.good(config_map("mine", x="1"), service("web"), options=own)
+        assert actions(place.good(service("web"), options=own))["ConfigMap/mine"] == "pruned"
+        assert place.parent(f"flocks.{group}/own")["contains-group-kinds"] == "Service"
         refused = place.run(config_map("a", x="1"), options=options)
         assert refused.code == 2 and "it is not there" in refused.text
         assert not place.is_there("configmap/a")
@@ -504,6 +519,103 @@ def test_a_kind_whose_server_is_down_may_have_members(place: Place, proxy: Proxy
         assert place.live("configmap/a")["data"] == {"x": "1"} and place.is_there("configmap/b")
     finally:
         kubectl("delete", "apiservice", f"v1.{group}")
+
+
+def test_of_a_release_in_waves_the_last_one_comes_first(place: Place, played: object) -> None:
+    place.good(config_map("old", x="1"))
+    late = annotated(deployment("late"), "k8s-step/wave", "1")
+    outcome = place.good(deployment("web"), late)
+    assert outcome.stderr.index("wave 2 of 2") < outcome.stderr.index("deployment.apps/late: current after")
+    assert outcome.stderr.index("deployment.apps/late: current after") < outcome.stderr.index(
+        "pruned     configmap/old"
+    )
+    broken = annotated(deployment("late", "shop/crash:1"), "k8s-step/wave", "1")
+    failed = place.run(config_map("new", x="1"), broken)
+    assert failed.code == 1 and "pruned" not in actions(failed).values(), failed.text
+
+
+def test_what_a_finalizer_holds_is_waited_for(place: Place) -> None:
+    held = config_map("held", x="1")
+    held["metadata"]["finalizers"] = ["example.com/slow"]
+    place.good(held, service("old"))
+    running = place.start(service("web"))
+    try:
+        text = running.wait_for("finalizer example.com/slow")
+        assert "pruned     service/old" in text and "pruned     configmap/held" in text
+        assert place.parent()["contains-group-kinds"] == "ConfigMap,Service"
+    finally:
+        place.kubectl("patch", "configmap/held", "--type", "merge", "-p", '{"metadata": {"finalizers": null}}')
+    outcome = running.wait()
+    assert outcome.code == 0, outcome.text
+    assert statuses(outcome)["ConfigMap/held"] == "not found"
+    assert place.parent()["contains-group-kinds"] == "Service"
+
+
+def test_what_is_still_there_when_time_is_up(place: Place) -> None:
+    held = config_map("held", x="1")
+    held["metadata"]["finalizers"] = ["example.com/slow"]
+    place.good(held)
+    running = place.start(service("web"), own_clock=True)
+    try:
+        running.wait_for("finalizer example.com/slow")
+        running.time_passes()
+        outcome = running.wait()
+        assert outcome.code == 3, outcome.text
+        assert statuses(outcome)["ConfigMap/held"] == "terminating"
+        assert place.parent()["contains-group-kinds"] == "ConfigMap,Service", "the next run looks after it"
+    finally:
+        place.kubectl("patch", "configmap/held", "--type", "merge", "-p", '{"metadata": {"finalizers": null}}')
+    place.good(service("web"))
+    assert place.parent()["contains-group-kinds"] == "Service"
+
+
+def test_a_cancellation_says_what_was_not_pruned(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"), service("old"))
+    rule = proxy.rule(really("/services/old$"), stall())
+    running = place.start(service("web"), env=through(proxy))
+    poll(lambda: rule.used, "the deletion")
+    running.signal(signal.SIGTERM)
+    outcome = running.wait()
+    assert outcome.code == 143, outcome.text
+    assert actions(outcome)["Service/old"] == "unknown"
+    assert "not sent: configmap/a" in outcome.text and place.is_there("configmap/a")
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,Service"
+
+
+def test_a_set_goes_with_its_namespace(step: Step, place: Place, kubectl: Kubectl) -> None:
+    name = f"{place.namespace}-all"
+    path = write(place.folder / "all.yaml", obj("v1", "Namespace", name), config_map("a", name, x="1"))
+    words = ("apply", "-f", path, "-n", name, *PRUNE)
+    outcome = step(*words)
+    assert outcome.code == 0, outcome.text
+    (place.folder / "all.yaml").write_text("")
+    outcome = step(*words, "--allow-empty", "--prune-data", report=True)
+    assert outcome.code == 0, outcome.text
+    assert actions(outcome) == {"ConfigMap/a": "pruned", f"Namespace/{name}": "pruned"}
+    assert "the parent of the set, went with its namespace" in outcome.text
+    assert not kubectl("get", "namespace", name, "--ignore-not-found").stdout
+
+
+def test_a_custom_resource_goes_before_its_definition(place: Place, kubectl: Kubectl) -> None:
+    group = f"{place.namespace}.example.com"
+    outcome = place.good(definition(group), custom(group, "w", spec={"a": 1}), config_map("a", x="1"))
+    assert place.parent()["contains-group-kinds"] == (
+        f"ConfigMap,CustomResourceDefinition.apiextensions.k8s.io,Widget.{group}"
+    )
+    kept = place.good(config_map("a", x="1"))
+    assert actions(kept)["Widget/w"] == "pruned"
+    assert f"customresourcedefinition/widgets.{group} is not pruned: all its custom resources would go" in kept.text
+    outcome = place.good(config_map("a", x="1"), options=(*PRUNE, "--prune-data"))
+    assert actions(outcome)[f"CustomResourceDefinition/widgets.{group}"] == "pruned"
+    assert not kubectl("get", f"crd/widgets.{group}", "--ignore-not-found").stdout
+
+
+def test_from_python(place: Place, cluster: Cluster) -> None:
+    with k8s_step.Cluster.from_kubeconfig(cluster.kubeconfig, namespace=place.namespace) as api:
+        path = write(place.folder / "r.yaml", config_map("a", x="1"), config_map("b", x="1"))
+        assert api.release(path, prune=True, applyset="shop").exit_code == 0
+        result = api.release(write(place.folder / "r.yaml", config_map("a", x="1")), prune=True, applyset="shop")
+    assert {entry.name: entry.action for entry in result.objects} == {"a": "unchanged", "b": "pruned"}
 
 
 class TestPreview:

@@ -20,9 +20,9 @@ def tell_leaving(run: Run, seen: Sequence[Seen]) -> None:
         if one.live is not None and _leaves(one, run.inputs.field_manager):
             leaving.setdefault(str(labels_of(one.live)[PART_OF]), []).append(one)
     for set_id, found in leaving.items():
-        names = named([one.reference for one in found])
-        message = f"in no set any more, as this release names none, and never pruned: {names} of {set_id}"
-        run.journal.warning(f"{message} (give --prune --applyset NAME, as the release that labelled them did)")
+        names, leave = named([one.reference for one in found]), "leaves" if len(found) == 1 else "leave"
+        message = f"{names} {leave} the set {set_id}, as this release names none, and will not be pruned by it"
+        run.journal.warning(f"{message} (give --prune --applyset NAME, as the release that put the label there did)")
 
 
 def _leaves(one: Seen, field_manager: str) -> bool:

@@ -130,8 +130,7 @@ def write(client: Client, parent: Parent, contents: Contents, *, dry_run: bool =
     As kubectl does, a conflict with another manager is forced: the tool that keeps the set owns these fields.
     """
     reference = parent.address.reference
-    tooling = str(annotations_of(parent.live or {}).get(TOOLING) or _TOOLING[parent.tool])
-    wanted = marks(parent.id, tooling, contents, reference.namespace)
+    wanted = marks(parent.id, _tooling(parent), contents, reference.namespace)
     if parent.live is not None and has_marks(parent.live, wanted):
         return replace(parent, contents=contents)
     names = {"name": reference.name, **({"namespace": reference.namespace} if reference.namespace else {})}
@@ -141,6 +140,12 @@ def write(client: Client, parent: Parent, contents: Contents, *, dry_run: bool =
     except ConflictError:
         made = client.send(_request(parent, body, dry_run=dry_run, force=True)).body
     return replace(parent, live=made, contents=contents)
+
+
+def _tooling(parent: Parent) -> str:
+    """The tooling annotation: this version's, or what kubectl has written of its own."""
+    kubectls = annotations_of(parent.live or {}).get(TOOLING) if parent.tool == _KUBECTL else ""
+    return str(kubectls or _TOOLING[parent.tool])
 
 
 def _request(parent: Parent, body: Object, *, dry_run: bool, force: bool = False) -> Request:
