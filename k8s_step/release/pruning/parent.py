@@ -119,6 +119,8 @@ def read(parent: Parent, client: Client, discovery: Discovery) -> Parent:
             return parent
         message = "it is not there, and only a Secret or a ConfigMap is made to be the parent of a set"
         raise InputError(message, where=str(parent.address.reference), hint="create it first") from None
+    if not _may_be_made(parent.address.resource) and TOOLING not in annotations_of(live) and ID not in labels_of(live):
+        return replace(parent, live=live)  # made to be a parent, and of no set so far
     _check(parent, live)
     namespaces = namespaces_of(live, parent.address.reference.namespace)
     return replace(parent, live=live, contents=Contents(_listed(parent, live, discovery), namespaces))
