@@ -310,7 +310,7 @@ def _function(command: Command) -> Callable[..., Any]:
 
 
 def _begun(command: Command) -> Callable[[Run], ExitCode]:
-    """The verb, once cancellations are let through, with a connection that is opened while its modules are imported."""
+    """The verb, once cancellations are let through, with connections that are opened while its modules are imported."""
 
     def begun(run: Run) -> ExitCode:
         CANCELLATION.started()

@@ -37,7 +37,7 @@ class Command:
     ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.
     ``has_source``: the function runs once, on the connection options' cluster, and returns what is done on others.
     ``merges``: the function is given the inputs alone, and returns a result of several clusters; it needs no server.
-    ``sends``: unless its inputs are wrong it sends requests, so that its connection may be opened ahead of them.
+    ``sends``: unless its inputs are wrong it sends requests, so that connections may be opened ahead of them.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The connection to the server is opened before the manifests are read, and is the one of the first request."""
+"""Connections to the server are opened before the manifests are read, and are those of the first requests."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def server() -> Iterator[Loopback]:
         yield running
 
 
-def test_it_is_open_before_the_manifests_are_read(step: Step, server: Loopback, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("concurrency", "count"), [("1", 1), ("32", 4)])
+def test_it_is_open_before_the_manifests_are_read(
+    concurrency: str, count: int, step: Step, server: Loopback, tmp_path: Path
+) -> None:
     pipe = tmp_path / "release.yaml"
     os.mkfifo(pipe)
-    running = step.start("apply", "-f", str(pipe), "--server", server.url)
-    poll(lambda: server.connections, "the connection")
+    running = step.start("apply", "-f", str(pipe), "--server", server.url, "--concurrency", concurrency)
+    poll(lambda: server.connections == count, "the connections")
     assert server.exchanges == []
     write(pipe, config_map(a="b"))
     assert running.wait().code == 4
-    assert server.connections == 1 and [exchange.method for exchange in server.exchanges] == ["GET"]
+    assert server.connections == count and [exchange.method for exchange in server.exchanges] == ["GET"]
 
 
 def test_a_local_mistake_sends_nothing(step: Step, server: Loopback, tmp_path: Path) -> None:

@@ -96,12 +96,12 @@ class Transport:
             raise fault_of(error, self._connection, timeout) from None
         return Reply(answer, channel, self._pool, self._connection, timeout)
 
-    def open_ahead(self, timeout: float) -> None:
-        """Open a connection in a thread of its own, within ``timeout`` seconds; the next exchange gets it.
+    def open_ahead(self, count: int, timeout: float) -> None:
+        """Open so many connections in threads of their own, within ``timeout`` seconds; exchanges to come get them.
 
-        Where that fails, the exchange connects for itself, and meets with the same fault.
+        Where that fails, an exchange connects for itself, and meets with the same fault.
         """
-        self._pool.open_ahead(time.monotonic() + timeout)
+        self._pool.open_ahead(count, time.monotonic() + timeout)
 
     def close(self) -> None:
         """End every exchange under way, from any thread."""
@@ -183,23 +183,22 @@ class _Pool:
         self._lock = threading.Lock()
         self._idle: list[Channel] = []
         self._all: weakref.WeakSet[Channel] = weakref.WeakSet()
-        self._ahead: _Opening | None = None
+        self._ahead: list[_Opening] = []
 
-    def open_ahead(self, deadline: float) -> None:
-        """Begin to open a connection for the first exchange to come."""
-        channel = self._new()
-        self._ahead = _Opening(channel, deadline)
+    def open_ahead(self, count: int, deadline: float) -> None:
+        """Begin to open connections for the first exchanges to come."""
+        self._ahead += [_Opening(self._new(), deadline) for _ in range(count)]
 
     def take(self, deadline: float) -> Channel:
         """An open connection, for one exchange."""
-        with self._lock:
-            ahead, self._ahead = self._ahead, None
-        if ahead is not None and (opened := ahead.result(deadline)):
-            return opened
         while (channel := self._idle_one()) is not None:
             if channel.is_usable:
                 return channel
             channel.close()
+        with self._lock:
+            ahead = self._ahead.pop(0) if self._ahead else None
+        if ahead is not None and (opened := ahead.result(deadline)) is not None:
+            return opened
         channel = self._new()
         channel.open(deadline)
         return channel

@@ -1,4 +1,4 @@
-"""Where the cluster is, found before the manifests are read, so that a connection to it is opened meanwhile."""
+"""Where the cluster is, found before the manifests are read, so that connections to it are opened meanwhile."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from k8s_step.errors import StepError
 from k8s_step.inputs import Inputs
 from k8s_step.surroundings import System
 
+_FEW = 4  # connections for the objects of manifests, which are read at the same time; more would be in vain too often
+
 
 class Preconnection:
-    """The settings of the cluster, and the transport that opens its first connection ahead of the first request.
+    """The settings of the cluster, and the transport that opens its first connections ahead of the first request.
 
     A mistake in the settings is kept until they are asked for. There is no ``transport`` where a login decides about
     the connection (an exec plugin, a cloud's cluster), behind a proxy, and where the settings are wrong.
@@ -34,7 +36,7 @@ class Preconnection:
         except StepError as error:
             self._found = self._found or error
             return
-        transport.open_ahead(inputs.request_timeout)
+        transport.open_ahead(min(_FEW, inputs.concurrency) if inputs.names_manifests else 1, inputs.request_timeout)
         self.transport = transport
 
     def connection(self) -> Connection | None:
@@ -44,7 +46,7 @@ class Preconnection:
         return self._found
 
     def close(self) -> None:
-        """End the connection that no request has used; any thread may call this, more than once."""
+        """End the connections that no request has used; any thread may call this, more than once."""
         if self.transport is not None:
             self.transport.close()
 

@@ -33,7 +33,7 @@ class Run:
     """The arguments of every verb: the inputs, the environment, the journal to tell, and where the process runs.
 
     ``client``: a client that is open already, which then serves this run; ``None`` to open one by the inputs.
-    ``preconnection``: what the inputs say of the cluster, found ahead, and the connection that is being opened to it.
+    ``preconnection``: what the inputs say of the cluster, found ahead, and the connections that are being opened to it.
     ``cluster``: the cluster's name, where the run is one of several; empty otherwise. ``stays`` is told the exit code
     of a release and answers, perhaps after a wait for other clusters, whether what a good one has written may stay.
     ``is_rehearsal``: nothing is sent; :func:`open_session` raises :class:`RehearsalEndedError`.

@@ -31,7 +31,7 @@ def server(authority: Authority) -> Iterator[Loopback]:
 
 def opened(server: Loopback, authority: Authority) -> Transport:
     made = Transport(Connection(server.url, "test", ca=authority.certificate), None, connections=4)
-    made.open_ahead(60)
+    made.open_ahead(1, 60)
     return made
 
 
@@ -68,7 +68,8 @@ def test_an_exchange_waits_for_what_is_under_way(authority: Authority) -> None:
         assert (codes, server.connections) == ([200], 1)
 
 
-def test_two_exchanges_at_once(authority: Authority) -> None:
+@pytest.mark.parametrize("ahead", [1, 2, 3])
+def test_two_exchanges_at_once(ahead: int, authority: Authority) -> None:
     both = threading.Barrier(2)
 
     def answer(exchange: Exchange) -> None:
@@ -76,19 +77,21 @@ def test_two_exchanges_at_once(authority: Authority) -> None:
         exchange.reply()
 
     with Loopback(answer, server_tls(authority)) as server:
-        made = opened(server, authority)
+        made = Transport(Connection(server.url, "test", ca=authority.certificate), None, connections=4)
+        made.open_ahead(ahead, 60)
+        poll(lambda: server.connections == ahead, "the connections")
         threads = [threading.Thread(target=get, args=(made,)) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert (server.connections, len(server.exchanges)) == (2, 2)
+        assert (server.connections, len(server.exchanges)) == (max(ahead, 2), 2)
 
 
 def test_what_the_server_has_closed_meanwhile_is_not_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         made = Transport(Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", "test"), None, connections=4)
-        made.open_ahead(60)
+        made.open_ahead(1, 60)
         listener.accept()[0].close()
 
         def serve() -> None:
@@ -116,7 +119,7 @@ def test_a_failure_is_told_by_the_exchange(authority: Authority, capfd: pytest.C
             get(made)
     assert "certificate" in fault.value.reason
     gone = Transport(Connection(server.url, "test", ca=authority.certificate), None, connections=4)
-    gone.open_ahead(60)
+    gone.open_ahead(1, 60)
     with pytest.raises(Fault) as fault:
         get(gone)
     assert "refused" in fault.value.reason
@@ -130,7 +133,7 @@ def test_a_client_certificate(authority: Authority) -> None:
         connection = Connection(server.url, "test", ca=authority.certificate)
         for certificate, works in ((Certificate(pair.certificate, pair.key), True), (None, False)):
             made = Transport(connection, certificate, connections=4)
-            made.open_ahead(60)
+            made.open_ahead(1, 60)
             if works:
                 assert get(made) == 200
                 continue
@@ -146,7 +149,7 @@ def test_closing_ends_it(authority: Authority) -> None:
             None,
             connections=4,
         )
-        made.open_ahead(60)
+        made.open_ahead(1, 60)
         sock, _ = listener.accept()
         with sock:
             assert sock.recv(1), "the beginning of a handshake that is never answered"
