@@ -14,6 +14,7 @@ from k8s_step.options import CONNECTION, DIFF, Option
 
 if TYPE_CHECKING:
     from k8s_step.verdict.patience import Patience
+    from k8s_step.verdict.required import Required
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Inputs:
     wait_for: tuple[str, ...] = ()
     fail_on: tuple[str, ...] = ()
     paused: str | None = None
+    required: Required | None = None
     timeout: float = 600.0
     fail_fast: bool = True
     fail_after: Patience | None = None
@@ -283,6 +285,12 @@ def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patie
     return patience.parse([part for line in lines for part in line.split(",") if part.strip()], where)
 
 
+def _share(_: Option, given: str | int, where: str) -> Required:
+    from k8s_step.verdict import required
+
+    return required.parse(str(given), where)
+
+
 def _number(_: Option, given: str, where: str) -> int:
     text = str(given).strip()
     if not text.isdecimal() or int(text) < 1:
@@ -315,6 +323,7 @@ _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "switch": _switch,
     "duration": _duration,
     "patience": _patience,
+    "share": _share,
     "number": _number,
     "count": _count,
     "choice": _choice,

@@ -264,6 +264,12 @@ _FOLLOW = (
         "choice",
         choices=("ok", "wait", "fail"),
     ),
+    Option(
+        "required",
+        "how many available pods of the new template make a workload enough: 90%, or a number (else all)",
+        "share",
+        metavar="SHARE",
+    ),
     Option("timeout", "all objects must be current within this time", "duration", 600.0, metavar="DURATION"),
     Option(
         "fail-fast", "fail as soon as a pod says so, not at the server's own deadline", "switch", True, negatable=True

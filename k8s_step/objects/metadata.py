@@ -15,7 +15,7 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 OWN = "k8s-step/"  # the beginning of the step's own annotations
 WAIT_FOR, FAIL_ON = f"{OWN}wait-for", f"{OWN}fail-on"
-PAUSED = f"{OWN}paused"
+PAUSED, REQUIRED = f"{OWN}paused", f"{OWN}required"
 RUN, ON_IMMUTABLE = f"{OWN}run", f"{OWN}on-immutable"
 PRUNE = f"{OWN}prune"
 PART_OF = "applyset.kubernetes.io/part-of"  # label of an ApplySet's members

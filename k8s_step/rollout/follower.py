@@ -23,6 +23,7 @@ from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
 from k8s_step.verdict.judgement import Judgement
 from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.pauses import OnPause
+from k8s_step.verdict.required import Required
 from k8s_step.verdict.target import Key, Target
 
 
@@ -48,7 +49,8 @@ class Limits:
 
     ``timeout``: of each object without a timeout of its own. ``tick``: between two ticks. ``age``: how long ago the
     oldest of the targets' objects was read. ``to_the_last``: a failed target does not end the following of the others.
-    ``on_pause``: what becomes of objects that are paused, where they do not say so themselves.
+    ``on_pause``: what becomes of objects that are paused, ``required``: how many pods are enough, where objects do not
+    say so themselves.
     """
 
     timeout: float = 600.0
@@ -58,6 +60,7 @@ class Limits:
     tick: float = 30.0
     patience: Patience = USUAL
     on_pause: OnPause | None = None
+    required: Required | None = None
 
 
 class Follower(Generic[_Listener]):

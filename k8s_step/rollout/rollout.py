@@ -17,14 +17,15 @@ from k8s_step.api.request import Request
 from k8s_step.api.watch import Event, Scope
 from k8s_step.errors import ForbiddenError, InputError, NotFoundError
 from k8s_step.objects.kinds.pods import HAVE_PODS
-from k8s_step.objects.resource import required
+from k8s_step.objects.resource import required as resource
 from k8s_step.objects.selection import of_workload
 from k8s_step.rollout.confirmation import Confirmation
 from k8s_step.rollout.failedcreate import REASON, FailedCreates
 from k8s_step.rollout.feeds import DELETED, Feed, PodFeed, ReplicaSetFeed
 from k8s_step.rollout.follower import Follower, FollowListener, Limits
+from k8s_step.rollout.nodes import LostNodes
 from k8s_step.rollout.superseded import SupersededWrites
-from k8s_step.verdict import patience, pauses
+from k8s_step.verdict import patience, pauses, required
 from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL
@@ -33,8 +34,8 @@ from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Key, Target
 
-_PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
-_STORAGE_CLASSES = required("storage.k8s.io/v1", "StorageClass")
+_PODS, _REPLICA_SETS = resource("v1", "Pod"), resource("apps/v1", "ReplicaSet")
+_STORAGE_CLASSES = resource("storage.k8s.io/v1", "StorageClass")
 _FRESH = 30.0  # seconds for which an answer to a write replaces the last look, in a run that followed nothing
 _LAST_LOOK = 5.0  # seconds that the last look may take at least, even past the deadline
 _AT_ONCE = 8  # requests in flight for the last look, and for FailedCreate events
@@ -61,6 +62,7 @@ class Rollout(Follower[FollowListener]):
         self._on_pods = on_pods
         self._successions = SupersededWrites(field_manager, listener.notice)
         self._creations = FailedCreates(client, listener.notice)
+        self._nodes = LostNodes(client, listener.notice)
         self._waited = limits.age > _FRESH
         self._pods_of: set[tuple[str, str | None]] = set()
         self._dues: dict[Key, float] = {}  # of the open targets that are to be judged again without an event
@@ -87,10 +89,12 @@ class Rollout(Follower[FollowListener]):
             own, timeout = patience.own_patience(target.object), patience.own_timeout(target.object)
             target.rule = target.rule.joined_by(own_rule(target.object))
             target.on_pause = pauses.own_choice(target.object)
+            target.required = required.own_required(target.object)
         except InputError as error:
             self._listener.notice(f"{target.reference}: ignored: {error}")
         target.patience = own.over(limits.patience)
         target.on_pause = target.on_pause or limits.on_pause
+        target.required = target.required or limits.required
         target.allowance = limits.timeout - (now - self._started) if timeout is None else timeout
         target.ends = now + target.allowance
 
@@ -278,7 +282,17 @@ class Rollout(Follower[FollowListener]):
         paused = pauses.judged(target.object, found, target.on_pause, by_manifest=target.paused)
         if paused is not found:
             return paused
-        return self._creations.judge(target, pods, found, now) if self._limits.fail_fast else found
+        if self._limits.fail_fast:
+            found = self._creations.judge(target, pods, found, now)
+        return self._if_enough(target, pods, found, now)
+
+    def _if_enough(self, target: Target, pods: Sequence[Mapping[str, Any]], found: Judgement, now: float) -> Judgement:
+        """``found``, or current with enough of its pods; an object's own rule must be met all the same."""
+        lost = self._nodes.of(target, pods, found, now)
+        replica_sets = self._board.ownership.replica_sets_under(target.uid)
+        enough = required.judged(target.object, pods, replica_sets, found, target.required, lost)
+        is_met = enough is not found and (not target.rule or target.rule.is_met(target.object))
+        return enough if is_met else self._nodes.until_next(target, found)
 
     def _settle(self, target: Target, judgement: Judgement) -> None:
         """Store a judgement; report it where its state or message differs from the last one's."""

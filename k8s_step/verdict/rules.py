@@ -29,6 +29,13 @@ class Rule:
         """Both rules together."""
         return Rule((*self.wait_for, *other.wait_for), (*self.fail_on, *other.fail_on))
 
+    def is_met(self, obj: Object) -> bool:
+        """Whether all that it waits for is there, and nothing that it fails on."""
+        try:
+            return all(one.is_met(obj) for one in self.wait_for) and self._failed(obj) is None
+        except InputError:
+            return False
+
     def readiness(self, obj: Object) -> Readiness:
         """The verdict on the object by itself. An expectation that can't be compared leaves it in progress."""
         usual = readiness.compute(obj)

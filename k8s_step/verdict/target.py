@@ -12,6 +12,7 @@ from k8s_step.objects.resource import Resource
 from k8s_step.verdict.judgement import Judgement, Marks
 from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.pauses import OnPause
+from k8s_step.verdict.required import Required
 from k8s_step.verdict.rules import Rule
 
 Key = tuple[str, str, str, str]
@@ -22,7 +23,7 @@ class Target:
     """One object that a run follows, starting from the server's answer to its write.
 
     ``must_complete``: a Job that must complete, so that suspended is not enough. ``paused``: its manifest pauses it.
-    ``on_pause``: what a pause means, ``None`` for the usual.
+    ``on_pause``: what a pause means, ``None`` for the usual. ``required``: the pods that are enough, ``None`` for all.
     ``wrote``: the object as this run's write left it, ``None`` without a write. ``is_wanted``: whether the user wants
     its verdict, ``None`` to leave that to its annotation. ``allowance``: the seconds it may take. ``ends``: the time by
     which it must be current.
@@ -36,6 +37,7 @@ class Target:
     must_complete: bool = False
     paused: bool = False
     on_pause: OnPause | None = None
+    required: Required | None = None
     wrote: Object | None = field(default=None, repr=False)
     is_wanted: bool | None = None
     patience: Patience = USUAL

@@ -84,6 +84,7 @@ class Following:
             tick=journal.tick_every,
             patience=inputs.fail_after or USUAL,
             on_pause=OnPause(inputs.paused) if inputs.paused else None,
+            required=inputs.required,
         )
         client, manager = self._session.open_ended, inputs.field_manager
         return Rollout(client, targets, journal, limits, on_pods=self._on_pods, field_manager=manager)

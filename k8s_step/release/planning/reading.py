@@ -16,7 +16,18 @@ from k8s_step.manifests.manifest import Manifest, load, secret_values
 from k8s_step.manifests.names import names_of
 from k8s_step.manifests.templating.templates import UNTOUCHED, Values, check_annotation
 from k8s_step.objects.kinds import configuration
-from k8s_step.objects.metadata import FAIL_ON, ON_IMMUTABLE, OWN, PAUSED, PRUNE, RUN, WAIT_FOR, Object, annotations_of
+from k8s_step.objects.metadata import (
+    FAIL_ON,
+    ON_IMMUTABLE,
+    OWN,
+    PAUSED,
+    PRUNE,
+    REQUIRED,
+    RUN,
+    WAIT_FOR,
+    Object,
+    annotations_of,
+)
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.planning.session import Run
@@ -127,6 +138,7 @@ _SELDOM: Mapping[str, str] = {
     WAIT_FOR: "k8s_step.verdict.rules:own_rule",
     FAIL_ON: "k8s_step.verdict.rules:own_rule",
     PAUSED: "k8s_step.verdict.pauses:own_choice",
+    REQUIRED: "k8s_step.verdict.required:own_required",
     ON_IMMUTABLE: "k8s_step.operations.restoring.recreation:may_be_recreated",
     RUN: "k8s_step.operations.restoring.recreation:runs_always",
     PRUNE: "k8s_step.release.pruning.protection:may_be_pruned",
