@@ -163,7 +163,7 @@ def _unfit(value: Any, parts: Sequence[str], types: tuple[type, ...], is_bool: b
 
 def _not_found(error: ApiError, planned: Planned) -> ApiError:
     if f'namespaces "{planned.reference.namespace}" not found' in error.message:
-        hint = "create it first, put a Namespace manifest into the release, or name another with -n"
+        hint = "create it first (sync: --create-namespace), put a Namespace into the release, or name another (-n)"
         return remade(error, planned, f"there is no namespace {planned.reference.namespace}", hint)
     role = planned.object.get("roleRef")
     if isinstance(role, Mapping) and (error.status.get("details") or {}).get("name") == role.get("name"):

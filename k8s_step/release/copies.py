@@ -9,7 +9,8 @@ from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
 from k8s_step.errors import ExitCode, InputError, InputErrors, NotFoundError, ReportedError, StepError
 from k8s_step.objects.address import Address
-from k8s_step.objects.kinds.portable import bound, portable, with_kept
+from k8s_step.objects.kinds.immutable import with_kept
+from k8s_step.objects.kinds.portable import bound, portable
 from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.metadata import MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import is_applied
@@ -171,7 +172,7 @@ def _with_kept(run: Run, one: Seen, manager: str) -> Seen:
     """With the immutable fields of what is there; told where they differ from the source's."""
     if one.live is None:
         return one
-    merged, kept = with_kept(one.planned.object, one.live)
+    merged, kept = with_kept(one.planned.object, one.live, manager)
     if kept:
         run.journal.warning(f"{one.reference} keeps what can't change, and differs in {', '.join(kept)}")
     planned = replace(one.planned, object=merged)

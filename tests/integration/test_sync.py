@@ -16,8 +16,8 @@ __all__ = ("planes", "second")
 pytestmark = pytest.mark.usefixtures("played")
 
 
-def released(planes: Planes, *objects: dict[str, Any]) -> None:
-    outcome = planes.run("apply", "-f", planes.release(*objects), on="eu")
+def released(planes: Planes, *objects: dict[str, Any], words: tuple[str, ...] = ()) -> None:
+    outcome = planes.run("apply", "-f", planes.release(*objects), *words, on="eu")
     assert outcome.code == 0, outcome.text
 
 
@@ -115,6 +115,44 @@ def test_what_can_t_change_stays(planes: Planes) -> None:
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{planes.namespace}/rolebindings/jane"
     kept = there(planes.us, path)
     assert kept["roleRef"]["name"] == "writer" and kept["subjects"] == [subject]
+
+
+def test_what_can_t_change_stays_of_every_kind(planes: Planes) -> None:
+    """As they are at the target already: sealed, of another class, with another template, headless."""
+
+    def made(which: int) -> list[dict[str, Any]]:
+        sealed = {**config_map("sealed", tag=str(which)), "immutable": True}
+        size = {"requests": {"storage": f"{which}Gi"}}
+        claim = {"accessModes": ["ReadWriteOnce"], "storageClassName": f"class-{which}", "resources": size}
+        ports = {"ports": [{"port": 80}], **({"clusterIP": "None"} if which == 1 else {})}
+        runs = job("migrate", f"shop/job-ok:{which}")
+        runs["spec"] |= {"completionMode": "Indexed", "completions": 1}
+        runs["spec"] |= {"backoffLimitPerIndex": 1} if which == 1 else {}
+        return [
+            sealed,
+            obj("v1", "PersistentVolumeClaim", "data", spec=claim),
+            obj("v1", "Service", "db", spec=ports),
+            runs,
+        ]
+
+    words = ("configmap/sealed", "pvc/data", "service/db", "job/migrate")
+    released(planes, *made(1), words=("--no-wait",))
+    first = sync(planes, *words)
+    assert first.code == 0 and set(actions(first, "us").values()) == {"created"}, first.text
+    assert planes.run("delete", *words, on="eu").code == 0
+    released(planes, *made(2), words=("--no-wait",))
+    outcome = sync(planes, *words)
+    assert outcome.code == 0, outcome.text
+    for told in (
+        "configmap/{}/sealed keeps what can't change, and differs in data",
+        "persistentvolumeclaim/{}/data keeps what can't change, and differs in spec.storageClassName, spec.resources",
+        "service/{}/db keeps what can't change, and differs in spec.clusterIP",
+        "job/{}/migrate keeps what can't change, and differs in spec.template, spec.backoffLimitPerIndex",
+    ):
+        assert told.format(planes.namespace) in outcome.stderr, outcome.text
+    assert planes.data(planes.us, "sealed") == {"tag": "1"}
+    again = sync(planes, *words)
+    assert again.code == 0 and set(actions(again, "us").values()) == {"unchanged"}, again.text
 
 
 def test_what_belongs_to_its_cluster(planes: Planes) -> None:

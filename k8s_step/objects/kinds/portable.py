@@ -1,8 +1,8 @@
-"""What of an object can be set in another cluster, and what of the one that is there already has to stay.
+"""What of an object can be set in another cluster.
 
 Sources in kubernetes/kubernetes: ``pkg/registry/core/service/storage`` (addresses and ports that are allocated),
 ``pkg/controller/volume/persistentvolume``, ``plugin/pkg/admission/serviceaccount``, ``strategy.go`` in
-``pkg/registry/batch/job`` (a generated selector and its labels), ``ValidateImmutableField`` in ``pkg/apis``.
+``pkg/registry/batch/job`` (a generated selector and its labels).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def portable(obj: Object) -> MutableObject:
         metadata.pop(key, None)
     _drop(metadata, "annotations", _ANNOTATIONS)
     _drop(metadata, "labels", (PART_OF,))  # a set with a parent of the same name in that cluster would prune the copy
-    rule = _RULES.get(_kind(obj))
+    rule = _RULES.get(kind_of(obj))
     if rule is not None:
         rule(found)
     return found
@@ -49,7 +49,7 @@ def portable(obj: Object) -> MutableObject:
 
 def bound(obj: Object) -> str:
     """Why an object belongs to its own cluster as a whole; empty where it can be copied."""
-    kind, metadata = _kind(obj), metadata_of(obj)
+    kind, metadata = kind_of(obj), metadata_of(obj)
     if kind == ("", "Secret") and obj.get("type") in _BOUND_SECRETS:
         return _BOUND_SECRETS[obj["type"]]
     if kind == ("", "ConfigMap") and metadata.get("name") in _BOUND_CONFIG_MAPS:
@@ -80,7 +80,8 @@ _BOUND_KINDS = {
 }
 
 
-def _kind(obj: Object) -> tuple[str, str]:
+def kind_of(obj: Object) -> tuple[str, str]:
+    """Group and kind."""
     return (str(obj.get("apiVersion", "")).rpartition("/")[0], str(obj.get("kind", "")))
 
 
@@ -94,7 +95,7 @@ def _drop(holder: MutableObject, key: str, names: Sequence[str]) -> None:
             del holder[key]
 
 
-def _mapping(holder: Mapping[str, Any], *path: str) -> MutableObject:
+def mapping_at(holder: Mapping[str, Any], *path: str) -> MutableObject:
     """The mapping at the path; an empty one, of no object, where there is none."""
     value: Any = holder
     for key in path:
@@ -104,7 +105,7 @@ def _mapping(holder: Mapping[str, Any], *path: str) -> MutableObject:
 
 def _service(obj: MutableObject) -> None:
     """A headless Service stays headless; every other address and port is allocated by its cluster."""
-    spec = _mapping(obj, "spec")
+    spec = mapping_at(obj, "spec")
     if spec.get("clusterIP") != "None":
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
@@ -117,11 +118,11 @@ def _service(obj: MutableObject) -> None:
 
 
 def _claim(obj: MutableObject) -> None:
-    _mapping(obj, "spec").pop("volumeName", None)
+    mapping_at(obj, "spec").pop("volumeName", None)
 
 
 def _namespace(obj: MutableObject) -> None:
-    _mapping(obj, "spec").pop("finalizers", None)
+    mapping_at(obj, "spec").pop("finalizers", None)
     if not obj.get("spec"):
         obj.pop("spec", None)
 
@@ -130,19 +131,25 @@ def _service_account(obj: MutableObject) -> None:
     obj.pop("secrets", None)
 
 
+def _stateful_set(obj: MutableObject) -> None:
+    for claim in mapping_at(obj, "spec").get("volumeClaimTemplates") or []:
+        claim.pop("status", None)
+        mapping_at(claim, "metadata").pop("creationTimestamp", None)
+
+
 def _job(obj: MutableObject) -> None:
     """Without the selector and the labels that the server makes of the Job's UID."""
-    spec = _mapping(obj, "spec")
+    spec = mapping_at(obj, "spec")
     if spec.get("manualSelector"):
         return
     spec.pop("selector", None)
     _drop(obj["metadata"], "labels", _JOB_LABELS)
-    _drop(_mapping(spec, "template", "metadata"), "labels", _JOB_LABELS)
+    _drop(mapping_at(spec, "template", "metadata"), "labels", _JOB_LABELS)
 
 
 def _pod(obj: MutableObject) -> None:
     """Without its node, and without the token that the server mounts into every pod."""
-    spec = _mapping(obj, "spec")
+    spec = mapping_at(obj, "spec")
     for key in ("nodeName", "ephemeralContainers", "priority", "preemptionPolicy"):
         spec.pop(key, None)
     volumes = [one for one in spec.get("volumes") or [] if not str(one.get("name")).startswith(_TOKEN_VOLUME)]
@@ -164,53 +171,7 @@ _RULES: Mapping[tuple[str, str], Callable[[MutableObject], None]] = {
     ("", "PersistentVolumeClaim"): _claim,
     ("", "Namespace"): _namespace,
     ("", "ServiceAccount"): _service_account,
+    ("apps", "StatefulSet"): _stateful_set,
     ("batch", "Job"): _job,
     ("", "Pod"): _pod,
 }
-
-# Fields that can't change once an object is there.
-_CLAIM = tuple(
-    f"spec.{name}"
-    for name in ("accessModes", "storageClassName", "volumeMode", "selector", "dataSource", "dataSourceRef")
-)
-_ROLE = ("roleRef",)
-_IMMUTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("", "PersistentVolumeClaim"): _CLAIM,
-    ("", "Secret"): ("type",),
-    ("", "Pod"): ("spec",),
-    ("apps", "Deployment"): ("spec.selector",),
-    ("apps", "DaemonSet"): ("spec.selector",),
-    ("apps", "ReplicaSet"): ("spec.selector",),
-    ("apps", "StatefulSet"): tuple(
-        f"spec.{name}" for name in ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
-    ),
-    ("batch", "Job"): tuple(f"spec.{name}" for name in ("selector", "template", "completions", "completionMode")),
-    ("rbac.authorization.k8s.io", "RoleBinding"): _ROLE,
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _ROLE,
-    ("storage.k8s.io", "StorageClass"): ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
-    ("scheduling.k8s.io", "PriorityClass"): ("value", "preemptionPolicy"),
-    ("networking.k8s.io", "IngressClass"): ("spec.controller",),
-}
-
-
-def with_kept(wanted: Object, live: Object) -> tuple[MutableObject, tuple[str, ...]]:
-    """``wanted`` with the immutable fields that ``live`` has, and the paths of those that differ."""
-    merged: MutableObject = copy.deepcopy(dict(wanted))
-    kept = []
-    for path in _IMMUTABLE.get(_kind(wanted), ()):
-        *above, name = path.split(".")
-        own, theirs = _mapping(merged, *above), _mapping(live, *above)
-        if own.get(name) == theirs.get(name) or (name not in own and not above):
-            continue
-        if name in own and not _is_of_server(wanted, path):
-            kept.append(path)
-        if name in theirs and name in own:
-            own[name] = copy.deepcopy(theirs[name])
-        else:
-            own.pop(name, None)
-    return merged, tuple(kept)
-
-
-def _is_of_server(wanted: Object, path: str) -> bool:
-    """Whether a difference of the field means nothing: a Job's template has labels of its own UID in every cluster."""
-    return _kind(wanted) == ("batch", "Job") and path == "spec.template"

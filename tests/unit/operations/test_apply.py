@@ -126,7 +126,7 @@ NOT_FOUND: list[tuple[str, str, dict[str, Any], dict[str, Any], str, str]] = [
         {"name": "shop"},
         {},
         "there is no namespace shop",
-        "create it first, put a Namespace manifest into the release, or name another with -n",
+        "create it first (sync: --create-namespace), put a Namespace into the release, or name another (-n)",
     ),
     (
         "RoleBinding",

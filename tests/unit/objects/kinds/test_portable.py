@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.objects.kinds.portable import bound, portable, with_kept
+from k8s_step.objects.kinds.portable import bound, portable
 
 
 def made(api_version: str, kind: str, metadata: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
@@ -95,6 +95,12 @@ def test_a_job_has_no_labels_of_its_uid() -> None:
     assert portable(manual)["spec"] == manual["spec"]
 
 
+def test_the_claims_of_a_stateful_set_have_no_status() -> None:
+    claim = {"metadata": {"name": "data", "creationTimestamp": None}, "spec": {}, "status": {"phase": "Pending"}}
+    found = portable(made("apps/v1", "StatefulSet", spec={"volumeClaimTemplates": [claim]}))
+    assert found["spec"]["volumeClaimTemplates"] == [{"metadata": {"name": "data"}, "spec": {}}]
+
+
 def test_a_pod_has_neither_node_nor_token() -> None:
     mounts = [{"name": "data"}, {"name": "kube-api-access-x"}]
     spec = {
@@ -131,41 +137,3 @@ def test_a_service_account_has_no_secrets_and_a_namespace_no_finalizers() -> Non
 )
 def test_what_belongs_to_its_cluster(obj: dict[str, Any], word: str) -> None:
     assert word in bound(obj) and bool(word) == bool(bound(obj))
-
-
-def claim(**spec: Any) -> dict[str, Any]:
-    return made("v1", "PersistentVolumeClaim", spec=spec)
-
-
-def test_what_can_t_change_stays_as_it_is_there() -> None:
-    wanted = claim(storageClassName="fast", volumeMode="Filesystem", resources={"requests": {"storage": "2Gi"}})
-    live = claim(storageClassName="slow", volumeMode="Filesystem", resources={"requests": {"storage": "1Gi"}})
-    merged, kept = with_kept(wanted, live)
-    assert kept == ("spec.storageClassName",)
-    assert merged["spec"] == {**live["spec"], "resources": {"requests": {"storage": "2Gi"}}}
-    assert wanted["spec"]["storageClassName"] == "fast"
-
-
-def test_a_field_that_is_not_there_is_not_set() -> None:
-    merged, kept = with_kept(claim(selector={"a": "b"}), claim())
-    assert (merged["spec"], kept) == ({}, ("spec.selector",))
-
-
-def test_a_binding_keeps_its_role() -> None:
-    wanted, live = (made("rbac.authorization.k8s.io/v1", "RoleBinding", roleRef={"name": name}) for name in ("a", "b"))
-    merged, kept = with_kept(wanted, live)
-    assert (merged["roleRef"], kept) == ({"name": "b"}, ("roleRef",))
-
-
-def test_a_job_s_own_labels_are_no_difference_to_be_told() -> None:
-    template = {"metadata": {"labels": {"controller-uid": "2"}}}
-    merged, kept = with_kept(
-        made("batch/v1", "Job", spec={"template": {"metadata": {}}}),
-        made("batch/v1", "Job", spec={"template": template}),
-    )
-    assert (merged["spec"], kept) == ({"template": template}, ())
-
-
-def test_kinds_without_such_fields_are_taken_whole() -> None:
-    wanted = made("v1", "ConfigMap", data={"a": "1"})
-    assert with_kept(wanted, made("v1", "ConfigMap", data={"a": "2"})) == (wanted, ())
