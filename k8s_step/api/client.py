@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -68,14 +69,37 @@ def ignore(_: str) -> None:
     """A ``notice`` callback that drops its message."""
 
 
+@dataclass(frozen=True)
+class Manner:
+    """What all requests have in common: the seconds of one try as a whole, how many at once, and the user's headers.
+
+    The headers are not checked here.
+    """
+
+    request_timeout: float = 30.0
+    concurrency: int = 32
+    headers: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The clock of deadlines (seconds), the dice (0.0 to 1.0) of pauses between tries, and how a pause is spent."""
+
+    clock: Callable[[], float] = time.monotonic
+    dice: Callable[[], float] = random.random
+    sleep: Callable[[float], object] | None = None
+
+
+_USUAL_MANNER, _USUAL_PACE = Manner(), Pace()
+
+
 class Client:
     """One cluster's API, for any number of threads.
 
-    ``request_timeout`` (seconds) bounds each try as a whole. ``notice`` gets one line when the server cannot be
-    reached and when it is back. ``headers`` are sent with every request and not checked here. ``credentials`` replace
-    those of the connection's user. ``transport``: one to the same connection that is open already.
+    ``notice`` gets one line when the server cannot be reached and when it is back. ``credentials`` replace those of the
+    connection's user. ``transport``: one to the same connection that is open already.
 
-    ``deadline`` (seconds of ``clock``) ends all requests; :meth:`until` sets it.
+    ``deadline`` (seconds of the pace's clock) ends all requests; :meth:`until` sets it.
     """
 
     deadline: float | None = None
@@ -83,15 +107,11 @@ class Client:
     def __init__(
         self,
         connection: Connection,
+        manner: Manner = _USUAL_MANNER,
         *,
-        concurrency: int = 32,
-        request_timeout: float = 30.0,
-        headers: Sequence[tuple[str, str]] = (),
         redactor: Redactor | None = None,
         notice: Callable[[str], None] = ignore,
-        clock: Callable[[], float] = time.monotonic,
-        dice: Callable[[], float] = random.random,
-        sleep: Callable[[float], object] | None = None,
+        pace: Pace = _USUAL_PACE,
         credentials: Credentials | None = None,
         transport: Transport | None = None,
     ) -> None:
@@ -99,15 +119,15 @@ class Client:
         redactor.add(urlsplit(connection.proxy_url or "").password)
         self.connection = connection
         self._credentials = credentials or _credentials(connection, redactor)
-        self._headers = _own_headers(connection, headers)
+        self._headers = _own_headers(connection, manner.headers)
         self._encoded: dict[tuple[str | None, ...], bytes] = {}  # the header lines of each sort of request
         self._compression = "identity" if _is_near(connection) else "gzip"
-        self._gate = Limiter(concurrency, clock)
-        self._timeout = request_timeout
-        self._transports = _Transports(connection, concurrency + WATCHES, transport)
+        self._gate = Limiter(manner.concurrency, pace.clock)
+        self._timeout = manner.request_timeout
+        self._transports = _Transports(connection, manner.concurrency + WATCHES, transport)
         self._stopped = threading.Event()
-        self._outages = Outages(connection.server, notice, clock)
-        self._clock, self._dice, self._sleep = clock, dice, sleep or self._pause
+        self._outages = Outages(connection.server, notice, pace.clock)
+        self._clock, self._dice, self._sleep = pace.clock, pace.dice, pace.sleep or self._pause
 
     def until(self, deadline: float | None) -> Client:
         """A copy of this client whose requests end at ``deadline`` (seconds of ``clock``), ``None`` for no deadline.

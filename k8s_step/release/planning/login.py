@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from k8s_step.api.client import Client, ignore
+from k8s_step.api.client import Client, Manner, ignore
 from k8s_step.connection.headers import is_secret
 from k8s_step.connection.identity.credentials import Credentials, credentials_of
 from k8s_step.connection.lookup import resolve
@@ -43,9 +43,7 @@ def open_client(
         credentials = credentials_of(connection, redactor, environ)
     return Client(
         connection,
-        concurrency=inputs.concurrency,
-        request_timeout=inputs.request_timeout,
-        headers=inputs.header,
+        Manner(inputs.request_timeout, inputs.concurrency, inputs.header),
         redactor=redactor,
         notice=notice,
         credentials=credentials,

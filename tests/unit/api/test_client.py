@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner, Pace
 from k8s_step.api.request import Answer, Request
 from k8s_step.connection.settings import Connection, ExecPlugin, Impersonation, User
 from k8s_step.errors import (
@@ -78,12 +78,12 @@ class Bench:
         return self.stack.enter_context(Loopback(in_turn(*handlers), tls))
 
     def client(self, server: str, *, request_timeout: float = 10.0, **settings: Any) -> Client:
-        options = {key: settings.pop(key) for key in ("concurrency", "headers", "redactor") if key in settings}
-        if settings.pop("own_sleep", False):
-            options |= {"notice": self.said.append}
-        else:
-            options |= {"notice": self.said.append, "clock": self.clock, "sleep": self.clock.sleep, "dice": lambda: 1.0}
-        client = Client(Connection(server, "test", **settings), request_timeout=request_timeout, **options)
+        options = {key: settings.pop(key) for key in ("concurrency", "headers") if key in settings}
+        manner = Manner(request_timeout, **options)
+        redactor = settings.pop("redactor", None)
+        pace = Pace() if settings.pop("own_sleep", False) else Pace(self.clock, lambda: 1.0, self.clock.sleep)
+        connection = Connection(server, "test", **settings)
+        client = Client(connection, manner, redactor=redactor, notice=self.said.append, pace=pace)
         self.stack.callback(client.close)
         return client
 

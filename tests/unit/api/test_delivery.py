@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner, Pace
 from k8s_step.api.delivery import deliver
 from k8s_step.api.request import Answer, Request
 from k8s_step.connection.settings import Connection
@@ -21,7 +21,7 @@ CREATE = Request("POST", "/api/v1/namespaces/shop/configmaps", body=b"{}", retry
 def client() -> Iterator[Client]:
     """Of a server that takes each request and says nothing."""
     with Loopback(lambda exchange: exchange.close()) as server:
-        made = Client(Connection(server.url, "test"), request_timeout=10.0)
+        made = Client(Connection(server.url, "test"), Manner(10.0))
         yield made
         made.close()
 
@@ -42,7 +42,7 @@ def test_no_time_to_send_again() -> None:
             nonlocal now
             now += 120
 
-        client = Client(Connection(server.url, "test"), request_timeout=10.0, clock=lambda: now, sleep=overslept)
+        client = Client(Connection(server.url, "test"), Manner(10.0), pace=Pace(clock=lambda: now, sleep=overslept))
         with pytest.raises(AnswerLostError, match="may have done it"):
             deliver(client.until(time.monotonic() + 60), CREATE, lambda: None)
         client.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Pace
 from k8s_step.api.discovery import Discovery
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import ForbiddenError, InputError, StepError
@@ -104,7 +104,7 @@ class Served:
     def __init__(self, stack: contextlib.ExitStack, documents: dict[str, dict[str, Any]]) -> None:
         self.documents = dict(documents)
         self.server = stack.enter_context(Loopback(self._answer))
-        client = Client(Connection(self.server.url, "test"), sleep=lambda _: None)
+        client = Client(Connection(self.server.url, "test"), pace=Pace(sleep=lambda _: None))
         stack.callback(client.close)
         self.discovery = Discovery(client)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Pace
 from k8s_step.api.watch import Event, Scope, Watch
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import ApiError, ForbiddenError
@@ -218,7 +218,7 @@ def test_trouble_ends_a_watch_that_has_not_begun(answer: int) -> None:
         exchange.reply(answer, {"kind": "Status", "code": answer, "message": "no"})
 
     with Loopback(handler) as server:
-        client = Client(Connection(server.url, "test"), sleep=lambda _: None)
+        client = Client(Connection(server.url, "test"), pace=Pace(sleep=lambda _: None))
         watch = Watch(client, Scope(DEPLOYMENTS, "shop"), in_pages=True, first=client)
         with pytest.raises(ApiError):
             next(iter(watch))

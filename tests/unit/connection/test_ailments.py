@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Pace
 from k8s_step.api.delivery import deliver
 from k8s_step.api.request import Request
 from k8s_step.connection.ailments import (
@@ -58,9 +58,7 @@ class Ill:
         self.server = Loopback(self._answer).__enter__()
         self.client = Client(
             Connection(self.server.url, "test"),
-            clock=lambda: self.now,
-            sleep=self.sleep,
-            dice=lambda: 1.0,
+            pace=Pace(lambda: self.now, lambda: 1.0, self.sleep),
             notice=self.said.append,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import ConflictError
 from k8s_step.objects.address import Address
@@ -62,7 +62,7 @@ def closed(server: Server, **wanted: str) -> Written:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tone", "namespace": "shop"}}
     planned = Planned(Address(required("v1", "ConfigMap"), Reference.to(manifest)), {**manifest, "data": wanted})
     with server.http:
-        client = Client(Connection(server.http.url, "test"), request_timeout=60.0)
+        client = Client(Connection(server.http.url, "test"), Manner(60.0))
         try:
             return drift.close(client, drift.measure(client, planned), PatchType.MERGE, ApplyOptions())
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import ApiErrors, ConflictError, InvalidError
 from k8s_step.objects.address import Address
@@ -63,7 +63,7 @@ class Server:
 def made() -> Iterator[Callable[[Server], Written]]:
     def make(server: Server) -> Written:
         with server.http:
-            client = Client(Connection(server.http.url, "test"), request_timeout=60.0)
+            client = Client(Connection(server.http.url, "test"), Manner(60.0))
             try:
                 return GuardedPut(client, planned(81), ApplyOptions()).make()
             finally:
@@ -105,7 +105,7 @@ def test_each_field_that_cannot_change_has_the_way_out() -> None:
         )
 
     with Loopback(answer) as server:
-        client = Client(Connection(server.url, "test"), request_timeout=60.0)
+        client = Client(Connection(server.url, "test"), Manner(60.0))
         with pytest.raises((ApiErrors, InvalidError)) as caught:
             GuardedPut(client, planned(81), ApplyOptions()).make()
         client.close()

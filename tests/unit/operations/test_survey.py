@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Pace
 from k8s_step.api.request import Request
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import UnauthorizedError, UnreachableError
@@ -45,7 +45,7 @@ def surveyed(body: Any, *, code: int = 200, kind: str = "ConfigMap") -> tuple[li
             exchange.reply(200, {"apiVersion": "v1", "kind": kind, **item(path.rpartition("/")[2])})
 
     with Loopback(answer) as server:
-        client = Client(Connection(server.url, "test"), sleep=lambda _: None)
+        client = Client(Connection(server.url, "test"), pace=Pace(sleep=lambda _: None))
         client.send(Request("GET", planned("first").path))
         before = len(server.exchanges)
         plan = [planned(name, kind) for name in NAMES]
@@ -102,7 +102,7 @@ def test_each_object_gets_the_error_that_its_get_would_meet() -> None:
     body = {"kind": "Status", "code": 401, "reason": "Unauthorized", "message": "Unauthorized"}
     with pytest.raises(UnauthorizedError):
         surveyed(body, code=401)
-    client = Client(Connection("http://127.0.0.1:1", "test"), sleep=lambda _: None)
+    client = Client(Connection("http://127.0.0.1:1", "test"), pace=Pace(sleep=lambda _: None))
     survey = Survey(client, [planned(name) for name in NAMES], 4)
     with pytest.raises(UnreachableError):
         survey.look(planned(NAMES[-1]), ApplyOptions())

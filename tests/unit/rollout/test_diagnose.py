@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner
 from k8s_step.connection.settings import Connection
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
@@ -43,7 +43,7 @@ class Server:
         self.cuts = ""  # the ending of paths that end without an answer
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._loopback = stack.enter_context(Loopback(self._answer))
-        self.client = Client(Connection(self._loopback.url, "test"), request_timeout=10.0)
+        self.client = Client(Connection(self._loopback.url, "test"), Manner(10.0))
         stack.callback(self.client.close)
 
     def _answer(self, exchange: Exchange) -> None:

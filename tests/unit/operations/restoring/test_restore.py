@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner
 from k8s_step.connection.settings import Connection
 from k8s_step.objects.address import Address
 from k8s_step.objects.ownership.managers import differences
@@ -79,7 +79,7 @@ def reversed_by(patched: tuple[int, dict[str, Any]]) -> tuple[str, str, int]:
         exchange.reply(*(patched if exchange.method == "PATCH" else (200, wrote)))
 
     with Loopback(answer) as server:
-        client = Client(Connection(server.url, "test"), request_timeout=60.0)
+        client = Client(Connection(server.url, "test"), Manner(60.0))
         outcome = restore(client, Reversal(planned, is_new=False, before=before, wrote=wrote), "k8s-step")
         client.close()
     return outcome.word, outcome.message, len(patches)
