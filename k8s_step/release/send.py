@@ -41,6 +41,7 @@ class Writes:
     pruned: list[tuple[Address, Object]] = field(default_factory=list, init=False)
     wave_of: dict[tuple[str, ...], int] = field(default_factory=dict, init=False)
     _waves: int = field(default=0, init=False)
+    _deleted: dict[tuple[str, ...], Written] = field(default_factory=dict, init=False)
     _unsent: dict[tuple[str, ...], Planned] = field(default_factory=dict, init=False)
     _ahead: tuple[tuple[str, ...], Callable[[], None]] | None = field(default=None, init=False)
 
@@ -88,12 +89,14 @@ class Writes:
 
     def add(self, written: Written) -> Written:
         """Record a write and return it: as a replacement where the object was deleted to be created anew."""
-        self._unsent.pop(written.reference.key, None)
-        deleted = [one for one in self.done if one.reference.key == written.reference.key and one.action == "deleted"]
-        for one in deleted:
-            self.done.remove(one)
+        key = written.reference.key
+        self._unsent.pop(key, None)
+        if (deleted := self._deleted.pop(key, None)) is not None:
+            self.done.remove(deleted)
             action = written.action if written.action == UNKNOWN else "replaced"
-            written = replace(written, action=action, because=one.because)
+            written = replace(written, action=action, because=deleted.because)
+        elif written.action == "deleted":
+            self._deleted[key] = written
         self.done.append(written)
         return written
 
