@@ -46,6 +46,8 @@ def readings(data: bytes, reach: int) -> Iterator[Reading]:
     for _ in range(_LEVELS):
         found = [reading for source in level for reading in _unescaped(source, reach)]
         level = [reading for reading in found if reading.data not in seen]
+        if not level:
+            return
         seen.update(reading.data for reading in level)
         yield from level
 

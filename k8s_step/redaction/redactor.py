@@ -178,14 +178,24 @@ class Redactor:
         """``value`` with each text in it masked, names as names; for use before text is cut, wrapped or serialised."""
         if isinstance(value, str):
             return value if isinstance(value, Enum) else self.mask(value)
+        if not value or type(value) in _NO_TEXTS:
+            return value
         if isinstance(value, Mapping):
             return {key: self.mask_all(entry) for key, entry in value.items()}
         if isinstance(value, (list, tuple)):
             return type(value)(self.mask_all(entry) for entry in value)
         if is_dataclass(value) and not isinstance(value, type):
-            changed = {each.name: self._mask_field(each.name, getattr(value, each.name)) for each in fields(value)}
-            return replace(value, **changed)
+            return self._mask_fields(value)
         return value
+
+    def _mask_fields(self, value: Any) -> Any:
+        changed = {}
+        for each in fields(value):
+            before = getattr(value, each.name)
+            after = self._mask_field(each.name, before)
+            if after is not before:
+                changed[each.name] = after
+        return replace(value, **changed) if changed else value
 
     def _mask_field(self, name: str, value: Any) -> Any:
         if name in _WORDS:
@@ -245,6 +255,7 @@ class Redactor:
         return f"Redactor({len(self._credentials)} forms of credentials, {len(self._values)} of values)"
 
 
+_NO_TEXTS = (bool, int, float)
 _IDENTITY = ("apiVersion", "kind")
 _IDENTITY_IN_METADATA = ("name", "namespace", "generateName")
 _LONGEST_NAME = 253
@@ -261,6 +272,8 @@ def _plain_lines(piece: Piece) -> list[str]:
 
 def _masked(text: str, find: Callable[[bytes], list[Span]]) -> str:
     """``text`` masked; searched again after each replacement, since the remains of two secrets may form a third."""
+    if not text:
+        return text
     data = encoded(text)
     spans = find(data)
     if not spans:
