@@ -298,11 +298,12 @@ class Cluster:
     ) -> Iterator[Change]:
         """Each change of the objects of a kind, or of one of them, once: its ``type`` is ADDED, MODIFIED or DELETED.
 
-        Those that are there come first, as ADDED with ``is_initial``, unless ``only_new``. It goes on until ``timeout``
-        or until the caller leaves the loop: after a cut, a restart of the server or an expired version (410) it is
-        resumed, by a list if need be, whose differences are told as changes. A deletion that only such a list shows
-        has an ``object`` without spec and status. A token that may list but not watch makes it a list every two
-        seconds. Raises the :class:`ApiError` family, and :class:`UnreachableError` where the first list fails.
+        Those that are there come first, as ADDED with ``is_initial``, unless ``only_new``; all of them, however short
+        ``timeout`` is. It goes on until then, or until the caller leaves the loop: after a cut, a restart of the server
+        or an expired version (410) it is resumed, by a list if need be, whose differences are told as changes. A
+        deletion that only such a list shows has an ``object`` without spec and status. A token that may list but not
+        watch makes it a list every two seconds. Raises the :class:`ApiError` family, and :class:`UnreachableError`
+        where the first list fails.
 
         >>> for change in cluster.watch("pods", selector="app=web", timeout="10m"):  # doctest: +SKIP
         ...     print(change.type, change.object["metadata"]["name"])
@@ -322,8 +323,8 @@ class Cluster:
         feeds.start()
         try:
             with self._in_python():
-                while time.monotonic() < ends:
-                    news = feeds.next(min(ends - time.monotonic(), _WAKES))
+                while not feeds.are_settled or time.monotonic() < ends:
+                    news = feeds.next(min(ends - time.monotonic(), _WAKES) if feeds.are_settled else _WAKES)
                     if news is not None and news.error is not None:
                         raise news.error
                     if news is not None and news.change is not None:

@@ -98,6 +98,16 @@ def test_metrics_come_from_the_same_list(step: Step, spaces: tuple[str, str], pr
     names = kubectl("-n", spaces[0], "get", "pods", "-o", "name").stdout.split()
     shown = {sample.labels["pod"] for sample in families["k8s_step_pod_status_ready"].samples}
     assert shown == {name.removeprefix("pod/") for name in names} and len(shown) == 3
+    told = {
+        one.labels["pod"]: one.labels["phase"] for one in families["k8s_step_pod_status_phase"].samples if one.value
+    }
+    restarts = families["k8s_step_pod_container_status_restarts"].samples
+    counts = {(one.labels["pod"], one.labels["container"]): one.value for one in restarts}
+    for pod in json.loads(kubectl("-n", spaces[0], "get", "pods", "-o", "json").stdout)["items"]:
+        name, status = pod["metadata"]["name"], pod["status"]
+        assert told[name] == status["phase"]
+        for entry in status["containerStatuses"]:
+            assert counts[name, entry["name"]] == entry["restartCount"]
     both = step("check", "--metrics", "--component", "db=app=db", "-n", spaces[0])
     assert both.code == 1 and 'k8s_step_component_ready{component="db"} 0' in both.stdout
 

@@ -213,6 +213,21 @@ def test_settings_reach_the_server() -> None:
     assert (asked.header("X-Pipeline"), asked.header("Impersonate-User")) == ("job-42", "ann")
 
 
+@pytest.mark.parametrize("only_new", [False, True])
+def test_a_watch_tells_what_is_there_before_its_time_is_up(only_new: bool) -> None:
+    """A page at a time, and each after the end that was asked for."""
+
+    def listed(exchange: Exchange) -> None:
+        is_last = "continue" in exchange.target
+        items = [{"metadata": {"name": "b" if is_last else "a", "namespace": "shop", "uid": exchange.target}}]
+        token = {} if is_last else {"continue": "more"}
+        exchange.reply(200, {"kind": "PodList", "metadata": {"resourceVersion": "7", **token}, "items": items})
+
+    with Loopback(listed) as server, Cluster(server.url, namespace="shop") as cluster:
+        found = [change.object["metadata"]["name"] for change in cluster.watch("pods", only_new=only_new, timeout=0)]
+    assert found == ([] if only_new else ["a", "b"])
+
+
 def test_an_error_repeats_no_token() -> None:
     def repeat(exchange: Exchange) -> None:
         status = {"kind": "Status", "message": f"no {exchange.header('Authorization')}", "code": 404}
