@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from k8s_step.api.concurrency import gather, gather_writes, successes
 from k8s_step.errors import (
-    CancelledError,
     ConflictError,
     ExitCode,
     ForbiddenError,
     InputError,
     InputErrors,
-    ReportedError,
     StepError,
 )
 from k8s_step.objects.applyset import Contents, labelled
 from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.metadata import PART_OF, labels_of, uid_of
 from k8s_step.objects.reference import Reference
-from k8s_step.operations.delete import Deleted, DeleteOptions
 from k8s_step.operations.plan import Planned, Seen
-from k8s_step.operations.prune import Pruned, prune
-from k8s_step.release.batch import explained_stop, raise_reported, tell_unsent
-from k8s_step.release.phases import in_phases
+from k8s_step.release.batch import raise_reported
 from k8s_step.release.planning.guards import Guards
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.pruning import parent as parents
+from k8s_step.release.pruning.deletion import Deletion
 from k8s_step.release.pruning.membership import HINT, Members, Membership, kind_of, of_plan
 from k8s_step.release.pruning.parent import Parent
-from k8s_step.release.removal import await_gone
 from k8s_step.release.send import Writes
-from k8s_step.report.results.result import UNKNOWN
 from k8s_step.verdict.target import Target
-
-_BY_ADMISSION = re.compile(r"denied (the )?request|webhook")
 
 
 @dataclass
@@ -50,7 +40,7 @@ class Pruning:
     session: Session
     parent: Parent
     plan: Sequence[Planned]
-    _membership: Membership = field(repr=False)
+    _deletion: Deletion = field(repr=False)
     _foreseen: set[str] = field(default_factory=set, init=False, repr=False)
     _kept: list[Target] = field(default_factory=list, init=False, repr=False)
     _goes_with_its_namespace: bool = field(default=False, init=False)
@@ -66,12 +56,12 @@ class Pruning:
         plan = _labelled(plan, unread.id)
         parent = parents.read(unread, session.client, session.discovery)
         run.redactor.add_values(values_of([parent.live] if parent.live else []))
-        return cls(run, session, parent, plan, Membership.of(run, session, parent, plan))
+        return cls(run, session, parent, plan, Deletion(run, session, Membership.of(run, session, parent, plan)))
 
     def check(self, seen: Sequence[Seen]) -> None:
         """Report objects of other sets. Raises :class:`ReportedError` for them unless ``--applyset-adopt`` is given."""
         if self.parent.live is None and any(self._membership.holds(one.live) for one in seen if one.live):
-            self._membership = self._membership.widened(of_plan(self.plan))
+            self._deletion.membership = self._membership.widened(of_plan(self.plan))
             message = "is gone, so members of kinds and in namespaces that this release has none in are not found"
             self.run.journal.warning(f"{self.parent.address.reference}, the parent of the set, {message}")
         if self.run.inputs.applyset_adopt:
@@ -99,7 +89,7 @@ class Pruning:
         if inputs.dry_run and not self._brings_its_namespace(seen):
             parents.write(self.session.client, self.parent, self._superset, dry_run=True)
         if tries and (inputs.dry_run or inputs.preflight):
-            self._try_out(found.going)
+            self._deletion.try_out(found.going)
         return found
 
     def begin(self, seen: Sequence[Seen], writes: Writes) -> None:
@@ -113,23 +103,16 @@ class Pruning:
             self._begin()
 
     def prune(self, writes: Writes) -> ExitCode:
-        """Delete what the release no longer holds, the first phase last, and wait until it is gone.
+        """Delete what the release no longer holds, and wait until it is gone.
 
-        Raises :class:`ReportedError` at the end of the phase in which a deletion was refused.
+        Raises :class:`ReportedError` where a deletion was refused, or a member is still there when time is up.
         """
-        found = self._of_old(self._membership.find({uid_of(one.object) for one in writes.done}))
-        self._kept = [target for target, _ in found.kept]
+        found = self._without_new(self._membership.find({uid_of(one.object) for one in writes.done}))
         self._goes_with_its_namespace = any(target.reference.key == self._space for target in found.going)
         self.tell_kept(found)
         self.run.redactor.add_values(values_of(target.object for target in found.going))
-        unsent: dict[tuple[str, ...], Reference] = {each.reference.key: each.reference for each in found.going}
-        try:
-            for phase in reversed(in_phases((target.reference.kind, target) for target in found.going)):
-                deleted = self._each(phase, writes, unsent)
-                await_gone(self.run, self.session, [one.target for one in deleted if not one.is_gone])
-        except (CancelledError, ReportedError):
-            tell_unsent(self.run.journal, list(unsent.values()))
-            raise
+        self._deletion.make(found.going, writes)
+        self._kept = [*(target for target, _ in found.kept), *self._deletion.kept]
         return ExitCode.SUCCEEDED
 
     def finish(self) -> None:
@@ -158,7 +141,7 @@ class Pruning:
     def tell_kept(self, found: Members) -> None:
         """Report the members that stay, each with its reason."""
         for target, reason in found.kept:
-            self.run.journal.notice(f"{target.reference} is not pruned: {reason}")
+            self._deletion.tell_kept(target, reason)
 
     # -- the parent
 
@@ -179,66 +162,17 @@ class Pruning:
         if is_new:
             self.run.journal.notice(f"{self.parent.address.reference} is made the parent of the set")
 
-    # -- deletions
+    # -- the members
 
-    def _of_old(self, found: Members) -> Members:
-        """The members with those left to the next run that have joined the set during this one: another's, perhaps."""
+    @property
+    def _membership(self) -> Membership:
+        return self._deletion.membership
+
+    def _without_new(self, found: Members) -> Members:
+        """The members; those that have joined the set during this run, another run's perhaps, stay for the next one."""
         new = [target for target in found.going if target.uid not in self._foreseen]
         going = [target for target in found.going if target.uid in self._foreseen]
         return Members(going, [*found.kept, *((target, "it has joined the set during this run") for target in new)])
-
-    def _each(self, phase: Sequence[Target], writes: Writes, unsent: dict[tuple[str, ...], Reference]) -> list[Deleted]:
-        errors: list[tuple[Reference, StepError]] = []
-        deleted: list[Deleted] = []
-
-        def note(target: Target, error: StepError) -> None:
-            unsent.pop(target.reference.key, None)
-            errors.append((target.reference, _explained(error, target)))
-            if error.may_be_done:
-                writes.add_pruned(target.address, target.object)
-                self.run.journal.acted(target.reference, UNKNOWN)
-
-        work = self._deleting(DeleteOptions())
-        for target, done in successes(gather_writes(work, phase, self.run.inputs.concurrency), note):
-            unsent.pop(target.reference.key, None)
-            if done.deleted is None:
-                self._keep(target, done)
-            else:
-                writes.add_pruned(target.address, done.before)
-                deleted.append(self._tell(done.deleted))
-        raise_reported(self.run.journal, errors)
-        return deleted
-
-    def _keep(self, target: Target, done: Pruned) -> None:
-        """Note a member that another has changed since it was listed, so that it stays."""
-        self.tell_kept(Members(kept=[(target, done.kept)]))
-        if self._membership.holds(done.before):
-            self._kept.append(target)
-
-    def _tell(self, done: Deleted) -> Deleted:
-        self.run.journal.acted(done.target.reference, "pruned")
-        if done.is_gone:
-            self.run.journal.gone(done.target.reference, 0.0)
-        return done
-
-    def _deleting(self, options: DeleteOptions) -> Callable[[Target], Pruned]:
-        def work(target: Target) -> Pruned:
-            return prune(self.session.client, target, options, lambda obj: self._membership.reason(target, obj))
-
-        return work
-
-    def _try_out(self, going: Sequence[Target]) -> None:
-        """Try out deletions. A refusal by admission may be due to what this release changes: dry runs alone tell it."""
-        errors: list[tuple[Reference, StepError]] = []
-
-        def note(target: Target, error: StepError) -> None:
-            if self.run.inputs.dry_run or _is_for_good(error):
-                errors.append((target.reference, _explained(error, target)))
-
-        work = self._deleting(DeleteOptions(dry_run=True))
-        for _ in successes(gather(work, going, self.run.inputs.concurrency), note):
-            pass
-        raise_reported(self.run.journal, errors)
 
 
 def _labelled(plan: Sequence[Planned], set_id: str) -> list[Planned]:
@@ -251,14 +185,3 @@ def _labelled(plan: Sequence[Planned], set_id: str) -> list[Planned]:
     if errors:
         raise InputErrors(errors)
     return [replace(one, object=labelled(one.object, set_id)) for one in plan]
-
-
-def _is_for_good(error: StepError) -> bool:
-    """Whether the token may not delete the object, whatever this release changes."""
-    return isinstance(error, ForbiddenError) and not _BY_ADMISSION.search(error.message)
-
-
-def _explained(error: StepError, target: Target) -> StepError:
-    if _is_for_good(error):
-        error.hint = error.hint or HINT
-    return explained_stop(error, target.address.where)
