@@ -98,6 +98,7 @@ class Inputs:
     prune_data: bool = False
     allow_empty: bool = False
     rollback_on_failure: bool = False
+    logs: bool = False
     exit_code: bool = False
     output: str | None = None
     output_file: str | None = None

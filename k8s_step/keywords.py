@@ -120,7 +120,7 @@ class ReleaseOptions(TypedDict, total=False):
 
 # What is for the log, the result files and comments alone, what is about several clusters, and what is not a keyword.
 UNSAID = {option.field for option in RESULT_FILES} | {
-    *("comment", "comment_token", "log_format", "filename", "diff"),
+    *("comment", "comment_token", "log_format", "logs", "filename", "diff"),
     *("clusters_file", "shard", "waves", "max_failures", "max_parallel"),
 }
 _RENAMED = {"headers": "header", "kubeconfig": "kubeconfigs", "context": "contexts"}

@@ -282,6 +282,8 @@ _FOLLOW = (
         commas=True,
     ),
 )
+_LOGS = Option("logs", "stream what the new pods log while they are followed, each line with its pod", "switch", False)
+_FOLLOW_LOGS = (*_FOLLOW, _LOGS)
 _GUARDS = (
     Option(
         "allow-namespace",
@@ -393,7 +395,7 @@ APPLY = (
     ),
     *_PRUNE,
     _ROLLBACK,
-    *_FOLLOW,
+    *_FOLLOW_LOGS,
 )
 _ANSWERED = Option("timeout", "the server must have answered within this time", "duration", 600.0, metavar="DURATION")
 DIFF = (
@@ -428,6 +430,7 @@ PERMISSIONS = (
     ),
     *(option for option in _PRUNE if option.name not in ("prune", "applyset-adopt")),
     Option("rollback-on-failure", "what apply --rollback-on-failure needs besides, too", "switch", False),
+    Option("logs", "what --logs needs besides, too", "switch", False),
     Option("check", "ask the server whether this token has them, and list what is missing", "switch", False),
     Option("role-name", "name of the Role and the ClusterRole", default="k8s-step", metavar="NAME"),
     Option("service-account", "print bindings for it too", metavar="NAMESPACE/NAME"),
@@ -438,15 +441,15 @@ _SELECTORS = (
     Option("selector", "those of KIND with these labels: app=web,tier!=cache", short="l", metavar="SELECTOR"),
     Option("field-selector", "those of KIND with these fields: status.phase=Failed", metavar="SELECTOR"),
 )
-STATUS = (*CLUSTERS, *_MANIFESTS, *_SELECTORS, *_FOLLOW[1:])
+STATUS = (*CLUSTERS, *_MANIFESTS, *_SELECTORS, *_FOLLOW_LOGS[1:])
 _DRY_RUN = Option("dry-run", "let the server check everything and change nothing", "switch", False)
-CREATE = (*_MANIFESTS, *_GUARDS, _DRY_RUN, *_FOLLOW)
+CREATE = (*_MANIFESTS, *_GUARDS, _DRY_RUN, *_FOLLOW_LOGS)
 REPLACE = (
     *_MANIFESTS,
     *_GUARDS,
     Option("retry-conflicts", "where another was faster, read again and retry so many times", "count", 0),
     _DRY_RUN,
-    *_FOLLOW,
+    *_FOLLOW_LOGS,
 )
 RUN = (
     *(option for option in _MANIFESTS if option.name != "helm-hooks"),
@@ -617,19 +620,19 @@ PATCH = (
     *_GUARDS,
     *(option for option in APPLY if option.name == "force-conflicts"),
     _DRY_RUN,
-    *_FOLLOW,
+    *_FOLLOW_LOGS,
 )
-RESTART = (*_GUARDS, _DRY_RUN, *_FOLLOW)
+RESTART = (*_GUARDS, _DRY_RUN, *_FOLLOW_LOGS)
 SCALE = (
     Option("replicas", "so many", "count", metavar="N"),
     Option("current-replicas", "only where there are so many now", "count", metavar="N"),
     *_GUARDS,
     _DRY_RUN,
-    *_FOLLOW,
+    *_FOLLOW_LOGS,
 )
 UNDO = (
     Option("to-revision", "the revision to go back to; default: the one before the present", "number", metavar="N"),
     *_GUARDS,
     _DRY_RUN,
-    *_FOLLOW,
+    *_FOLLOW_LOGS,
 )

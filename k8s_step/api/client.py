@@ -127,6 +127,7 @@ class Client:
         self._transports = _Transports(connection, manner.concurrency + WATCHES, transport)
         self._stopped = threading.Event()
         self._outages = Outages(connection.server, notice, pace.clock)
+        self._begun: dict[str, str] = {}  # the Date of the first answer
         self._clock, self._dice, self._sleep = pace.clock, pace.dice, pace.sleep or self._pause
 
     def until(self, deadline: float | None) -> Client:
@@ -152,6 +153,11 @@ class Client:
     def request_timeout(self) -> float:
         """Seconds that one try may take."""
         return self._timeout
+
+    @property
+    def begun(self) -> str:
+        """When the server first answered, by its own clock, as its ``Date`` header says it; empty where none did."""
+        return self._begun.get("Date", "")
 
     def send(self, request: Request, *, tries: Tries | None = None) -> Answer:
         """Send ``request`` and read the whole answer, trying again until the deadline.
@@ -328,8 +334,10 @@ class Client:
             raise Trouble(self._lost(request, self._not_json(reply, raw)))
         if trouble := misshapen(body) or (nameless(body) if request.is_of_one else ""):
             raise Trouble(self._lost(request, f"{self.connection.server}: no answer of Kubernetes' own: {trouble}"))
-        said = warnings(reply.headers.get_all("Warning") or ())
-        return Answer(reply.code, body, raw, said, reply.headers.get("Date"), size)
+        said, date = warnings(reply.headers.get_all("Warning") or ()), reply.headers.get("Date")
+        if date:
+            self._begun.setdefault("Date", date)
+        return Answer(reply.code, body, raw, said, date, size)
 
     def _not_json(self, reply: Reply, raw: bytes) -> str:
         content_type = reply.headers.get("Content-Type") or ""

@@ -98,8 +98,11 @@ class Permission:
     url: str = ""
 
 
-def needed(plan: Sequence[Planned], *, rollback: bool = False) -> list[Permission]:
-    """The permissions that ``apply`` needs for these objects, each once; ``rollback`` adds those to undo its writes."""
+def needed(plan: Sequence[Planned], *, rollback: bool = False, logs: bool = False) -> list[Permission]:
+    """The permissions that ``apply`` needs for these objects, each once.
+
+    ``rollback`` adds those to undo its writes, ``logs`` those to stream the logs of new pods.
+    """
     roles = {(one.reference.kind, one.reference.namespace, one.reference.name) for one in plan}
     found: dict[Permission, None] = {}
     for one in plan:
@@ -107,6 +110,8 @@ def needed(plan: Sequence[Planned], *, rollback: bool = False) -> list[Permissio
         found.update(dict.fromkeys(_of_evidence(one)))
         found.update(dict.fromkeys(_of_role(one, roles)))
         found.update(dict.fromkeys(_of_rollback(one) if rollback else ()))
+        if logs and one.reference.kind in HAVE_PODS:
+            found[Permission(one.reference.namespace, "", "pods", "get")] = None  # is the log complete?
     return list(found)
 
 

@@ -160,10 +160,10 @@ class Journal:
         for output in self._outputs:
             output.wave(number, count, objects)
 
-    def logged(self, reference: Reference, line: str) -> None:
-        """Pass on a line of the log of a Job that is part of the release. Called from any thread."""
+    def logged(self, reference: Reference, line: str, container: str = "") -> None:
+        """Pass on a line of the log of a Job or a pod; ``container`` of a pod with several. Called from any thread."""
         for output in self._outputs:
-            output.logged(self._mask(reference), self._mask(line)[:_LOGGED])
+            output.logged(self._mask(reference), self._mask(line)[:_LOGGED], self._redactor.mask_name(container))
 
     def following(self, objects: int, timeout: float) -> None:
         """Tell outputs that following begins, for up to ``timeout`` seconds."""
@@ -347,7 +347,7 @@ class Journal:
 
 
 _LINE = 400  # characters of a line of a log, or of an event
-_LOGGED = 2000  # characters of a line of a Job's log that is streamed
+_LOGGED = 2000  # characters of a line of a log that is streamed
 _MESSAGE = 10_000  # characters; a condition may hold 32768
 
 

@@ -54,8 +54,8 @@ class Output:
     def wave(self, number: int, count: int, objects: int) -> None:
         """A wave of the release begins, the ``number``-th of ``count``, with so many objects."""
 
-    def logged(self, reference: Reference, line: str) -> None:
-        """A line of the log of a Job that is part of the release. Called from any thread."""
+    def logged(self, reference: Reference, line: str, container: str) -> None:
+        """A line of the log of a Job or a pod; ``container`` of a pod with several. Called from any thread."""
 
     def following(self, objects: int, timeout: float) -> None:
         """Following begins, for up to ``timeout`` seconds."""

@@ -9,14 +9,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from k8s_step.api.client import Client
 from k8s_step.api.concurrency import gather
 from k8s_step.api.request import Request
-from k8s_step.api.watch import Event, Scope
+from k8s_step.api.watch import Scope
 from k8s_step.errors import ForbiddenError, InputError, NotFoundError
-from k8s_step.objects.kinds.pods import HAVE_PODS
+from k8s_step.objects.kinds.pods import HAVE_PODS, is_ready
+from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import required as resource
 from k8s_step.objects.selection import of_workload
 from k8s_step.rollout.confirmation import Confirmation
@@ -30,20 +30,26 @@ from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, judge
 from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import compute, is_complete
+from k8s_step.verdict.revision import current_pods
 from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Key, Target
 
+OnPods = Callable[[Target, Sequence[Object], Mapping[str, Object]], None]  # the ReplicaSets by uid
 _PODS, _REPLICA_SETS = resource("v1", "Pod"), resource("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = resource("storage.k8s.io/v1", "StorageClass")
 _FRESH = 30.0  # seconds for which an answer to a write replaces the last look, in a run that followed nothing
 _LAST_LOOK = 5.0  # seconds that the last look may take at least, even past the deadline
+_PODS_COME = 5.0  # seconds for which the pods of current workloads are awaited at most
 _AT_ONCE = 8  # requests in flight for the last look, and for FailedCreate events
 _ASKED = 20  # targets whose FailedCreate events are read at the end
 
 
 class Rollout(Follower[FollowListener]):
     """Follows targets to their verdicts, which it stores in ``target.judgement``.
+
+    ``on_pods`` gets a target with all its pods and its ReplicaSets, whenever one of them may have changed; with
+    ``await_pods``, all pods of a current workload before the following ends.
 
     >>> Rollout(client, targets, listener, Limits(timeout=600)).follow()  # doctest: +SKIP
     """
@@ -55,11 +61,12 @@ class Rollout(Follower[FollowListener]):
         listener: FollowListener,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
-        on_pods: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+        on_pods: OnPods | None = None,
+        await_pods: bool = False,
         field_manager: str = "",
     ) -> None:
         super().__init__(client, targets, listener, limits, clock)
-        self._on_pods = on_pods
+        self._on_pods, self._is_awaiting_pods = on_pods, await_pods
         self._successions = SupersededWrites(field_manager, listener.notice)
         self._creations = FailedCreates(client, listener.notice)
         self._nodes = LostNodes(client, listener.notice)
@@ -120,6 +127,8 @@ class Rollout(Follower[FollowListener]):
             self._look_at_claims()
             self._start_feeds()
             self._until_done(is_last)
+            if self._is_awaiting_pods:
+                self._await_pods()
             is_in_time = not any(target.is_late for target in self._board.targets.values())
         except BaseException:
             self._stop()
@@ -188,6 +197,20 @@ class Rollout(Follower[FollowListener]):
         self._take(0.0)  # further failures that have arrived by now are reported, too
         self._look_for_refusals()
 
+    def _await_pods(self) -> None:
+        """Take in the pods that current workloads count as updated and that no watch has shown to be ready yet."""
+        ends = self._clock() + _PODS_COME
+        while (now := self._clock()) < ends and any(map(self._lacks_pods, self._board.targets.values())):
+            self._take(ends - now)
+
+    def _lacks_pods(self, target: Target) -> bool:
+        status, (pods, replica_sets) = target.object.get("status") or {}, self._pods_under(target)
+        count = status.get("updatedReplicas") or status.get("updatedNumberScheduled") or 0
+        if target.is_open or target.is_lost or not count or not any(isinstance(feed, PodFeed) for feed in self._feeds):
+            return False
+        ready = [pod for pod in current_pods(target.object, pods, replica_sets) if is_ready(pod)]
+        return self._has_pods_watched(target) and len(ready) < int(count)
+
     def _is_too_late(self) -> bool:
         """Whether a target is still late after all events on the queue."""
         self._take(0.0)
@@ -244,30 +267,32 @@ class Rollout(Follower[FollowListener]):
         touched.update((key, self._board.targets[key]) for key, due in self._dues.items() if due <= now)
         self._judge(touched.values())
 
-    def _taken(self, feed: Feed, event: Event) -> list[Target]:
-        touched = super()._taken(feed, event)
-        if self._on_pods is not None and isinstance(feed, PodFeed):
-            self._on_pods(event.items or (event.object,))
-        return touched
-
     def _judge(self, targets: Iterable[Target]) -> None:
         for target in list(targets):
+            pods, replica_sets = self._pods_under(target)
+            if self._on_pods is not None:
+                self._on_pods(target, pods, replica_sets)
             if not target.is_lost:
-                self._settle(target, self._judge_one(target))
+                self._settle(target, self._judge_one(target, pods, replica_sets))
 
-    def _judge_one(self, target: Target) -> Judgement:
+    def _pods_under(self, target: Target) -> tuple[list[Object], Mapping[str, Object]]:
+        """All pods of a target, and its ReplicaSets by uid."""
+        ownership = self._board.ownership
+        pods = [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid)
+        return pods, ownership.replica_sets_under(target.uid)
+
+    def _judge_one(self, target: Target, pods: Sequence[Object], replica_sets: Mapping[str, Object]) -> Judgement:
         gone = self._board.gone.get(target.reference.key)
         if gone is not None:
             return gone
         superseded = self._successions.judge(target)
         if superseded is not None:
             return superseded
-        ownership, now = self._board.ownership, self._clock()
-        pods = [target.object] if target.reference.kind == "Pod" else ownership.pods_under(target.uid)
+        now = self._clock()
         found = judge(
             target.object,
             pods,
-            ownership.replica_sets_under(target.uid),
+            replica_sets,
             target.marks,
             now,
             fail_fast=self._limits.fail_fast,
@@ -286,7 +311,7 @@ class Rollout(Follower[FollowListener]):
             found = self._creations.judge(target, pods, found, now)
         return self._if_enough(target, pods, found, now)
 
-    def _if_enough(self, target: Target, pods: Sequence[Mapping[str, Any]], found: Judgement, now: float) -> Judgement:
+    def _if_enough(self, target: Target, pods: Sequence[Object], found: Judgement, now: float) -> Judgement:
         """``found``, or current with enough of its pods; an object's own rule must be met all the same."""
         lost = self._nodes.of(target, pods, found, now)
         replica_sets = self._board.ownership.replica_sets_under(target.uid)

@@ -28,7 +28,7 @@ def permissions(run: Run) -> ExitCode:
     if is_run:
         manifests = jobs_of(manifests)
     session, plan = open_release(run, manifests)
-    wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure)
+    wanted = needed_to_run(plan) if is_run else needed(plan, rollback=inputs.rollback_on_failure, logs=inputs.logs)
     if inputs.prune:
         from k8s_step.release.pruning.grants import needed_to_prune
 

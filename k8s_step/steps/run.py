@@ -44,18 +44,18 @@ def run(run: Run) -> ExitCode:
 def _follow(run: Run, session: Session, targets: list[Target]) -> ExitCode:
     jobs = [target.object for target in targets]
     logs = JobLogs(session.open_ended, jobs, _say(run), run.journal.notice, several=has_several_logs(jobs))
-    try:
-        code = follow(run, session, targets, on_pods=logs.saw)
-        logs.finish()
-    finally:
-        logs.stop()
-    return code
+    return follow(run, session, targets, logs)
 
 
-def _say(run: Run) -> Callable[[str], None]:
-    """Print a line of a log; workflow commands of GitHub in it are made harmless."""
+def _say(run: Run) -> Callable[[str], bool]:
+    """Print a line of a log, each of which is wanted; workflow commands of GitHub in it are made harmless."""
     tame = without_commands if run.surroundings.system is System.GITHUB else str
-    return lambda line: run.journal.content(tame(printable(line)))
+
+    def say(line: str) -> bool:
+        run.journal.content(tame(printable(line)))
+        return True
+
+    return say
 
 
 class _Started:

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.controlplane import plays
 
 GetPod = Callable[[str, str], dict[str, Any] | None]
 _FOLLOW_SECONDS = 600.0
+_LINES_APART = timedelta(microseconds=1)
 
 
 class LogError(Exception):
@@ -53,7 +54,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except LogError as error:
             return self._refuse(400, str(error))
         self._begin()
-        self._write(_cut(lines, query, begun))
+        self._write(_cut(lines, query, begun, _apart(pod)))
         if query.get("follow") == "true" and running:
             self._follow(namespace, name, container, query, begun, len(lines))
         return self._write_chunk(b"")
@@ -73,10 +74,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             pod = self.get_pod(namespace, name)
             if pod is None:
                 return
-            _, running = log_of(pod, container, previous=False)
-            if not running or _begun(pod, container, previous=False) != begun:
-                self._write(_cut(_lines_of_run(pod, container), {**query, "tailLines": ""}, begun, written))
+            lines, running = log_of(pod, container, previous=False)
+            is_over = not running or _begun(pod, container, previous=False) != begun
+            lines = _lines_of_run(pod, container) if is_over else lines
+            self._write(_cut(lines, {**query, "tailLines": ""}, begun, _apart(pod), written))
+            if is_over:
                 return
+            written = len(lines)
             time.sleep(0.05)
 
     def _begin(self) -> None:
@@ -113,7 +117,7 @@ def log_of(pod: dict[str, Any], container: str, *, previous: bool) -> tuple[list
             raise LogError(f'previous terminated container "{container}" in pod "{name}" not found')
         return _lines(pod, status["image"]), False
     if "running" in state:
-        lines = _lines(pod, status["image"])
+        lines = _ticks(pod, container) or _lines(pod, status["image"])
         return (lines[:-1] if _ends(pod, status["image"]) else lines), True
     if "terminated" in state or last:
         return _lines(pod, status["image"]), False
@@ -139,6 +143,20 @@ def _lines(pod: dict[str, Any], image: str) -> list[str]:
     return own.splitlines() if own else list(plays.lines_of(image))
 
 
+def _ticks(pod: dict[str, Any], container: str) -> list[str]:
+    """The lines up to now of a log that has no end."""
+    if _apart(pod) == _LINES_APART:
+        return []
+    count = (datetime.now(UTC) - _begun(pod, container, previous=False)) // _apart(pod)
+    return [f"tick {number}" for number in range(count)]
+
+
+def _apart(pod: dict[str, Any]) -> timedelta:
+    """The time between two lines of a log."""
+    own = (pod["metadata"].get("annotations") or {}).get(f"{plays.PREFIX}/log-every")
+    return timedelta(milliseconds=int(own.removesuffix("ms"))) if own else _LINES_APART
+
+
 def _ends(pod: dict[str, Any], image: str) -> bool:
     """Whether a run of this image ends by itself: its last line is then written at its end."""
     play = plays.play_of(image)
@@ -162,9 +180,9 @@ def _begun(pod: dict[str, Any], container: str, *, previous: bool) -> datetime:
     return datetime.fromisoformat(started) + timedelta(milliseconds=number)
 
 
-def _cut(lines: list[str], query: dict[str, str], begun: datetime, skipped: int = 0) -> str:
-    """The lines asked for, each a microsecond after the other."""
-    stamped = [(begun + timedelta(microseconds=number), line) for number, line in enumerate(lines)][skipped:]
+def _cut(lines: list[str], query: dict[str, str], begun: datetime, apart: timedelta, skipped: int = 0) -> str:
+    """The lines asked for, each so long after the other."""
+    stamped = [(begun + apart * number, line) for number, line in enumerate(lines)][skipped:]
     if query.get("sinceTime"):
         since = datetime.fromisoformat(query["sinceTime"])
         stamped = [(at, line) for at, line in stamped if at >= since]

@@ -173,6 +173,7 @@ ANNOTATIONS = {
     "delay": "3s: running but not ready for so long; a Job's pod runs for so long (also image word ready-after-3s)",
     "termination": "3s: Terminating for so long",
     "log": "the container's log, line by line, instead of the play's own",
+    "log-every": "20ms: an endless log, tick 0, tick 1, …, a line each so long",
     "no-address": '"true" on a Service of type LoadBalancer: it never gets an address',
 }
 

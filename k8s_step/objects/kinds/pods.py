@@ -21,8 +21,17 @@ def status_of(pod: Object, name: str) -> Object:
 
 def spec_of(pod: Object, name: str) -> Object:
     """The spec of the container ``name``; empty where the pod has no such container."""
+    return _named(_containers(pod), name)
+
+
+def container_names(pod: Object) -> list[str]:
+    """The names of the containers in the pod's spec, init containers first."""
+    return [str(each.get("name", "")) for each in _containers(pod)]
+
+
+def _containers(pod: Object) -> list[Object]:
     spec = pod.get("spec") or {}
-    return _named([*(spec.get("initContainers") or []), *(spec.get("containers") or [])], name)
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
 
 
 def _named(entries: list[Object], name: str) -> Object:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import CancelledError, ExitCode
 from k8s_step.objects.address import Address
 from k8s_step.objects.kinds.urls import url_of
+from k8s_step.objects.metadata import Object
 from k8s_step.operations.plan import PlannedPatch, Written
 from k8s_step.release.following import exemptions
+from k8s_step.release.following.logs import ReleaseLogs
 from k8s_step.release.following.rules import give_rules
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.journal import Journal
@@ -25,17 +27,28 @@ from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.pauses import OnPause, asked_pause
 from k8s_step.verdict.target import Target
 
-OnPods = Callable[[Sequence[Mapping[str, Any]]], None]
+
+class Logs(Protocol):
+    """Streams the logs of pods while their objects are followed."""
+
+    def saw(self, target: Target, pods: Sequence[Object], replica_sets: Mapping[str, Object]) -> None:
+        """A target's pods, and its ReplicaSets by uid, may have changed."""
+
+    def finish(self) -> None:
+        """The verdict has fallen: print what has been logged up to now."""
+
+    def stop(self) -> None:
+        """Print nothing more."""
 
 
 class Following:
     """Follows the objects of a run wave by wave; the objects of earlier waves go on being judged.
 
-    A context manager, whose end stops all watches. ``on_pods`` gets all pods.
+    A context manager, whose end stops all watches and ``logs``.
     """
 
-    def __init__(self, run: Run, session: Session, on_pods: OnPods | None = None) -> None:
-        self._run, self._session, self._on_pods = run, session, on_pods
+    def __init__(self, run: Run, session: Session, logs: Logs) -> None:
+        self._run, self._session, self._logs = run, session, logs
         self._everything: list[Target] = []
         self._targets: list[Target] = []
         self._rollout: Rollout | None = None
@@ -44,6 +57,7 @@ class Following:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._logs.stop()
         if self._rollout is not None:
             self._rollout.close()
 
@@ -60,8 +74,11 @@ class Following:
         if not self._run.inputs.wait:
             rollout.look()
             code = ExitCode.SUCCEEDED
+            if self._run.inputs.logs:
+                self._run.journal.notice("no logs are shown: with --no-wait nothing is followed")
         else:
             code = to_the_verdict(rollout, client, self._targets, self._run.journal, is_last=is_last)
+            self._logs.finish()
         if is_last and code is ExitCode.SUCCEEDED:
             self._run.journal.served_at(url_of(target.object for target in self._everything))
         return code
@@ -86,13 +103,23 @@ class Following:
             on_pause=OnPause(inputs.paused) if inputs.paused else None,
             required=inputs.required,
         )
-        client, manager = self._session.open_ended, inputs.field_manager
-        return Rollout(client, targets, journal, limits, on_pods=self._on_pods, field_manager=manager)
+        return Rollout(
+            self._session.open_ended,
+            targets,
+            journal,
+            limits,
+            on_pods=self._logs.saw,
+            await_pods=inputs.logs,
+            field_manager=inputs.field_manager,
+        )
 
 
-def follow(run: Run, session: Session, targets: list[Target], on_pods: OnPods | None = None) -> ExitCode:
-    """Follow the targets to their verdict, gather the evidence, return the exit code. ``on_pods`` gets all pods."""
-    with Following(run, session, on_pods) as following:
+def follow(run: Run, session: Session, targets: list[Target], logs: Logs | None = None) -> ExitCode:
+    """Follow the targets to their verdict, gather the evidence, return the exit code.
+
+    ``logs``: by default those that the inputs ask for.
+    """
+    with Following(run, session, logs or ReleaseLogs(run, session)) as following:
         return following.until_current(targets)
 
 

@@ -9,8 +9,8 @@ from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import named
 from k8s_step.release.following.follow import Following, target_of
+from k8s_step.release.following.logs import ReleaseLogs
 from k8s_step.release.order.application import Application
-from k8s_step.release.order.joblog import ReleaseLogs
 from k8s_step.release.planning.session import Run
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes, leave, write_and_follow
@@ -35,7 +35,7 @@ def write_in_waves(
         return write_and_follow(run, session, [one for wave in waves for one in wave], write)
     left = list(waves)
     logs = ReleaseLogs(run, session)
-    with Following(run, session, logs.saw) as following:
+    with Following(run, session, logs) as following:
         try:
             for number, wave in enumerate(waves, 1):
                 _tell_wave(run, number, waves)
@@ -45,11 +45,9 @@ def write_in_waves(
                 made = writes.make(wave, write, between, before)
                 logs.begin(made)
                 code = following.until_current([target_of(one) for one in made], is_last=not left)
-                logs.finish()
                 if code is not ExitCode.SUCCEEDED:
                     return code
         finally:
-            logs.stop()
             _tell_unbegun(run, waves, left)
     return ExitCode.SUCCEEDED
 

@@ -50,8 +50,8 @@ class JsonLines(Output):
     def wave(self, number: int, count: int, objects: int) -> None:
         self._line("wave", number=number, of=count, objects=objects)
 
-    def logged(self, reference: Reference, line: str) -> None:
-        self._line("log", object=reference.path, line=line)
+    def logged(self, reference: Reference, line: str, container: str) -> None:
+        self._line("log", object=reference.path, **({"container": container} if container else {}), line=line)
 
     def following(self, objects: int, timeout: float) -> None:
         self._line("following", objects=objects, timeout=timeout)

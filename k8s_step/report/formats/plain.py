@@ -115,8 +115,8 @@ class Plain(Output):
     def wave(self, number: int, count: int, objects: int) -> None:
         self.log(f"wave {number} of {count}: {many(objects, 'object')}")
 
-    def logged(self, reference: Reference, line: str) -> None:
-        self.log(f"{self.name(reference)} | {printable(line)}")
+    def logged(self, reference: Reference, line: str, container: str) -> None:
+        self.log(f"{self.name(reference)}{f'/{container}' if container else ''} | {printable(line)}")
 
     def following(self, objects: int, timeout: float) -> None:
         self.log(f"waiting for {many(objects, 'object')}, {duration(timeout)} at the most")

@@ -23,10 +23,10 @@ def planned(api_version: str, kind: str, name: str = "web", namespace: str = "sh
     return Planned(Address(resource, Reference(api_version, kind, place, name)), manifest, lambda _: 1)
 
 
-def told(*plan: Planned) -> dict[str, set[str]]:
+def told(*plan: Planned, logs: bool = False) -> dict[str, set[str]]:
     """By ``namespace/resource.group:name``, the verbs."""
     found: dict[str, set[str]] = {}
-    for one in needed(plan):
+    for one in needed(plan, logs=logs):
         key = (
             f"{one.namespace}/{one.resource}{f'.{one.group}' if one.group else ''}{f':{one.name}' if one.name else ''}"
         )
@@ -224,3 +224,10 @@ def test_covers(granted: dict[str, Any], wanted: Permission, is_covered: bool) -
 def test_covers_what_is_no_resource(url: str, is_covered: bool) -> None:
     wanted = Permission("", "", "", "get", url="/metrics")
     assert covers([{"nonResourceURLs": [url], "verbs": ["get"]}], wanted) is is_covered
+
+
+def test_logs_take_one_verb_more_where_there_are_pods() -> None:
+    plan = planned("apps/v1", "Deployment"), planned("v1", "ConfigMap")
+    without, of_logs = told(*plan), told(*plan, logs=True)
+    assert of_logs["shop/pods/log"] == {"get"} and of_logs["shop/pods"] - without["shop/pods"] == {"get"}
+    assert {name for name in of_logs if of_logs[name] != without[name]} == {"shop/pods"}
