@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.api.client import Client
+from k8s_step.api.client import Client, Manner
 from k8s_step.connection.settings import Connection
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
@@ -33,7 +33,7 @@ class Bench:
         self.said: list[str] = []
         self._code = code
         self.server = Loopback(self._answer)
-        self.client = Client(Connection(self.server.url, "test"), request_timeout=10.0)
+        self.client = Client(Connection(self.server.url, "test"), Manner(10.0))
         self.nodes = LostNodes(self.client, self.said.append)
 
     def _answer(self, exchange: Exchange) -> None:
