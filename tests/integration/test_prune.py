@@ -55,6 +55,15 @@ class Place:
         words = ("apply", "-f", path, "-n", self.namespace, *options)
         return self.step.start(*words, env=env, report=True, own_clock=own_clock)
 
+    def context(self, namespace: str) -> dict[str, str]:
+        """The environment of a kubeconfig whose contexts name this namespace; none where it is empty."""
+        config = json.loads(self._kubectl("config", "view", "--raw", "--flatten", "-o", "json").stdout)
+        for one in config["contexts"]:
+            one["context"]["namespace"] = namespace
+        path = self.folder / "config"
+        path.write_text(json.dumps(config))
+        return {"KUBECONFIG": str(path)}
+
     def good(self, *made: Object, options: tuple[str, ...] = PRUNE) -> Outcome:
         outcome = self.run(*made, options=options)
         assert outcome.code == 0, outcome.text
@@ -254,14 +263,9 @@ def test_the_namespace_of_the_parent_comes_with_the_release(step: Step, place: P
         kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
-def test_other_namespaces_are_part_of_the_set(step: Step, place: Place, kubectl: Kubectl, cluster: Any) -> None:
+def test_other_namespaces_are_part_of_the_set(step: Step, place: Place, cluster: Cluster) -> None:
     other = cluster.namespace(f"{place.namespace}-too")
-    env = {"KUBECONFIG": str(place.folder / "config")}
-    kubectl("config", "view", "--raw", "--flatten")
-    config = json.loads(kubectl("config", "view", "--raw", "--flatten", "-o", "json").stdout)
-    for one in config["contexts"]:
-        one["context"]["namespace"] = place.namespace
-    (place.folder / "config").write_text(json.dumps(config))
+    env = place.context(place.namespace)
     try:
         path = write(place.folder / "r.yaml", config_map("a", x="1"), config_map("b", other, x="1"))
         outcome = step("apply", "-f", path, *PRUNE, env=env)
@@ -276,13 +280,41 @@ def test_other_namespaces_are_part_of_the_set(step: Step, place: Place, kubectl:
         cluster.delete_namespace(other)
 
 
-def test_a_parent_whose_namespace_is_not_known(step: Step, place: Place, kubectl: Kubectl) -> None:
-    config = json.loads(kubectl("config", "view", "--raw", "--flatten", "-o", "json").stdout)
-    for one in config["contexts"]:
-        one["context"].pop("namespace", None)
-    (place.folder / "config").write_text(json.dumps(config))
+def test_a_namespace_that_is_gone_is_dropped(place: Place, cluster: Cluster, kubectl: Kubectl) -> None:
+    other = cluster.namespace(f"{place.namespace}-too")
+    maps = {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": ["*"]}
+    spaces = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"], "resourceNames": [other]}
+    path = write(place.folder / "r.yaml", config_map("a", x="1"), config_map("b", other, x="1"))
+    outcome = place.step("apply", "-f", path, *PRUNE, env=place.context(place.namespace))
+    assert outcome.code == 0, outcome.text
+    kubectl("delete", "namespace", other)
+    blind = as_runner(cluster, cluster.token(place.namespace, "blind", rules=[maps]))
+    refused = place.run(config_map("a", x="2"), env=blind)
+    assert (
+        refused.code == 4
+        and f'cannot list resource "configmaps" in API group "" in the namespace "{other}"' in refused.text
+    )
+    seeing = as_runner(cluster, cluster.token(place.namespace, "seeing", rules=[maps], cluster_rules=[spaces]))
+    outcome = place.run(config_map("a", x="2"), env=seeing)
+    assert outcome.code == 0, outcome.text
+    assert place.parent()["additional-namespaces"] == ""
+
+
+def test_a_run_that_is_killed_leaks_nothing(place: Place, played: object) -> None:
+    place.good(config_map("a", x="1"))
+    running = place.start(service("new"), deployment("web", "shop/never-ready:1"))
+    running.wait_for("waiting for")
+    running.stop()
+    assert place.is_there("service/new") and place.is_there("deployment/web")
+    outcome = place.good(config_map("b", x="1"))
+    pruned = {name for name, action in actions(outcome).items() if action == "pruned"}
+    assert pruned == {"ConfigMap/a", "Service/new", "Deployment/web"}
+    assert place.parent()["contains-group-kinds"] == "ConfigMap"
+
+
+def test_a_parent_whose_namespace_is_not_known(step: Step, place: Place) -> None:
     path = write(place.folder / "r.yaml", config_map("a", place.namespace, x="1"))
-    outcome = step("apply", "-f", path, *PRUNE, env={"KUBECONFIG": str(place.folder / "config")})
+    outcome = step("apply", "-f", path, *PRUNE, env=place.context(""))
     assert outcome.code == 2 and "the namespace of secret/shop is not known" in outcome.text
 
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from k8s_step.api.concurrency import gather, successes
+from k8s_step.api.request import Request
 from k8s_step.errors import ForbiddenError, NotFoundError, StepError
 from k8s_step.objects.applyset import Contents, GroupKind
 from k8s_step.objects.metadata import PART_OF, Object, labels_of
-from k8s_step.objects.resource import Resource
+from k8s_step.objects.resource import Resource, required
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import members
 from k8s_step.operations.plan import Planned
@@ -19,6 +20,7 @@ from k8s_step.release.pruning.parent import Parent
 from k8s_step.release.pruning.protection import reason_to_keep
 from k8s_step.verdict.target import Target
 
+_NAMESPACE = required("v1", "Namespace")
 HINT = "k8s-step permissions --prune prints a Role that may do it"
 
 
@@ -106,7 +108,24 @@ class Membership:
         ]
 
     def _members(self, group: Group) -> list[Target]:
-        return members(self.session.client, group, self.run.journal.notice)
+        """The members of one kind in one namespace; none where that namespace is gone, with the token's Role in it."""
+        try:
+            return members(self.session.client, group, self.run.journal.notice)
+        except ForbiddenError as error:
+            if group.namespace and self._is_gone(group.namespace):
+                return []
+            error.hint = error.hint or HINT
+            raise
+
+    def _is_gone(self, namespace: str) -> bool:
+        """Whether the namespace is known to be gone: a token that may not read it can't tell."""
+        try:
+            self.session.client.send(Request("GET", _NAMESPACE.path(name=namespace), where=f"namespace/{namespace}"))
+        except NotFoundError:
+            return True
+        except ForbiddenError:
+            return False
+        return False
 
 
 def of_plan(plan: Sequence[Planned]) -> Contents:
@@ -121,6 +140,4 @@ def kind_of(resource: Resource) -> GroupKind:
 def _refused(_: Group, error: StepError) -> None:
     if isinstance(error, NotFoundError):  # its CRD has gone meanwhile, and all its objects with it
         return
-    if isinstance(error, ForbiddenError):
-        error.hint = error.hint or HINT
     raise error
