@@ -17,7 +17,7 @@ _IMAGE = "  image: Dockerfile\n"
 
 
 def version() -> None:
-    """Print the package's version and the tags that move to it, as outputs of a step."""
+    """Print the package's version, the tags that move to it, and whether it is the newest, as outputs of a step."""
     found = re.search(r'__version__ = "(.*)"', Path("k8s_step/__init__.py").read_text(encoding="utf-8"))
     released = found[1] if found else ""
     if not _VERSION.fullmatch(released):
@@ -25,15 +25,20 @@ def version() -> None:
     tags = subprocess.run(["git", "tag", "--list"], check=True, capture_output=True, text=True).stdout.split()
     if f"v{released}" in tags:
         raise SystemExit(f"v{released} is there already: raise __version__ in k8s_step/__init__.py")
-    print(f"version={released}\ntags={' '.join(moving(released, tags))}")
+    latest = all(other < _number(released) for other in _released(tags))
+    print(f"version={released}\ntags={' '.join(moving(released, tags))}\nlatest={str(latest).lower()}")
 
 
 def moving(released: str, tags: Iterable[str]) -> list[str]:
     """``v1.2`` and ``v1`` for 1.2.3, each where no newer release of that line is tagged; no ``v0``, for 0.x breaks."""
     major, minor, _ = number = _number(released)
-    others = [_number(tag[1:]) for tag in tags if tag.startswith("v") and _VERSION.fullmatch(tag[1:])]
+    others = _released(tags)
     lines = {f"v{major}.{minor}": (major, minor), f"v{major}": (major,)} if major else {f"v0.{minor}": (0, minor)}
     return [tag for tag, line in lines.items() if not any(o[: len(line)] == line and o > number for o in others)]
+
+
+def _released(tags: Iterable[str]) -> list[tuple[int, ...]]:
+    return [_number(tag[1:]) for tag in tags if tag.startswith("v") and _VERSION.fullmatch(tag[1:])]
 
 
 def _number(text: str) -> tuple[int, ...]:

@@ -16,7 +16,8 @@ from tests.conftest import Step
 from tests.docs.tables import ROOT
 
 WORKFLOW = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
-FILES = ("CHANGELOG.md", "README.md", "action.yml", "k8s_step/__init__.py", ".github/release.py")
+WORKFLOWS = [f".github/workflows/{path.name}" for path in sorted((ROOT / ".github" / "workflows").iterdir())]
+FILES = ("CHANGELOG.md", "README.md", "action.yml", "k8s_step/__init__.py", ".github/release.py", *WORKFLOWS)
 CONTEXT = {"github.token": "x", "github.repository": "Octo/k8s-step", "needs.image.outputs.digest": "sha256:abc"}
 
 
@@ -66,7 +67,7 @@ class Repository:
         server = {"GITHUB_SERVER_URL": "https://git.example.com", "GITHUB_REPOSITORY": CONTEXT["github.repository"]}
         path = {"PATH": f"{self.program.parent}:{clean()['PATH']}"}
         job.run(WORKFLOW, name, env={**server, **path}, skip=["Source distribution and wheel"])
-        for output in ("version", "tags"):
+        for output in ("version", "tags", "latest"):
             job.context[f"needs.version.outputs.{output}"] = job.context[f"steps.version.outputs.{output}"]
         if name == "package":
             self.described = (self.work / "README.md").read_text(encoding="utf-8")
@@ -87,7 +88,7 @@ def repository(step: Step, tmp_path: Path) -> Repository:
 
 
 def test_a_tagged_action_starts_the_published_image(repository: Repository) -> None:
-    """The image is named in lower case, as registries want it, and nothing else differs from the branch."""
+    """The image is named in lower case, as registries want it, and but for the workflows nothing else differs."""
     branch = repository.commit("1.2.3")
     repository.release()
     image = "docker://ghcr.io/octo/k8s-step:1.2.3@sha256:abc"
@@ -96,7 +97,24 @@ def test_a_tagged_action_starts_the_published_image(repository: Repository) -> N
         assert yaml.safe_load(text)["runs"] == {"using": "docker", "image": image}
         assert text.replace(image, "Dockerfile") == (ROOT / "action.yml").read_text(encoding="utf-8").strip()
     assert repository.git("rev-parse", "v1.2.3^") == branch
-    assert repository.git("diff", "--name-only", branch, "v1.2.3") == "action.yml"
+    assert repository.git("diff", "--name-only", branch, "v1.2.3").split() == [*WORKFLOWS, "action.yml"]
+
+
+def test_no_tag_holds_a_workflow(repository: Repository) -> None:
+    """GitHub lets a workflow's own token push no ref that brings or changes one, also by moving a tag.
+
+    https://github.com/cloudposse/atmos/pull/2962 has its words; ``contents: write`` is all that such a token can have.
+    """
+    repository.commit("1.2.3")
+    repository.release()
+    repository.git("checkout", "--quiet", "main")
+    for path in WORKFLOWS:
+        (repository.work / path).write_text("name: another one by now\n", encoding="utf-8")
+    repository.commit("1.2.4")
+    repository.release()
+    for tag in repository.tags():
+        names = repository.git(f"--git-dir={repository.origin}", "ls-tree", "-r", "--name-only", tag).splitlines()
+        assert [name for name in names if name.startswith(".github/workflows/")] == []
 
 
 def test_moving_tags_go_along_with_the_newest_of_their_line(repository: Repository) -> None:
@@ -107,6 +125,9 @@ def test_moving_tags_go_along_with_the_newest_of_their_line(repository: Reposito
     exact = {f"v{version}": version for version in ("0.9.0", "1.1.9", "1.2.0", "1.1.10", "2.0.0", "1.2.1")}
     moving = {"v0.9": "0.9.0", "v1.1": "1.1.10", "v1.2": "1.2.1", "v1": "1.2.1", "v2.0": "2.0.0", "v2": "2.0.0"}
     assert repository.tags() == exact | moving
+    created = [line for line in repository.called.read_text().splitlines() if line.startswith("release create")]
+    assert [line.split()[2] for line in created if "--latest=true" in line] == ["v0.9.0", "v1.1.9", "v1.2.0", "v2.0.0"]
+    assert [line.split()[2] for line in created if "--latest=false" in line] == ["v1.1.10", "v1.2.1"]
 
 
 def test_a_release_is_made_with_its_changes_and_its_image(repository: Repository) -> None:
