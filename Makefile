@@ -56,7 +56,7 @@ image-test: $(VENV)/.dev
 # The header names what the update bot runs (it knows few options); find-links are this machine's own.
 LOCK = pip-compile --allow-unsafe --generate-hashes --no-emit-index-url --strip-extras
 lock: $(VENV)/.dev
-	for words in "--extra=jinja --extra=socks --output-file=requirements.lock pyproject.toml" \
+	for words in "--extra=cel --extra=jinja --extra=socks --output-file=requirements.lock pyproject.toml" \
 	  "--extra=dev --output-file=requirements-dev.lock pyproject.toml" \
 	  "--output-file=requirements-build.lock requirements-build.in"; do \
 	  CUSTOM_COMPILE_COMMAND="$(LOCK) $$words" $(BIN)/$(LOCK) --quiet --no-emit-find-links $$words || exit 1; \

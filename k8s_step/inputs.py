@@ -13,6 +13,7 @@ from k8s_step.errors import InputError
 from k8s_step.options import CONNECTION, DIFF, Option
 
 if TYPE_CHECKING:
+    from k8s_step.verdict.health import HealthChecks
     from k8s_step.verdict.patience import Patience
     from k8s_step.verdict.required import Required
 
@@ -110,6 +111,7 @@ class Inputs:
     no_wait_for: tuple[str, ...] = ()
     wait_for: tuple[str, ...] = ()
     fail_on: tuple[str, ...] = ()
+    health: HealthChecks | None = None
     paused: str | None = None
     required: Required | None = None
     timeout: float = 600.0
@@ -286,6 +288,13 @@ def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patie
     return patience.parse([part for line in lines for part in line.split(",") if part.strip()], where)
 
 
+def _health(_: Option, given: str, __: str) -> HealthChecks:
+    from k8s_step.manifests import healthfile
+    from k8s_step.verdict import health
+
+    return health.checks(healthfile.read(given.strip()))
+
+
 def _share(_: Option, given: str | int, where: str) -> Required:
     from k8s_step.verdict import required
 
@@ -325,6 +334,7 @@ _PARSERS: dict[str, Callable[[Option, Any, str], Any]] = {
     "duration": _duration,
     "patience": _patience,
     "share": _share,
+    "health": _health,
     "number": _number,
     "count": _count,
     "choice": _choice,

@@ -68,8 +68,8 @@ class ReleaseOptions(TypedDict, total=False):
     ``namespace``: of objects that name none; others are refused. ``allow_namespace``, ``allow_kind``, ``deny_kind``:
     nothing else is touched. ``force_conflicts``, ``adopt`` and ``no_adopt``: whose fields are taken over. ``dry_run``
     and ``preflight``: let the server check before anything is written. ``wait``, ``no_wait_for``, ``wait_for`` and
-    ``fail_on`` (``"certificate/web condition=Ready"``), ``paused``, ``required``, ``timeout``, ``fail_fast`` and
-    ``fail_after`` (``{"CrashLoopBackOff": 5}``): what is followed, to which end, and for how long.
+    ``fail_on`` (``"certificate/web condition=Ready"``), ``health``, ``paused``, ``required``, ``timeout``,
+    ``fail_fast`` and ``fail_after`` (``{"CrashLoopBackOff": 5}``): what is followed, to which end, and for how long.
     ``rollback_on_failure``: take back what this release changed where it fails. ``labels``, ``annotations``: put on
     every object; ``source_annotation``: name commit and run, as the CI system tells. ``replicas_from_manifest``: apply
     replicas that an autoscaler sets, too. ``roll_on_config``: restart what reads a changed ConfigMap or Secret.
@@ -111,6 +111,7 @@ class ReleaseOptions(TypedDict, total=False):
     no_wait_for: Sequence[str]
     wait_for: Sequence[str]
     fail_on: Sequence[str]
+    health: str
     paused: Literal["ok", "wait", "fail"]
     required: str | int
     timeout: Seconds

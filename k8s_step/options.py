@@ -246,6 +246,12 @@ _RULES = (
         metavar="'KIND[/NAME] EXPR'",
     ),
 )
+_HEALTH = Option(
+    "health",
+    "a file of Flux's healthCheckExprs: what makes objects current, failed or in progress, in CEL",
+    "health",
+    metavar="FILE",
+)
 _NO_WAIT_FOR = Option(
     "no-wait-for",
     "write these, and do not follow them: a Service on a cluster without load balancers (repeatable)",
@@ -258,6 +264,7 @@ _FOLLOW = (
     Option("wait", "follow the rollout to its end", "switch", True, negatable=True),
     _NO_WAIT_FOR,
     *_RULES,
+    _HEALTH,
     Option(
         "paused",
         "what becomes of what is paused before it is current (else ok where its manifest pauses it, and wait)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from k8s_step.errors import InputError
 from k8s_step.objects.conditions import number, status
@@ -11,35 +12,41 @@ from k8s_step.verdict import readiness
 from k8s_step.verdict.expectations import ConditionIs, Expectation, parse_lines
 from k8s_step.verdict.states import Readiness, State
 
+if TYPE_CHECKING:
+    from k8s_step.verdict.health import HealthCheck
+
 
 @dataclass(frozen=True)
 class Rule:
     """``wait_for``: all of these make the object current. ``fail_on``: any of these has it failed.
 
-    A built-in kind must be current by its usual rule, too; for a custom resource the rule stands alone.
+    ``health``: its health check. A built-in kind must be current by its usual rule, too, and any kind by its health
+    check; otherwise the rule of a custom resource stands alone.
     """
 
     wait_for: tuple[Expectation, ...] = ()
     fail_on: tuple[Expectation, ...] = ()
+    health: HealthCheck | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.wait_for or self.fail_on)
+        return bool(self.wait_for or self.fail_on or self.health)
 
     def joined_by(self, other: Rule) -> Rule:
         """Both rules together."""
-        return Rule((*self.wait_for, *other.wait_for), (*self.fail_on, *other.fail_on))
+        health = self.health or other.health
+        return Rule((*self.wait_for, *other.wait_for), (*self.fail_on, *other.fail_on), health)
 
     def is_met(self, obj: Object) -> bool:
-        """Whether all that it waits for is there, and nothing that it fails on."""
+        """Whether all that it waits for is there, and nothing that it fails on; False where there is a health check."""
         try:
-            return all(one.is_met(obj) for one in self.wait_for) and self._failed(obj) is None
+            return self.health is None and all(one.is_met(obj) for one in self.wait_for) and self._failed(obj) is None
         except InputError:
             return False
 
     def readiness(self, obj: Object) -> Readiness:
         """The verdict on the object by itself. An expectation that can't be compared leaves it in progress."""
-        usual = readiness.compute(obj)
-        if usual.state is State.TERMINATING:
+        usual = self.health.readiness(obj) if self.health else readiness.compute(obj)
+        if usual.state is State.TERMINATING or (self.health and usual.state is State.FAILED):
             return usual
         try:
             return self._failed(obj) or self._awaited(obj, usual)
@@ -54,7 +61,7 @@ class Rule:
         return Readiness(State.FAILED, f"{met.standing(obj)} (fails on {met.text})", reason)
 
     def _awaited(self, obj: Object, usual: Readiness) -> Readiness:
-        is_custom = readiness.is_custom(obj)
+        is_custom = readiness.is_custom(obj) and self.health is None
         if not self.wait_for or (not is_custom and usual.state is not State.CURRENT):
             return usual
         unmet = next((one for one in self.wait_for if not one.is_met(obj)), None)

@@ -1,4 +1,4 @@
-"""The rules that ``--wait-for`` and ``--fail-on`` give the objects of a run."""
+"""The rules that ``--wait-for``, ``--fail-on`` and ``--health`` give the objects of a run."""
 
 from __future__ import annotations
 
@@ -41,9 +41,12 @@ def asked(run: Run, session: Session) -> list[Asked]:
 
 
 def give_rules(run: Run, session: Session, targets: Sequence[Target]) -> None:
-    """Give each target the rules that the options have for it."""
+    """Give each target the rules that the options have for it, and its health check."""
     words = asked(run, session)
+    health = run.inputs.health
     for target in targets:
+        if health is not None:
+            target.rule = target.rule.joined_by(Rule(health=health.of(target.object)))
         for one in words:
             if one.meant.fits(target.reference):
                 target.rule = target.rule.joined_by(one.rule)
@@ -55,5 +58,6 @@ def _parsed(word: str, option: str, field: str, session: Session) -> Asked:
     if not text.strip():
         hint = f"{option} 'certificate/web condition=Ready'"
         raise InputError("it names a kind or KIND/NAME, and what to wait for", where=where, hint=hint)
-    rule = Rule(**{field: parse_lines(text, where)})
+    lines = parse_lines(text, where)
+    rule = Rule(wait_for=lines) if field == "wait_for" else Rule(fail_on=lines)
     return Asked(where, Meant.read(subject, session.discovery), rule)
