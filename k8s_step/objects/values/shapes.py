@@ -6,7 +6,7 @@ metadata of custom resources is checked, since their own schemas define the rest
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from k8s_step.objects.metadata import Object
@@ -113,22 +113,24 @@ def nameless(obj: Object) -> str:
 
 
 def _trouble(value: Any, shape: Shape, path: str) -> str:
+    """The first trouble. Loops instead of generators: every answer of the server passes through here."""
     if value is None:
         return ""
     wanted: type = shape if isinstance(shape, type) else type(shape)
     if not _is_a(value, wanted):
         return f"{path or 'it'} is {_WORDS.get(type(value), type(value).__name__)}, not {_WORDS[wanted]}"
     if isinstance(shape, dict):
-        return _first(_trouble(value[name], inner, f"{path}.{name}") for name, inner in shape.items() if name in value)
-    if isinstance(shape, list):
-        return _first(_trouble(entry, shape[0], f"{path}[{number}]") for number, entry in enumerate(value))
+        for name, inner in shape.items():
+            entry = value.get(name)
+            if type(entry) is not inner and (trouble := _trouble(entry, inner, f"{path}.{name}")):
+                return trouble.removeprefix(".")
+    elif isinstance(shape, list):
+        for number, entry in enumerate(value):
+            if type(entry) is not shape[0] and (trouble := _trouble(entry, shape[0], f"{path}[{number}]")):
+                return trouble.removeprefix(".")
     return ""
 
 
 def _is_a(value: Any, wanted: type) -> bool:
     """Whether ``value`` is of type ``wanted`` in JSON, where, unlike in Python, a boolean is no number."""
     return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
-
-
-def _first(troubles: Iterable[str]) -> str:
-    return next((trouble.removeprefix(".") for trouble in troubles if trouble), "")
