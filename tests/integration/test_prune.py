@@ -32,6 +32,7 @@ from tests.integration.objects import (
 from tests.integration.outcomes import actions, statuses
 from tests.integration.test_permissions import as_runner, printed, split, without_each
 
+RBAC = "rbac.authorization.k8s.io"
 PART_OF = "applyset.kubernetes.io/part-of"
 KINDS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
@@ -750,6 +751,14 @@ class TestPermissions:
             checked = place.run(config_map("a", x="2"), verb="permissions", options=(*PRUNE, "--check"), env=runner)
             assert checked.code == 4 and f"this token may not {verb} configmaps" in checked.text
 
+    def test_a_token_without_secrets(self, place: Place, cluster: Cluster) -> None:
+        maps = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}
+        runner = as_runner(cluster, cluster.token(place.namespace, rules=[maps]))
+        refused = place.run(config_map("a", x="1"), env=runner)
+        assert refused.code == 4 and "--applyset configmaps/NAME needs no right to Secrets" in refused.text
+        outcome = place.run(config_map("a", x="1"), options=("--prune", "--applyset", "configmaps/shop"), env=runner)
+        assert outcome.code == 0, outcome.text
+
     def test_a_rollback_needs_more(self, place: Place, cluster: Cluster, proxy: Proxy, played: object) -> None:
         made = [config_map("a", x="1"), service("old"), config_map("b", x="1")]
         place.good(*made)
@@ -841,6 +850,31 @@ class TestKubectl:
         assert actions(outcome) == {"ConfigMap/c": "created", "ConfigMap/a": "pruned"}
         said = self.by_kubectl(place, config_map("d", x="1"), options=options)
         assert "configmap/c pruned" in said, said
+
+    def test_both_leave_the_same_behind(self, place: Place, cluster: Cluster, played: object) -> None:
+        theirs = Place(place.step, place._kubectl, cluster.namespace(f"{place.namespace}-too"), place.folder)
+        account, role = obj("v1", "ServiceAccount", "a"), obj(f"{RBAC}/v1", "Role", "a", rules=[])
+        steps: list[list[Object]] = [
+            [config_map("a", x="1"), config_map("b", x="1"), deployment("web")],
+            [config_map("b", x="2"), account, service("web")],
+            [config_map("b", x="2"), account, role],
+            [role, config_map("c", x="1")],
+            [deployment("web"), config_map("c", x="1")],
+        ]
+        kinds = "configmaps,services,serviceaccounts,roles,deployments"
+        try:
+            for made in steps:
+                self.by_kubectl(theirs, *made)
+                place.good(*made, options=(*PRUNE, *self.AS))
+                left = [
+                    each.kubectl("get", kinds, "-o", "name", "-l", f"{PART_OF}={each.id()}").split()
+                    for each in (theirs, place)
+                ]
+                assert left[0] == left[1]
+                assert len(left[0]) == len(made)
+                assert theirs.parent() | {"tooling": ""} == place.parent() | {"tooling": ""}
+        finally:
+            cluster.delete_namespace(theirs.namespace)
 
     def test_a_set_that_the_step_makes_for_kubectl(self, place: Place) -> None:
         place.good(config_map("a", x="1"), config_map("b", x="1"), options=(*PRUNE, *self.AS))

@@ -14,7 +14,8 @@ from k8s_step.operations.prune import Pruned, prune
 from k8s_step.release.batch import explained_stop, raise_reported, tell_unsent
 from k8s_step.release.phases import in_phases
 from k8s_step.release.planning.session import Run, Session
-from k8s_step.release.pruning.membership import HINT, Membership
+from k8s_step.release.pruning.membership import Membership
+from k8s_step.release.pruning.parent import HINT
 from k8s_step.release.removal import await_gone
 from k8s_step.release.send import Writes
 from k8s_step.report.results.result import UNKNOWN

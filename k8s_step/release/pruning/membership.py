@@ -16,12 +16,11 @@ from k8s_step.operations.delete import members
 from k8s_step.operations.plan import Planned
 from k8s_step.release.planning.guards import Guards
 from k8s_step.release.planning.session import Run, Session
-from k8s_step.release.pruning.parent import Parent
+from k8s_step.release.pruning.parent import HINT, Parent
 from k8s_step.release.pruning.protection import reason_to_keep
 from k8s_step.verdict.target import Target
 
 _NAMESPACE = required("v1", "Namespace")
-HINT = "k8s-step permissions --prune prints a Role that may do it"
 
 
 @dataclass(frozen=True)

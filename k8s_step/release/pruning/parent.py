@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -9,7 +11,7 @@ from k8s_step import __version__
 from k8s_step.api.client import Client
 from k8s_step.api.discovery import Discovery
 from k8s_step.api.request import Request
-from k8s_step.errors import ConflictError, InputError, NotFoundError
+from k8s_step.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from k8s_step.inputs import Inputs
 from k8s_step.objects.address import Address
 from k8s_step.objects.applyset import (
@@ -35,6 +37,7 @@ from k8s_step.release.planning.arguments import named
 from k8s_step.release.planning.session import Session
 
 OPTION = "--applyset"
+HINT = "k8s-step permissions --prune prints a Role that may do it"
 _OWN, _KUBECTL = "k8s-step", "kubectl"
 _TOOLING = {_OWN: f"{_OWN}/v{__version__}", _KUBECTL: f"{_KUBECTL}/v1.37.0"}  # of a parent that is made
 _MAY_BE_MADE = ("Secret", "ConfigMap")
@@ -113,7 +116,8 @@ def read(parent: Parent, client: Client, discovery: Discovery) -> Parent:
     if not _may_be_made(parent.address.resource):
         _check_kind(client, parent.address.resource)
     try:
-        live = client.send(Request("GET", parent.address.path, where=parent.address.where)).body
+        with _hinting(parent):
+            live = client.send(Request("GET", parent.address.path, where=parent.address.where)).body
     except NotFoundError:
         if _may_be_made(parent.address.resource):
             return parent
@@ -137,11 +141,24 @@ def write(client: Client, parent: Parent, contents: Contents, *, dry_run: bool =
         return replace(parent, contents=contents)
     names = {"name": reference.name, **({"namespace": reference.namespace} if reference.namespace else {})}
     body = {"apiVersion": reference.api_version, "kind": reference.kind, "metadata": {**names, **wanted}}
-    try:
-        made = client.send(_request(parent, body, dry_run=dry_run)).body
-    except ConflictError:
-        made = client.send(_request(parent, body, dry_run=dry_run, force=True)).body
+    with _hinting(parent):
+        try:
+            made = client.send(_request(parent, body, dry_run=dry_run)).body
+        except ConflictError:
+            made = client.send(_request(parent, body, dry_run=dry_run, force=True)).body
     return replace(parent, live=made, contents=contents)
+
+
+@contextlib.contextmanager
+def _hinting(parent: Parent) -> Iterator[None]:
+    """Give the refusal of a request for the parent its hint."""
+    try:
+        yield
+    except ForbiddenError as error:
+        is_secret = parent.address.reference.kind == "Secret"
+        other = f"; a set of {OPTION} configmaps/NAME needs no right to Secrets" if is_secret else ""
+        error.hint = error.hint or f"{HINT}{other}"
+        raise
 
 
 def _tooling(parent: Parent) -> str:

@@ -23,8 +23,8 @@ from k8s_step.release.planning.guards import Guards
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.pruning import parent as parents
 from k8s_step.release.pruning.deletion import Deletion
-from k8s_step.release.pruning.membership import HINT, Members, Membership, kind_of, of_plan
-from k8s_step.release.pruning.parent import Parent
+from k8s_step.release.pruning.membership import Members, Membership, kind_of, of_plan
+from k8s_step.release.pruning.parent import HINT, Parent
 from k8s_step.release.send import Writes
 from k8s_step.verdict.target import Target
 
