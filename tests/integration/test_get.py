@@ -17,6 +17,7 @@ from tests.controlplane.cluster import Cluster
 from tests.faults import proxy as faults
 from tests.faults.proxy import Proxy, on
 from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through
+from tests.unit.report.layout.test_yamltext import TRICKY
 
 MAPS = {
     "bare": {},
@@ -300,7 +301,24 @@ def test_documents(words: Sequence[str], form: str, step: Step, kubectl: Kubectl
     ours = step("get", *words, "-n", furnished, "-o", form)
     assert ours.code == 0, ours.text
     theirs = kubectl("-n", furnished, "get", *words, "-o", form).stdout
-    assert yaml.safe_load(ours.stdout) == yaml.safe_load(theirs)
+    assert ours.stdout == theirs
+
+
+def test_texts_are_quoted_as_kubectl_quotes_them(
+    step: Step, kubectl: Kubectl, cluster: Cluster, namespace: str
+) -> None:
+    """But for two words that other readers of YAML take for something else, and long lines, which it folds."""
+    data = {f"k{number:02}": text for number, text in enumerate(TRICKY) if text not in ("=", "<<")}
+    data |= {
+        "date": "2026-11-22T10:00:00Z",
+        "empty": "",
+        "lead": " x",
+        "lines": "a\nb\n",
+        "end": "x ",
+    }
+    cluster.create(f"/api/v1/namespaces/{namespace}/configmaps", config_map("tricky", **data))
+    ours = step("get", "cm/tricky", "-n", namespace, "-o", "yaml")
+    assert ours.stdout == kubectl("-n", namespace, "get", "cm/tricky", "-o", "yaml").stdout, ours.text
 
 
 def test_lines_of_json(step: Step, kubectl: Kubectl, furnished: str) -> None:

@@ -23,9 +23,18 @@ class _Dumper(_Base):  # type: ignore[misc]
 
 def _text(dumper: Any, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
-    if style is None and not _stays_text(text):
+    # Double quotes, as kubectl has them, wherever quotes are needed lest the text be read as another type.
+    if style is None and not (text and _stays_text(text) and _is_plain(dumper, text)):
         style = '"'
-    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=style)
+    return yaml.ScalarNode(_STR, text, style=style)
+
+
+_STR, _SIGN = "tag:yaml.org,2002:str", "tag:yaml.org,2002:yaml"  # a sign such as * has quotes of another kind
+
+
+def _is_plain(dumper: Any, text: str) -> bool:
+    """Whether other readers, too, take the unquoted text for a string, not for a date, say."""
+    return dumper.resolve(yaml.ScalarNode, text, (True, False)) in (_STR, _SIGN)
 
 
 def _stays_text(text: str) -> bool:

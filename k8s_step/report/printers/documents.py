@@ -32,7 +32,7 @@ def _yaml_item(item: Object) -> str:
 
 
 _JSON_END = '    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}'
-_YAML_END = "kind: List\nmetadata:\n  resourceVersion: ''"
+_YAML_END = 'kind: List\nmetadata:\n  resourceVersion: ""'
 JSON = Syntax(
     jsontext.pretty,
     _json_item,
