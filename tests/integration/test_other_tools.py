@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from k8s_step.commands import COMMANDS
+from tests import runner
 from tests.artifacts import tools
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
@@ -190,10 +192,30 @@ def test_what_kubectl_kustomize_prints_is_piped_in(step: Step, namespace: str, o
 SWITCHING = (ROOT / "docs" / "switching.md").read_text(encoding="utf-8")
 
 
+def section_of(heading: str) -> str:
+    return SWITCHING[SWITCHING.index(f"\n## {heading}\n") :].removeprefix("\n## ").partition("\n## ")[0]
+
+
 def lines_of(section: str) -> list[str]:
     """The shell blocks of a section: the line before, the line after, and what more there is."""
-    said = SWITCHING[SWITCHING.index(f"\n## {section}\n") :].removeprefix("\n## ").partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", said, re.S)
+    return re.findall(r"```sh\n(.*?)```", section_of(section), re.S)
+
+
+@pytest.fixture
+def pipeline(played: Cluster, namespace: str, tmp_path: Path) -> Callable[..., None]:
+    """Runs a line of the page as a pipeline would: with ``k8s/``, a kubeconfig, and programs on PATH."""
+    (tmp_path / "k8s").mkdir()
+    write(tmp_path / "k8s" / "web.yaml", deployment("web", "shop/web:1"))
+    played.write_kubeconfig(tmp_path / "kubeconfig", context={"namespace": namespace}, name="production")
+
+    def run(line: str, *programs: Path) -> None:
+        folders = [*(str(program.parent) for program in programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+        env = {"PATH": os.pathsep.join(folders), "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "kubeconfig")}
+        command = ["bash", "-e", "-o", "pipefail", "-c", line.replace("-n shop", f"-n {namespace}")]
+        answer = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert answer.returncode == 0, f"{line}\n{answer.stdout}{answer.stderr}"
+
+    return run
 
 
 @BUILD_FIRST
@@ -206,23 +228,77 @@ def lines_of(section: str) -> list[str]:
     ],
 )
 def test_the_lines_of_switching_run_as_written(
-    played: Cluster, namespace: str, tmp_path: Path, overlay: Path, section: str, programs: tuple[str, ...]
+    pipeline: Callable[..., None], tmp_path: Path, overlay: Path, section: str, programs: tuple[str, ...]
 ) -> None:
     """The line before, by the tool itself; then the line after takes over, and changes nothing that matters."""
-    folders = [str(getattr(tools, name)().parent) for name in programs]
-    (tmp_path / "k8s").mkdir()
-    write(tmp_path / "k8s" / "web.yaml", deployment("web", "shop/web:1"))
     kustomization = overlay / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("${TONE}", "kind"))
     chart(tmp_path / "charts" / "shop")
-    path = os.pathsep.join([*folders, str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "config")}
-    played.write_kubeconfig(tmp_path / "config", context={"namespace": namespace})
     for line in lines_of(section):
-        script = line.replace("-n shop", f"-n {namespace}")
-        command = ["bash", "-e", "-o", "pipefail", "-c", script]
-        answer = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-        assert answer.returncode == 0, f"{line}\n{answer.stdout}{answer.stderr}"
+        pipeline(line, *(getattr(tools, name)() for name in programs))
+
+
+def test_the_line_after_krane_runs_as_written(
+    pipeline: Callable[..., None], namespace: str, tmp_path: Path, kubectl: Kubectl
+) -> None:
+    """krane has sent it with ``kubectl apply``; a template's value comes from ``--var`` now."""
+    _, after = lines_of("krane")
+    pipeline("kubectl apply -f k8s/ -n shop", tools.kubectl())
+    (tmp_path / "config" / "deploy").mkdir(parents=True)
+    write(tmp_path / "config" / "deploy" / "web.yaml", deployment("web", "shop/web:${tag}"))
+    pipeline(after)
+    assert image_of_web(kubectl, namespace) == "shop/web:1.5.0"
+
+
+def test_the_line_after_kapp_runs_as_written(
+    pipeline: Callable[..., None], namespace: str, tmp_path: Path, kubectl: Kubectl
+) -> None:
+    """What kapp leaves behind; the manifests have its label, which can't change, and a new image."""
+    _, after = lines_of("kapp")
+    web = labelled(deployment("web", "shop/web:1"), "kapp.k14s.io/app", "1795803437427452153")
+    theirs = json.loads(json.dumps(web))
+    theirs["metadata"]["labels"] = {"kapp.k14s.io/app": "1795803437427452153"}
+    theirs["spec"]["template"]["metadata"]["labels"]["kapp.k14s.io/association"] = "v1.58709037a068491f"
+    theirs["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "DROPPED", "value": "1"}]
+    kubectl("-n", namespace, "create", "--field-manager=kapp", "-f", "-", input=json.dumps(theirs))
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/web:2"
+    write(tmp_path / "k8s" / "web.yaml", web)
+    pipeline(after)
+    live = json.loads(kubectl("-n", namespace, "get", "deploy", "web", "-o", "json").stdout)
+    assert image_of_web(kubectl, namespace) == "shop/web:2"
+    assert "env" not in live["spec"]["template"]["spec"]["containers"][0]
+    assert "kapp.k14s.io/app" not in live["metadata"].get("labels", {}), "kapp delete would find it"
+
+
+def test_the_step_after_azures_runs_as_written(
+    step: Step, pipeline: Callable[..., None], namespace: str, tmp_path: Path, kubectl: Kubectl
+) -> None:
+    """But for the cluster's name (``tests/clouds`` has the login); kubectl has sent it, as the action does."""
+    blocks = re.findall(r"```yaml\n(.*?)```", section_of("Azure/k8s-deploy"), re.S)
+    given = {name: value for name, value in yaml.safe_load(blocks[1])[0]["with"].items() if name[0] != "a"}
+    name = "registry.example.com/shop/web"
+    (tmp_path / "k8s" / "deeper").mkdir()
+    write(tmp_path / "k8s" / "deeper" / "web.yaml", deployment("web", name))
+    (tmp_path / "k8s" / "web.yaml").unlink()
+    pipeline("kubectl apply -R -f k8s/ -n shop", tools.kubectl())
+    said = {key.replace("-", "_"): runner.expanded(value, {"github.sha": "c0ffee"}) for key, value in given.items()}
+    files = tmp_path / "files"
+    files.mkdir()
+    env = runner.environment(tmp_path, files) | runner.inputs(**said | {"namespace": namespace})
+    outcome = step(env=env | {"KUBECONFIG": str(tmp_path / "kubeconfig")}, cwd=tmp_path)
+    assert outcome.code == 0, outcome.text
+    assert image_of_web(kubectl, namespace) == f"{name}:c0ffee"
+
+
+def image_of_web(kubectl: Kubectl, namespace: str) -> str:
+    return kubectl("-n", namespace, "get", "deploy", "web", "-o", "jsonpath={..containers[0].image}").stdout
+
+
+def labelled(workload: dict[str, Any], label: str, value: str) -> dict[str, Any]:
+    """The workload with a label in its selector and on its pods."""
+    workload["spec"]["selector"]["matchLabels"][label] = value
+    workload["spec"]["template"]["metadata"]["labels"][label] = value
+    return workload
 
 
 # --- without a cluster ------------------------------------------------------------------------------------------------
