@@ -239,6 +239,8 @@ def _execute_on(clusters: list[Member], command: Command, inputs: Inputs, files:
     shard = Shard.parse(inputs.shard or "1/1", inputs.sources.get("shard", "--shard"))
     waves = shard.of(in_waves(clusters, inputs.waves, inputs.sources.get("waves", "--waves")))
     share_stdin()
+    for one in clusters:  # also those of other shards
+        process.redactor.add(one.inputs.token, one.inputs.id_token)
     stdout = _masked(sys.stdout, process.redactor)
     execution = Execution(
         command.name,

@@ -128,11 +128,8 @@ class Execution:
         return result
 
     def _spare_names(self) -> None:
-        """A Secret's value that equals a cluster's name is not masked; the credentials of all clusters are."""
-        clusters = [one for wave in self.waves for one in wave]
-        self.redactor.spare(*(one.name for one in clusters))
-        for one in clusters:
-            self.redactor.add(one.inputs.token, one.inputs.id_token)
+        """A Secret's value that equals a cluster's name is not masked."""
+        self.redactor.spare(*(one.name for wave in self.waves for one in wave))
 
     def _begun(self, one: Member, stays: Callable[[ExitCode], bool]) -> Run:
         inputs, where = self.inputs, self.surroundings

@@ -45,7 +45,8 @@ def read_inventory(path: str, inputs: Inputs, environ: Mapping[str, str]) -> lis
             errors.append(error)
     if errors:
         raise InputErrors(errors)
-    return list(clusters.values())
+    hidden = tuple(dict.fromkeys(name for one in clusters.values() for name in one.hidden))
+    return [replace(one, hidden=hidden) for one in clusters.values()]
 
 
 def _entries(source: SourceText) -> Sequence[Node]:
@@ -132,7 +133,7 @@ class _Entry:
         if not text.strip():
             message = f"the variable {variable} is not set" if variable else "the name of a variable belongs there"
             raise self.source.error(message, value.line, "does the CI system pass the secret on to this job?")
-        self.hidden += [variable] if option.secret else []
+        self.hidden += [variable] if option.secret or option.kind == "headers" else []
         return text
 
     def _texts(self, option: Option, value: Node) -> tuple[str, ...]:

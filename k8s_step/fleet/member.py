@@ -11,7 +11,7 @@ from k8s_step.inputs import Inputs
 class Member:
     """``name``: a context, a kubeconfig or an entry of the clusters file. ``inputs`` name this cluster alone.
 
-    ``hidden``: the variables that its credentials come from, which no template gets.
+    ``hidden``: the variables that the credentials of all clusters come from, which no template gets.
     """
 
     name: str

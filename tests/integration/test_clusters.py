@@ -140,6 +140,20 @@ def test_a_share_of_what_is_read(planes: Planes) -> None:
     assert (none.code, none.stdout) == (0, ""), none.text
 
 
+@pytest.mark.parametrize("shard", [(), ("--shard", "1/2")])
+def test_no_template_gets_any_cluster_s_token(step: Step, tmp_path: Path, shard: tuple[str, ...]) -> None:
+    """Nor is one printed that belongs to another job's cluster."""
+    clusters = tmp_path / "clusters.yaml"
+    clusters.write_text(f"[{{name: eu, server: {NOWHERE}}}, {{name: us, server: {NOWHERE}, token-env: US_TOKEN}}]")
+    release = write(tmp_path / "release.yaml", config_map(token="${US_TOKEN}"))
+    env = {"US_TOKEN": "t0ken-of-the-us", "OTHER": "t0ken-of-the-us"}
+    words = ("apply", "-f", release, "--clusters", str(clusters), "--timeout", "2s", *shard)
+    refused = step(*words, env=env)
+    assert refused.code == 2 and "US_TOKEN has no value" in refused.stderr, refused.text
+    other = step(*words, "--wait-for", "configmap/t0ken-of-the-us condition=Ready", env=env)
+    assert "t0ken-of-the-us" not in other.text, other.text
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -46,9 +46,15 @@ clusters:
     assert eu.inputs.ca == str(tmp_path / "eu.pem") and eu.inputs.request_timeout == 5.0
     assert eu.inputs.header == (("X-Team", "shop"), ("X-Pipeline", "7"))
     assert eu.inputs.variables == ("REPLICAS=1", "REPLICAS=3", "VERSION=1.10", "ON=yes")
-    assert eu.hidden == ("EU_TOKEN",)
+    assert eu.hidden == us.hidden == ("EU_TOKEN",)
     assert us.inputs.contexts == ("prod-us",) and us.inputs.server is None and us.inputs.token == "t0"
     assert eu.inputs.clusters_file is None
+
+
+def test_no_cluster_sees_where_another_s_credentials_come_from(tmp_path: Path) -> None:
+    text = "[{name: eu, token-env: EU_TOKEN}, {name: us, header-env: US_HEADER, namespace-env: US_SPACE}]"
+    found = read(tmp_path, text, EU_TOKEN="t1", US_HEADER="X-Auth: t2", US_SPACE="shop")
+    assert [one.hidden for one in found] == [("EU_TOKEN", "US_HEADER")] * 2
 
 
 def test_a_cloud_s_cluster_takes_no_token_of_the_run(tmp_path: Path) -> None:
