@@ -23,8 +23,13 @@ _TROUBLES = ("Degraded", "NotReady", "Error", "ErrorOccurred")
 # The first of these is about the whole object; Available may stay True while a new revision rolls out.
 _WHOLE = ("Ready", "Available")
 _PARTS = ("Synced", "Healthy", "Accepted", "Programmed", "ResolvedRefs", "Installed", "Valid", "Succeeded")
+_PART_ENDS = ("Healthy", "Synced", "Synchronized", "Deployed")  # of such, where nothing tells of the whole
 _PHASES = ("phase", "state", "status")  # the fields that hold a phase
 _FAILED_PHASES = ("failed", "failure", "invalid")
+_WORKING_PHASES = (  # not "pending", which may be for ever: of what waits for its first use, say
+    *("creating", "provisioning", "initializing", "installing", "deploying", "reconciling", "progressing"),
+    *("inprogress", "updating", "upgrading", "restarting"),
+)
 _TROUBLED_PHASES = ("error", "errored", "degraded", "unhealthy", "configerror")
 
 
@@ -93,7 +98,8 @@ def _of_counts(obj: Object) -> Readiness | None:
 def _of_good_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | None:
     """The verdict by conditions that report success when True: each must be True and of the current generation."""
     whole = next((one for kind in _WHOLE for one in found if one.type == kind and not one.of), None)
-    told = [*([whole] if whole else []), *(one for one in found if one.type in _PARTS)]
+    ends = () if whole else _PART_ENDS
+    told = [*([whole] if whole else []), *(one for one in found if one.type in _PARTS or one.type.endswith(ends))]
     for one in told:
         if one.is_stale(obj):
             return _older(one)
@@ -107,12 +113,12 @@ def _of_good_conditions(obj: Object, found: Sequence[Condition]) -> Readiness | 
 
 
 def _of_phase(obj: Object) -> Readiness | None:
-    """The verdict by a phase that names a failure; ignored on a paused object, whose phase may be outdated."""
+    """The verdict by a phase that names work or a failure; ignored on a paused object, whose phase may be outdated."""
     if spec(obj).get("paused") or spec(obj).get("suspend"):
         return None
     for phase in (found for name in _PHASES if isinstance(found := status(obj).get(name), str)):
         word = phase.lower()
-        if word not in (*_FAILED_PHASES, *_TROUBLED_PHASES):
+        if word not in (*_FAILED_PHASES, *_TROUBLED_PHASES, *_WORKING_PHASES):
             continue
         message = status(obj).get("message")
         told = message if isinstance(message, str) and message else f"it is {phase}"

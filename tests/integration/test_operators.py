@@ -108,6 +108,22 @@ PLAYS = [
         "it is Setting up primary",
         {"phase": "Cluster in healthy state", "readyInstances": 1},
     ),
+    Played(
+        "minio.min.io",
+        "Tenant",
+        {},
+        {"currentState": "Provisioning MinIO Statefulset"},
+        "it is Provisioning MinIO",
+        {"currentState": "Initialized"},
+    ),
+    Played(
+        "gateway.solo.io",
+        "VirtualService",
+        {},
+        {"statuses": {"gloo-system": {"state": "Warning", "reason": "no such upstream yet"}}},
+        "no such upstream yet",
+        {"statuses": {"gloo-system": {"state": "Accepted", "reason": ""}}},
+    ),
 ]
 
 
@@ -169,6 +185,7 @@ def test_it_is_judged_by_what_its_operator_writes(
         ("crossplane.io", "Bucket", [{"type": "Synced", "status": "True"}, ready()]),
         ("toolkit.fluxcd.io", "Kustomization", [ready()]),
         ("knative.dev", "Broker", [ready()]),
+        ("services.k8s.aws", "Table", [ready(type="ACK.ResourceSynced")]),
     ],
 )
 def test_what_has_no_condition_yet_is_waited_for(

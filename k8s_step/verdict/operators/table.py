@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8s_step.objects.metadata import Object
-from k8s_step.verdict.operators import argo, certmanager, externalsecrets, flagger, flux, gateway, postgres
+from k8s_step.verdict.operators import (
+    argo,
+    certmanager,
+    externalsecrets,
+    flagger,
+    flux,
+    gateway,
+    platforms,
+    postgres,
+    stores,
+)
 from k8s_step.verdict.operators.facts import Facts, Failing, Phase, taken
 
 _READY = Facts(awaits=("Ready",))
@@ -180,6 +190,8 @@ _GROUPS: Mapping[str, _Kinds] = {
     "cluster.x-k8s.io": _CLUSTER_API,
     "controlplane.cluster.x-k8s.io": _CONTROL_PLANES,
     "addons.cluster.x-k8s.io": _ADDONS,
+    **stores.GROUPS,
+    **platforms.GROUPS,
 }
 # Groups that are many, by what their names end in.
 _DOMAINS: Mapping[str, _Kinds] = {
@@ -187,4 +199,5 @@ _DOMAINS: Mapping[str, _Kinds] = {
     ".crossplane.io": _CROSSPLANE,
     ".upbound.io": _CROSSPLANE,
     ".knative.dev": _KNATIVE_EVENTS,
+    **platforms.DOMAINS,
 }

@@ -119,6 +119,12 @@ def test_any_other_phase_tells_nothing(word: Any) -> None:
     assert (found.state, found.unjudged) == (CURRENT, True)
 
 
+@pytest.mark.parametrize("phase", ["Provisioning", "creating", "InProgress", "UPDATING", "Restarting"])
+def test_a_phase_that_names_work_is_waited_for(phase: str) -> None:
+    found = judged(phase=phase)
+    assert (found.state, found.reason, found.grace) == (PROGRESS, phase, None)
+
+
 @pytest.mark.parametrize("spec", [{"paused": True}, {"suspend": True}])
 def test_a_phase_of_what_is_paused_tells_nothing(spec: dict[str, Any]) -> None:
     assert judged(spec=spec, phase="Failed").unjudged
