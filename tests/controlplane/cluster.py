@@ -197,6 +197,11 @@ class Cluster:
             self._etcd("compaction", {"revision": revision, "physical": True})
         self._etcd("put", {"key": key, "value": base64.b64encode(revision.encode()).decode()})
 
+    def created_at(self, key: str) -> int:
+        """The revision, a resourceVersion, at which etcd got this key: ``GROUP/RESOURCE/NAMESPACE/NAME``."""
+        (found,) = self._etcd("range", {"key": base64.b64encode(f"/registry/{key}".encode()).decode()})["kvs"]
+        return int(found["create_revision"])
+
     def _etcd(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
         answer = requests.post(f"{self.etcd}/v3/kv/{verb}", json=body, timeout=30)
         answer.raise_for_status()

@@ -52,7 +52,7 @@ class Shop:
         self, *made: Object, options: tuple[str, ...] = (OPTION,), env: Any = None, own_clock: bool = False
     ) -> Running:
         for one in made:
-            if one["kind"] not in ("Namespace", "ValidatingWebhookConfiguration"):
+            if one["kind"] not in ("Namespace", "ValidatingWebhookConfiguration", "CustomResourceDefinition"):
                 one["metadata"].setdefault("namespace", self.namespace)
         path = write(self.folder / "release.yaml", *made)
         return self.step.start("apply", "-f", path, *options, env=env, report=True, own_clock=own_clock)
@@ -90,7 +90,7 @@ class Shop:
 
 def _kept(found: Object) -> Object:
     metadata = found["metadata"]
-    entries = [entry for entry in metadata.pop("managedFields") if not entry.get("subresource")]
+    entries = [entry for entry in metadata.pop("managedFields", ()) if not entry.get("subresource")]
     sets = [{key: entry[key] for key in ("manager", "operation", "fieldsV1")} for entry in entries]
     for name in ("resourceVersion", "generation"):
         metadata.pop(name, None)
