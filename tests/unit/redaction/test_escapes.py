@@ -62,3 +62,23 @@ def test_what_is_far_from_an_escape_is_left_out() -> None:
     one, *others = readings(rb"x" * 10_000 + rb"\n" + rb"y" * 10_000 + rb"\t" + rb"z" * 10_000, REACH)
     assert len(one.data) > 30_000
     assert [len(other.data) for other in others] == [4 * REACH + 3]
+
+
+@pytest.mark.parametrize(("between", "is_whole"), [(2 * REACH, True), (2 * REACH + 1, False), (3 * REACH, False)])
+def test_the_text_between_two_escapes_is_left_out_where_no_secret_could_span_it(between: int, is_whole: bool) -> None:
+    data = rb"a\n" + b"x" * between + rb"\tb"
+    reading = list(readings(data, REACH))[1]
+    middle = b"x" * between if is_whole else b"x" * REACH + BARRIER + b"x" * REACH
+    assert reading.data == b"a\n" + middle + b"\tb"
+    tab = reading.data.index(b"\t")
+    assert reading.place(tab, tab + 1) == (len(data) - 3, len(data) - 1)
+    assert reading.place(tab - 1, tab + 2) == (len(data) - 4, len(data)), "the escape whole, and what is around it"
+    assert reading.place(0, 2) == (0, 3)
+
+
+def test_no_more_is_read_around_an_escape_than_a_secret_may_reach() -> None:
+    data = b"x" * 200 + rb"\n" + b"y" * 200
+    reading = list(readings(data, REACH))[1]
+    assert reading.data == b"x" * REACH + b"\n" + b"y" * REACH
+    assert reading.place(0, 1) == (200 - REACH, 201 - REACH)
+    assert reading.place(len(reading.data) - 1, len(reading.data)) == (201 + REACH, 202 + REACH)

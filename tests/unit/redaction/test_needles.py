@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -53,3 +54,26 @@ def test_looking_does_not_take_longer_for_more_needles() -> None:
         assert made.find(b"." * 4000 + b"needle-000000" + b"." * 4000) == [(4000, 4013)]
         asked.append(Counted.asked)
     assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("length", [*range(4, 20), 63, 64, 65, 130])
+def test_a_needle_of_any_length_is_found_at_any_offset(length: int) -> None:
+    """Those under seven bytes cover no whole block everywhere; of those over 64 the rest is compared."""
+    needle = bytes(range(1, length + 1))
+    made = Needles()
+    made.add(needle)
+    assert len(made) == 1 and needle in made and needle[:-1] not in made
+    for before in range(9):
+        for after in range(5):
+            data = b"\xff" * before + needle + b"\xff" * after
+            assert made.find(data) == [(before, before + length)]
+    assert made.find(needle[:-1]) == [] and made.find(needle[:-1] + b"\xff") == []
+
+
+def test_needles_that_begin_alike_for_long_are_told_apart() -> None:
+    common = bytes(range(1, 65))
+    one, other = common + b"one", common + b"other"
+    made = Needles()
+    for needle in (one, other):
+        made.add(needle)
+    assert made.find(one) == [(0, 67)] and made.find(other) == [(0, 69)] and made.find(common + b"none") == []

@@ -350,6 +350,25 @@ def test_of_an_object_neither_keys_nor_names_are_masked() -> None:
     }
 
 
+def test_names_are_names_where_they_stand_and_text_elsewhere() -> None:
+    one = values("receivers")
+    assert one.mask_object({"metadata": "receivers", "kind": ["receivers"]}) == {"metadata": MASK, "kind": [MASK]}
+    assert one.mask_object({"metadata": ["receivers"], "kind": "receivers"}) == {
+        "metadata": [MASK],
+        "kind": "receivers",
+    }
+    names = {"name": "receivers", "namespace": "receivers", "generateName": "receivers", "uid": "receivers"}
+    assert one.mask_object({"metadata": names})["metadata"] == {**names, "uid": MASK}
+    inner = {"spec": {"kind": "receivers", "metadata": {"name": "receivers"}}}
+    assert one.mask_object(inner) == {"spec": {"kind": MASK, "metadata": {"name": MASK}}}
+
+
+def test_a_name_made_from_a_secret_is_masked_in_its_place() -> None:
+    one = values("correct-horse-battery")
+    obj = {"kind": "Thing", "metadata": {"name": "of-correct-horse-battery", "namespace": "shop"}}
+    assert one.mask_object(obj) == {"kind": "Thing", "metadata": {"name": "of-***", "namespace": "shop"}}
+
+
 def test_of_a_result_what_programs_read_stays() -> None:
     words = ("apps", "Deployment", "shop", "shop-web", "k8s", "configured", "web.yaml", "apps/v1", "Error")
     reference = Reference("apps/v1", "Deployment", "shop", "shop-web", "k8s/web.yaml", 3)

@@ -33,8 +33,8 @@ def shop(version: int, text: str) -> dict[str, Any]:
 class Stream:
     """A watch that tells of a change, other than the one before, as soon as the last one has been told on."""
 
-    def __init__(self, told_on: threading.Semaphore) -> None:
-        self._told_on = told_on
+    def __init__(self, told_on: threading.Semaphore, states: int) -> None:
+        self._told_on, self._states = told_on, states
         self._closed = False
 
     def __enter__(self) -> Stream:
@@ -47,7 +47,7 @@ class Stream:
         version = 1
         while self._told_on.acquire(timeout=60) and not self._closed:
             version += 1
-            yield json.dumps({"type": "MODIFIED", "object": shop(version, f"step {version % 2}")}).encode()
+            yield json.dumps({"type": "MODIFIED", "object": shop(version, f"step {version % self._states}")}).encode()
 
     def close(self) -> None:
         self._closed = True
@@ -55,13 +55,13 @@ class Stream:
 
 
 class Server:
-    """Answers a watch, and nothing else."""
+    """Answers a watch, which tells of so many different states in turn, and nothing else."""
 
-    def __init__(self, told_on: threading.Semaphore) -> None:
-        self._told_on = told_on
+    def __init__(self, told_on: threading.Semaphore, states: int = 2) -> None:
+        self._told_on, self._states = told_on, states
 
     def stream(self, request: Request, *, idle_timeout: float) -> Stream:
-        return Stream(self._told_on)
+        return Stream(self._told_on, self._states)
 
 
 class Clock:
@@ -316,3 +316,18 @@ def test_objects_of_earlier_waves_are_judged_with_the_later_ones() -> None:
     assert rollout.look() == 0
     one.object = ready("one", "False")
     assert rollout.look() == 1 and one.judgement is not None and one.judgement.was_current
+
+
+def test_the_time_left_is_that_of_the_object_whose_time_is_up_first() -> None:
+    """Once that time is over, and the others are followed on, it is theirs."""
+    clock = Clock()
+    listener = Listener(clock)
+    one = Target(Reference("example.com/v1", "Shop", "shop", "one"), SHOP, shop(1, "step 1"), changed=False)
+    other = target("other", "False", **{"k8s-step/timeout": "300s"})
+    server: Any = Server(listener.told_on, states=10_000)
+    limits = Limits(600, fail_fast=False, tick=30.0)
+    assert not Rollout(server, [one, other], listener, limits, clock).follow()
+    assert one.timed_out and other.timed_out
+    told = [at + remaining for at, remaining in listener.ticks]
+    assert len(told) >= 12 and told == sorted(told) and len(set(told)) == 2
+    assert told[0] == other.ends and told[-1] == one.ends

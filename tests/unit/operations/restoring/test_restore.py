@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from k8s_step.objects.ownership.managers import differences
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.operations.plan import Planned
+from k8s_step.operations.restoring import restore as module
 from k8s_step.operations.restoring.restore import Reversal, restore
 from tests.unit.loopback import Exchange, Loopback
 
@@ -99,3 +101,137 @@ def test_a_restoration_that_does_not_take_names_the_field() -> None:
 
 def test_a_restored_object_is_as_it_was() -> None:
     assert reversed_by((200, config_map("3", "old"))) == ("restored", "", 1)
+
+
+# -- what others write meanwhile
+
+
+class Played:
+    """A server that answers each request by the next of its lines: ``(method, part of the target, code, body)``."""
+
+    def __init__(self, *lines: tuple[str, str, int, dict[str, Any]]) -> None:
+        self.left, self.asked, self.queries = list(lines), list[tuple[str, Any]](), list[str]()
+
+    def __call__(self, exchange: Exchange) -> None:
+        body = json.loads(exchange.body) if exchange.body else None
+        self.asked.append((f"{exchange.method} {exchange.target.partition('?')[0].rpartition('/')[2]}", body))
+        self.queries.append(exchange.target.partition("?")[2])
+        method, part, code, answer = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        assert exchange.method == method and part in exchange.target, (exchange.method, exchange.target)
+        exchange.reply(code, answer)
+
+    def restoring(self, before: dict[str, Any], wrote: dict[str, Any]) -> tuple[str, str]:
+        resource = required(wrote["apiVersion"], wrote["kind"])
+        planned = Planned(Address(resource, Reference.to(wrote)), wrote)
+        with Loopback(self) as server:
+            client = Client(Connection(server.url, "test"), Manner(60.0))
+            outcome = restore(client, Reversal(planned, is_new=False, before=before, wrote=wrote), "k8s-step")
+            client.close()
+        return outcome.word, outcome.message
+
+
+OUTDATED = {"kind": "Status", "code": 409, "reason": "Conflict", "message": "the object has been modified"}
+GONE = {"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}
+
+
+def of_nobody(version: str, value: str) -> dict[str, Any]:
+    """A ConfigMap whose ``a`` no manager owns, as the data that the server makes of other fields."""
+    made = config_map(version, value)
+    made["metadata"]["managedFields"][0]["fieldsV1"] = {"f:data": {"f:b": {}}}
+    made["data"]["b"] = "1"
+    return made
+
+
+def versions(played: Played) -> list[str]:
+    """The versions that the JSON patches are bound to."""
+    return [body[-1]["value"] for _, body in played.asked if isinstance(body, list)]
+
+
+def test_after_a_conflict_it_is_read_again_and_the_rest_is_done_on_that() -> None:
+    played = Played(
+        ("GET", "one", 200, of_nobody("2", "new")),
+        ("PATCH", "one", 200, of_nobody("3", "new")),
+        ("PATCH", "one", 409, OUTDATED),
+        ("GET", "one", 200, of_nobody("4", "new")),
+        ("PATCH", "one", 200, of_nobody("5", "old")),
+    )
+    assert played.restoring(of_nobody("1", "old"), of_nobody("2", "new")) == ("restored", "")
+    assert versions(played) == ["3", "4"]
+
+
+def test_what_is_deleted_meanwhile_is_left_to_whoever_did_it() -> None:
+    played = Played(
+        ("GET", "one", 200, of_nobody("2", "new")),
+        ("PATCH", "one", 200, of_nobody("3", "new")),
+        ("PATCH", "one", 409, OUTDATED),
+        ("GET", "one", 404, GONE),
+    )
+    told = played.restoring(of_nobody("1", "old"), of_nobody("2", "new"))
+    assert told == ("skipped", "somebody else has deleted it since") and len(played.asked) == 4
+
+
+def test_the_rest_is_tried_as_often_as_the_whole() -> None:
+    pair = [("PATCH", "one", 409, OUTDATED), ("GET", "one", 200, of_nobody("4", "new"))]
+    played = Played(
+        ("GET", "one", 200, of_nobody("2", "new")), ("PATCH", "one", 200, of_nobody("3", "new")), *(pair * 21)
+    )
+    told = played.restoring(of_nobody("1", "old"), of_nobody("2", "new"))
+    assert told == ("failed", "others write it faster than it can be put back") and len(versions(played)) == 20
+
+
+def stateful_set(version: str, image: str, *, revision: str, generation: int, observed: int) -> dict[str, Any]:
+    owned = {"manager": "k8s-step", "operation": "Apply", "fieldsV1": {"f:spec": {"f:image": {}}}}
+    metadata = {"name": "db", "namespace": "shop", "uid": "u", "resourceVersion": version, "managedFields": [owned]}
+    status = {"observedGeneration": observed, "updateRevision": revision}
+    metadata = {**metadata, "generation": generation}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata,
+        "spec": {"image": image},
+        "status": status,
+    }
+
+
+def pod(name: str, status: str) -> dict[str, Any]:
+    owner = {"kind": "StatefulSet", "name": "db", "uid": "u", "controller": True}
+    metadata = {"name": name, "namespace": "shop", "uid": name, "ownerReferences": [owner]}
+    return {"metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": status}]}}
+
+
+def reset(observed: int, revision: str = "of-the-new") -> dict[str, Any]:
+    return stateful_set("3", "old", revision=revision, generation=3, observed=observed)
+
+
+def test_pods_of_the_revision_left_go_once_the_controller_has_seen_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would make the same broken pod again."""
+    monkeypatch.setattr(module, "_POLL", 0.0)
+    pods = {"kind": "PodList", "metadata": {}, "items": [pod("db-0", "True"), pod("db-1", "False")]}
+    played = Played(
+        ("GET", "db", 200, stateful_set("2", "new", revision="of-the-new", generation=2, observed=2)),
+        ("PATCH", "db", 200, reset(2)),
+        ("GET", "statefulsets/db", 200, reset(2)),
+        ("GET", "statefulsets/db", 200, reset(3)),
+        ("GET", "pods?", 200, pods),
+        ("DELETE", "pods/db-1", 200, pod("db-1", "False")),
+    )
+    before = stateful_set("1", "old", revision="of-the-old", generation=1, observed=1)
+    word, message = played.restoring(before, stateful_set("2", "new", revision="", generation=2, observed=1))
+    assert (word, message) == ("restored", "db-1 of the revision that failed would have held it up, and is deleted")
+    assert [what for what, _ in played.asked] == [
+        *("GET db", "PATCH db", "GET db", "GET db", "GET pods", "DELETE db-1"),
+    ]
+    (query,) = (line for line in played.queries if "labelSelector" in line)
+    assert "controller-revision-hash%3Dof-the-new" in query
+
+
+def test_a_controller_that_sees_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_OBSERVING", 0.0)
+    played = Played(
+        ("GET", "db", 200, stateful_set("2", "new", revision="of-the-new", generation=2, observed=2)),
+        ("PATCH", "db", 200, reset(2)),
+        ("GET", "pods?", 200, {"kind": "PodList", "metadata": {}, "items": []}),
+    )
+    before = stateful_set("1", "old", revision="of-the-old", generation=1, observed=1)
+    wrote = stateful_set("2", "new", revision="", generation=2, observed=1)
+    assert played.restoring(before, wrote) == ("restored", "") and len(played.asked) == 3
