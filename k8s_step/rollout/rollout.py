@@ -27,7 +27,7 @@ from k8s_step.rollout.nodes import LostNodes
 from k8s_step.rollout.superseded import SupersededWrites
 from k8s_step.verdict import patience, pauses, required
 from k8s_step.verdict.evidence.claims import storage_class
-from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
 from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import compute, is_complete
 from k8s_step.verdict.revision import current_pods
@@ -289,17 +289,9 @@ class Rollout(Follower[FollowListener]):
         if superseded is not None:
             return superseded
         now = self._clock()
-        found = judge(
-            target.object,
-            pods,
-            replica_sets,
-            target.marks,
-            now,
-            fail_fast=self._limits.fail_fast,
-            changed=target.changed,
-            patience=target.patience,
-            readiness_of=target.rule.readiness if target.rule else compute,
-        )
+        readiness_of = target.rule.readiness if target.rule else compute
+        terms = Terms(self._limits.fail_fast, target.changed, target.patience, readiness_of)
+        found = judge(target.object, pods, replica_sets, target.marks, now, terms)
         if target.waits_for_consumer and found.state is State.IN_PROGRESS:
             return Judgement(State.CURRENT, "bound when its first consumer is scheduled")
         if target.must_complete and found.state is State.CURRENT and not is_complete(target.object):

@@ -140,26 +140,38 @@ class Marks:
         return self._crashed.get(uid)
 
 
+@dataclass(frozen=True)
+class Terms:
+    """The terms of judging one object.
+
+    ``fail_fast``: problems fail the object once their grace is over. ``changed``: this run wrote to the object.
+    ``readiness_of``: judges the object by itself.
+    """
+
+    fail_fast: bool = True
+    changed: bool = True
+    patience: Patience = USUAL
+    readiness_of: Callable[[Object], Readiness] = readiness.compute
+
+
+_USUAL = Terms()
+
+
 def judge(
     obj: Object,
     pods: Iterable[Object],
     replica_sets: Mapping[str, Object],
     marks: Marks,
     now: float,
-    *,
-    fail_fast: bool = True,
-    changed: bool = True,
-    patience: Patience = USUAL,
-    readiness_of: Callable[[Object], Readiness] = readiness.compute,
+    terms: Terms = _USUAL,
 ) -> Judgement:
     """Judge ``obj`` at ``now``, seconds of the caller's clock.
 
-    ``pods`` may include pods of other owners. ``replica_sets`` are by uid. ``fail_fast``: problems fail the object once
-    their grace is over. ``changed``: this run wrote to the object. ``readiness_of``: judges the object by itself.
+    ``pods`` may include pods of other owners. ``replica_sets`` are by uid.
     """
-    found = readiness_of(obj)
+    found, patience = terms.readiness_of(obj), terms.patience
     settled = marks.started + _SETTLE
-    if (found.unjudged or found.unversioned) and changed and now < settled:
+    if (found.unjudged or found.unversioned) and terms.changed and now < settled:
         return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)
     if found.state is State.CURRENT:
         return _current(obj, found, pods, replica_sets, marks, now)
@@ -176,7 +188,7 @@ def judge(
         if awaited is not None:
             return Judgement(State.IN_PROGRESS, found.message, found.reason, due=awaited, lasting=True)
         return Judgement(State.FAILED, found.message, found.reason, _complaints(own, marks))
-    judgement = _in_progress(obj, found, own, ills, marks, now, fail_fast)
+    judgement = _in_progress(obj, found, own, ills, marks, now, terms.fail_fast)
     return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
 
 

@@ -17,7 +17,7 @@ from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.expectations import ConditionIs, Created, Deleted, Expectation
-from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
 from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.states import State
 from k8s_step.watching.changes import Change, Key
@@ -232,7 +232,7 @@ class Goal:
         if self.awaits_failure:
             return
         pods = [obj] if obj.get("kind") == "Pod" else []
-        found = judge(obj, pods, {}, hope.marks, now, changed=False)
+        found = judge(obj, pods, {}, hope.marks, now, Terms(changed=False))
         hope.due = found.due if found.due is not None and found.due > now else None
         hope.failure = found if found.state is State.FAILED else None
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
 from k8s_step.verdict.patience import USUAL, Patience, parse
 
 FOLDER = Path(__file__).parent
@@ -93,7 +93,7 @@ def judged(
     replica_sets = {each["metadata"]["uid"]: each for each in read(case, "replicasets") or []}
     pods = read(case, step.get("pods", "pods")) or []
     obj, now = read(case, step.get("object", "object")), float(step["after"])
-    return judge(obj, pods, replica_sets, marks, now, changed=changed, patience=patience)
+    return judge(obj, pods, replica_sets, marks, now, Terms(changed=changed, patience=patience))
 
 
 def told(judgement: Judgement, step: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from k8s_step.verdict.judgement import Judgement, Marks, judge
+from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
 from k8s_step.verdict.states import State
 from tests.unit.samples import container, pod, running, terminated, waiting
 
@@ -30,7 +30,7 @@ def mine(*containers: Any, **more: Any) -> dict[str, Any]:
 
 
 def at(marks: Marks, now: float, *pods: Any, obj: Any = None, **more: Any) -> Judgement:
-    return judge(obj or replica_set(), pods, {}, marks, now, **more)
+    return judge(obj or replica_set(), pods, {}, marks, now, Terms(**more))
 
 
 def test_the_grace_runs_from_when_a_problem_was_first_seen() -> None:
