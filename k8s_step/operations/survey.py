@@ -92,8 +92,9 @@ class _Listing:
         token, limit = "", _FIRST_PAGE * len(self._wanted)
         while True:
             answer = self._client.send(self._request(token, min(limit, PAGE)))
-            items: list[Any] = answer.body.get("items", [_ODD]) or []
-            if _ODD in items:
+            items = answer.body.get("items", _ODD)
+            items = [] if items is None else items  # Go writes null for an empty list
+            if not isinstance(items, list) or _ODD in items:
                 return {}
             self._note(items, answer.warnings)
             page = ListPage(answer.body)

@@ -72,6 +72,8 @@ def test_an_empty_list() -> None:
     "body",
     [
         pytest.param({"kind": "ConfigMapList", "metadata": {}}, id="no-items"),
+        pytest.param({"kind": "ConfigMapList", "metadata": {}, "items": "none"}, id="a-text"),
+        pytest.param({"kind": "ConfigMapList", "metadata": {}, "items": {"map-0": {}}}, id="a-map"),
         pytest.param(listed(*map(item, NAMES), {"metadata": {}}), id="nameless"),
         pytest.param(listed(*map(item, NAMES), "text"), id="no-object"),
         pytest.param(listed(*map(item, NAMES[1:]), item("map-0", labels=["a"])), id="misshapen"),
