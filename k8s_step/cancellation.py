@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 from k8s_step.errors import CancelledError, ExitCode
 
@@ -42,6 +42,7 @@ class Cancellation:
         self._part = _Part()
         self._asked_of_parts: CancelledError | None = None
         self._wakes_of_parts: list[Callable[[], object]] = []
+        self._last_acts: list[Callable[[], object]] = []
 
     def ask(self, error: CancelledError) -> None:
         """End the run: raise ``error`` or, while it is held back, call the ``wake`` of each holder."""
@@ -111,6 +112,22 @@ class Cancellation:
             self._wakes_of_parts.remove(wake)
         self.check()
 
+    @contextmanager
+    def leaving(self, act: Callable[[], object]) -> Iterator[None]:
+        """Call ``act`` where a second signal ends the process at once in this context, so that nothing is left."""
+        self._last_acts.append(act)
+        try:
+            yield
+        finally:
+            self._last_acts.remove(act)
+
+    def leave(self, number: int) -> NoReturn:
+        """End the process at once, as signal ``number`` would."""
+        for act in self._last_acts:
+            with suppress(Exception):
+                act()
+        os._exit(128 + number)
+
     def check(self) -> None:
         """Raise the run's cancellation, once, in a thread that takes part in the run."""
         asked = self._asked_of_parts
@@ -137,7 +154,7 @@ def catch_signals() -> set[signal.Signals]:
 
     def cancelled(number: int, _: Any) -> None:
         for each in _SIGNALS:
-            signal.signal(each, lambda again, _: os._exit(128 + again))
+            signal.signal(each, lambda again, _: CANCELLATION.leave(again))
         named = signal.Signals(number)
         CANCELLATION.ask(CancelledError(f"cancelled by {named.name}", _SIGNALS[named]))
 

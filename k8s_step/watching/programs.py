@@ -157,6 +157,10 @@ class Programs:
         self._processes.clear()
         return len(running)
 
+    def kill(self) -> None:
+        """Kill all that run, with no time for anything more."""
+        self.signal(signal.SIGKILL)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to all that run, and to what they have started."""
         for process in self._processes.values():

@@ -68,6 +68,11 @@ def test_a_target_that_is_down_is_its_own_result(planes: Planes) -> None:
     assert outcome.code == 5 and results(outcome) == {"down": "unreachable", "us": "succeeded"}, outcome.text
 
 
+def test_a_share_without_a_target_reads_nothing(planes: Planes) -> None:
+    outcome = sync(planes, "configmap/none", "--shard", "2/2")
+    assert (outcome.code, results(outcome)) == (0, {}) and "nothing to do" in outcome.stderr, outcome.text
+
+
 def test_a_source_that_can_t_be_read_is_no_target_s_result(planes: Planes) -> None:
     outcome = sync(planes, "configmap/none")
     assert outcome.code == 4 and results(outcome) == {"us": "not_begun"}, outcome.text

@@ -77,6 +77,19 @@ def test_a_command_that_runs_on_is_ended_with_the_watch(
     poll(lambda: not alive(int((tmp_path / "pid").read_text())), "its end")
 
 
+def test_a_second_signal_leaves_no_command(step: Step, namespace: str, deeds: Deeds, tmp_path: Path) -> None:
+    """Though the command heeds none, and nobody waits for it any more."""
+    deeds.create("web")
+    command = f"trap '' TERM INT; echo $$ > {tmp_path}/pid; while :; do sleep 1; done"
+    running = step.start("watch", "cm/web", "-n", namespace, "--exec", command)
+    poll(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the command")
+    running.signal(signal.SIGINT)
+    running.wait_for("now ended")
+    running.signal(signal.SIGTERM)
+    assert running.wait().code == 143
+    poll(lambda: not alive(int((tmp_path / "pid").read_text())), "its end")
+
+
 def alive(pid: int) -> bool:
     """A zombie that nobody has buried is not."""
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from k8s_step.api.watch import Scope
+from k8s_step.cancellation import CANCELLATION
 from k8s_step.errors import ApiError, ExitCode, NotFoundError, ReportedError, StepError, TimedOutError
 from k8s_step.release.planning.session import Run
 from k8s_step.report.events import Lines, Told, json_line, name_line
@@ -66,13 +67,8 @@ class Watcher:
 
         Raises :class:`ReportedError` for all but success; what led to it has been told.
         """
-        try:
+        with CANCELLATION.leaving(self._kill_programs):
             self._tell_until_the_end()
-        except BaseException:  # cancelled, or an error that nobody foresaw
-            self._end_programs(_HASTE, drop=True)
-            raise
-        finally:
-            self._end_what_is_left()
         self._miss_lists()
         codes = [*(error.exit_code for error in self._refused), *self._end_of_goal(), *self._end_of_programs()]
         if codes:
@@ -80,11 +76,17 @@ class Watcher:
         return ExitCode.SUCCEEDED
 
     def _tell_until_the_end(self) -> None:
-        while self._goes_on():
-            self._hear(self._feeds.next(self._pause()))
-            self._look_at_goal()
-        self._feeds.stop()
-        self._end_programs(_PATIENCE)
+        try:
+            while self._goes_on():
+                self._hear(self._feeds.next(self._pause()))
+                self._look_at_goal()
+            self._feeds.stop()
+            self._end_programs(_PATIENCE)
+        except BaseException:  # cancelled, or an error that nobody foresaw
+            self._end_programs(_HASTE, drop=True)
+            raise
+        finally:
+            self._end_what_is_left()
 
     # -- when to end
 
@@ -212,6 +214,10 @@ class Watcher:
         left = self._programs.end() if self._programs else 0
         if left:
             self._journal.notice(f"--exec: {many(left, 'command')} still ran, now ended")
+
+    def _kill_programs(self) -> None:
+        if self._programs is not None:
+            self._programs.kill()
 
     def _until_idle(self, programs: Programs, seconds: float) -> None:
         end = time.monotonic() + seconds
