@@ -473,6 +473,22 @@ def test_what_joins_the_set_meanwhile_is_left_to_the_next_run(place: Place, prox
     assert actions(place.good(service("web")))["ConfigMap/b"] == "pruned"
 
 
+def test_what_another_run_adds_to_the_parent_meanwhile_stays(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+
+    def add(exchange: Exchange) -> None:
+        place.kubectl("annotate", "--overwrite", "secret/shop", f"{KINDS}=ConfigMap,Job.batch,Service")
+        exchange.forward()
+
+    proxy.rule(on("PATCH", "/services/web$"), add, times=1)
+    outcome = place.run(service("web"), options=(*PRUNE, "--no-preflight"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert actions(outcome)["ConfigMap/a"] == "pruned"
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,Job.batch,Service", "the other run is not done yet"
+    place.good(service("web"))
+    assert place.parent()["contains-group-kinds"] == "Service"
+
+
 def test_a_parent_that_is_gone_is_made_anew(place: Place) -> None:
     place.good(config_map("a", x="1"), config_map("b", x="1"))
     place.kubectl("delete", "secret/shop")
@@ -708,6 +724,21 @@ class TestRollback:
         healed = place.good(deployment("web"))
         pruned = {name for name, action in actions(healed).items() if action == "pruned"}
         assert pruned == {"Deployment/old", "ConfigMap/a", "ConfigMap/b"}
+
+    def test_data_does_not_come_back_and_that_is_said(self, place: Place, proxy: Proxy, played: object) -> None:
+        disk = annotated(claim("disk", "unprovisioned"), "k8s-step/wait", "false")
+        place.good(disk, job("migrate", "shop/job-ok:1"), service("old"), config_map("a", x="1"))
+        proxy.rule(really("/configmaps/a$"), forbid("denied the request: it is still used"))
+        outcome = place.run(service("web"), options=(*self.OPTIONS, "--prune-data"), env=through(proxy))
+        assert outcome.code == 1, outcome.text
+        assert outcome.report is not None
+        entries = {f"{one['kind']}/{one['name']}": one for one in outcome.report["objects"]}
+        assert entries["PersistentVolumeClaim/disk"]["rolled_back"] == "failed"
+        assert entries["PersistentVolumeClaim/disk"]["rollback_message"].startswith("its data is gone")
+        assert entries["Job/migrate"]["rolled_back"] == "kept", "it is not run again"
+        assert entries["Service/old"]["rolled_back"] == "restored" and place.is_there("service/old")
+        assert entries["Service/web"]["rolled_back"] == "deleted"
+        assert "the rollback is not complete: look after persistentvolumeclaim" in outcome.text
 
     def test_a_release_that_fails_has_pruned_nothing(self, place: Place, played: object) -> None:
         place.good(deployment("web"), config_map("a", x="1"))

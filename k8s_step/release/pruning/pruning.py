@@ -15,7 +15,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.applyset import Contents, labelled
 from k8s_step.objects.kinds.secrets import values_of
-from k8s_step.objects.metadata import PART_OF, labels_of, uid_of
+from k8s_step.objects.metadata import PART_OF, guard_of, labels_of, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.operations.plan import Planned, Seen
 from k8s_step.release.batch import raise_reported
@@ -116,12 +116,18 @@ class Pruning:
         return ExitCode.SUCCEEDED
 
     def finish(self) -> None:
-        """Write the parent with what the set holds from now on: the release, and the members that stay."""
+        """Write the parent with what the set holds from now on: the release, and the members that stay.
+
+        Where another run has written the parent meanwhile, all that it lists stays as well: that run is not done yet.
+        """
         if self._goes_with_its_namespace:
             self.run.journal.notice(f"{self.parent.address.reference}, the parent of the set, went with its namespace")
             return
         kept = Contents.of((kind_of(each.resource), each.reference.namespace) for each in self._kept)
-        self.parent = parents.write(self.session.client, self.parent, of_plan(self.plan) | kept)
+        now = parents.read(self.parent, self.session.client, self.session.discovery)
+        is_as_written = guard_of(now.live or {}) == guard_of(self.parent.live or {})
+        others = Contents() if is_as_written else now.contents
+        self.parent = parents.write(self.session.client, now, of_plan(self.plan) | kept | others)
 
     def tell(self, found: Members) -> None:
         """Report what would go, and what would stay."""
