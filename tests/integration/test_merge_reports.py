@@ -61,9 +61,9 @@ def test_a_report_that_is_missing_is_named_and_the_others_are_merged(step: Step,
 def test_the_same_cluster_twice(step: Step, reports: Path) -> None:
     twice = step("merge-reports", "1.json", "one.json", cwd=reports)
     assert twice.code == 2 and "one.json: 1.json tells of the cluster eu, too" in twice.stderr, twice.text
-    named = step("merge-reports", "1.json", "other=one.json", cwd=reports, report=True)
+    named = step("merge-reports", "1.json", "2.json", "other=one.json", cwd=reports, report=True)
     assert named.code == 5 and named.report is not None, named.text
-    assert [one["name"] for one in named.report["clusters"]] == ["eu", "asia", "other"]
+    assert [one["name"] for one in named.report["clusters"]] == ["eu", "asia", "us", "other"]
 
 
 def test_the_action_names_files_by_a_pattern(step: Step, reports: Path) -> None:
