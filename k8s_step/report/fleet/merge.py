@@ -16,7 +16,7 @@ from k8s_step.report.fleet.badness import worst
 from k8s_step.report.fleet.result import NOT_BEGUN, ClusterResult, ClustersResult
 from k8s_step.report.results.problem import Problem
 from k8s_step.report.results.result import SCHEMA, UNFINISHED, timestamp
-from k8s_step.report.results.stored import from_json, problems_of
+from k8s_step.report.results.stored import from_json, problems_of, seconds_of
 
 _CUT_SHORT = (ExitCode.INTERRUPTED, ExitCode.CANCELLED)
 _MOST_SHARDS = 100_000
@@ -82,8 +82,8 @@ def read(report: Report) -> ClustersResult:
     _check_schema(document, report.path)
     try:
         part = _of_several(document) if "clusters" in document else _of_one(document, report)
-        datetime.fromisoformat(part.started)
-    except (LookupError, TypeError, ValueError, AttributeError, StopIteration):
+        _span(part)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
         raise InputError("the report is not as k8s-step writes it", where=report.path, hint=_WHAT) from None
     if report.name and "clusters" in document:
         raise InputError(f"the report names its clusters itself, {report.name} can't be one's name", where=report.path)
@@ -116,7 +116,7 @@ def _of_several(document: Mapping[str, Any]) -> ClustersResult:
         str(document["command"]),
         tuple(map(_cluster, document["clusters"])),
         str(document["started"]),
-        float(document["seconds"]),
+        seconds_of(document),
         problems=problems_of(document),
         cancelled=code if code in _CUT_SHORT else None,
         is_dry_run=bool(document["dry_run"]),
@@ -191,7 +191,12 @@ def _joined(
 
 def _timed(joined: ClustersResult, parts: Sequence[ClustersResult]) -> ClustersResult:
     """With the time from the first begin to the last end."""
-    begun = [datetime.fromisoformat(part.started).astimezone(UTC) for part in parts]
-    ended = [at + timedelta(seconds=part.seconds) for at, part in zip(begun, parts, strict=True)]
-    first = min(begun)
-    return replace(joined, started=timestamp(first), seconds=(max(ended) - first).total_seconds())
+    spans = list(map(_span, parts))
+    first, last = min(begun for begun, _ in spans), max(ended for _, ended in spans)
+    return replace(joined, started=timestamp(first), seconds=(last - first).total_seconds())
+
+
+def _span(part: ClustersResult) -> tuple[datetime, datetime]:
+    """When a run began and ended. Raises ValueError or OverflowError for what is no time."""
+    begun = datetime.fromisoformat(part.started).astimezone(UTC)
+    return begun, begun + timedelta(seconds=part.seconds)

@@ -12,6 +12,7 @@ from k8s_step.report.results.result import RESULTS, ObjectResult, Result
 from k8s_step.verdict.evidence.finding import Finding
 
 _Document = Mapping[str, Any]
+_LONGEST = 1e9  # seconds
 
 
 def from_json(document: _Document) -> Result:
@@ -31,7 +32,7 @@ def from_json(document: _Document) -> Result:
         _optional(document, "server"),
         _optional(document, "context"),
         str(document["started"]),
-        float(document["seconds"]),
+        seconds_of(document),
         objects,
         tuple(_finding(one, objects) for one in _list(document, "failures")),
         message,
@@ -42,6 +43,14 @@ def from_json(document: _Document) -> Result:
         is_dry_run=is_dry_run,
         url=_text(document, "url"),
     )
+
+
+def seconds_of(document: _Document) -> float:
+    """How long a run, or an object, took. Raises ValueError for what is no time."""
+    seconds = float(document["seconds"])
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError(seconds)
+    return seconds
 
 
 def problems_of(document: _Document) -> tuple[Problem, ...]:
@@ -72,7 +81,7 @@ def _object(document: _Document, is_dry_run: bool) -> ObjectResult:
         str(document["action"]),
         str(document["status"]),
         str(document["message"]),
-        float(document["seconds"]),
+        seconds_of(document),
         _text(document, "reason"),
         bool(document["judged"]),
         _text(document, "note"),
@@ -111,13 +120,13 @@ _LISTS = ("claims", "logs", "events", "missing")
 def _reference(path: str) -> Reference:
     """The object of ``apps/v1/Deployment/shop/web``; a kind alone begins with a capital letter."""
     parts = path.split("/")
-    at = next(at for at, part in enumerate(parts) if part[:1].isupper())
+    at = [part[:1].isupper() for part in parts].index(True)
     *space, name = parts[at + 1 :]
     return Reference("/".join(parts[:at]), parts[at], "/".join(space), name)
 
 
 def _code(word: str) -> ExitCode:
-    return next(code for code, each in RESULTS.items() if each == word)
+    return {each: code for code, each in reversed(RESULTS.items())}[word]
 
 
 def _list(document: _Document, name: str) -> list[Any]:

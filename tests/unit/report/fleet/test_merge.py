@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from k8s_step.errors import ExitCode, InputError, InputErrors
 from k8s_step.report.fleet.merge import Report, found, merged
 from k8s_step.report.fleet.result import ClusterResult, ClustersResult, summary, to_clusters_json
+from k8s_step.report.formats.github import outputs
+from k8s_step.report.formats.shared import table
 from k8s_step.report.results.junit import to_clusters_junit
 from k8s_step.report.results.problem import Problem
 from k8s_step.report.results.result import SCHEMA, Result, to_json
+from k8s_step.report.summary import to_clusters_markdown
 from tests import junitschema
 from tests.unit import releases
 
@@ -180,3 +184,43 @@ def test_the_files_that_are_meant(folder: Path) -> None:
 def test_a_name_is_for_one_cluster() -> None:
     with pytest.raises(InputError, match="eu can't be one's name"):
         merged([replace(stored("1.json", several(single("us"))), name="eu")])
+
+
+def spoilt(document: Any) -> Iterator[Any]:
+    """The document with each of its parts in turn replaced by something else, or left out."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            rest = {other: each for other, each in document.items() if other != key}
+            yield rest
+            for each in (*_ODD, *spoilt(value)):
+                yield {**rest, key: each}
+    elif isinstance(document, list):
+        for at, value in enumerate(document):
+            for each in (*_ODD, *spoilt(value)):
+                yield [*document[:at], each, *document[at + 1 :]]
+
+
+_ODD: tuple[Any, ...] = (None, float("inf"), "x", [None], {"x": 1})
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_spoilt_report_is_merged_or_named() -> None:
+    """Whatever is in it: a traceback is neither."""
+    failed = replace(BAD, findings=BAD.findings[:1], objects=BAD.objects[1:2])
+    refused = replace(releases.refused(), objects=releases.refused().objects[1:2])
+    whole = several(single("eu", failed), ClusterResult("us"), problems=(Problem("lost", "x:1"),), shard="1/1")
+    for one in (whole, failed, refused):
+        document = to_clusters_json(one) if isinstance(one, ClustersResult) else to_json(one)
+        for odd in spoilt({"schema": SCHEMA, **document}):
+            Path("odd.json").write_text(json.dumps(odd), encoding="utf-8")
+            try:
+                made = merged([Report("odd.json")])
+            except InputErrors as refusal:
+                assert [error.where for error in refusal.errors] == ["odd.json"]
+                continue
+            json.dumps(to_clusters_json(made))
+            to_clusters_junit(made, ("file", "line"))
+            to_clusters_markdown(made)
+            table(made.clusters)
+            summary(made)
+            outputs(made, "")
