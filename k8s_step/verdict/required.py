@@ -83,8 +83,10 @@ def judged(
 
 
 def lacking_nodes(obj: Object, pods: Iterable[Object]) -> set[str]:
-    """The nodes where a pod of a DaemonSet is not ready, or is being deleted."""
-    return nodes_of(pod for pod in pods if not (is_alive(pod) and is_ready(pod))) if _is_daemon_set(obj) else set()
+    """The nodes where a pod of a DaemonSet is not ready, or is being deleted; none where no pod at all is ready."""
+    pods = list(pods) if _is_daemon_set(obj) else []
+    lacking = [pod for pod in pods if not (is_alive(pod) and is_ready(pod))]
+    return nodes_of(lacking) if len(lacking) < len(pods) else set()
 
 
 def nodes_of(pods: Iterable[Object]) -> set[str]:

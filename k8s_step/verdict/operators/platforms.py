@@ -16,7 +16,8 @@ def gloo(obj: Object) -> Readiness:
     found = status(obj)
     told = list(map(mapping, mapping(found.get("statuses")).values())) or ([found] if "state" in found else [])
     for one in told:
-        word = _GLOO.get(one.get("state"), "Pending")
+        state = one.get("state")
+        word = _GLOO.get(state, "Pending") if isinstance(state, str | int) else "Pending"
         if word != "Accepted":
             message = text(one.get("reason")) or f"it is {word}"
             return failing(message, word) if word == "Rejected" else in_progress(message, word)

@@ -25,7 +25,11 @@ LOST = {
     "metadata": {"name": "n1"},
     "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]},
 }
-PODS = [{"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}, "status": {"phase": "Running"}}]
+READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+PODS = [
+    {"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}, "status": {"phase": "Running"}},
+    {"metadata": {"name": "b"}, "spec": {"nodeName": "n2"}, "status": READY},
+]
 
 
 class Bench:
@@ -77,6 +81,13 @@ def test_a_node_is_looked_at_once_its_pod_has_been_missing_and_then_seldom(stack
 def test_a_failed_daemon_set_is_looked_at_at_once(stack: ExitStack) -> None:
     made = bench(stack)
     assert made.of(0.0, found=Judgement(State.FAILED, "")) == {"n1": "is NotReady"}
+
+
+def test_where_no_pod_is_ready_nodes_are_not_the_cause(stack: ExitStack) -> None:
+    made = bench(stack)
+    for now in (0.0, 5.0):
+        assert made.of(now, pods=PODS[:1]) == {}
+    assert made.asked == 0
 
 
 def test_a_node_that_is_gone(stack: ExitStack) -> None:

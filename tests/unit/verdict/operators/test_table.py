@@ -11,8 +11,10 @@ from k8s_step.verdict.operators.table import _DOMAINS, _GROUPS, facts_of
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 
-ROWS = [(group, kind) for group, kinds in _GROUPS.items() for kind in kinds if kind != "*"]
+ROWS = [(group, kind.replace("*", "Anything")) for group, kinds in _GROUPS.items() for kind in kinds]
 STRANGE: list[Any] = [None, "", "Failed", 7, True, [], {}, ["x"], {"x": 1}, [{"type": "Ready"}], [{"type": 5}]]
+STRANGE += [{"x": {"state": []}}, {"x": {"state": {}}}]
+SPEC = ("parentRefs", "strategy", "source", "analysis", "nodeSets")
 
 
 def made(group: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -20,10 +22,10 @@ def made(group: str, kind: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("group", "kind"), ROWS)
-@pytest.mark.parametrize("field", ["conditions", "phase", "state", "health", "sync", "parents", "applied"])
+@pytest.mark.parametrize("field", ["conditions", "phase", "state", "health", "sync", "parents", "applied", "statuses"])
 def test_strange_values_are_no_error(group: str, kind: str, field: str) -> None:
     for value in STRANGE:
-        for spec in ({}, {"parentRefs": value, "strategy": value, "source": value, "analysis": value}):
+        for spec in ({}, dict.fromkeys(SPEC, value)):
             compute(made(group, kind, spec=spec, status={field: value}))
 
 
