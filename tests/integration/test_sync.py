@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Outcome
+from tests.conftest import Outcome, poll
 from tests.controlplane.cluster import Cluster
 from tests.integration.objects import config_map, deployment, job, obj
 from tests.integration.test_clusters import Planes, planes, results, second
@@ -165,6 +165,11 @@ def test_what_belongs_to_its_cluster(planes: Planes) -> None:
     released(planes, deployment("web"), labelled)
     named = sync(planes, "configmap/kube-root-ca.crt")
     assert named.code == 2 and "can't be copied" in named.text, named.text
+    released(planes, {**SERVICE, "metadata": {"name": "web", "labels": {"app": "web"}}})
+    path = f"/api/v1/namespaces/{planes.namespace}/endpoints/web"
+    poll(lambda: planes.eu.request("GET", path).code == 200, "the Service's Endpoints")
+    made = sync(planes, "endpoints/web")
+    assert made.code == 2 and "its Service makes it" in made.text, made.text
     chosen = sync(planes, "pods,configmaps", "-l", "app=web")
     assert chosen.code == 0 and "is left out: replicaset/web-" in chosen.stderr, chosen.text
     assert actions(chosen, "us") == {"ConfigMap/settings": "created"}

@@ -56,6 +56,10 @@ def bound(obj: Object) -> str:
         return _BOUND_CONFIG_MAPS[metadata["name"]]
     if kind in _BOUND_KINDS:
         return _BOUND_KINDS[kind]
+    if kind == ("", "Service") and (metadata.get("namespace"), metadata.get("name")) == ("default", "kubernetes"):
+        return "it leads to this cluster's API server"
+    if kind == ("", "Endpoints") and _MADE_ENDPOINTS in (metadata.get("labels") or {}):
+        return "its Service makes it, and makes its own wherever it is copied to"
     owners = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
     if owners:
         owner = f"{str(owners[0].get('kind', '')).lower()}/{owners[0].get('name', '')}"
@@ -77,7 +81,13 @@ _BOUND_KINDS = {
     ("", "Node"): "it is a machine of this cluster",
     ("", "PersistentVolume"): "it is storage of this cluster",
     ("coordination.k8s.io", "Lease"): "it tells who leads in this cluster",
+    ("storage.k8s.io", "CSINode"): "it tells what a machine of this cluster can mount",
+    ("storage.k8s.io", "VolumeAttachment"): "it ties storage of this cluster to one of its machines",
+    ("storage.k8s.io", "CSIStorageCapacity"): "it tells how much storage this cluster has left",
+    ("resource.k8s.io", "ResourceSlice"): "it tells what devices a machine of this cluster has",
+    ("certificates.k8s.io", "CertificateSigningRequest"): "it asks this cluster for a certificate",
 }
+_MADE_ENDPOINTS = "endpoints.kubernetes.io/managed-by"  # the label that the controller of Services gives to its own
 
 
 def kind_of(obj: Object) -> tuple[str, str]:

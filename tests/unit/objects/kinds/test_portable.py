@@ -128,6 +128,11 @@ def test_a_service_account_has_no_secrets_and_a_namespace_no_finalizers() -> Non
         (made("v1", "ConfigMap", {"name": "kube-root-ca.crt"}), "CA"),
         (made("v1", "ConfigMap"), ""),
         (made("v1", "Node"), "machine"),
+        (made("storage.k8s.io/v1", "VolumeAttachment"), "machine"),
+        (made("v1", "Service", {"namespace": "default", "name": "kubernetes"}), "API server"),
+        (made("v1", "Service", {"namespace": "shop", "name": "kubernetes"}), ""),
+        (made("v1", "Endpoints", {"labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}), "Service"),
+        (made("v1", "Endpoints"), ""),
         (
             made("v1", "Pod", {"ownerReferences": [{"kind": "ReplicaSet", "name": "x", "controller": True}]}),
             "replicaset/x",
