@@ -267,7 +267,7 @@ _FOLLOW = (
     _HEALTH,
     Option(
         "paused",
-        "what becomes of what is paused before it is current (else ok where its manifest pauses it, and wait)",
+        "what becomes of one that is paused before it is current (unset: ok where its manifest pauses it, or wait)",
         "choice",
         choices=("ok", "wait", "fail"),
     ),
