@@ -309,6 +309,7 @@ OTHERS |= {
     "a Job is suspended": Row(
         (job("once", "shop/job-hang:1"),),
         143,
+        "Paused",
         act=lambda release: release.kubectl("patch", "job", "once", "-p", '{"spec":{"suspend":true}}'),
         until="suspended: waiting until somebody resumes it",
         status="in progress",
