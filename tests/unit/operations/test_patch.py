@@ -86,3 +86,17 @@ def test_one_that_does_not_fit_the_new_version_is_not_sent_again() -> None:
     with pytest.raises(InvalidError):
         server.patch([ADD])
     assert len(server.patches) == 1
+
+
+def test_one_whose_answer_is_lost_is_looked_for_and_not_sent_again() -> None:
+    class Silent(Server):
+        def __call__(self, exchange: Exchange) -> None:
+            if exchange.method == "PATCH":
+                self.patches.append(json.loads(exchange.body))
+                exchange.close()
+            else:
+                exchange.reply(200, version(2, list=["x"]))
+
+    server = Silent(takes=1)
+    written = server.patch([ADD])
+    assert (written.action, written.object["data"]["list"]) == ("configured", ["x"]) and len(server.patches) == 1

@@ -345,3 +345,32 @@ def test_it_is_known_whether_a_container_is_alone(containers: int, alone: bool) 
     told.logs.saw(node.pods)
     told.logs.finish()
     assert {each.is_alone for each in told.of} == {alone} and len(told.of) == containers
+
+
+def test_a_run_whose_log_was_empty_when_it_restarted_has_it_in_the_previous_log() -> None:
+    begun, again = pod_of("web", RUNS), pod_of("web", RUNS, restarts=1, last=OVER)
+    node = Node([again], {"web/app": [[], [ONE]]})
+    told = Told(node)
+    told.logs.saw([begun])
+    poll(lambda: node.looks, "the restart to be seen")
+    told.logs.finish()
+    assert told.lines == ["line 1"]
+
+
+def test_a_last_answer_that_is_cut_is_asked_for_again() -> None:
+    held = Lines(ONE, HELD)
+    node = Node([pod_of("web", RUNS)], {"web/app": [held, [UnreachableError("cut")], [ONE, TWO]]})
+    told = Told(node)
+    told.logs.saw(node.pods)
+    assert held.began.wait(60)
+    told.logs.finish()
+    assert told.lines == ["line 1", "line 2"] and told.notices == []
+
+
+def test_a_log_that_was_closed_for_the_end_is_read_once_more_though_its_container_has_ended() -> None:
+    held = Lines(HELD)
+    told = Told(Node([pod_of("web")], {"web/app": [held, [ONE]]}))
+    told.logs.saw([pod_of("web", RUNS)])
+    assert held.began.wait(60)
+    told.logs.finish()
+    assert told.lines == ["line 1"]

@@ -163,9 +163,10 @@ def looked_at(clock: Steady, *targets: Target) -> Rollout:
     return rollout
 
 
-def test_what_was_current_is_judged_anew_and_has_its_time_once_more() -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_was_current_is_judged_anew_and_has_its_time_once_more(is_first: bool) -> None:
     clock, one, other = Steady(), target("one", "True", **{"k8s-step/timeout": "60s"}), target("other", "False")
-    rollout = looked_at(clock, one, other)
+    rollout = looked_at(clock, *((one, other) if is_first else (other, one)))
     assert (one.is_open, other.is_open, one.ends) == (False, True, 60)
     clock.now, one.object = 100, ready("one", "False")
     assert rollout.look() == 2
