@@ -198,18 +198,19 @@ class Rollout(Follower[FollowListener]):
         self._look_for_refusals()
 
     def _await_pods(self) -> None:
-        """Take in the pods that current workloads count as updated and that no watch has shown to be ready yet."""
+        """Take in the pods that current workloads count as updated and available and that no watch has shown so yet."""
         ends = self._clock() + _PODS_COME
         while (now := self._clock()) < ends and any(map(self._lacks_pods, self._board.targets.values())):
             self._take(ends - now)
 
     def _lacks_pods(self, target: Target) -> bool:
         status, (pods, replica_sets) = target.object.get("status") or {}, self._pods_under(target)
-        count = status.get("updatedReplicas") or status.get("updatedNumberScheduled") or 0
+        updated = status.get("updatedReplicas") or status.get("updatedNumberScheduled") or 0
+        count = min(int(updated), int(status.get("availableReplicas") or status.get("numberAvailable") or 0))
         if target.is_open or target.is_lost or not count or not any(isinstance(feed, PodFeed) for feed in self._feeds):
             return False
         ready = [pod for pod in current_pods(target.object, pods, replica_sets) if is_ready(pod)]
-        return self._has_pods_watched(target) and len(ready) < int(count)
+        return self._has_pods_watched(target) and len(ready) < count
 
     def _is_too_late(self) -> bool:
         """Whether a target is still late after all events on the queue."""
