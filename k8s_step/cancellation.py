@@ -213,9 +213,13 @@ def signals_ignored() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Ignore both signals while the process exits: one that arrived now would replace the verdict's exit code."""
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+    """Ignore both signals from now on: one that arrived would replace the verdict's exit code and its result file.
+
+    Does nothing in other threads than the main one, where Python sets no handlers.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
 
 
 def _ask_again(dropped: Any) -> None:

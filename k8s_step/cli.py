@@ -340,6 +340,7 @@ def _verdict(verb: Callable[[Run], ExitCode], run: Run) -> ExitCode:
         journal.error(error)
         return error.exit_code
     except CancelledError as cancelled:
+        ignore_signals()  # once the cancellation is told, the result file is sure to follow
         journal.error(StepError(cancelled.message))
         return cancelled.exit_code
     except Exception:

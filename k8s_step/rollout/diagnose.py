@@ -36,6 +36,8 @@ _LINE = 10_000  # characters; the journal cuts to what a person reads, once secr
 _BYTES = 512 * 1024  # of a log
 _CLAIMS = 5
 _MOST_REPLICA_SETS = "500"  # of one Deployment; its revisionHistoryLimit is 10 by default
+# Warnings of what the API server repairs by itself: the repair loops of kubernetes' ``pkg/registry/core/service``.
+_REPAIRED = ("ClusterIPNotAllocated", "PortNotAllocated")
 _PODS, _REPLICA_SETS = required("v1", "Pod"), required("apps/v1", "ReplicaSet")
 _CLAIM = required("v1", "PersistentVolumeClaim")
 
@@ -245,9 +247,9 @@ class _Evidence:
     def _newest_warning(self, found: Finding) -> Object | None:
         """The newest warning about this generation; FailedScheduling no longer counts once the pod has a node."""
         since = last_written(self._cause.target.object)
-        passed = "FailedScheduling" if found.node else ""
+        passed = {*_REPAIRED, *(("FailedScheduling",) if found.node else ())}
         fresh = (each for each in self._events if events.last_seen(each) >= since)
-        return next((each for each in fresh if events.is_warning(each) and each.get("reason") != passed), None)
+        return next((each for each in fresh if events.is_warning(each) and each.get("reason") not in passed), None)
 
     # -- claims
 

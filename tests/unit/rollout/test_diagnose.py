@@ -239,6 +239,14 @@ def test_an_object_without_pods_is_explained_by_its_own_events(server: Server) -
 QUOTA = 'pods "web-abc-1" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3'
 
 
+def test_what_the_server_repairs_by_itself_explains_nothing(server: Server) -> None:
+    service = workload("Service", "v1")
+    warning = event("ClusterIPNotAllocated", "Cluster IP [IPv4]: 10.0.0.7 is not allocated; repairing", kind="Service")
+    server.events["web-uid"] = [warning]
+    (finding,) = found(server, target(obj=service, message="waiting for a load balancer address"))
+    assert (finding.reason, finding.message) == ("", "waiting for a load balancer address")
+
+
 def test_pods_that_may_not_be_created(server: Server) -> None:
     """The Deployment says so itself; how often, its newest ReplicaSet's events tell."""
     template = {"spec": {"containers": [{"name": "app"}]}}
