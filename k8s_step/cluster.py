@@ -81,9 +81,9 @@ from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held
 from k8s_step.surroundings import Surroundings, System
 from k8s_step.verdict.judgement import Judgement
-from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.patience import USUAL
 from k8s_step.watching.changes import Change, Changes
 from k8s_step.watching.feeds import Feed, Feeds
 

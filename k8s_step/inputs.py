@@ -13,9 +13,9 @@ from k8s_step.errors import InputError
 from k8s_step.options import CONNECTION, DIFF, Option
 
 if TYPE_CHECKING:
-    from k8s_step.verdict.health import HealthChecks
-    from k8s_step.verdict.patience import Patience
-    from k8s_step.verdict.required import Required
+    from k8s_step.verdict.terms.health import HealthChecks
+    from k8s_step.verdict.terms.patience import Patience
+    from k8s_step.verdict.terms.required import Required
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,7 @@ def _duration(_: Option, given: str, where: str) -> float:
 
 
 def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patience:
-    from k8s_step.verdict import patience
+    from k8s_step.verdict.terms import patience
 
     lines = given if isinstance(given, tuple) else _list(option, given, where)
     return patience.parse([part for line in lines for part in line.split(",") if part.strip()], where)
@@ -290,13 +290,13 @@ def _patience(option: Option, given: str | tuple[str, ...], where: str) -> Patie
 
 def _health(_: Option, given: str, __: str) -> HealthChecks:
     from k8s_step.manifests import healthfile
-    from k8s_step.verdict import health
+    from k8s_step.verdict.terms import health
 
     return health.checks(healthfile.read(given.strip()))
 
 
 def _share(_: Option, given: str | int, where: str) -> Required:
-    from k8s_step.verdict import required
+    from k8s_step.verdict.terms import required
 
     return required.parse(str(given), where)
 

@@ -33,9 +33,9 @@ from k8s_step.report.results.result import NOT_BACK, UNKNOWN
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held
-from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.patience import USUAL
 
 # Created objects of these kinds could refuse the restored objects, or keep them from running: delete them first.
 _IN_THE_WAY = (

@@ -21,10 +21,10 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.rollout.feeds import Board, Feed, Message, TargetFeed
 from k8s_step.verdict.judgement import Judgement
-from k8s_step.verdict.patience import USUAL, Patience
-from k8s_step.verdict.pauses import OnPause
-from k8s_step.verdict.required import Required
 from k8s_step.verdict.target import Key, Target
+from k8s_step.verdict.terms.patience import USUAL, Patience
+from k8s_step.verdict.terms.pauses import OnPause
+from k8s_step.verdict.terms.required import Required
 
 
 class FollowListener(Protocol):

@@ -14,9 +14,9 @@ from k8s_step.errors import ForbiddenError, NotFoundError, StepError
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import required as resource
 from k8s_step.verdict.judgement import Judgement
-from k8s_step.verdict.required import fallen_out, lacking_nodes
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.required import fallen_out, lacking_nodes
 
 _NODES = resource("v1", "Node")
 _FIRST = 5.0  # seconds that pods get to become ready before their nodes are looked at

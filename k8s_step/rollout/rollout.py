@@ -25,15 +25,15 @@ from k8s_step.rollout.feeds import DELETED, Feed, PodFeed, ReplicaSetFeed
 from k8s_step.rollout.follower import Follower, FollowListener, Limits
 from k8s_step.rollout.nodes import LostNodes
 from k8s_step.rollout.superseded import SupersededWrites
-from k8s_step.verdict import patience, pauses, required
 from k8s_step.verdict.evidence.claims import storage_class
 from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
-from k8s_step.verdict.patience import USUAL
 from k8s_step.verdict.readiness import compute, is_complete
 from k8s_step.verdict.revision import current_pods
-from k8s_step.verdict.rules import own_rule
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Key, Target
+from k8s_step.verdict.terms import patience, pauses, required
+from k8s_step.verdict.terms.patience import USUAL
+from k8s_step.verdict.terms.rules import own_rule
 
 OnPods = Callable[[Target, Sequence[Object], Mapping[str, Object]], None]  # the ReplicaSets by uid
 _PODS, _REPLICA_SETS = resource("v1", "Pod"), resource("apps/v1", "ReplicaSet")

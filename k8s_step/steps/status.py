@@ -16,9 +16,9 @@ from k8s_step.release.planning.plan import planned
 from k8s_step.release.planning.reading import read_manifests
 from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.removal import groups
-from k8s_step.verdict.patience import is_waited_for
-from k8s_step.verdict.pauses import asked_pause
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.patience import is_waited_for
+from k8s_step.verdict.terms.pauses import asked_pause
 
 
 def status(run: Run) -> ExitCode:

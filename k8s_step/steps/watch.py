@@ -19,9 +19,9 @@ from k8s_step.release.following.watcher import Watcher, time_to_begin
 from k8s_step.release.planning.arguments import kinds_alone, parse, words_of
 from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.report.events import Lines, Rows, json_line, name_line
-from k8s_step.verdict import expectations
 from k8s_step.verdict.evidence.finding import Finding
-from k8s_step.verdict.expectations import Expectation
+from k8s_step.verdict.terms import expectations
+from k8s_step.verdict.terms.expectations import Expectation
 from k8s_step.watching.changes import Changes
 from k8s_step.watching.feeds import Feed, Feeds
 from k8s_step.watching.goal import Goal, Hope

@@ -14,9 +14,9 @@ from functools import cached_property
 from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready
 from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.verdict import podfailures, readiness, revision
-from k8s_step.verdict.patience import USUAL, Patience
 from k8s_step.verdict.podfailures import Symptom
 from k8s_step.verdict.states import Readiness, State
+from k8s_step.verdict.terms.patience import USUAL, Patience
 
 _SETTLE = 5.0  # seconds a controller gets to see a change where the object does not show whether it has
 _RUNS_OF_A_JOB = "crash"  # a Job counts its crashes itself: backoffLimit

@@ -14,7 +14,7 @@ from typing import Any
 from k8s_step.objects.kinds.pods import condition_of, controller_of, is_ready, statuses
 from k8s_step.objects.metadata import Object
 from k8s_step.verdict.evidence import signals
-from k8s_step.verdict.patience import USUAL, Patience
+from k8s_step.verdict.terms.patience import USUAL, Patience
 
 Status = Mapping[str, Any]
 AT_ONCE = 0.0

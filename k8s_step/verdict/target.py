@@ -10,10 +10,10 @@ from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 from k8s_step.verdict.judgement import Judgement, Marks
-from k8s_step.verdict.patience import USUAL, Patience
-from k8s_step.verdict.pauses import OnPause
-from k8s_step.verdict.required import Required
-from k8s_step.verdict.rules import Rule
+from k8s_step.verdict.terms.patience import USUAL, Patience
+from k8s_step.verdict.terms.pauses import OnPause
+from k8s_step.verdict.terms.required import Required
+from k8s_step.verdict.terms.rules import Rule
 
 Key = tuple[str, str, str, str]
 

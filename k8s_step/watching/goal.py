@@ -16,10 +16,10 @@ from k8s_step.api.watch import Scope
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
-from k8s_step.verdict.expectations import ConditionIs, Created, Deleted, Expectation
 from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
 from k8s_step.verdict.readiness import outcome
 from k8s_step.verdict.states import State
+from k8s_step.verdict.terms.expectations import ConditionIs, Created, Deleted, Expectation
 from k8s_step.watching.changes import Change, Key
 
 Place = tuple[Resource, Key]

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from k8s_step.verdict.judgement import Judgement, Marks, Terms, judge
-from k8s_step.verdict.patience import USUAL, Patience, parse
+from k8s_step.verdict.terms.patience import USUAL, Patience, parse
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/expected.yaml"))

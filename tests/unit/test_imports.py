@@ -56,7 +56,7 @@ BY_THE_FIRST_REQUEST = """
     report.journal report.layout report.layout.text report.output report.results report.results.problem
     report.results.result report.sink report.wording
     steps steps.apply
-    verdict verdict.patience verdict.states
+    verdict verdict.states verdict.terms verdict.terms.patience
 """
 # Of the standard library, what is slow to import or starts programs.
 NOT_YET = {"asyncio", "bz2", "concurrent", "encodings.idna", "hashlib", "logging", "lzma", "subprocess", "tempfile"}

@@ -38,10 +38,10 @@ from k8s_step.objects.resource import required
 from k8s_step.objects.selection import Group
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating, members
 from k8s_step.operations.plan import Planned
-from k8s_step.verdict.pauses import asked_pause
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.pauses import asked_pause
 
 _PODS = required("v1", "Pod")
 _TRIES = 20  # conflicts with other writers: during a rollout, controllers write the object all the time

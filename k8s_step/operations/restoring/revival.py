@@ -21,10 +21,10 @@ from k8s_step.objects.ownership.managers import overwritten
 from k8s_step.operations.delete import DeleteOptions, delete_read, is_terminating
 from k8s_step.operations.restoring.recreation import cascade_of
 from k8s_step.operations.restoring.restore import KEPT, Outcome, Reversal
-from k8s_step.verdict.pauses import asked_pause
 from k8s_step.verdict.readiness import compute
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.pauses import asked_pause
 
 _TRIES = 20  # a controller may write the new object meanwhile
 _LOST = {"PersistentVolumeClaim": "its data is gone, and it is not created anew, since it would be empty"}

@@ -11,7 +11,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.release.planning.arguments import Meant
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.wording import first_of
-from k8s_step.verdict import patience
+from k8s_step.verdict.terms import patience
 
 if TYPE_CHECKING:
     from k8s_step.verdict.target import Target

@@ -23,9 +23,9 @@ from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.culprits import culprits
 from k8s_step.verdict.evidence.finding import Finding
-from k8s_step.verdict.patience import USUAL
-from k8s_step.verdict.pauses import OnPause, asked_pause
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.patience import USUAL
+from k8s_step.verdict.terms.pauses import OnPause, asked_pause
 
 
 class Logs(Protocol):

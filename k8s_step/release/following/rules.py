@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.release.planning.arguments import Meant
 from k8s_step.release.planning.session import Run, Session
-from k8s_step.verdict.expectations import parse_lines
-from k8s_step.verdict.rules import Rule
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.expectations import parse_lines
+from k8s_step.verdict.terms.rules import Rule
 
 _OPTIONS = {"--wait-for": "wait_for", "--fail-on": "fail_on"}
 

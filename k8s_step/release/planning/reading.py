@@ -31,7 +31,7 @@ from k8s_step.objects.metadata import (
 from k8s_step.objects.provenance import SOURCE
 from k8s_step.release.order.annotations import DEPENDS_ON, WAVE, dependencies_of, wave_of
 from k8s_step.release.planning.session import Run
-from k8s_step.verdict import patience
+from k8s_step.verdict.terms import patience
 
 if TYPE_CHECKING:
     from k8s_step.manifests.kustomize import Built
@@ -135,10 +135,10 @@ _ANNOTATIONS: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
 }
 # Annotations whose readers are imported where an object has one: module and function.
 _SELDOM: Mapping[str, str] = {
-    WAIT_FOR: "k8s_step.verdict.rules:own_rule",
-    FAIL_ON: "k8s_step.verdict.rules:own_rule",
-    PAUSED: "k8s_step.verdict.pauses:own_choice",
-    REQUIRED: "k8s_step.verdict.required:own_required",
+    WAIT_FOR: "k8s_step.verdict.terms.rules:own_rule",
+    FAIL_ON: "k8s_step.verdict.terms.rules:own_rule",
+    PAUSED: "k8s_step.verdict.terms.pauses:own_choice",
+    REQUIRED: "k8s_step.verdict.terms.required:own_required",
     ON_IMMUTABLE: "k8s_step.operations.restoring.recreation:may_be_recreated",
     RUN: "k8s_step.operations.restoring.recreation:runs_always",
     PRUNE: "k8s_step.release.pruning.protection:may_be_pruned",

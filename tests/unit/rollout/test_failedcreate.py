@@ -15,9 +15,9 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
 from k8s_step.rollout.failedcreate import FailedCreates
 from k8s_step.verdict.judgement import Judgement
-from k8s_step.verdict.patience import USUAL, parse
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
+from k8s_step.verdict.terms.patience import USUAL, parse
 from tests.unit.loopback import Exchange, Loopback
 
 QUOTA = 'create Pod db-1 in StatefulSet db failed error: pods "db-1" is forbidden: exceeded quota: small'

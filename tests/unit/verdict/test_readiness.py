@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8s_step.verdict.pauses import pause_of
 from k8s_step.verdict.readiness import compute, is_custom, is_decided, observed
 from k8s_step.verdict.states import State
+from k8s_step.verdict.terms.pauses import pause_of
 
 KINDS = [
     ("apps/v1", "Deployment"),

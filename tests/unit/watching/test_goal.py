@@ -9,7 +9,7 @@ import pytest
 from k8s_step.api.watch import Scope
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import required
-from k8s_step.verdict.expectations import parse
+from k8s_step.verdict.terms.expectations import parse
 from k8s_step.watching.changes import Change
 from k8s_step.watching.goal import Goal
 

@@ -25,7 +25,7 @@ from k8s_step.release.planning.session import Run
 from k8s_step.report.events import Told
 from k8s_step.report.journal import Journal
 from k8s_step.report.output import Output
-from k8s_step.verdict.expectations import parse
+from k8s_step.verdict.terms.expectations import parse
 from k8s_step.watching.changes import Change, Changes
 from k8s_step.watching.feeds import Feed, Feeds, News
 from k8s_step.watching.goal import Goal

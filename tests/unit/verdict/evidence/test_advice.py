@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from k8s_step.verdict import patience, podfailures
+from k8s_step.verdict import podfailures
 from k8s_step.verdict.evidence import advice as table
 from k8s_step.verdict.evidence.advice import Advice, advice, probe_advice
+from k8s_step.verdict.terms import patience
 
 QUOTA = 'pods "web-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3'
 WEBHOOK = 'admission webhook "policy.example.com" denied the request: image must come from registry.example'

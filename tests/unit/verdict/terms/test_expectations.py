@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.verdict.expectations import Expectation, parse, parse_field, parse_lines
+from k8s_step.verdict.terms.expectations import Expectation, parse, parse_field, parse_lines
 
 WHERE = "--for"
 

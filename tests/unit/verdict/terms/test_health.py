@@ -10,9 +10,9 @@ from k8s_step.errors import InputErrors
 
 pytest.importorskip("celpy", reason="the extra cel is not installed")
 
-from k8s_step.verdict.health import checks
-from k8s_step.verdict.rules import Rule, own_rule
 from k8s_step.verdict.states import Readiness
+from k8s_step.verdict.terms.health import checks
+from k8s_step.verdict.terms.rules import Rule, own_rule
 
 READY = "status.conditions.filter(e, e.type == 'Ready').all(e, e.status == 'True')"
 STALLED = "status.conditions.exists(e, e.type == 'Stalled' && e.observedGeneration == metadata.generation)"

@@ -7,8 +7,8 @@ import pytest
 from k8s_step.errors import InputError
 from k8s_step.verdict.judgement import Blame, Judgement
 from k8s_step.verdict.podfailures import Symptom
-from k8s_step.verdict.required import Required, fallen_out, judged, lacking_nodes, node_of, own_required, parse
 from k8s_step.verdict.states import State
+from k8s_step.verdict.terms.required import Required, fallen_out, judged, lacking_nodes, node_of, own_required, parse
 
 PROGRESS = Judgement(State.IN_PROGRESS, "waiting")
 

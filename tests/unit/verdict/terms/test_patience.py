@@ -10,7 +10,7 @@ import pytest
 from k8s_step.errors import InputError
 from k8s_step.inputs import resolve
 from k8s_step.options import APPLY
-from k8s_step.verdict.patience import FAIL_AFTER, TIMEOUT, USUAL, Patience, own_patience, own_timeout, parse
+from k8s_step.verdict.terms.patience import FAIL_AFTER, TIMEOUT, USUAL, Patience, own_patience, own_timeout, parse
 
 
 def annotated(**annotations: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 
 from k8s_step.errors import InputError
 from k8s_step.verdict.judgement import Judgement
-from k8s_step.verdict.pauses import OnPause, asked_pause, judged, own_choice, pause_of
 from k8s_step.verdict.states import State
+from k8s_step.verdict.terms.pauses import OnPause, asked_pause, judged, own_choice, pause_of
 
 STEPS = {"steps": [{"setWeight": 20}, {"pause": {}}, {"pause": {"duration": 10}}]}
 AT_A_STEP = {"pauseConditions": [{"reason": "CanaryPauseStep"}]}

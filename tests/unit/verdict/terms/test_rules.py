@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from k8s_step.errors import InputError
-from k8s_step.verdict.rules import FAIL_ON, WAIT_FOR, Rule, own_rule
 from k8s_step.verdict.states import State
+from k8s_step.verdict.terms.rules import FAIL_ON, WAIT_FOR, Rule, own_rule
 
 
 def shop(wait_for: str = "", fail_on: str = "", generation: int = 2, **status: Any) -> dict[str, Any]:

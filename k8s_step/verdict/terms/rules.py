@@ -9,11 +9,11 @@ from k8s_step.errors import InputError
 from k8s_step.objects.conditions import number, status
 from k8s_step.objects.metadata import FAIL_ON, WAIT_FOR, Object, annotations_of
 from k8s_step.verdict import readiness
-from k8s_step.verdict.expectations import ConditionIs, Expectation, parse_lines
 from k8s_step.verdict.states import Readiness, State
+from k8s_step.verdict.terms.expectations import ConditionIs, Expectation, parse_lines
 
 if TYPE_CHECKING:
-    from k8s_step.verdict.health import HealthCheck
+    from k8s_step.verdict.terms.health import HealthCheck
 
 
 @dataclass(frozen=True)
