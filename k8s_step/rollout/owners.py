@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from k8s_step.objects.kinds.pods import controller_of
-from k8s_step.objects.metadata import Object, uid_of
+from k8s_step.objects.conditions import mappings
+from k8s_step.objects.kinds.pods import TOKEN_VOLUME, controller_of
+from k8s_step.objects.metadata import TEMPLATE_HASH, MutableObject, Object, labels_of, uid_of
 
 
 class Family:
-    """Objects of one kind, by their uid and by the uid of their controller. They are kept without managedFields."""
+    """Objects of one kind, by their uid and by the uid of their controller, without what no verdict looks at."""
 
     def __init__(self) -> None:
         self._objects: dict[str, Object] = {}
         self._children: dict[str, set[str]] = {}
 
-    def put(self, obj: Object) -> None:
-        """Add an object, or replace its earlier state."""
+    def put(self, obj: MutableObject) -> None:
+        """Add an object, or replace its earlier state; it is kept itself, and not as a copy."""
         uid = uid_of(obj)
-        obj["metadata"].pop("managedFields", None)
+        _lighten(obj)
         self.drop(uid)
         self._objects[uid] = obj
         self._children.setdefault(_owner_uid(obj), set()).add(uid)
@@ -72,3 +73,27 @@ class Ownership:
 
 def _owner_uid(obj: Object) -> str:
     return str(controller_of(obj).get("uid", ""))
+
+
+def _lighten(obj: MutableObject) -> None:
+    """Drop what neither verdict nor evidence reads: managedFields, and parts of the spec of a Deployment's pods.
+
+    A bare ReplicaSet's pods are compared with its template, and stay whole.
+    """
+    obj["metadata"].pop("managedFields", None)
+    spec = obj.get("spec")
+    if TEMPLATE_HASH not in labels_of(obj) or not isinstance(spec, dict) or "containers" not in spec:
+        return
+    spec.pop("tolerations", None)
+    _keep_own(spec, "volumes")
+    for container in spec["containers"]:
+        for field in ("env", "resources"):
+            container.pop(field, None)
+        _keep_own(container, "volumeMounts")
+
+
+def _keep_own(holder: MutableObject, field: str) -> None:
+    """Keep the entries that are not of the service account's token, which every pod has."""
+    if field in holder:
+        entries = mappings(holder[field])
+        holder[field] = [entry for entry in entries if not str(entry.get("name")).startswith(TOKEN_VOLUME)]

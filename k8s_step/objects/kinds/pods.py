@@ -7,6 +7,8 @@ from typing import Any
 
 from k8s_step.objects.metadata import Object, metadata_of
 
+TOKEN_VOLUME = "kube-api-access-"  # the prefix that the ServiceAccount admission gives to a pod's token volume
+
 
 def statuses(pod: Object) -> list[Object]:
     """The status of each container, init containers first."""

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from k8s_step.objects.kinds.pods import TOKEN_VOLUME
 from k8s_step.objects.metadata import PART_OF, REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import without_servers_own
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
@@ -30,7 +31,6 @@ _ANNOTATIONS = (
     "endpoints.kubernetes.io/last-change-trigger-time",
 )
 _JOB_LABELS = ("controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name")
-_TOKEN_VOLUME = "kube-api-access-"  # the prefix that the ServiceAccount admission gives to a pod's token volume
 
 
 def portable(obj: Object) -> MutableObject:
@@ -162,11 +162,11 @@ def _pod(obj: MutableObject) -> None:
     spec = mapping_at(obj, "spec")
     for key in ("nodeName", "ephemeralContainers", "priority", "preemptionPolicy"):
         spec.pop(key, None)
-    volumes = [one for one in spec.get("volumes") or [] if not str(one.get("name")).startswith(_TOKEN_VOLUME)]
+    volumes = [one for one in spec.get("volumes") or [] if not str(one.get("name")).startswith(TOKEN_VOLUME)]
     _keep(spec, "volumes", volumes)
     for container in (*(spec.get("containers") or []), *(spec.get("initContainers") or [])):
         mounts = container.get("volumeMounts") or []
-        _keep(container, "volumeMounts", [one for one in mounts if not str(one.get("name")).startswith(_TOKEN_VOLUME)])
+        _keep(container, "volumeMounts", [one for one in mounts if not str(one.get("name")).startswith(TOKEN_VOLUME)])
 
 
 def _keep(holder: MutableObject, key: str, values: list[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from k8s_step.api.watch import Event, Scope, Watch
@@ -42,6 +43,24 @@ def test_a_pod_that_changes_its_owner_has_one() -> None:
     family.put(owned("one", "a"))
     family.put(owned("one", "b"))
     assert (family.of("a"), len(family.of("b"))) == ([], 1)
+
+
+def test_what_nobody_reads_is_not_kept_of_a_deployments_pods() -> None:
+    token, own = {"name": "kube-api-access-x7k2p", "projected": {}}, {"name": "data", "persistentVolumeClaim": {}}
+    container = {"name": "app", "env": [], "volumeMounts": [{"name": token["name"]}, {"name": "data"}]}
+    spec = {
+        "volumes": [own, token],
+        "tolerations": [{"key": "node.kubernetes.io/not-ready"}],
+        "containers": [container],
+    }
+    family = Family()
+    for uid, labels in {"one": {"pod-template-hash": "abc"}, "bare": {"app": "web"}}.items():
+        made = owned(uid, "rs")
+        made["metadata"]["labels"] = labels
+        family.put({**made, "spec": copy.deepcopy(spec)})
+    mounts = [{"name": "data"}]
+    assert family.by_uid["one"]["spec"] == {"volumes": [own], "containers": [{"name": "app", "volumeMounts": mounts}]}
+    assert family.by_uid["bare"]["spec"] == spec, "compared with its ReplicaSet's template"
 
 
 def test_managed_fields_are_not_kept() -> None:
