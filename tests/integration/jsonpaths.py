@@ -31,6 +31,8 @@ THING: dict[str, Any] = {
     },
 }
 
+# kubectl walks through maps in an order of chance here.
+IN_ANY_ORDER = ("{.spec.nested..}", "{...name} {.spec.nested..name}")
 TAKEN = (
     "{.}",
     "{.spec}",
@@ -59,8 +61,6 @@ TAKEN = (
     "{.spec.rows[0,1].name}{.spec.rows[1:].name}{.spec.rows[-2:].name}",
     "{.spec.rows[*]}",
     "{.spec.rows[0:2]..name}",
-    "{.spec.nested..}",
-    "{...name}{.spec.nested..name}",
     "{.spec.nested..name}",
     "{.spec.nested.inner.*}",
     "{.spec.rows[?(@.count==1)].name}",

@@ -9,7 +9,7 @@ import pytest
 from k8s_step.errors import InputError
 from k8s_step.objects.jsonpath.template import Template
 from tests.conftest import Kubectl
-from tests.integration.jsonpaths import ALONE, REFUSED, TAKEN, THING
+from tests.integration.jsonpaths import ALONE, IN_ANY_ORDER, REFUSED, TAKEN, THING
 
 _BETWEEN = "\n--------\n"
 
@@ -25,6 +25,12 @@ def test_the_same_text(kubectl: Kubectl) -> None:
     theirs = printed(kubectl, _BETWEEN.join(TAKEN))
     ours = [Template.parse(each).render(THING) for each in TAKEN]
     assert dict(zip(TAKEN, ours, strict=True)) == dict(zip(TAKEN, str(theirs).split(_BETWEEN), strict=True))
+
+
+@pytest.mark.parametrize("template", IN_ANY_ORDER)
+def test_the_same_values(template: str, kubectl: Kubectl) -> None:
+    theirs = str(printed(kubectl, template))
+    assert sorted(Template.parse(template).render(THING).split()) == sorted(theirs.split())
 
 
 @pytest.mark.parametrize("template", ALONE)
