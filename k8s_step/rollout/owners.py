@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from k8s_step.objects.conditions import mappings
-from k8s_step.objects.kinds.pods import TOKEN_VOLUME, controller_of
+from k8s_step.objects.kinds.pods import controller_of, without_token
 from k8s_step.objects.metadata import TEMPLATE_HASH, MutableObject, Object, labels_of, uid_of
 
 
@@ -85,15 +85,10 @@ def _lighten(obj: MutableObject) -> None:
     if TEMPLATE_HASH not in labels_of(obj) or not isinstance(spec, dict) or "containers" not in spec:
         return
     spec.pop("tolerations", None)
-    _keep_own(spec, "volumes")
+    if "volumes" in spec:
+        spec["volumes"] = without_token(mappings(spec["volumes"]))
     for container in spec["containers"]:
         for field in ("env", "resources"):
             container.pop(field, None)
-        _keep_own(container, "volumeMounts")
-
-
-def _keep_own(holder: MutableObject, field: str) -> None:
-    """Keep the entries that are not of the service account's token, which every pod has."""
-    if field in holder:
-        entries = mappings(holder[field])
-        holder[field] = [entry for entry in entries if not str(entry.get("name")).startswith(TOKEN_VOLUME)]
+        if "volumeMounts" in container:
+            container["volumeMounts"] = without_token(mappings(container["volumeMounts"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from k8s_step.objects.metadata import Object, metadata_of
 
-TOKEN_VOLUME = "kube-api-access-"  # the prefix that the ServiceAccount admission gives to a pod's token volume
+_TOKEN_VOLUME = "kube-api-access-"  # the prefix that the ServiceAccount admission gives to a pod's token volume
 
 
 def statuses(pod: Object) -> list[Object]:
@@ -38,6 +38,11 @@ def _containers(pod: Object) -> list[Object]:
 
 def _named(entries: list[Object], name: str) -> Object:
     return next((entry for entry in entries if entry.get("name") == name), {})
+
+
+def without_token(entries: Iterable[Object]) -> list[Object]:
+    """A pod's volumes, or a container's mounts, without that of the service account's token, which every pod has."""
+    return [entry for entry in entries if not str(entry.get("name")).startswith(_TOKEN_VOLUME)]
 
 
 def controller_of(pod: Object) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.kinds.pods import TOKEN_VOLUME
+from k8s_step.objects.kinds.pods import without_token
 from k8s_step.objects.metadata import PART_OF, REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import without_servers_own
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
@@ -162,11 +162,9 @@ def _pod(obj: MutableObject) -> None:
     spec = mapping_at(obj, "spec")
     for key in ("nodeName", "ephemeralContainers", "priority", "preemptionPolicy"):
         spec.pop(key, None)
-    volumes = [one for one in spec.get("volumes") or [] if not str(one.get("name")).startswith(TOKEN_VOLUME)]
-    _keep(spec, "volumes", volumes)
+    _keep(spec, "volumes", without_token(spec.get("volumes") or []))
     for container in (*(spec.get("containers") or []), *(spec.get("initContainers") or [])):
-        mounts = container.get("volumeMounts") or []
-        _keep(container, "volumeMounts", [one for one in mounts if not str(one.get("name")).startswith(TOKEN_VOLUME)])
+        _keep(container, "volumeMounts", without_token(container.get("volumeMounts") or []))
 
 
 def _keep(holder: MutableObject, key: str, values: list[Any]) -> None:
