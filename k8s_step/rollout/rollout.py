@@ -204,11 +204,12 @@ class Rollout(Follower[FollowListener]):
             self._take(ends - now)
 
     def _lacks_pods(self, target: Target) -> bool:
-        status, (pods, replica_sets) = target.object.get("status") or {}, self._pods_under(target)
+        status = target.object.get("status") or {}
         updated = status.get("updatedReplicas") or status.get("updatedNumberScheduled") or 0
         count = min(int(updated), int(status.get("availableReplicas") or status.get("numberAvailable") or 0))
         if target.is_open or target.is_lost or not count or not any(isinstance(feed, PodFeed) for feed in self._feeds):
             return False
+        pods, replica_sets = self._pods_under(target)
         ready = [pod for pod in current_pods(target.object, pods, replica_sets) if is_ready(pod)]
         return self._has_pods_watched(target) and len(ready) < count
 
@@ -302,12 +303,13 @@ class Rollout(Follower[FollowListener]):
             return paused
         if self._limits.fail_fast:
             found = self._creations.judge(target, pods, found, now)
-        return self._if_enough(target, pods, found, now)
+        return self._if_enough(target, pods, replica_sets, found, now)
 
-    def _if_enough(self, target: Target, pods: Sequence[Object], found: Judgement, now: float) -> Judgement:
+    def _if_enough(
+        self, target: Target, pods: Sequence[Object], replica_sets: Mapping[str, Object], found: Judgement, now: float
+    ) -> Judgement:
         """``found``, or current with enough of its pods; an object's own rule must be met all the same."""
         lost = self._nodes.of(target, pods, found, now)
-        replica_sets = self._board.ownership.replica_sets_under(target.uid)
         enough = required.judged(target.object, pods, replica_sets, found, target.required, lost)
         is_met = enough is not found and (not target.rule or target.rule.is_met(target.object))
         return enough if is_met else self._nodes.until_next(target, found)
