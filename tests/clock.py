@@ -2,14 +2,16 @@
 
 ``python clock.py FILE ARGUMENT…``: ``time.monotonic`` is ahead of the machine's own by one second for each byte in
 FILE, and whoever waits on a queue notices. Where there is a FILE.date, ``time.time`` stands but for one second for each
-byte in it.
+byte in it. FILE.signals gets a byte for each SIGTERM or SIGINT that the step has handled.
 """
 
 from __future__ import annotations
 
 import queue
+import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +42,19 @@ class Clock:
         with self.file.open("ab") as file:
             file.write(b"." * seconds)
 
+    @property
+    def signals(self) -> int:
+        """How many signals the step has handled; one that was sent is handled only when its main thread runs."""
+        file = _signals_of(self.file)
+        return file.stat().st_size if file.exists() else 0
+
 
 def _date_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.date")
+
+
+def _signals_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.signals")
 
 
 class _Queue(queue.SimpleQueue):  # type: ignore[type-arg]
@@ -60,8 +72,30 @@ class _Queue(queue.SimpleQueue):  # type: ignore[type-arg]
         return super().get(block=False)
 
 
+def _note_signals(file: Path) -> None:
+    """Write a byte to ``file`` after each SIGTERM or SIGINT that a handler of the step's has handled."""
+    set_handler = signal.signal
+
+    def noting(number: int, handler: Any) -> Any:
+        if number not in (signal.SIGTERM, signal.SIGINT) or not callable(handler):
+            return set_handler(number, handler)
+        handle: Callable[[int, Any], Any] = handler
+
+        def handle_and_note(number: int, frame: Any) -> None:
+            try:
+                handle(number, frame)
+            finally:
+                with file.open("ab") as noted:
+                    noted.write(b".")
+
+        return set_handler(number, handle_and_note)
+
+    signal.signal = noting
+
+
 def main() -> None:
     file = Path(sys.argv[1])
+    _note_signals(_signals_of(file))
     begun = _machine()
     runs = (lambda: begun) if file.name == _STANDING else _machine
     time.monotonic = lambda: runs() + file.stat().st_size

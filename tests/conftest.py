@@ -194,6 +194,14 @@ class Running:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def cancel(self, number: int) -> None:
+        """Send the signal to a step that has a clock of its own, and wait until it has handled it (or has ended)."""
+        assert self._clock is not None, "started without own_clock=True"
+        before = self._clock.signals
+        self.signal(number)
+        clock = self._clock
+        poll(lambda: clock.signals > before or self.process.poll() is not None, "the signal to be handled")
+
     def time_passes(self, seconds: int = 3600) -> None:
         """Turn on the clock of a step that was started with one of its own."""
         assert self._clock is not None, "started without own_clock=True"
