@@ -349,7 +349,7 @@ class Cluster:
         """
         with self._in_python():
             session = Session(self._client, self._discovery, self._one(namespace))
-            (one,) = planned([Manifest.of(obj)], session, replace(self._inputs, namespace=namespace))
+            (one,) = planned([Manifest.of(obj)], session, self._inputs._replace(namespace=namespace))
             options = ApplyOptions(self._inputs.field_manager, force, dry_run, from_kubectl=True)
             return Applied.of(write(self._client, look(self._client, one, options), options))
 

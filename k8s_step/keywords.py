@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -150,7 +149,7 @@ def release_inputs(connection: Inputs, paths: Several, options: Mapping[str, Any
     check_single((own.namespace or "").split(","), "namespace=", "a release")
     told = {option.field: getattr(own, option.field) for option in (*APPLY, *spaces)}
     several = (paths,) if isinstance(paths, str | Path) else paths
-    return replace(connection, **{**told, "filename": tuple(map(str, several)), "sources": own.sources})
+    return connection._replace(**{**told, "filename": tuple(map(str, several)), "sources": own.sources})
 
 
 def follow_inputs(**options: Any) -> Inputs:
@@ -171,7 +170,7 @@ def _resolved(options: Sequence[Option], settings: Mapping[str, Any], environ: M
         if name not in fields:
             raise TypeError(f"there is no keyword {name!r}; there are {', '.join(sorted(map(_keyword, fields)))}")
     inputs = resolve(tuple(options), flags, environ)
-    return replace(inputs, sources={name: in_python(source) for name, source in inputs.sources.items()})
+    return inputs._replace(sources={name: in_python(source) for name, source in inputs.sources.items()})
 
 
 def _keyword(field: str) -> str:

@@ -90,7 +90,7 @@ class _Entry:
             fields[added] = (*getattr(base, added), *fields.get(added, ()))
         where = f"{self.source.where(self.node.line)}: cluster {name}"
         sources = {**base.sources, **dict.fromkeys(fields, where)}
-        return Member(name, replace(base, clusters_file=None, sources=sources, **fields), tuple(self.hidden))
+        return Member(name, base._replace(clusters_file=None, sources=sources, **fields), tuple(self.hidden))
 
     def _pairs(self) -> Iterator[tuple[ScalarNode, Node]]:
         pairs = self.node.pairs if isinstance(self.node, MappingNode) else ()
@@ -169,4 +169,4 @@ def without_rivals(inputs: Inputs, fields: Container[str]) -> Inputs:
     if any(each in fields for each in (*_IDENTITIES, *_CLOUDS)):
         dropped |= set(_IDENTITIES)
     defaults = Inputs()
-    return replace(inputs, **{each: getattr(defaults, each) for each in dropped})
+    return inputs._replace(**{each: getattr(defaults, each) for each in dropped})

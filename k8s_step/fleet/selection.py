@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from k8s_step.errors import InputError
@@ -32,7 +31,7 @@ def clusters_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Member] | No
         raise InputError("several kubeconfigs and a context contradict each other", where=where, hint=hint)
     names = _names(inputs.kubeconfigs)
     pairs = zip(names, inputs.kubeconfigs, strict=True)
-    return [Member(name, replace(inputs, kubeconfigs=(path,))) for name, path in pairs]
+    return [Member(name, inputs._replace(kubeconfigs=(path,))) for name, path in pairs]
 
 
 def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Member]:
@@ -41,7 +40,7 @@ def targets_of(inputs: Inputs, environ: Mapping[str, str]) -> list[Member]:
         hint = "--to-context, repeated, or --clusters FILE"
         raise InputError("the clusters to copy to are to be named in one way", hint=hint)
     base = without_rivals(inputs, ("contexts", "token"))
-    base = replace(base, contexts=(), namespace=inputs.to_namespace, clusters_file=None)
+    base = base._replace(contexts=(), namespace=inputs.to_namespace, clusters_file=None)
     if inputs.clusters_file:
         return read_inventory(inputs.clusters_file, base, environ)
     return _of_contexts(base, inputs.to_contexts)
@@ -56,7 +55,7 @@ def _of_contexts(inputs: Inputs, contexts: Sequence[str]) -> list[Member]:
     twice = [name for name, count in Counter(contexts).items() if count > 1]
     if twice:
         raise InputError(f"{', '.join(twice)} is named twice", where=_source(inputs, "contexts"))
-    return [Member(name, replace(inputs, contexts=(name,))) for name in contexts]
+    return [Member(name, inputs._replace(contexts=(name,))) for name in contexts]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -78,7 +78,7 @@ def _timed(run: Run, *, is_waiting: bool) -> Run:
     """The run with an end, however far, where no ``--timeout`` was given."""
     if "timeout" in run.inputs.sources:
         return run
-    return replace(run, inputs=replace(run.inputs, timeout=_WAIT if is_waiting else _FOREVER))
+    return replace(run, inputs=run.inputs._replace(timeout=_WAIT if is_waiting else _FOREVER))
 
 
 def _with_time_to_begin(run: Run, session: Session) -> Session:

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def test_generated_blocks_are_up_to_date() -> None:
 
 
 def test_every_option_has_a_field_of_inputs() -> None:
-    fields = Inputs.__dataclass_fields__
+    fields = Inputs._fields
     for option in _all_options().values():
         assert option.field in fields
 
@@ -129,7 +128,7 @@ def test_action_tells_defaults_and_sets_none() -> None:
     told = {name: found[1] for name, entry in said.items() if (found := _DEFAULT.search(entry["description"]))}
     environ = {f"INPUT_{name.upper()}": default for name, default in told.items()}
     read, own = (resolve(COMMANDS[0].all_options, {}, variables) for variables in (environ, {}))
-    assert replace(read, sources={}) == replace(own, sources={}) and read.sources
+    assert read._replace(sources={}) == own._replace(sources={}) and read.sources
     given = {name: option.default for name, option in _all_options().items()}
     own_words = {name for name, default in given.items() if default not in (None, ()) and default is not False}
     assert own_words <= told.keys()

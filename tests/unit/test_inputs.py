@@ -201,7 +201,7 @@ def test_inputs_that_a_command_does_not_take(environ: dict[str, str], names: lis
 
 @pytest.mark.parametrize("option", ALL, ids=lambda option: option.name)
 def test_every_option_has_its_place(option: Option) -> None:
-    assert option.field in Inputs.__dataclass_fields__
+    assert option.field in Inputs._fields
     default = getattr(Inputs(), option.field)
-    assert default == option.default, "the table and the dataclass agree"
+    assert default == option.default, "the table and the inputs agree"
     assert option.help

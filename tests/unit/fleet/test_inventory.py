@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ clusters:
 - name: us
   context: prod-us
 """
-    eu, us = read(tmp_path, text, replace(RUN, variables=("REPLICAS=1",)), EU_TOKEN="secret")
+    eu, us = read(tmp_path, text, RUN._replace(variables=("REPLICAS=1",)), EU_TOKEN="secret")
     assert (eu.name, eu.inputs.server, eu.inputs.token, eu.inputs.namespace) == (
         *("eu", "https://eu.example", "secret", "shop"),
     )
@@ -63,7 +62,7 @@ def test_a_cloud_s_cluster_takes_no_token_of_the_run(tmp_path: Path) -> None:
 
 
 def test_a_context_is_looked_for_in_the_run_s_kubeconfig(tmp_path: Path) -> None:
-    (one,) = read(tmp_path, "- {name: us, context: us}", replace(RUN, kubeconfigs=("all.yaml",)))
+    (one,) = read(tmp_path, "- {name: us, context: us}", RUN._replace(kubeconfigs=("all.yaml",)))
     assert one.inputs.kubeconfig == "all.yaml"
 
 
