@@ -111,11 +111,11 @@ def owned(cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fresh namespace, ready for pods; its deletion is asked for at the end and not waited for."""
+    """A fresh namespace, ready for pods; at the end nothing goes on in it."""
     word = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
     name = cluster.namespace(f"t{secrets.token_hex(3)}-{word}".rstrip("-"))
     yield name
-    cluster.delete_namespace(name)
+    cluster.leave_namespace(name)
 
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]

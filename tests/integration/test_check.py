@@ -33,7 +33,7 @@ def spaces(cluster: Cluster) -> Iterator[tuple[str, str]]:
         poll(lambda path=path: "ImagePull" in json.dumps(cluster.get(path, labelSelector="app=db")), "a bad image")
     yield names[0], names[1]
     for name in names:
-        cluster.delete_namespace(name)
+        cluster.leave_namespace(name)
 
 
 def ready(cluster: Cluster, path: str) -> int:

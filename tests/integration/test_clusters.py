@@ -55,7 +55,7 @@ def planes(step: Step, namespace: str, cluster: Cluster, second: Cluster, tmp_pa
     second.namespace(namespace)
     config = side_by_side(tmp_path / "planes.kubeconfig", namespace, eu=cluster, us=second, down=NOWHERE)
     yield Planes(step, config, cluster, second, namespace, tmp_path)
-    second.delete_namespace(namespace)
+    second.leave_namespace(namespace)
 
 
 def results(outcome: Outcome) -> dict[str, str]:

@@ -24,7 +24,7 @@ def twin(cluster: Cluster, namespace: str) -> Iterator[str]:
     """A second namespace, in which kubectl does the same."""
     name = cluster.namespace(f"{namespace[:50]}-twin")
     yield name
-    cluster.delete_namespace(name)
+    cluster.leave_namespace(name)
 
 
 def names(kubectl: Kubectl, namespace: str, kinds: str = "configmaps") -> set[str]:

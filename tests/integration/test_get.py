@@ -59,7 +59,7 @@ def furnished(cluster: Cluster) -> Iterator[str]:
     cluster.create(deployments, deployment("web", "app:1", replicas=2))
     poll(lambda: ready(cluster, f"{deployments}/web") == 2, "two ready pods", 60)
     yield space
-    cluster.delete_namespace(space)
+    cluster.leave_namespace(space)
 
 
 def ready(cluster: Cluster, path: str) -> int:

@@ -61,6 +61,7 @@ def test_five_thousand_while_others_are_created(step: Step, namespace: str, prox
     assert outcome.code == 0, outcome.text[-500:]
     assert names_in(outcome, "name") == [f"m-{number:04}" for number in range(5000)]
     assert len(made) == 10
+    cluster.delete_namespace(namespace)  # other tests list what is in all namespaces
 
 
 def forgotten(owned: Cluster, namespace: str) -> Callable[[Exchange], None]:

@@ -37,7 +37,7 @@ def furnished(cluster: Cluster) -> Iterator[str]:
             f"{base}/resourcequotas", obj("v1", "ResourceQuota", name, spec={"hard": {"limits.memory": memory}})
         )
     yield space
-    cluster.delete_namespace(space)
+    cluster.leave_namespace(space)
 
 
 def printed(outcome: Outcome) -> str:

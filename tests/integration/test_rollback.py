@@ -164,7 +164,7 @@ def test_what_this_run_changed_and_only_that(
         assert kept["status"]["phase"] == "Active"
         assert shop.kubectl("get", "configmap", "inside", "-n", elsewhere, "--ignore-not-found") == ""
     finally:
-        cluster.delete_namespace(elsewhere)
+        cluster.leave_namespace(elsewhere)
 
     assert shop.state("deployments,configmaps,secrets") == before
     assert shop.names("services,jobs") == set()

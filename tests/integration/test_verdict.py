@@ -190,7 +190,7 @@ def test_what_may_pass_is_fatal_only_when_it_lasts(
         assert (outcome.code, the_failure(outcome)["reason"]) == (1, reason), outcome.text
         before, _, verdict = outcome.stderr.partition(f"deployment.apps/{word}: failed")
         assert verdict and ("exceeded quota" if word == "web" else reason) in before, "told before it was the verdict"
-    cluster.delete_namespace(quotas)
+    cluster.leave_namespace(quotas)
     assert "exceeded quota" in the_failure(outcome)["message"]
 
 

@@ -227,7 +227,7 @@ def test_two_namespaces_in_one_release(step: Step, cluster: Cluster, namespace: 
     other = cluster.namespace(f"{namespace}-other")
     objects = [deployment("web", "shop/web:1", namespace), deployment("web", "shop/pull-fail:1", other)]
     outcome = step("apply", "-f", write(tmp_path / "release.yaml", *objects), report=True)
-    cluster.delete_namespace(other)
+    cluster.leave_namespace(other)
     assert outcome.code == 1, outcome.text
     assert the_failure(outcome)["object"] == f"apps/v1/Deployment/{other}/web"
     assert f"{other}/deployment.apps/web" in outcome.stderr

@@ -112,7 +112,7 @@ def test_several_kinds_and_namespaces_at_once(step: Step, cluster: Cluster, name
     kubectl("-n", other, "create", "configmap", "two")
     poll(lambda: {"secret/one", "configmap/two"} <= set(running.stdout.split()), "both")
     ended(running)
-    cluster.delete_namespace(other)
+    cluster.leave_namespace(other)
 
 
 def test_all_namespaces(step: Step, namespace: str, deeds: Deeds) -> None:
