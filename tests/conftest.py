@@ -23,6 +23,7 @@ from tests.controlplane import build
 from tests.controlplane import cluster as clusters
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Proxy
+from tests.forkserver import Forked, ForkServer
 
 LOUD = "SKIPPED THE REAL CONTROL PLANE"
 CANARY = "canary-in-a-coal-mine"  # in the environment of every run, and no business of the step's
@@ -157,7 +158,11 @@ class Running:
     """A step in the background. Its streams go to files, so it never waits for a reader."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], folder: Path, report: Path | None, own: clock.Clock | None = None
+        self,
+        process: subprocess.Popen[bytes] | Forked,
+        folder: Path,
+        report: Path | None,
+        own: clock.Clock | None = None,
     ) -> None:
         self.process = process
         self._clock = own
@@ -246,10 +251,17 @@ class Step:
     At the end no secret that any of the runs was given may be found in anything that they wrote.
     """
 
-    def __init__(self, folder: Path, kubeconfig: Path | None, program: Sequence[str] = ("-m", "k8s_step")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        kubeconfig: Path | None,
+        program: Sequence[str] = ("-m", "k8s_step"),
+        forks: ForkServer | None = None,
+    ) -> None:
         self._folder = folder
         self._kubeconfig = kubeconfig
         self._program = program
+        self._forks = forks
         self._runs: list[Running] = []
         self._secrets: set[str] = set()
         self._names: set[str] = set()
@@ -293,21 +305,19 @@ class Step:
         own = clock.Clock(folder, stands=clock_stands, date_stands=date_stands) if is_own else None
         program = (clock.__file__, str(own.file)) if own else self._program
         line = [sys.executable, *program, *args, *(("--report", str(path)) if path else ())]
-        environ = self._environment(env or {})
+        environ = self.environment(env or {})
         where = cwd or self._folder
         with (
             (folder / "stdin").open("rb") as stdin,
             (folder / "stdout").open("wb") as stdout,
             (folder / "stderr").open("wb") as stderr,
         ):
-            process = subprocess.Popen(
-                line,
-                env=environ,
-                cwd=where,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-            )
+            process: subprocess.Popen[bytes] | Forked
+            if self._forks and not own and self._forks.can_start(environ):
+                streams = [each.fileno() for each in (stdin, stdout, stderr)]
+                process = self._forks.start(line[1 + len(program) :], environ, where, streams)
+            else:
+                process = subprocess.Popen(line, env=environ, cwd=where, stdin=stdin, stdout=stdout, stderr=stderr)
         running = Running(process, folder, path, own)
         running.files = lambda: leaks.written(line, environ, where)
         self._runs.append(running)
@@ -326,7 +336,8 @@ class Step:
         running.time_passes()
         return running.wait()
 
-    def _environment(self, given: Mapping[str, str | None]) -> dict[str, str]:
+    def environment(self, given: Mapping[str, str | None]) -> dict[str, str]:
+        """PATH, HOME, LANG, a secret that is none of the step's, the admin's KUBECONFIG, and what is ``given``."""
         home = self._folder / "home"
         home.mkdir(exist_ok=True)
         clean = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "UNRELATED_PASSWORD": CANARY}
@@ -344,8 +355,19 @@ class Step:
             assert not found, f"secrets came out of {run.process.args!r}: {found}"
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer | None]:
+    """Starts steps sooner, unless ``K8S_STEP_TEST_FORK=0``."""
+    if sys.platform != "linux" or os.environ.get("K8S_STEP_TEST_FORK") == "0":
+        yield None
+        return
+    server = ForkServer(Step(tmp_path_factory.mktemp("forks"), None).environment({}))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def step(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Step]:
+def step(request: pytest.FixtureRequest, tmp_path: Path, forks: ForkServer | None) -> Iterator[Step]:
     """Runs the step.
 
     In a test with a cluster (or namespace, proxy, …) ``KUBECONFIG`` is the admin's, unless ``env`` says otherwise
@@ -354,7 +376,7 @@ def step(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Step]:
     with_cluster = "cluster" in request.fixturenames
     cluster = request.getfixturevalue("cluster") if with_cluster else None
     namespace = request.getfixturevalue("namespace") if "namespace" in request.fixturenames else ""
-    runner = Step(tmp_path, cluster.kubeconfig if cluster else None)
+    runner = Step(tmp_path, cluster.kubeconfig if cluster else None, forks=forks)
     yield runner
     runner.close(*(_secrets(cluster, namespace) if cluster and namespace else ()))
 
