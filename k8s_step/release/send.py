@@ -173,9 +173,10 @@ class Writes:
 
 def write_and_follow(run: Run, session: Session, plan: Sequence[Item], write: Callable[[Item], Written]) -> ExitCode:
     """``write`` each object of the plan, and follow all of them to the verdict."""
-    from k8s_step.release.following.follow import follow_written
+    written = Writes(run, session).make(plan, write)
+    from k8s_step.release.following.follow import follow_written  # imported here: the writes go out before that
 
-    return follow_written(run, session, Writes(run, session).make(plan, write))
+    return follow_written(run, session, written)
 
 
 def tell(journal: Journal, written: Written) -> None:

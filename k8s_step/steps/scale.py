@@ -14,7 +14,6 @@ from k8s_step.objects.body import PatchType
 from k8s_step.objects.metadata import Object
 from k8s_step.operations.patch import read, replicas_of, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
-from k8s_step.release.following.follow import follow_written
 from k8s_step.release.planning.plan import open_named
 from k8s_step.release.planning.session import Run
 from k8s_step.release.send import Writes
@@ -33,6 +32,8 @@ def scale(run: Run) -> ExitCode:
     written = Writes(run, session).make([Planned(one) for one in named], write)
     if inputs.dry_run:
         return ExitCode.SUCCEEDED
+    from k8s_step.release.following.follow import follow_written  # imported here: the writes go out before that
+
     return follow_written(run, session, [_whole(session.client, one) for one in written])
 
 

@@ -9,7 +9,6 @@ from k8s_step.manifests.patchfile import Patch
 from k8s_step.operations.patch import read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
 from k8s_step.operations.restoring.history import KINDS, chosen, revisions
-from k8s_step.release.following.follow import follow_written
 from k8s_step.release.planning.plan import open_named
 from k8s_step.release.planning.session import Run
 from k8s_step.release.send import Writes
@@ -26,6 +25,8 @@ def undo(run: Run) -> ExitCode:
     written = Writes(run, session).make([Planned(one) for one in named], write)
     for note in notes:
         run.journal.notice(note)
+    from k8s_step.release.following.follow import follow_written  # imported here: the writes go out before that
+
     return follow_written(run, session, written)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, Self
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
@@ -53,7 +53,7 @@ class Following:
         self._targets: list[Target] = []
         self._rollout: Rollout | None = None
 
-    def __enter__(self) -> Following:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,6 +112,19 @@ class Following:
             await_pods=inputs.logs,
             field_manager=inputs.field_manager,
         )
+
+
+class ReleaseFollowing(Following):
+    """Follows what a release writes, with the logs that it asks for."""
+
+    def __init__(self, run: Run, session: Session) -> None:
+        self._release_logs = ReleaseLogs(run, session)
+        super().__init__(run, session, self._release_logs)
+
+    def until_written_current(self, written: Sequence[Written], *, is_last: bool) -> ExitCode:
+        """The same as :meth:`until_current` for a wave of written objects, some of which are Jobs whose logs stream."""
+        self._release_logs.begin(written)
+        return self.until_current([target_of(one) for one in written], is_last=is_last)
 
 
 def follow(run: Run, session: Session, targets: list[Target], logs: Logs | None = None) -> ExitCode:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
 
 from k8s_step.errors import ExitCode
 from k8s_step.operations.plan import Planned, Seen, Written
 from k8s_step.release.batch import named
-from k8s_step.release.following.follow import Following, target_of
-from k8s_step.release.following.logs import ReleaseLogs
 from k8s_step.release.order.application import Application
-from k8s_step.release.planning.session import Run
+from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes, leave, write_and_follow
+
+if TYPE_CHECKING:
+    from k8s_step.release.following.follow import ReleaseFollowing
 
 Item = TypeVar("Item", bound=Planned)
 
@@ -34,8 +36,8 @@ def write_in_waves(
     if run.inputs.dry_run:
         return write_and_follow(run, session, [one for wave in waves for one in wave], write)
     left = list(waves)
-    logs = ReleaseLogs(run, session)
-    with Following(run, session, logs) as following:
+    following: ReleaseFollowing | None = None
+    with ExitStack() as until_the_end:
         try:
             for number, wave in enumerate(waves, 1):
                 _tell_wave(run, number, waves)
@@ -43,8 +45,8 @@ def write_in_waves(
                     between()
                 del left[0]
                 made = writes.make(wave, write, between, before)
-                logs.begin(made)
-                code = following.until_current([target_of(one) for one in made], is_last=not left)
+                following = following or until_the_end.enter_context(_following(run, session))
+                code = following.until_written_current(made, is_last=not left)
                 if code is not ExitCode.SUCCEEDED:
                     return code
         finally:
@@ -64,6 +66,12 @@ def apply_in_waves(
     planned = [[application.planned(one) for one in wave] for wave in waves]
     between = application.check_again if any(one.lacks for one in checked) else None
     return write_in_waves(writes, planned, application.write, between, application.make_room)
+
+
+def _following(run: Run, session: Session) -> ReleaseFollowing:
+    from k8s_step.release.following.follow import ReleaseFollowing  # imported here: the first wave goes out before that
+
+    return ReleaseFollowing(run, session)
 
 
 def _tell_wave(run: Run, number: int, waves: Sequence[Sequence[Planned]]) -> None:
