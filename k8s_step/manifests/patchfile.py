@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.manifests.documents import Document, SourceText, parse
-from k8s_step.manifests.files import is_rendered, source_of
-from k8s_step.manifests.templating.templates import Template, Values
-from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.redaction import SecretValue
+
+if TYPE_CHECKING:
+    from k8s_step.manifests.documents import Document
+    from k8s_step.manifests.templating.templates import Values
 
 TEXT = "--patch"
 TYPES = {"strategic": PatchType.STRATEGIC, "merge": PatchType.MERGE, "json": PatchType.JSON, "apply": PatchType.APPLY}
@@ -55,6 +54,8 @@ class Patch:
 
     def _operation_on(self, path: str) -> int | None:
         """The index of the operation whose path is the longest prefix or extension of ``path``."""
+        from k8s_step.objects import jsonpatch
+
         paths = [jsonpatch.field_path(operation["path"]) for operation in self.body]
         near = [(len(own), index) for index, own in enumerate(paths) if path.startswith(own) or own.startswith(path)]
         return max(near)[1] if near else None
@@ -67,6 +68,10 @@ def read(
 
     :raises InputErrors: every mistake in the patch.
     """
+    from k8s_step.manifests.documents import SourceText, parse  # imported here: other patches are made of options
+    from k8s_step.manifests.files import is_rendered, source_of
+    from k8s_step.manifests.templating.templates import Template
+
     source = SourceText(TEXT, text or "") if file is None else source_of(file, values, stdin)
     documents = parse(source)
     if len(documents) != 1:
@@ -88,6 +93,8 @@ def check(patch: Patch) -> None:
 
 def secrets_of(patch: Patch) -> list[SecretValue]:
     """The values in a patch of a Secret, to be masked."""
+    from k8s_step.objects.kinds.secrets import values_of
+
     bodies = [_set(operation) for operation in patch.body] if patch.type is PatchType.JSON else [patch.body]
     return values_of({**body, "kind": "Secret"} for body in bodies)
 
@@ -142,6 +149,8 @@ def _mistaken_operations(patch: Patch) -> Iterator[InputError]:
         hint = "a mapping is sent with --type merge or strategic"
         yield InputError("a JSON patch is a list of operations", where=patch.where_of(), hint=hint)
         return
+    from k8s_step.objects import jsonpatch
+
     for mistake in jsonpatch.mistakes(patch.body):
         place = "" if mistake.index is None else f"[{mistake.index}]"
         yield InputError(mistake.message, where=patch.where_of(place))

@@ -17,14 +17,10 @@ from k8s_step.errors import (
     InvalidError,
     NotFoundError,
 )
-from k8s_step.objects import jsonpatch
 from k8s_step.objects.address import Addressed
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
 from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_metadata, without_status
-from k8s_step.operations.apply import write
-from k8s_step.operations.explanations import explain_missing, explain_patch, explain_unfit, remade
-from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 
 _RACES = 10  # tries of a patch that others' writes keep outdating
@@ -36,6 +32,9 @@ def patch(client: Client, change: PlannedPatch, options: ApplyOptions) -> Writte
     Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     if change.patch_type is PatchType.APPLY:
+        from k8s_step.operations.apply import write
+        from k8s_step.operations.look import look
+
         return write(client, look(client, change, options), options)
     return send(client, change, read(client, change), replace(options, force=False))
 
@@ -48,6 +47,8 @@ def read(client: Client, asked: Addressed) -> Object | None:
     except ForbiddenError:
         return None
     except NotFoundError as error:
+        from k8s_step.operations.explanations import explain_missing  # imported here: few patches are refused
+
         raise explain_missing(error, address) from None
 
 
@@ -61,6 +62,8 @@ def send(client: Client, change: PlannedPatch, before: Object | None, options: A
     except InvalidError as error:
         raise _unfit(client, error, change) from None
     except ApiError as error:
+        from k8s_step.operations.explanations import explain_patch
+
         raise explain_patch(error, change) from None
     return Written(change, _action(change, before, answer.body, options), answer.body, answer.warnings)
 
@@ -100,8 +103,11 @@ def _guarded(change: PlannedPatch, before: Object | None) -> Any:
 
 def _is_outrun(change: PlannedPatch, before: Object, now: Object) -> bool:
     """Whether only the version was outdated: the patch fits the present object."""
-    is_json = change.patch_type is PatchType.JSON
-    return is_json and guard_of(now) != guard_of(before) and jsonpatch.failing(change.body, now) is None
+    if change.patch_type is not PatchType.JSON or guard_of(now) == guard_of(before):
+        return False
+    from k8s_step.objects import jsonpatch
+
+    return jsonpatch.failing(change.body, now) is None
 
 
 # -- the action
@@ -144,6 +150,8 @@ def _was_done(change: PlannedPatch, before: Object, now: Object, field_manager: 
     """Whether the patch was done: our entry in managedFields has changed, or the object equals the patch's result."""
     if _entries(before, field_manager) != _entries(now, field_manager):
         return True
+    from k8s_step.objects import jsonpatch
+
     is_json = change.patch_type is PatchType.JSON
     expected = jsonpatch.applied(change.body, before) if is_json else jsonpatch.merged(before, change.body)
     return isinstance(expected, dict) and _spec(change, expected) == _spec(change, now) != _spec(change, before)
@@ -170,10 +178,15 @@ def _unfit(client: Client, error: ApiError, change: PlannedPatch) -> ApiError:
     """
     if change.patch_type is PatchType.JSON and not error.causes:
         return _failed_operation(client, error, change)
+    from k8s_step.operations.explanations import explain_unfit
+
     return explain_unfit(error, change)
 
 
 def _failed_operation(client: Client, error: ApiError, change: PlannedPatch) -> ApiError:
+    from k8s_step.objects import jsonpatch
+    from k8s_step.operations.explanations import remade
+
     live = read(client, change)
     is_secret = change.reference.kind == "Secret"
     failed = jsonpatch.failing(change.body, live, show_values=not is_secret) if live is not None else None

@@ -11,15 +11,11 @@ from typing import Any, TypeVar
 from k8s_step.api.client import Client
 from k8s_step.errors import ExitCode, ForbiddenError, InputError
 from k8s_step.inputs import Inputs
-from k8s_step.manifests import images
 from k8s_step.manifests.patchfile import TYPES, Patch, secrets_of
 from k8s_step.manifests.patchfile import read as read_patch
-from k8s_step.manifests.templating.templates import Values
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType
-from k8s_step.objects.kinds.secrets import masked, values_of
 from k8s_step.objects.resource import builtin
-from k8s_step.operations import drift
 from k8s_step.operations.patch import patch as patch_one
 from k8s_step.operations.patch import read, send
 from k8s_step.operations.plan import ApplyOptions, Planned, PlannedPatch, Written
@@ -27,8 +23,6 @@ from k8s_step.redaction import MASK, Redactor
 from k8s_step.release.following.exemptions import announce
 from k8s_step.release.planning.arguments import parse
 from k8s_step.release.planning.guards import Guards
-from k8s_step.release.planning.plan import planned
-from k8s_step.release.planning.reading import read_manifests
 from k8s_step.release.planning.session import Run, Session, open_session
 from k8s_step.release.send import Writes, write_and_follow
 
@@ -95,6 +89,8 @@ _TYPES_FROM_MANIFEST = ("json", "merge")
 
 
 def _read(run: Run) -> Patch:
+    from k8s_step.manifests.templating.templates import Values
+
     inputs = run.inputs
     values = None if inputs.no_template else Values.read(inputs.variables, inputs.vars_file, run.environ)
     if len(inputs.filename) > 1:
@@ -118,6 +114,8 @@ def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyO
         hint = "custom resources take no strategic merge patch: use --type json with -p"
         raise InputError("--image knows the containers of built-in kinds only", where=str(reference), hint=hint)
     live = read(client, named)
+    from k8s_step.manifests import images  # imported here: the first request goes out before that
+
     if live is None:
         message = "this token may not read it, so its containers are not known"
         raise ForbiddenError(message, code=403, where=str(reference), hint="allow get, or give the patch with -p")
@@ -133,6 +131,11 @@ def _with_images(client: Client, named: Address, inputs: Inputs, options: ApplyO
 
 
 def _from_manifest(run: Run) -> ExitCode:
+    from k8s_step.objects.kinds.secrets import values_of
+    from k8s_step.operations import drift
+    from k8s_step.release.planning.plan import planned
+    from k8s_step.release.planning.reading import read_manifests
+
     inputs = run.inputs
     manifests = read_manifests(run, with_hooks=True)
     session = open_session(run)
@@ -169,6 +172,8 @@ def _masked(redactor: Redactor, kind: str, body: Any) -> Any:
     """The patch with its values masked; operations and paths stay."""
     if isinstance(body, list):
         return [_masked_operation(redactor, kind, operation) for operation in body]
+    from k8s_step.objects.kinds.secrets import masked
+
     shown = masked({}, {**body, "kind": kind})[1]
     return redactor.mask_object({key: value for key, value in shown.items() if key in body})
 

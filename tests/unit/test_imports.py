@@ -95,6 +95,27 @@ def test_apply_by_its_first_request(tmp_path: Path) -> None:
     assert names & NOT_YET == set()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "deployment/web"),
+        ("patch", "deployment/web", "--image", "app=shop/web:2"),
+        ("patch", "deployment/web", "--patch", "{spec: {replicas: 2}}"),
+        ("restart", "deployment/web"),
+        ("scale", "deployment/web", "--replicas", "2"),
+        ("status", "deployment/web"),
+        ("undo", "deployment/web"),
+    ],
+    ids=" ".join,
+)
+def test_what_follows_by_the_first_request(words: tuple[str, ...], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        names = ours(imported(tmp_path, *words, "--server", server, "--token", "abc"))
+    follows = {"objects.jsonpath", "release.following.follow", "rollout", "verdict.judgement", "verdict.target"}
+    assert names & follows == set()
+
+
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("apply", "--help")])
 def test_help(words: tuple[str, ...], tmp_path: Path) -> None:
     names = imported(tmp_path, *words)

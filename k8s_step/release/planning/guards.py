@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.inputs import Inputs
-from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.address import Address
 from k8s_step.objects.kindword import KindWord, guessed, names_of
 from k8s_step.objects.reference import Reference
@@ -19,6 +18,7 @@ from k8s_step.objects.resource import Resource
 from k8s_step.release.planning.arguments import names_object
 
 if TYPE_CHECKING:
+    from k8s_step.manifests.manifest import Manifest
     from k8s_step.objects.selection import Group
 
 _EACH = 10  # objects refused for the same reason that get a line of their own

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors, UnavailableError
 from k8s_step.inputs import Inputs
-from k8s_step.manifests.manifest import Manifest
-from k8s_step.manifests.pipes import name_objects
 from k8s_step.objects.address import Address
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -18,6 +17,9 @@ from k8s_step.release.following.exemptions import announce
 from k8s_step.release.planning.arguments import check_kinds, parse
 from k8s_step.release.planning.guards import Guards
 from k8s_step.release.planning.session import Run, Session, open_session
+
+if TYPE_CHECKING:
+    from k8s_step.manifests.manifest import Manifest
 
 
 def open_release(run: Run, manifests: Sequence[Manifest]) -> tuple[Session, list[Planned]]:
@@ -67,6 +69,8 @@ def planned(manifests: Sequence[Manifest], session: Session, inputs: Inputs) -> 
                 raise
             errors.append(error)
     if errors:
+        from k8s_step.manifests.pipes import name_objects
+
         errors = _counted(errors)
         name_objects(errors, [(manifest.object, manifest.file, manifest.line) for manifest in manifests])
         raise InputErrors(errors)
