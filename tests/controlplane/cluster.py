@@ -38,6 +38,7 @@ _AT_WORK = (
     "api/v1/{}/replicationcontrollers",
     "api/v1/{}/services",
     "api/v1/{}/pods",
+    "api/v1/{}/persistentvolumeclaims",
 )
 _held: dict[Path, IO[str]] = {}
 
@@ -244,13 +245,15 @@ class Cluster:
         for path in _AT_WORK:
             self.request("DELETE", "/" + path.format(f"namespaces/{name}"))
 
-    def volume(self, name: str, storage_class: str = "unprovisioned", size: str = "1Gi") -> None:
-        """A PersistentVolume for claims of a class that nobody provisions for."""
+    def volume(self, namespace: str, claim: str) -> None:
+        """A PersistentVolume of 1 GiB for this claim, of a class that nobody provisions for, and for no other."""
+        name = f"{namespace}-{claim}"
         spec = {
             "accessModes": ["ReadWriteOnce"],
-            "capacity": {"storage": size},
-            "storageClassName": storage_class,
+            "capacity": {"storage": "1Gi"},
+            "storageClassName": "unprovisioned",
             "hostPath": {"path": f"/var/empty/{name}"},
+            "claimRef": {"namespace": namespace, "name": claim},
         }
         self.create("/api/v1/persistentvolumes", {**_object("v1", "PersistentVolume", name), "spec": spec})
 

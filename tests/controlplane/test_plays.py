@@ -320,7 +320,7 @@ def test_claims_get_volumes(stage: Stage, cluster: Cluster, namespace: str) -> N
     stage.kubectl("apply", "-f", "-", input=json.dumps(pod))
     poll(lambda: stage.kubectl("get", "pvc", "wait-for-consumer", "-o", phase) == "Bound", "the claim to be bound")
     assert stage.kubectl("get", "pvc", "unprovisioned", "-o", phase) == "Pending"
-    cluster.volume(f"{namespace}-volume")
+    cluster.volume(namespace, "unprovisioned")
     poll(lambda: stage.kubectl("get", "pvc", "unprovisioned", "-o", phase) == "Bound", "the claim to be bound")
 
 
