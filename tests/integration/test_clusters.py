@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,6 +79,14 @@ def test_an_apply_on_both(planes: Planes) -> None:
     assert [suite.get("name") for suite in suites] == [
         f"k8s-step apply on {name}, namespace {planes.namespace}" for name in ("eu", "us")
     ]
+
+
+def test_each_line_of_a_log_names_its_cluster(planes: Planes) -> None:
+    outcome = planes.run("apply", "-f", planes.release(deployment("web")), "--logs")
+    assert outcome.code == 0, outcome.text
+    for name in ("eu", "us"):
+        lines = re.findall(rf"(?m)^\[{name}\] pod/web-\S+ \| (.*)$", outcome.stderr)
+        assert lines == ["starting", "listening on :8080"], outcome.stderr
 
 
 def test_one_that_is_down_stops_no_other(planes: Planes) -> None:
