@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -152,6 +150,9 @@ class Reader:
             yield replace(page, entries=new)
 
     def _kept(self, wanted: Wanted) -> Iterator[Page]:
+        import pickle  # imported here: few lists are kept
+        import tempfile
+
         with tempfile.TemporaryFile() as kept:
             for page in self.pages(wanted):
                 if page.starts_over:

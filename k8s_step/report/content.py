@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.resource import Resource
 from k8s_step.report.layout.table import Shape, lines
 from k8s_step.report.printers.printer import Printer, Write
-from k8s_step.report.results.metrics import Family, exposition
+
+if TYPE_CHECKING:
+    from k8s_step.report.results.metrics import Family
 
 CLUSTER = "cluster"  # the key of an item, the label of a metric and the column of a table that name the cluster
 
@@ -117,6 +119,8 @@ class Metrics:
     @property
     def text(self) -> str:
         """The families, each under its own help and type."""
+        from k8s_step.report.results.metrics import exposition  # imported here: only some checks print metrics
+
         return exposition(self._labelled)
 
     @property
