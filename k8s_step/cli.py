@@ -7,9 +7,9 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TextIO
 
 import click
 
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 _DEFAULT = "apply"
 
 
-@dataclass(frozen=True)
-class _Process:
+class _Process(NamedTuple):
     """This process: its environment, the secrets to mask in its output, and the CI system it runs in."""
 
     environ: Mapping[str, str]

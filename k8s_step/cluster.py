@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -378,7 +378,7 @@ class Cluster:
             patch = Patch(type, body)
             check(patch)
             address = self._address(kind, name, namespace)
-            change = PlannedPatch.of(replace(address, subresource=subresource), patch)
+            change = PlannedPatch.of(address._replace(subresource=subresource), patch)
             options = ApplyOptions(self._inputs.field_manager, force, dry_run)
             return Applied.of(patches.patch(self._client, change, options))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from k8s_step.options import (
     APPLY,
@@ -30,8 +30,7 @@ from k8s_step.options import (
 )
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A verb. ``function``: ``module:name``, imported only when the verb runs. ``argument``: for words without a flag.
 
     ``prints``: the verb's purpose is its output on stdout. ``many``: it may run on several clusters at once.

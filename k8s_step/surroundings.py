@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from k8s_step.errors import MissingFileError, StepError
 
@@ -26,8 +26,7 @@ _ACTION_WORKSPACE = "/github/workspace"
 _WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """Facts from the environment about the place where the step runs.
 
     ``is_action``: this process is a GitHub action, so that the runner obeys commands in its log; a ``run:`` step may

@@ -13,8 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from k8s_step import __version__
@@ -69,8 +68,7 @@ def ignore(_: str) -> None:
     """A ``notice`` callback that drops its message."""
 
 
-@dataclass(frozen=True)
-class Manner:
+class Manner(NamedTuple):
     """What all requests have in common: the seconds of one try as a whole, how many at once, and the user's headers.
 
     The headers are not checked here.
@@ -81,8 +79,7 @@ class Manner:
     headers: Sequence[tuple[str, str]] = ()
 
 
-@dataclass(frozen=True)
-class Pace:
+class Pace(NamedTuple):
     """The clock of deadlines (seconds), the dice (0.0 to 1.0) of pauses between tries, and how a pause is spent."""
 
     clock: Callable[[], float] = time.monotonic

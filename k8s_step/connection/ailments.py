@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from k8s_step.errors import ExitCode
 from k8s_step.objects.resource import BUILTIN
@@ -25,8 +25,7 @@ class Patience(Enum):
     LONG = "until `--timeout`; 30 s where the server has not answered before"
 
 
-@dataclass(frozen=True)
-class ErrorAnswer:
+class ErrorAnswer(NamedTuple):
     """An error answer, and the facts of its request that the table needs.
 
     ``message`` is the Status's, or the first characters of a plain text; ``kind`` is ``details.kind``; ``causes`` are
@@ -49,8 +48,7 @@ def _always(_: ErrorAnswer) -> bool:
     return True
 
 
-@dataclass(frozen=True, eq=False)
-class Ailment:
+class Ailment(NamedTuple):
     """One row. ``ends``: exit code where the trouble outlasts the patience; ``late``: where ``--timeout`` ends first.
 
     ``is_undone``: the server has done nothing, so any request may be sent again. ``is_crowded``: fewer concurrent

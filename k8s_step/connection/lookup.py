@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from k8s_step.connection.exchange.proxies import checked_environment_proxy, is_loopback, is_proxy
@@ -59,8 +59,7 @@ def _home(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
-@dataclass(frozen=True)
-class _Places:
+class _Places(NamedTuple):
     """The places where a cluster may be described: options, environment, home, service account."""
 
     options: ConnectionOptions

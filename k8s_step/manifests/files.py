@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.documents import SourceText, decode
@@ -132,8 +132,7 @@ def source_of(file: str, values: Values | None, stdin: TextIO | None) -> SourceT
     return _rendered(file, values) if values is not None and is_rendered(file) else _source(file, stdin)
 
 
-@dataclass(frozen=True)
-class NoTemplates:
+class NoTemplates(NamedTuple):
     """Selects files that are no templates: ``all``, or those whose path or trailing part matches one of ``globs``."""
 
     all: bool = False

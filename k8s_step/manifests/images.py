@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.objects.metadata import Object
@@ -29,8 +28,7 @@ _TEMPLATES = (("spec", "template", "spec"), ("spec", "jobTemplate", "spec", "tem
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
-@dataclass(frozen=True)
-class ImageReplacement:
+class ImageReplacement(NamedTuple):
     """``reference`` is a whole image reference, or only ``:tag``, ``@digest`` or both, which keep the name."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
@@ -21,8 +20,7 @@ class Addressed(Protocol):
         """The object's kind, namespace, name and place in a file."""
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """One object, or its ``subresource``, and the resource that serves it."""
 
     resource: Resource

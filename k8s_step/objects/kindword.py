@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from k8s_step.objects.resource import Resource
 
 _VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
 
 
-@dataclass(frozen=True)
-class KindWord:
+class KindWord(NamedTuple):
     """The parts of a KIND argument; ``None`` matches any group or version."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -116,7 +115,7 @@ def _merged(found: Takeover, options: ApplyOptions, apply: Apply) -> Answer:
         left = found.conflicts(error.causes, options.field_manager)
         if left or not error.causes:
             raise _narrowed(error, left) from None
-        return apply(replace(options, force=True))
+        return apply(options._replace(force=True))
 
 
 def _narrowed(error: ConflictError, causes: list[Mapping[str, Any]]) -> ConflictError:
@@ -129,7 +128,7 @@ def _narrowed(error: ConflictError, causes: list[Mapping[str, Any]]) -> Conflict
 
 
 def _patched(client: Client, seen: Seen, patch: Any, options: ApplyOptions) -> Answer:
-    query = replace(options, force=False).query
+    query = options._replace(force=False).query
     planned = seen.planned
     request = Request("PATCH", planned.path, query, encode(patch), PatchType.JSON.value, where=planned.where)
     return client.send(request)

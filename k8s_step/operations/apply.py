@@ -59,7 +59,7 @@ def _may_be_current(seen: Seen, options: ApplyOptions) -> bool:
 
 def _tried(client: Client, seen: Seen, options: ApplyOptions) -> str:
     """The action that applying the manifest would be, by the server's dry run."""
-    options = replace(options, dry_run=True)
+    options = options._replace(dry_run=True)
     return _action(seen, _answered(client, seen, options), options)
 
 
@@ -104,7 +104,7 @@ def _applied(client: Client, planned: Planned, options: ApplyOptions) -> Answer:
     except ConflictError as error:
         if not _is_with(options.field_manager, error):
             raise
-        return client.send(_request(planned, replace(options, force=True)))
+        return client.send(_request(planned, options._replace(force=True)))
 
 
 def _request(planned: Planned, options: ApplyOptions) -> Request:

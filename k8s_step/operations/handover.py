@@ -26,7 +26,7 @@ def handed_over(client: Client, seen: Seen, replicas: int, options: ApplyOptions
     if options.dry_run:
         spec = {**planned.object.get("spec", {}), "replicas": replicas}
         return replace(seen, planned=replace(planned, object={**planned.object, "spec": spec}))
-    query = replace(options, field_manager=MANAGER, force=True).query
+    query = options._replace(field_manager=MANAGER, force=True).query
     body = encode(_replicas_alone(planned, replicas))
     client.send(Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where))
     return seen

@@ -82,7 +82,7 @@ def _with_entries(client: Client, planned: Planned, live: Object, options: Apply
     """
     metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
     identity = {"apiVersion": planned.reference.api_version, "kind": planned.reference.kind}
-    body, query = encode({**identity, "metadata": metadata}), replace(options, dry_run=True, force=False).query
+    body, query = encode({**identity, "metadata": metadata}), options._replace(dry_run=True, force=False).query
     request = Request("PATCH", planned.path, query, body, PatchType.APPLY.value, where=planned.where)
     try:
         found = client.send(request).body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -36,7 +35,7 @@ def patch(client: Client, change: PlannedPatch, options: ApplyOptions) -> Writte
         from k8s_step.operations.look import look
 
         return write(client, look(client, change, options), options)
-    return send(client, change, read(client, change), replace(options, force=False))
+    return send(client, change, read(client, change), options._replace(force=False))
 
 
 def read(client: Client, asked: Addressed) -> Object | None:

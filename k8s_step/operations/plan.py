@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k8s_step.errors import InputError
 from k8s_step.objects.address import Address
@@ -82,7 +82,7 @@ class PlannedPatch(Planned):
         """The patch of the named object."""
         body = _identified(patch.body, named, patch) if patch.type is PatchType.APPLY else patch.body
         asked = body if isinstance(body, dict) else {}
-        address = replace(named, reference=replace(named.reference, file=patch.file, line=patch.line))
+        address = named._replace(reference=replace(named.reference, file=patch.file, line=patch.line))
         return cls(address, asked, patch.line_of, patch.type, body, patch.line_of_operation)
 
     @property
@@ -161,8 +161,7 @@ class Written:
         return self.planned.reference
 
 
-@dataclass(frozen=True)
-class ApplyOptions:
+class ApplyOptions(NamedTuple):
     """How objects are applied.
 
     ``adopt``: the managers whose fields are taken over; ``None`` where the verb has no such option. ``from_kubectl``:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 BARRIER = b"\xff"  # separates unconnected parts; UTF-8 text never contains this byte
 _LEVELS = 3  # nested escapes, such as JSON in a log line in JSON in an annotation
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """``data`` is ``source`` unescaped; the piece at offset ``here[i]`` comes from the span ``there[i]``."""
 
     data: bytes

@@ -6,8 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 SHORTEST = 4  # characters; masking shorter values would blot out ordinary words
 _SHORTEST_LINE = 6  # characters; configuration files have short lines such as "data:"
@@ -29,8 +28,7 @@ OWN_WORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """``text`` is masked; ``core`` is its value, such as ``shop`` in the line ``user: shop``, else ``text`` itself."""
 
     text: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Span = tuple[int, int]
 _BLOCK = 4
@@ -19,8 +19,7 @@ _STEM = 64  # bytes of a needle that are indexed; the rest is compared after a m
 SHORTEST = _BLOCK
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """Needles with a common beginning, sorted; ``reach`` is the length of the longest, in bytes."""
 
     needles: tuple[bytes, ...] = ()

@@ -95,7 +95,7 @@ def _objections(manifest: Manifest) -> Iterator[tuple[str, str]]:
 def _named(planned: Planned, name: str) -> Planned:
     metadata = {**planned.object["metadata"], "name": name}
     obj = {**planned.object, "metadata": metadata}
-    address = replace(planned.address, reference=replace(planned.reference, name=name))
+    address = planned.address._replace(reference=replace(planned.reference, name=name))
     return replace(planned, object=obj, address=address)
 
 

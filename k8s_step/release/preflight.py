@@ -67,7 +67,7 @@ class Preflight:
 
         Nor does one that was checked before, unless it lacked another object then.
         """
-        options = replace(self.options, dry_run=True)
+        options = self.options._replace(dry_run=True)
 
         def try_out(one: Seen) -> Checked:
             known = self._tried.get(one.reference.key)

@@ -78,7 +78,7 @@ def _wanted(inputs: Inputs, session: Session, labels: str, fields: str) -> list[
     lists = [[kind, *words[1:]] for kind in kinds] if kinds else [words]
     named = (parse(each, session.discovery, space) for each in lists for space in session.namespaces)
     part = inputs.subresource or ""
-    return list(dict.fromkeys(replace(one, subresource=part) for some in named for one in some))
+    return list(dict.fromkeys(one._replace(subresource=part) for some in named for one in some))
 
 
 # -- printed as it arrives

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from k8s_step.api.client import Client
@@ -41,7 +40,7 @@ def patch(run: Run) -> ExitCode:
     if given is not None and named.reference.kind == "Secret":
         run.redactor.spare(named.reference.name, named.reference.namespace)
         run.redactor.add_values(secrets_of(given))
-    named = replace(named, subresource=inputs.subresource or "")
+    named = named._replace(subresource=inputs.subresource or "")
     options = ApplyOptions(inputs.field_manager, inputs.force_conflicts, inputs.dry_run)
 
     def write_images(one: Planned) -> Written:

@@ -39,7 +39,7 @@ def scale(run: Run) -> ExitCode:
 
 def _scaled(client: Client, named: Address, inputs: Inputs) -> Written:
     options = ApplyOptions(inputs.field_manager, dry_run=inputs.dry_run)
-    before = read(client, replace(named, subresource="scale"))
+    before = read(client, named._replace(subresource="scale"))
     _check_current(named, before, inputs.current_replicas)
     written = Written(Planned(named), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
@@ -59,7 +59,7 @@ def _whole(client: Client, written: Written) -> Written:
 
 def _change(named: Address, inputs: Inputs, before: Object) -> PlannedPatch:
     """The patch of the scale; with ``--current-replicas`` the server checks the present number in the same request."""
-    scale_of = replace(named, subresource="scale")
+    scale_of = named._replace(subresource="scale")
     if inputs.current_replicas is None:
         return PlannedPatch.of(scale_of, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}))
     held = (before.get("spec") or {}).get("replicas")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.operations.plan import Planned
@@ -14,8 +15,7 @@ from k8s_step.release.planning.session import Run
 _DEFINITION = "CustomResourceDefinition"
 
 
-@dataclass(frozen=True)
-class _Need:
+class _Need(NamedTuple):
     """What an object waits for. ``role``: its namespace or its CRD, which may come in the same wave; else empty."""
 
     key: Key

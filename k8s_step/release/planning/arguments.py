@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
@@ -63,8 +63,7 @@ def names_object(word: str) -> bool:
     return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
 
 
-@dataclass(frozen=True)
-class Meant:
+class Meant(NamedTuple):
     """The objects that ``KIND[/NAME]`` of an option means; without a name, all of the kind."""
 
     resource: Resource

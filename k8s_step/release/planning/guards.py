@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k8s_step.api.discovery import Discovery
 from k8s_step.errors import InputError, InputErrors
@@ -25,8 +24,7 @@ _EACH = 10  # objects refused for the same reason that get a line of their own
 _ANY = "*"  # the name and namespace of a group's objects, which are not known; only the pattern ``*`` fits it
 
 
-@dataclass(frozen=True)
-class Guards:
+class Guards(NamedTuple):
     """The patterns of namespaces, and the words for kinds, that may or may not be written; empty where none is set."""
 
     namespaces: tuple[str, ...] = ()

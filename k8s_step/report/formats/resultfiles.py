@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from k8s_step.errors import InputError
 from k8s_step.redaction import Redactor
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from k8s_step.report.fleet.result import ClustersResult
 
 
-@dataclass(frozen=True)
-class ResultFiles:
+class ResultFiles(NamedTuple):
     """``paths``: where the files go, by the name of the option: report, junit, dotenv, markdown.
 
     ``read``: the real paths of files that the run reads, and so never writes.
@@ -43,7 +41,7 @@ class ResultFiles:
     def writable(self) -> ResultFiles:
         """Those of the files that can be written."""
         told = {option: path for option, path in self.paths.items() if os.path.realpath(path) not in self.read}
-        return replace(self, paths={option: path for option, path in told.items() if files.is_writable(path)})
+        return self._replace(paths={option: path for option, path in told.items() if files.is_writable(path)})
 
     def begin(self, unfinished: Result | ClustersResult) -> None:
         """Replace an earlier run's files by an unfinished result; remove those that can't be replaced."""

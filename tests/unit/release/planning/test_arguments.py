@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,7 +77,7 @@ def test_all_wrong_words_are_told_at_once() -> None:
 def test_paths() -> None:
     kinds: Any = Kinds()
     (one,) = parse(["deploy/web"], kinds, "shop")
-    assert replace(one, subresource="scale").path == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+    assert one._replace(subresource="scale").path == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
     (node,) = parse(["node/n1"], kinds, "shop")
     assert node.path == "/api/v1/nodes/n1"
 
