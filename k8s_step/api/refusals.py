@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from k8s_step.connection.ailments import UNFIT, Ailment, ErrorAnswer, plain_words
+from k8s_step.connection.ailments import UNFIT, Ailment, ErrorAnswer
 from k8s_step.connection.exchange.transport import parsed
 from k8s_step.errors import (
     ApiError,
@@ -36,7 +36,7 @@ _CLASSES: dict[int, type[ApiError]] = {
 _READ = 500  # characters of a plain-text answer that are read
 _HINTS = {401: "the token or certificate is unknown to this server, or has expired"}
 # RFC 7234, 5.5: Warning: 299 - "text with \" and \\ escaped", several joined by commas.
-_WARNING = re.compile(r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"')
+_WARNING = r'\b\d{3} (?:"[^"]*"|[^\s"]+) "((?:[^"\\]|\\.)*)"'
 
 
 def error_answer(code: int, raw: bytes, **request: Any) -> ErrorAnswer:
@@ -69,7 +69,7 @@ def refusal(
     if 300 <= code < 400:
         message = f"{server} answered {code}, a redirect, which is not followed with credentials"
         return UnreachableError(message, where=where, hint="use the API server's own address")
-    words = plain_words(ailment, found.message)
+    words = ailment.quoted(found.message)
     if words:
         return ThrottledError(f"{server} answered {code}: {words}", code=code, where=where, hint=ailment.hint)
     if code == 429:
@@ -86,7 +86,7 @@ def misanswer(code: int, content_type: str, server: str) -> str:
 
 def warnings(headers: Iterable[str]) -> tuple[str, ...]:
     """The texts of ``Warning`` headers: deprecated versions, unknown fields, admission's advice."""
-    return tuple(re.sub(r"\\(.)", r"\1", text) for header in headers for text in _WARNING.findall(header))
+    return tuple(re.sub(r"\\(.)", r"\1", text) for header in headers for text in re.findall(_WARNING, header))
 
 
 def _said_by_kubernetes(code: int, status: dict[str, Any], ailment: Ailment, where: str | None) -> ApiError:

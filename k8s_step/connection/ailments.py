@@ -51,6 +51,7 @@ def _always(_: ErrorAnswer) -> bool:
 class Ailment(NamedTuple):
     """One row. ``ends``: exit code where the trouble outlasts the patience; ``late``: where ``--timeout`` ends first.
 
+    ``words``: a regular expression that the message has to match, compiled when it is first searched for.
     ``is_undone``: the server has done nothing, so any request may be sent again. ``is_crowded``: fewer concurrent
     requests would help. ``quiet``: failed tries before the log mentions it. ``over``: the log's words afterwards.
     """
@@ -60,7 +61,7 @@ class Ailment(NamedTuple):
     ends: ExitCode = ExitCode.UNREACHABLE
     late: ExitCode | None = None
     codes: tuple[int, ...] = ()
-    words: re.Pattern[str] | None = None
+    words: str = ""
     when: Callable[[ErrorAnswer], bool] = _always
     is_undone: bool = False
     is_crowded: bool = False
@@ -77,24 +78,25 @@ class Ailment(NamedTuple):
 
     def fits(self, answer: ErrorAnswer) -> bool:
         """Whether ``answer`` belongs to this row."""
-        is_worded = self.words is None or self.words.search(answer.message) is not None
-        return answer.code in self.codes and is_worded and self.when(answer)
+        return answer.code in self.codes and self._found(answer.message) is not None and self.when(answer)
 
     def subject(self, message: str) -> str:
         """The failing part of the cluster, such as a webhook's name; empty for the server as a whole."""
-        found = self.words.search(message) if self.words else None
+        found = self._found(message)
         return str(found.groupdict().get("subject") or "") if found else ""
+
+    def quoted(self, text: str) -> str:
+        """The part of a plain text that may be quoted: the API server's own fixed words, never a proxy's text."""
+        found = self._found(text)
+        return found[0] if found else ""
+
+    def _found(self, text: str) -> re.Match[str] | None:
+        return re.search(self.words, text)
 
 
 def ailment_of(answer: ErrorAnswer) -> Ailment:
     """The first row of the table that fits; ``REFUSED`` where none does."""
     return next((one for one in AILMENTS if one.fits(answer)), REFUSED)
-
-
-def plain_words(ailment: Ailment, text: str) -> str:
-    """The part of a plain text that may be quoted: the API server's own fixed words, never a proxy's text."""
-    found = ailment.words.search(text) if ailment.words else None
-    return found[0] if found else ""
 
 
 def api_service(path: str) -> str | None:
@@ -170,11 +172,10 @@ def _own_conflict(*, is_bound: bool) -> ErrorAnswer:
 
 # The server answers 500 to an apply body or strategic merge patch that does not fit the schema; a retry cannot help,
 # except where a conversion webhook is involved.
-_UNFIT = re.compile(
-    r"^(?:failed to create typed patch object|failed to convert new object)(?!.*webhook)"
+_UNFIT = (
+    r"(?s)^(?:failed to create typed patch object|failed to convert new object)(?!.*webhook)"
     r"|does not contain declared merge key|doesn't match \$setElementOrder list|unknown patch type: "
-    r"|merging lists cannot yet be specified in the patch|expected a \S+(?: \{\})?, but received a ",
-    re.DOTALL,
+    r"|merging lists cannot yet be specified in the patch|expected a \S+(?: \{\})?, but received a "
 )
 _ERROR = r"^(?:Internal error occurred: )?"  # how NewInternalError of k8s.io/apimachinery begins
 # -- no answer at all
@@ -203,10 +204,7 @@ BUSY = Ailment(
     is_undone=True,
     is_crowded=True,
     quiet=3,
-    words=re.compile(
-        r"Too many requests, please try again later|The apiserver is shutting down, please try again later|",
-        re.IGNORECASE,
-    ),
+    words=r"(?i)Too many requests, please try again later|The apiserver is shutting down, please try again later|",
     source="k8s.io/apiserver/pkg/server/filters: priority-and-fairness.go, with_retry_after.go; storage/cacher",
     example=ErrorAnswer(429, "Too many requests, please try again later.", is_status=False),
 )
@@ -262,7 +260,7 @@ NOT_READY = Ailment(
     "403 `not yet ready to handle request`: an API server that has only just started",
     Patience.WHILE,
     codes=(403,),
-    words=re.compile(r"not yet ready to handle request$"),
+    words=r"not yet ready to handle request$",
     is_undone=True,
     source="k8s.io/apiserver/pkg/admission/plugin: namespace/lifecycle, webhook/generic, policy/generic",
     example=ErrorAnswer(
@@ -274,7 +272,7 @@ QUOTA_UNKNOWN = Ailment(
     Patience.WHILE,
     ends=ExitCode.REFUSED,
     codes=(403,),
-    words=re.compile(r": status unknown for quota: (?P<subject>[^,]+), resources: "),
+    words=r": status unknown for quota: (?P<subject>[^,]+), resources: ",
     is_undone=True,
     over="quota {subject} is counted",
     hint="is the controller manager at work?",
@@ -288,10 +286,9 @@ ACCOUNT_MISSING = Ailment(
     Patience.SHORT,
     ends=ExitCode.REFUSED,
     codes=(403,),
-    words=re.compile(
-        r"error looking up service account (?=\S+/default: )(?:.*)not found"
-        r"|no API token found for service account ",
-        re.IGNORECASE,
+    words=(
+        r"(?i)error looking up service account (?=\S+/default: )(?:.*)not found"
+        r"|no API token found for service account "
     ),
     is_undone=True,
     over="the service account is there",
@@ -321,7 +318,7 @@ DENIED = Ailment(
     Patience.FEW,
     ends=ExitCode.REFUSED,
     codes=(500, 501, 502, 503, 504),
-    words=re.compile(r'^admission webhook "(?P<subject>[^"]*)" denied the request'),
+    words=r'^admission webhook "(?P<subject>[^"]*)" denied the request',
     is_undone=True,
     over="the webhook {subject} answers again",
     source="k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go",
@@ -331,7 +328,7 @@ WEBHOOK = Ailment(
     "500 `failed calling webhook`: an admission webhook that can't be reached, or gives no proper answer",
     Patience.WHILE,
     codes=(500,),
-    words=re.compile(_ERROR + r'failed calling webhook "(?P<subject>[^"]*)"'),
+    words=_ERROR + r'failed calling webhook "(?P<subject>[^"]*)"',
     is_undone=True,
     over="the webhook {subject} answers again",
     hint="are the pods behind the webhook's Service ready?",
@@ -347,7 +344,7 @@ CONVERSION = Ailment(
     "500 `conversion webhook … failed: Post`: the webhook of a CustomResourceDefinition that can't be reached",
     Patience.WHILE,
     codes=(500,),
-    words=re.compile(r"conversion webhook for (?P<subject>\S+, Kind=\w+) failed: Post "),
+    words=r"conversion webhook for (?P<subject>\S+, Kind=\w+) failed: Post ",
     over="the conversion webhook for {subject} answers again",
     hint="are the pods behind the conversion webhook's Service ready?",
     source="k8s.io/apiextensions-apiserver/pkg/apiserver/conversion/webhook_converter.go",
@@ -362,7 +359,7 @@ ETCD_CROWDED = Ailment(
     "500 `etcdserver: too many requests`",
     Patience.LONG,
     codes=(500,),
-    words=re.compile(r"etcdserver: too many requests"),
+    words=r"etcdserver: too many requests",
     is_undone=True,
     is_crowded=True,
     source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
@@ -372,7 +369,7 @@ ETCD_FULL = Ailment(
     "500 `etcdserver: mvcc: database space exceeded`",
     Patience.FEW,
     codes=(500,),
-    words=re.compile(r"etcdserver: mvcc: database space exceeded"),
+    words=r"etcdserver: mvcc: database space exceeded",
     is_undone=True,
     hint="the cluster's etcd is full: whoever runs it has to compact and defragment it, and to disarm the alarm",
     source="go.etcd.io/etcd/api/v3rpc/rpctypes/error.go",
@@ -382,7 +379,7 @@ ETCD = Ailment(
     "500 `etcdserver: leader changed`, `no leader`, `request timed out` and the like",
     Patience.LONG,
     codes=(500,),
-    words=re.compile(
+    words=(
         r"etcdserver: (?:leader changed|no leader|not leader|not capable|server stopped|unhealthy cluster"
         r"|request timed out|request cancell?ed|context deadline exceeded)"
         r"|etcdclient: no available endpoints"
@@ -394,7 +391,7 @@ STORAGE = Ailment(
     "500 of the way to etcd or to a KMS plugin: `rpc error: code = Unavailable`, `context deadline exceeded`",
     Patience.LONG,
     codes=(500,),
-    words=re.compile(
+    words=(
         r"rpc error: code = (?:Unavailable|DeadlineExceeded|Canceled|Aborted|ResourceExhausted)\b"
         rf"|{_ERROR}context (?:deadline exceeded|canceled)$"
     ),
@@ -418,7 +415,7 @@ ADMISSION = Ailment(
     "500 `resource quota evaluation timed out`, `allocator not ready`: admission that does not keep up",
     Patience.WHILE,
     codes=(500,),
-    words=re.compile(r"^Internal error occurred: (?:resource quota evaluation timed out|.*: allocator not ready$)"),
+    words=r"^Internal error occurred: (?:resource quota evaluation timed out|.*: allocator not ready$)",
     is_undone=True,
     source="k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go, pkg/registry/core/service/ipallocator",
     example=ErrorAnswer(500, "Internal error occurred: resource quota evaluation timed out", "InternalError"),
@@ -427,7 +424,7 @@ FILTER = Ailment(
     "500 in plain text `Internal Server Error`: the authorizer, or another filter before the API, does not answer",
     Patience.WHILE,
     codes=(500,),
-    words=re.compile(r"^Internal Server Error(?=: \")"),
+    words=r"^Internal Server Error(?=: \")",
     when=_is_plain,
     source="k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go (InternalError)",
     example=ErrorAnswer(
@@ -454,7 +451,7 @@ AGGREGATED = Ailment(
     "503 in plain text to a request for an aggregated API: its APIService is not available",
     Patience.SHORT,
     codes=(503,),
-    words=re.compile(r"^the API (?P<subject>\S+) is not available|"),
+    words=r"^the API (?P<subject>\S+) is not available|",
     when=_is_foreign,
     over="the API {subject} is available again",
     source="k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go",

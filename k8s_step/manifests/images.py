@@ -17,8 +17,8 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-_REFERENCE = re.compile(rf"(?P<name>{_NAME})?(?P<tag>:{_TAG})?(?P<digest>@{_DIGEST})?")
-_SUFFIX = re.compile(r"(?::[^/:@]*)?(?:@.*)?$")
+_REFERENCE = rf"(?P<name>{_NAME})?(?P<tag>:{_TAG})?(?P<digest>@{_DIGEST})?"
+_SUFFIX = r"(?::[^/:@]*)?(?:@.*)?$"
 _POD_SPECS: Mapping[str, tuple[str, ...]] = {
     "Pod": ("spec",),
     "PodTemplate": ("template", "spec"),
@@ -59,7 +59,7 @@ class ImageReplacement(NamedTuple):
 
 def check_reference(reference: str, where: str) -> None:
     """:raises InputError: the text is not an image reference."""
-    if not reference or not _REFERENCE.fullmatch(reference):
+    if not reference or not re.fullmatch(_REFERENCE, reference):
         raise InputError(f"{reference!r} is not an image reference", where=where, hint=_lower(reference))
 
 
@@ -69,7 +69,7 @@ def name_of(image: str) -> str:
     >>> name_of("registry:5000/app:1.2@sha256:" + "0" * 64)
     'registry:5000/app'
     """
-    return _SUFFIX.sub("", image)
+    return re.sub(_SUFFIX, "", image)
 
 
 def canonical(name: str) -> str:

@@ -40,7 +40,7 @@ class AliasNode(NamedTuple):
 
 Node = ScalarNode | SequenceNode | MappingNode | AliasNode
 _SUBSCRIPT = re.compile(r"\[([^\]]*)\]")
-_SELECTOR = re.compile(r'([^=,"]+)=("(?:[^"\\]|\\.)*"|[^,]*)')
+_SELECTOR = r'([^=,"]+)=("(?:[^"\\]|\\.)*"|[^,]*)'
 
 
 def is_merge(node: Node) -> bool:
@@ -151,7 +151,7 @@ def _selected(items: list[Any], selector: str) -> int | None:
 
     structured-merge-diff writes such selectors. The manifest may omit a key of them, since the server has defaults.
     """
-    wanted = {key: text.strip('"') for key, text in _SELECTOR.findall(selector)}
+    wanted = {key: text.strip('"') for key, text in re.findall(_SELECTOR, selector)}
     if not wanted:
         return None
     matches = (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from k8s_step.objects.resource import Resource
 
-_VERSION = re.compile(r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?")
+_VERSION = r"v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?"
 
 
 class KindWord(NamedTuple):
@@ -32,7 +32,7 @@ class KindWord(NamedTuple):
         if not rest:
             return cls(name)
         version, _, group = rest.partition(".")
-        if _VERSION.fullmatch(version):
+        if re.fullmatch(_VERSION, version):
             return cls(name, group, version)
         return cls(name, rest)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from k8s_step.manifests.patchfile import Patch
     from k8s_step.objects.ownership.takeover import Takeover
 
-_LEADING_PATH = re.compile(r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): ")
+_LEADING_PATH = r"([A-Za-z][^\s:]*(?:\[[^\]]*\][^\s:]*)*): "
 
 
 def _no_line(_: Any) -> int:
@@ -64,7 +64,7 @@ class Planned:
 
     def where_of(self, warning: str) -> str:
         """The file and line that a server's warning is about, by the field path that it may begin with."""
-        path = _LEADING_PATH.match(warning)
+        path = re.match(_LEADING_PATH, warning)
         line = self.line_of(path[1]) if path else self.reference.line
         return f"{self.reference.file}:{line}" if self.reference.file else str(self.reference)
 

@@ -146,7 +146,7 @@ def _is_missed(other: Seen, one: Seen, error: ApiError, message: str) -> bool:
 
 # The controller creates it a moment after its namespace.
 _DEFAULT_ACCOUNT = 'serviceaccount "default" not found'
-_MISSING = re.compile(r"not found|was found|does not exist")
+_MISSING = r"not found|was found|does not exist"
 
 
 def _says_missing(message: str, kind: str, name: str) -> bool:
@@ -157,7 +157,7 @@ def _says_missing(message: str, kind: str, name: str) -> bool:
     """
     is_named = re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", message)
     is_kind = re.search(rf"\b{kind}(?:e?s)?\b", message, re.IGNORECASE)
-    return bool(_MISSING.search(message) and is_named and is_kind)
+    return bool(re.search(_MISSING, message) and is_named and is_kind)
 
 
 def _checked(client: Client, one: Seen, release: Sequence[Seen], options: ApplyOptions) -> Checked:

@@ -33,7 +33,7 @@ PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s
 PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
 _EARLY = 60.0  # seconds before its expiry at which a long-lived credential is renewed
 _STDERR_SHOWN = 1000  # characters
-_SECRET_NAME = re.compile(r"token|secret|passw|credential|(?<!public)[-_]?key\b", re.IGNORECASE)
+_SECRET_NAME = r"token|secret|passw|credential|(?<!public)[-_]?key\b"
 
 
 @dataclass(frozen=True)
@@ -452,9 +452,9 @@ def _wrong(plugin: ExecPlugin, message: str) -> InputError:
 def _secret_arguments(plugin: ExecPlugin) -> Iterator[str]:
     """Values in the plugin's arguments and environment whose name says that they are secret."""
     for name, value in plugin.env:
-        if _SECRET_NAME.search(name):
+        if re.search(_SECRET_NAME, name, re.IGNORECASE):
             yield value
     for argument, following in zip(plugin.args, [*plugin.args[1:], ""], strict=False):
         name, equals, value = argument.partition("=")
-        if name.startswith("-") and _SECRET_NAME.search(name):
+        if name.startswith("-") and re.search(_SECRET_NAME, name, re.IGNORECASE):
             yield value if equals else following

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from k8s_step.errors import InputError
 from k8s_step.objects.metadata import Object
 
-_HELM = re.compile(
+_HELM = (
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Files|Capabilities|Template)\b|\$\.Values\b|/\*"
     r"|(?:if|else|range|with|include|template|define|block|toYaml|tpl|printf|default|fail|required|lookup)\s"
     r"|end\s*-?\}\})"
@@ -48,7 +48,7 @@ def _speaks_for_chart(file: Path, root: Path) -> bool:
 
 def _has_helms_marks(file: Path) -> bool:
     try:
-        return bool(_HELM.search(file.read_text(encoding="utf-8", errors="replace")))
+        return bool(re.search(_HELM, file.read_text(encoding="utf-8", errors="replace")))
     except OSError:
         return False  # reported when the file is read as a manifest
 
@@ -65,7 +65,7 @@ def _chart_error(root: Path) -> InputError:
 
 def template_error(file: str, text: str) -> InputError | None:
     """The error for an unreadable text that contains Helm's expressions; ``None`` for any other text."""
-    found = _HELM.search(text)
+    found = re.search(_HELM, text)
     if found is None:
         return None
     line = text.count("\n", 0, found.start()) + 1
@@ -162,4 +162,4 @@ _KINDS: tuple[tuple[Callable[[Object, str], bool], str, Callable[[str], str]], .
 
 def unfilled(texts: Iterable[object]) -> bool:
     """Whether a name or image still contains a Helm expression, which YAML accepts in quotes."""
-    return any(isinstance(text, str) and "{{" in text and _HELM.search(text) for text in texts)
+    return any(isinstance(text, str) and "{{" in text and re.search(_HELM, text) for text in texts)

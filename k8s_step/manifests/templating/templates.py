@@ -276,7 +276,7 @@ def _malformed(written: str, level: int) -> InputError:
 def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple[str, str]:
     """``NAME=VALUE``; ``NAME`` alone takes the environment's value."""
     name, equals, value = text.partition("=")
-    named = name if _HARMLESS.fullmatch(name) else f"entry {number}"
+    named = name if re.fullmatch(_HARMLESS, name) else f"entry {number}"
     if not _NAME.fullmatch(name):
         what = f"{named} is no such name" if equals else f"{named} has no ="
         raise InputError(f"--var takes NAME=VALUE, and {what}", hint="a value of several lines goes into a --vars-file")
@@ -291,7 +291,7 @@ def _assignment(number: int, text: str, environment: Mapping[str, str]) -> tuple
 
 
 # Names that an error may repeat; any other text may be part of a secret.
-_HARMLESS = re.compile("[A-Z][A-Z0-9_]{0,39}|[A-Za-z]{1,20}(?:[-.][A-Za-z]{1,20}){1,4}")
+_HARMLESS = "[A-Z][A-Z0-9_]{0,39}|[A-Za-z]{1,20}(?:[-.][A-Za-z]{1,20}){1,4}"
 
 
 def _is_utf8(value: str) -> bool:
@@ -338,18 +338,15 @@ def _read_dotenv(source: SourceText) -> dict[str, str]:
     for number, line in enumerate(source.text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        assignment = _DOTENV.fullmatch(line)
+        assignment = re.fullmatch(_DOTENV, line, re.VERBOSE)
         if not assignment:
             raise source.error("not of the form NAME=VALUE", number, "YAML goes into a file named .yaml")
         found[assignment["name"]] = _dotenv_value(assignment)
     return found
 
 
-_DOTENV = re.compile(
-    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
-    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^'"\s].*?)?)\s*(?:(?<=\s)\#.*)?""",
-    re.VERBOSE,
-)
+_DOTENV = r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^'"\s].*?)?)\s*(?:(?<=\s)\#.*)?"""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 

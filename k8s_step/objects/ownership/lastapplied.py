@@ -11,7 +11,7 @@ from k8s_step.objects.metadata import Object, annotations_of
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LIMIT = 256 * 1024  # bytes of all annotations: TotalAnnotationSizeLimitB of k8s.io/apimachinery
-_ESCAPED = re.compile("[<>&\u2028\u2029]")  # characters that Go's JSON encoder escapes and Python's does not
+_ESCAPED = "[<>&\u2028\u2029]"  # characters that Go's JSON encoder escapes and Python's does not
 
 
 def last_applied(obj: Object) -> Mapping[str, Any]:
@@ -44,4 +44,4 @@ def note_of(manifest: Object, namespace: str) -> str:
     place = {"namespace": namespace} if namespace else {}
     obj = {**manifest, "metadata": {**manifest["metadata"], **place, "annotations": annotations}}
     text = json.dumps(obj, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return re.sub(_ESCAPED, lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"

@@ -9,7 +9,7 @@ from typing import Any
 from k8s_step.errors import InputError
 from k8s_step.objects.metadata import Object, entries, metadata_of
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+_DURATION = r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?"
 
 
 def parse(text: str, where: str) -> float:
@@ -17,7 +17,7 @@ def parse(text: str, where: str) -> float:
     text = text.strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    found = _DURATION.fullmatch(text)
+    found = re.fullmatch(_DURATION, text)
     if not text or found is None:
         raise InputError(f"{text!r} is not a duration", where=where, hint="90s, 5m, 1h30m or plain seconds")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())

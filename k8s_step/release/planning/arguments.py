@@ -13,7 +13,7 @@ from k8s_step.objects.reference import Reference
 from k8s_step.objects.resource import Resource
 
 # ``v1/pods`` and ``apps/v1/deployments`` are kinds, whose names follow as words of their own.
-_KIND_WITH_VERSION = re.compile(r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+", re.IGNORECASE)
+_KIND_WITH_VERSION = r"(?:[a-z0-9.-]+/)?v[1-9][0-9]*(?:(?:alpha|beta)[1-9][0-9]*)?/[^/]+"
 _FORMS = "name it as KIND/NAME, such as deployment/web"
 
 
@@ -60,7 +60,7 @@ def kinds_alone(words: Sequence[str]) -> list[str]:
 
 def names_object(word: str) -> bool:
     """Whether a word is ``KIND/NAME``, not a kind such as ``pods`` or ``apps/v1/deployments``."""
-    return "/" in word and not _KIND_WITH_VERSION.fullmatch(word)
+    return "/" in word and not re.fullmatch(_KIND_WITH_VERSION, word, re.IGNORECASE)
 
 
 class Meant(NamedTuple):

@@ -11,7 +11,7 @@ from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference, is_file
 
 # Matches ``k8s/web.yaml:12: deployment/shop/web``, but no URL and no option such as ``--image web=shop/web:2``.
-_PLACE = re.compile(r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?", re.S)
+_PLACE = r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?"
 
 
 class Place(NamedTuple):
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 def place_of(where: str) -> Place | None:
     """The place in an error's ``where``; ``None`` if that is not of the form ``file:line``."""
-    found = _PLACE.fullmatch(where)
+    found = re.fullmatch(_PLACE, where, re.S)
     return Place(found["file"], int(found["line"]), found["about"] or "") if found else None
 
 
