@@ -9,7 +9,6 @@ from k8s_step.errors import InputError, InputErrors
 from k8s_step.release.planning.arguments import Meant
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.verdict.target import Target
-from k8s_step.verdict.terms.expectations import parse_lines
 from k8s_step.verdict.terms.rules import Rule
 
 _OPTIONS = {"--wait-for": "wait_for", "--fail-on": "fail_on"}
@@ -53,6 +52,8 @@ def give_rules(run: Run, session: Session, targets: Sequence[Target]) -> None:
 
 
 def _parsed(word: str, option: str, field: str, session: Session) -> Asked:
+    from k8s_step.verdict.terms.expectations import parse_lines
+
     subject, _, text = word.strip().partition(" ")
     where = f"{option} {word}"
     if not text.strip():

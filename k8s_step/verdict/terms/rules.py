@@ -10,9 +10,9 @@ from k8s_step.objects.conditions import number, status
 from k8s_step.objects.metadata import FAIL_ON, WAIT_FOR, Object, annotations_of
 from k8s_step.verdict import readiness
 from k8s_step.verdict.states import Readiness, State
-from k8s_step.verdict.terms.expectations import ConditionIs, Expectation, parse_lines
 
 if TYPE_CHECKING:
+    from k8s_step.verdict.terms.expectations import Expectation
     from k8s_step.verdict.terms.health import HealthCheck
 
 
@@ -57,6 +57,8 @@ class Rule:
         met = next((one for one in self.fail_on if one.is_met(obj)), None)
         if met is None:
             return None
+        from k8s_step.verdict.terms.expectations import ConditionIs
+
         reason = met.type if isinstance(met, ConditionIs) else "FailOn"
         return Readiness(State.FAILED, f"{met.standing(obj)} (fails on {met.text})", reason)
 
@@ -80,4 +82,8 @@ def own_rule(obj: Object) -> Rule:
 
 
 def _lines(value: object, name: str) -> tuple[Expectation, ...]:
-    return parse_lines(str(value), name) if value is not None else ()
+    if value is None:
+        return ()
+    from k8s_step.verdict.terms.expectations import parse_lines  # imported here: few objects have a rule of their own
+
+    return parse_lines(str(value), name)
