@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
@@ -18,14 +18,15 @@ from k8s_step.release.following.logs import ReleaseLogs
 from k8s_step.release.following.rules import give_rules
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.report.journal import Journal
-from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose
 from k8s_step.rollout.follower import Limits
 from k8s_step.rollout.rollout import Rollout
 from k8s_step.verdict.culprits import culprits
-from k8s_step.verdict.evidence.finding import Finding
 from k8s_step.verdict.target import Target
 from k8s_step.verdict.terms.patience import USUAL
 from k8s_step.verdict.terms.pauses import OnPause, asked_pause
+
+if TYPE_CHECKING:
+    from k8s_step.verdict.evidence.finding import Finding
 
 
 class Logs(Protocol):
@@ -151,12 +152,12 @@ def to_the_verdict(
     except CancelledError:
         known = culprits(targets)
         unfinished = [one for one in targets if one.is_open and one not in known]
-        _tell_evidence(client, journal, known, CANCELLED, unfinished)
+        _tell_evidence(client, journal, known, unfinished, is_cancelled=True)
         raise
     is_lost = any(target.is_lost for target in targets)
     if in_time and not is_lost:
         return ExitCode.SUCCEEDED
-    _tell_evidence(client, journal, culprits(targets), LIMIT)
+    _tell_evidence(client, journal, culprits(targets))
     return ExitCode.FAILED if is_lost else ExitCode.TIMED_OUT
 
 
@@ -174,9 +175,17 @@ def follow_written(run: Run, session: Session, written: Sequence[Written]) -> Ex
 
 
 def _tell_evidence(
-    client: Client, journal: Journal, bad: Sequence[Target], limit: float, unfinished: Sequence[Target] = ()
+    client: Client,
+    journal: Journal,
+    bad: Sequence[Target],
+    unfinished: Sequence[Target] = (),
+    *,
+    is_cancelled: bool = False,
 ) -> None:
     """Gather and report the evidence; a cancelled run reports what it has gathered so far."""
+    from k8s_step.rollout.diagnose import CANCELLED, LIMIT, diagnose  # imported here: good releases need none
+
+    limit = CANCELLED if is_cancelled else LIMIT
     findings: Sequence[Finding] = ()
     undone = {target.reference.key for target in unfinished}
     try:
