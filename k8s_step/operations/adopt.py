@@ -18,7 +18,7 @@ from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
 from k8s_step.objects.ownership.applied import without_servers_own
-from k8s_step.objects.ownership.takeover import Takeover
+from k8s_step.objects.ownership.takeover import Takeover, managed_by, moved_back
 from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
@@ -71,18 +71,22 @@ def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Obje
 
 
 def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions) -> bool:
-    """Restore ``managedFields``; ``False`` where that fails, since somebody else has written the object meanwhile."""
-    version = guard_of(moved)
-    before = entries(seen.live or {})
-    patch = [
-        {"op": "replace", "path": "/metadata/managedFields", "value": before},
-        {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-    ]
+    """Undo the move in the object as it is now, since controllers write it all the time; ``False`` where that fails."""
+    before, now = entries(seen.live or {}), moved
     try:
-        _patched(client, seen, patch, options)
+        for _ in range(_TRIES):
+            back = moved_back(before, entries(moved), entries(now))
+            if back is None:
+                return False
+            try:
+                _patched(client, seen, managed_by(back, now), options)
+            except ConflictError:
+                now = client.send(Request("GET", seen.planned.path, where=seen.planned.where)).body
+            else:
+                return True
     except StepError:
-        return False
-    return True
+        pass
+    return False
 
 
 # -- without changing anything

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.conftest import Kubectl, Outcome, Step
-from tests.faults.proxy import Proxy, on, status
+from tests.faults.proxy import Exchange, Proxy, on, status
 from tests.integration.objects import (
     RELEASES,
     Object,
@@ -349,6 +349,34 @@ def test_others_who_write_meanwhile_are_waited_out(place: Place, proxy: Proxy) -
     outcome = place.by_step(NEW, env=through(proxy))
     assert outcome.code == 0, outcome.text
     assert place.env() == {"KEEP": "2"}
+
+
+@pytest.mark.parametrize("words", [("annotate", "by=night"), ("apply", "")], ids=["another", "kubectl apply again"])
+def test_what_is_written_while_the_apply_is_refused_stays(words: tuple[str, str], place: Place, proxy: Proxy) -> None:
+    """The fields go back to their owners as the object is then; what their owner has written anew stays as it is."""
+    place.by_kubectl(OLD)
+    place.kubectl("set", "image", "deployment/web", "app=shop/web:hot")
+    before = owned(place.live())
+
+    def meanwhile(exchange: Exchange) -> None:
+        answer = exchange.ask()
+        said = answer.read()
+        if words[0] == "annotate":
+            place.kubectl("annotate", "deployment/web", words[1])
+        else:
+            place.by_kubectl(with_env(deployment(image="shop/web:3"), KEEP="3"))
+        exchange.answer(answer.status, said, {"Content-Type": "application/json"})
+
+    applies = on("PATCH", "/deployments/web$")
+    proxy.rule(lambda one: applies(one) and "apply-patch" in one.headers.get("Content-Type", ""), meanwhile)
+    refused = place.by_step(NEW, env=through(proxy))
+    assert refused.code == 4, refused.text
+    after = owned(place.live())
+    if words[0] == "annotate":
+        assert [one for one in after if one["manager"] != "kubectl-annotate"] == before
+        assert place.live()["metadata"]["annotations"]["by"] == "night"
+    else:
+        assert {one["manager"] for one in after} >= {CSA, "k8s-step"} and place.env()["KEEP"] == "3"
 
 
 def test_a_service_and_a_bound_claim_keep_what_the_server_gave_them(place: Place) -> None:

@@ -62,15 +62,8 @@ class Takeover:
         return tuple(dict.fromkeys(owner.manager for owner in self.moved))
 
     def patch(self, live: Object) -> list[dict[str, Any]]:
-        """The JSON patch that moves the fields, valid only for the version of ``live``.
-
-        It replaces the resourceVersion instead of testing it, so that the server answers 409 for another version.
-        """
-        version = guard_of(live)
-        return [
-            {"op": "replace", "path": "/metadata/managedFields", "value": list(self.entries)},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-        ]
+        """The JSON patch that moves the fields, valid only for the version of ``live``."""
+        return managed_by(self.entries, live)
 
     def conflicts(self, causes: Sequence[Mapping[str, Any]], field_manager: str) -> list[Mapping[str, Any]]:
         """The conflicts among ``causes`` of an apply that remain after the move."""
@@ -123,6 +116,32 @@ def takeover(
     first = found.get(own) or found[next(iter(moved))]
     entry = {**first, "manager": own.manager, "operation": own.operation, "apiVersion": version, "fieldsV1": ours}
     return Takeover(moved, [entry, *others], ours, union(*(fields for fields in kept.values() if fields)))
+
+
+def managed_by(managed: Sequence[Mapping[str, Any]], live: Object) -> list[dict[str, Any]]:
+    """The JSON patch that sets ``managedFields``, valid only for the version of ``live``.
+
+    It replaces the resourceVersion instead of testing it, so that the server answers 409 for another version.
+    """
+    return [
+        {"op": "replace", "path": "/metadata/managedFields", "value": list(managed)},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": guard_of(live)},
+    ]
+
+
+def moved_back(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]] | None:
+    """``managedFields`` as they are ``now``, without the move that made ``after`` of ``before``.
+
+    ``None`` where what the move wrote is not there any more, or what it took has a new owner of the same name.
+    """
+    taken = [entry for entry in before if entry not in after]
+    written = [entry for entry in after if entry not in before]
+    rest = [entry for entry in now if entry not in written]
+    if len(rest) + len(written) != len(now) or {*map(owner_of, rest)} & {*map(owner_of, taken)}:
+        return None
+    return [*rest, *taken]
 
 
 def owns_annotation(live: Object, owner: Owner) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from k8s_step.objects.ownership.fieldset import Owner, child, sets
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
-from k8s_step.objects.ownership.takeover import Takeover, takeover
+from k8s_step.objects.ownership.takeover import Takeover, moved_back, takeover
 
 APP = 'k:{"name":"app"}'
 KEEP, OLD = 'k:{"name":"KEEP"}', 'k:{"name":"OLD"}'
@@ -227,3 +227,26 @@ def test_the_patch_is_bound_to_the_version_that_was_read() -> None:
     fields, version = taken(obj).patch(obj)
     assert fields["path"] == "/metadata/managedFields" and [one["manager"] for one in fields["value"]] == ["k8s-step"]
     assert version == {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"}
+
+
+_BEFORE = [entry("kubectl", {"f:a": {}}), entry("other", {"f:b": {}})]
+_AFTER = [entry("k8s-step", {"f:a": {}}, "Apply"), entry("other", {"f:b": {}})]
+
+
+@pytest.mark.parametrize(
+    ("now", "back"),
+    [
+        (_AFTER, [entry("other", {"f:b": {}}), entry("kubectl", {"f:a": {}})]),
+        ([_AFTER[0], entry("other", {"f:c": {}})], [entry("other", {"f:c": {}}), entry("kubectl", {"f:a": {}})]),
+        (
+            [*_AFTER, entry("new", {"f:c": {}})],
+            [entry("other", {"f:b": {}}), entry("new", {"f:c": {}}), entry("kubectl", {"f:a": {}})],
+        ),
+        ([entry("k8s-step", {"f:z": {}}, "Apply"), entry("other", {"f:b": {}})], None),
+        ([entry("other", {"f:b": {}})], None),
+        ([*_AFTER, entry("kubectl", {"f:z": {}})], None),
+    ],
+    ids=["as moved", "another has changed it", "another has come", "ours has changed", "ours is gone", "theirs anew"],
+)
+def test_a_move_is_undone_in_the_object_as_it_is_now(now: list[Any], back: list[Any] | None) -> None:
+    assert moved_back(_BEFORE, _AFTER, now) == back
