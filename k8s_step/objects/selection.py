@@ -39,22 +39,22 @@ class Group(NamedTuple):
 
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
-_KEY = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}")
-_VALUE = re.compile(rf"(?:{_NAME})?")
-_SET = re.compile(r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
-_COMPARISON = re.compile(r"(?P<key>[^=!<>]*?)\s*(?P<operator>==|!=|=|<|>)\s*(?P<values>.*)")
+_KEY = rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_NAME}"
+_VALUE = rf"(?:{_NAME})?"
+_SET = r"(?P<key>\S+)\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)"
+_COMPARISON = r"(?P<key>[^=!<>]*?)\s*(?P<operator>==|!=|=|<|>)\s*(?P<values>.*)"
 _FORMS = "app=web, app!=web, app, !app, 'app in (web, api)' or 'app notin (web)', joined by commas"
-_FIELD = re.compile(r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*")
+_FIELD = r"\s*[^\s=!,]+\s*(?:==|!=|=)(?:[^=,\\]|\\[=,\\])*"
 
 
 def is_label_key(text: str) -> bool:
     """Whether the server takes ``text`` as the key of a label or an annotation."""
-    return bool(_KEY.fullmatch(text))
+    return bool(re.fullmatch(_KEY, text))
 
 
 def is_label_value(text: str) -> bool:
     """Whether the server takes ``text`` as the value of a label."""
-    return bool(_VALUE.fullmatch(text))
+    return bool(re.fullmatch(_VALUE, text))
 
 
 def selectors(
@@ -81,7 +81,7 @@ def field_selector(text: str, where: str) -> str:
     """Like :func:`label_selector`, for fields. The server checks whether the kind supports the fields."""
     parts = [part.strip() for part in re.split(r"(?<!\\),", text)]
     for part in parts:
-        if not _FIELD.fullmatch(part):
+        if not re.fullmatch(_FIELD, part):
             hint = "status.phase=Failed, say; = and != only, joined by commas"
             raise InputError(f"{part!r} is no field selector", where=where, hint=hint)
     return ",".join(parts)
@@ -117,7 +117,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _check(part: str, where: str) -> None:
-    found = _SET.fullmatch(part) or _COMPARISON.fullmatch(part)
+    found = re.fullmatch(_SET, part) or re.fullmatch(_COMPARISON, part)
     if found is None:
         _check_key(part.removeprefix("!").strip(), part, where)
         return
@@ -127,13 +127,13 @@ def _check(part: str, where: str) -> None:
         raise InputError(f"there is nothing within the brackets of {part!r}", where=where, hint=_FORMS)
     values = [value.strip() for value in (found["values"].split(",") if is_set else [found["values"]])]
     for value in values:
-        if not _VALUE.fullmatch(value):
+        if not re.fullmatch(_VALUE, value):
             raise InputError(f"{value!r} is no label's value, in {part!r}", where=where, hint=_FORMS)
         if found["operator"] in ("<", ">") and not re.fullmatch(r"-?\d+", value):
             raise InputError(f"{value!r} is no whole number, in {part!r}", where=where)
 
 
 def _check_key(key: str, part: str, where: str) -> None:
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         problem = f"{key!r} is no label's key" if key else "a label's key is missing"
         raise InputError(f"{problem}, in {part!r}", where=where, hint=_FORMS)

@@ -20,7 +20,7 @@ from k8s_step.verdict.terms.patience import USUAL, Patience
 
 _SETTLE = 5.0  # seconds a controller gets to see a change where the object does not show whether it has
 _RUNS_OF_A_JOB = "crash"  # a Job counts its crashes itself: backoffLimit
-_TIMED_OUT = re.compile(r'ReplicaSet "([^"]+)" has timed out')  # deployment controller, progress.go
+_TIMED_OUT = r'ReplicaSet "([^"]+)" has timed out'  # deployment controller, progress.go
 _ITSELF = ""  # stands for the object itself among the pods' uids in Marks
 
 
@@ -294,7 +294,7 @@ def _of_this_revision(found: Readiness, obj: Object, replica_sets: Mapping[str, 
     if obj.get("kind") != "Deployment":
         return found
     if found.reason == "ProgressDeadlineExceeded":
-        named = _TIMED_OUT.search(found.message)
+        named = re.search(_TIMED_OUT, found.message)
         is_old = revision.is_old_replica_set(obj, named[1], replica_sets) if named else False
         if is_old is None:
             return replace(found, state=State.IN_PROGRESS, grace=_SETTLE)

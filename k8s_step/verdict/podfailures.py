@@ -26,15 +26,14 @@ _NOT_FATAL = ("Unschedulable", "ContainersNotReady")
 RUNNING = "Running"
 _GATES = "ReadinessGatesNotReady"  # kubelet's pkg/kubelet/status/generate.go
 # A rate-limited or unavailable registry may answer later: these words win over the ones below.
-_PASSING = re.compile(
+_PASSING = (
     r"toomanyrequests|too many requests|rate limit|\b(?:429|5\d\d)\b|time(?:d )?out|no such host|refused"
-    r"|invalid character",  # a proxy's HTML in place of the registry's JSON
-    re.I,
+    r"|invalid character"  # a proxy's HTML in place of the registry's JSON
 )
-_FINAL = re.compile(r"not found|denied|unauthorized|invalid|manifest unknown|does not exist|authorization failed", re.I)
-_URL = re.compile(r"https?://\S+")
+_FINAL = r"not found|denied|unauthorized|invalid|manifest unknown|does not exist|authorization failed"
+_URL = r"https?://\S+"
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")  # containerd's and dockerd's words
-_CACHES_SYNC = re.compile(r"failed to sync (secret|configmap) cache", re.I)
+_CACHES_SYNC = r"failed to sync (secret|configmap) cache"
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _image(reason: str) -> Callable[[Status, str], Symptom]:
 
     def rule(entry: Status, message: str) -> Symptom:
         words = _without(message, str(entry.get("image") or ""))
-        final = _FINAL.search(words) and not _PASSING.search(words)
+        final = re.search(_FINAL, words, re.I) and not re.search(_PASSING, words, re.I)
         return _symptom(entry, reason, message, AT_ONCE if final else IMAGE_GRACE, "image")
 
     return rule
@@ -192,13 +191,13 @@ def _without(message: str, image: str) -> str:
     repository, _, _ = image.partition("@")
     for name in (image, repository, repository.rpartition(":")[0]):
         message = message.replace(name, "") if name else message
-    return _URL.sub("", message)
+    return re.sub(_URL, "", message)
 
 
 def _container_error(reason: str) -> Callable[[Status, str], Symptom | None]:
     def rule(entry: Status, message: str) -> Symptom | None:
         # kubelet reports this for a moment while its informer catches up: pkg/kubelet/util/manager.
-        if _CACHES_SYNC.search(message):
+        if re.search(_CACHES_SYNC, message, re.I):
             return None
         return _symptom(entry, reason, message, CONTAINER_GRACE)
 

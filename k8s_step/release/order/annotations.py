@@ -9,7 +9,7 @@ from k8s_step.objects.metadata import Object, annotations_of
 
 WAVE = "k8s-step/wave"
 DEPENDS_ON = "config.kubernetes.io/depends-on"
-_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
+_NUMBER = r"[+-]?[0-9]{1,9}"
 _FORMS = "write GROUP/namespaces/NAMESPACE/KIND/NAME, or GROUP/KIND/NAME where there is no namespace"
 
 Key = tuple[str, str, str, str]  # group, kind, namespace and name, as in :attr:`Reference.key`
@@ -22,7 +22,7 @@ def wave_of(obj: Object) -> int:
         return 0
     if not isinstance(value, str):
         raise InputError(f"the value {value} is not text", where=WAVE, hint=f'put it in quotes: "{value}"')
-    if not _NUMBER.fullmatch(value.strip()):
+    if not re.fullmatch(_NUMBER, value.strip()):
         raise InputError(f"{value!r} is not a whole number", where=WAVE, hint='"0", "1", "-1", … in rising order')
     return int(value)
 

@@ -17,7 +17,7 @@ from k8s_step.verdict.states import State
 REASON = "Enough"
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 _NAMED = 3  # missing pods and nodes that a message names
-_FORM = re.compile(r"([1-9][0-9]{0,8})(%?)")
+_FORM = r"([1-9][0-9]{0,8})(%?)"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ ALL = Required(100, is_percent=True)
 
 def parse(text: str, where: str) -> Required:
     """``90%``, or a number of pods. Raises :class:`InputError` naming ``where``."""
-    found = _FORM.fullmatch(text.strip())
+    found = re.fullmatch(_FORM, text.strip())
     if found is None or (found[2] and int(found[1]) > ALL.count):
         hint = "90% or a number of pods, such as 3"
         raise InputError(f"{text.strip()!r} is no share of a workload's pods", where=where, hint=hint)
