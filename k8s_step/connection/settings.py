@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from k8s_step.surroundings import System
@@ -91,8 +91,7 @@ class User:
     id_token: TokenEndpoint | None = None
 
 
-@dataclass(frozen=True)
-class Impersonation:
+class Impersonation(NamedTuple):
     """``Impersonate-*``: act as somebody else, if RBAC allows it."""
 
     user: str = ""

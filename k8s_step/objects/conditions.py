@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from k8s_step.objects.metadata import Object, metadata_of
 
@@ -15,8 +14,7 @@ _LONGEST = 20  # one more than the digits of the largest int64
 _NESTED = {"parents": "parentRef", "ancestors": "ancestorRef", "listeners": ""}
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """One condition. ``of``: the name of the parent, ancestor or listener that it is about, if any."""
 
     type: str

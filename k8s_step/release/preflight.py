@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k8s_step.api.client import Client
 from k8s_step.api.request import Request
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = "default"  # a namespace that every cluster has
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """What applying an object would do, as the server's dry run says.
 
     ``lacks``: an object of the same release that must exist before the server can try this one; ``written`` then holds

@@ -84,7 +84,7 @@ def _timed(run: Run, *, is_waiting: bool) -> Run:
 def _with_time_to_begin(run: Run, session: Session) -> Session:
     """The session, whose kinds and first lists may take a request's time where ``--timeout`` is shorter, such as 0."""
     client = session.open_ended.until(time_to_begin(run))
-    return replace(session, client=client, discovery=Discovery(client))
+    return session._replace(client=client, discovery=Discovery(client))
 
 
 def _check(inputs: Inputs) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -22,8 +21,7 @@ class _Need(NamedTuple):
     role: str = ""
 
 
-@dataclass(frozen=True)
-class _Graph:
+class _Graph(NamedTuple):
     """The objects of a release by key, and what each of them waits for."""
 
     objects: Mapping[Key, Planned]

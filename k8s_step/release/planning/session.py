@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from k8s_step.errors import ExitCode, InputError
 from k8s_step.inputs import Inputs
@@ -57,8 +57,7 @@ class Run:
         return self.started + self.inputs.timeout
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """Open access to a server. ``namespace``: for objects that name none.
 
     The requests of ``client`` end at the run's deadline.
