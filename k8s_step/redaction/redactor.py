@@ -182,20 +182,20 @@ class Redactor:
             return value
         if isinstance(value, Mapping):
             return {key: self.mask_all(entry) for key, entry in value.items()}
+        if names := getattr(value, "_fields", None):  # a named tuple
+            return value._replace(**self._masked_fields(value, names))
         if isinstance(value, (list, tuple)):
             return type(value)(self.mask_all(entry) for entry in value)
         if is_dataclass(value) and not isinstance(value, type):
-            return self._mask_fields(value)
+            changed = self._masked_fields(value, [each.name for each in fields(value)])
+            return replace(value, **changed) if changed else value
         return value
 
-    def _mask_fields(self, value: Any) -> Any:
-        changed = {}
-        for each in fields(value):
-            before = getattr(value, each.name)
-            after = self._mask_field(each.name, before)
-            if after is not before:
-                changed[each.name] = after
-        return replace(value, **changed) if changed else value
+    def _masked_fields(self, value: Any, names: Iterable[str]) -> dict[str, Any]:
+        """The fields of ``value`` that masking changes."""
+        before = {name: getattr(value, name) for name in names}
+        after = {name: self._mask_field(name, text) for name, text in before.items()}
+        return {name: text for name, text in after.items() if text is not before[name]}
 
     def _mask_field(self, name: str, value: Any) -> Any:
         if name in _WORDS:

@@ -7,6 +7,7 @@ import re
 import urllib.parse
 from dataclasses import replace
 from threading import Thread
+from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given
@@ -131,6 +132,18 @@ def test_bytes_that_are_no_text() -> None:
 def test_everything_within_a_structure() -> None:
     given = {"a": ["s3cr3t", {"b": ("x s3cr3t", 7, None, True)}]}
     assert redactor("s3cr3t").mask_all(given) == {"a": [MASK, {"b": ("x ***", 7, None, True)}]}
+
+
+class Told(NamedTuple):
+    message: str
+    where: str = ""
+    rest: tuple[str, ...] = ()
+
+
+def test_a_named_tuple_stays_one() -> None:
+    given = Told("password s3cr3t", "s3cr3t.yaml:3", ("s3cr3t", "plain"))
+    assert redactor("s3cr3t").mask_all(given) == Told(f"password {MASK}", "s3cr3t.yaml:3", (MASK, "plain"))
+    assert redactor("s3cr3t").mask_all(Told("plain")) == Told("plain")
 
 
 def test_everything_within_a_result() -> None:
