@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -206,10 +207,11 @@ def test_a_500_that_stays_is_told(step: Step, proxy: Proxy, namespace: str, tmp_
     assert "currently unable to handle the request" in outcome.stderr and "release.yaml:1" in outcome.stderr
 
 
-def out_of_time(step: Step, proxy: Proxy, *line: str) -> Outcome:
-    """A run whose time is up once it has tried to write twice."""
+def out_of_time(step: Step, proxy: Proxy, *line: str, objects: int = 1) -> Outcome:
+    """A run whose time is up once it has tried to write each of its objects twice, so that it knows how each fares."""
     run = step.start(*line, env=through(proxy), report=True, own_clock=True)
-    poll(lambda: len(proxy.matching(PATCH)) >= 2, "a second try")
+    tries = lambda: Counter(one.path for one in proxy.matching(PATCH))  # noqa: E731
+    poll(lambda: sum(count >= 2 for count in tries().values()) == objects, "a second try of each")
     run.time_passes()
     return run.wait()
 
@@ -224,7 +226,7 @@ def test_time_is_up_before_the_release_is_out(
 ) -> None:
     proxy.rule(PATCH, action, times=None)
     path = write(tmp_path / "release.yaml", config_map(a="b"), deployment())
-    outcome = out_of_time(step, proxy, "apply", "-f", path, "-n", namespace, "--request-timeout", "2s")
+    outcome = out_of_time(step, proxy, "apply", "-f", path, "-n", namespace, "--request-timeout", "2s", objects=2)
     assert outcome.code == code, outcome.text
     assert set(actions(outcome).values()) == {"none"}
     assert "error: " in outcome.stderr and "Traceback" not in outcome.text
