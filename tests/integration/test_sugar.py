@@ -59,7 +59,8 @@ class Shop:
         assert self.plain(kind, "mine") == self.plain(kind, "theirs")
 
     def release(self, kind: str, name: str, *images: str) -> None:
-        """Give it one image after the other, each a revision of its own in the cluster's history."""
+        """Give it one image after the other: each is a revision of its own in the history, as is the present one."""
+        poll(lambda: self.image(kind, name) in self.kept(kind, name), f"a revision of {name} as it is")
         for image in images:
             body = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
             content_type = "application/strategic-merge-patch+json"
