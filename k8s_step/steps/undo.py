@@ -37,7 +37,7 @@ def _restored(client: Client, whole: Planned, inputs: Inputs, notes: list[str]) 
         raise InputError("this token may not read it, so its history is not known", where=whole.where, hint=hint)
     if (live.get("spec") or {}).get("paused"):
         raise InputError("it is paused, so no revision can be rolled out", where=whole.where, hint="resume it first")
-    revision = chosen(revisions(client, whole, live), inputs.to_revision, whole.where)
+    revision = chosen(revisions(client, whole, live), inputs.to_revision, live, whole.where)
     if revision.is_current(live):
         notes.append(f"{whole.reference}: it already is as in revision {revision.title}")
         return Written(whole, "unchanged", live)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 import yaml
 
-from tests.conftest import Outcome, Step
+from tests.conftest import Kubectl, Outcome, Step, poll
 from tests.integration.objects import RELEASES, Object, config_map, deployment, job, service, write
 from tests.integration.outcomes import objects, statuses, the_failure
 from tests.integration.releases import Releases
@@ -63,9 +63,10 @@ def test_one_of_two_is_still_waited_for_and_its_advice_names_the_flag(release: R
     assert "note: not followed (--no-wait-for svc/front): service/front" in outcome.stderr
 
 
-def test_all_verbs_agree_on_an_annotation(step: Step, namespace: str, tmp_path: Path) -> None:
+def test_all_verbs_agree_on_an_annotation(step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> None:
     bad = unwaited(deployment("bad", "shop/never-ready:1"))
     path = write(tmp_path / "release.yaml", bad, unwaited(FRONT), config_map())
+    revision = r"jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}"
     for line in (
         ("create", "-f", path),
         ("apply", "-f", path),
@@ -76,6 +77,9 @@ def test_all_verbs_agree_on_an_annotation(step: Step, namespace: str, tmp_path: 
         ("scale", "deployment/bad", "--replicas", "2"),
         ("undo", "deployment/bad"),
     ):
+        if line[0] == "undo":
+            get = ("-n", namespace, "get", "deployment/bad", "-o", revision)
+            poll(lambda get=get: kubectl(*get).stdout == "2", "a revision to leave")
         outcome = step(*line, "-n", namespace, report=True)
         assert outcome.code == 0, outcome.text
         told = objects(outcome)["Deployment/bad"]

@@ -267,6 +267,19 @@ def test_a_revision_that_is_not_there(shop: Shop, step: Step, proxy: Proxy) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_what_was_changed_a_moment_ago_is_what_is_left(kind: str, shop: Shop, step: Step) -> None:
+    """The controller may not have recorded the last change yet, so that the newest revision is the one before it."""
+    shop.create(kind, "mine", **none_or_few(kind))
+    shop.release(kind, "mine", "shop/web:2")
+    body = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "shop/web:3"}]}}}}
+    content_type = "application/strategic-merge-patch+json"
+    shop.cluster.request("PATCH", shop.path(kind, "mine"), body, content_type=content_type)
+    outcome = step("undo", f"{kind.lower()}/mine", "-n", shop.namespace, "--no-wait")
+    assert outcome.code == 0, outcome.text
+    assert shop.image(kind, "mine") == "shop/web:2", outcome.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_present_revision_is_said_to_be_so(kind: str, shop: Shop, step: Step, proxy: Proxy) -> None:
     shop.create(kind, "mine", **none_or_few(kind))
     poll(lambda: "shop/web:1" in shop.kept(kind, "mine"), "the first revision")

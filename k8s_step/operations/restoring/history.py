@@ -57,7 +57,10 @@ class Revision:
 
 
 def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
-    """The revisions of the workload that the cluster keeps, oldest first; the last one is the present."""
+    """The revisions of the workload that the cluster keeps, oldest first.
+
+    The last one is the present, but for a moment after a change: the controller has not recorded that yet.
+    """
     resource, read = _KEPT[planned.reference.kind]
     group = Group(resource, planned.reference.namespace, of_workload(live) or "")
     request = Request("GET", group.path, group.query, where=planned.where)
@@ -67,18 +70,30 @@ def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
     return sorted((one for one in found if one.number), key=lambda revision: revision.number)
 
 
-def chosen(found: Sequence[Revision], number: int | None, where: str) -> Revision:
+def chosen(found: Sequence[Revision], number: int | None, live: Object, where: str) -> Revision:
     """The revision of this number, or the one before the present. Raises :class:`InputError` with those there are."""
     there = f"there are {', '.join(revision.title for revision in found)}" if found else "none is kept"
-    if number is None and len(found) < 2:
+    earlier = _earlier(found, live)
+    if number is None and not earlier:
         raise InputError("there is no earlier revision to go back to", where=where, hint=there)
-    matching = found[-2:-1] if number is None else [one for one in found if one.number == number]
+    matching = earlier[-1:] if number is None else [one for one in found if one.number == number]
     if not matching:
         raise InputError(f"there is no revision {number}", where=where, hint=there)
     if not matching[0].template:
         message = f"revision {matching[0].number} is kept without a pod template, so nothing can go back to it"
         raise InputError(message, where=where, hint=f"name another one with --to-revision; {there}")
     return matching[0]
+
+
+def _earlier(found: Sequence[Revision], live: Object) -> Sequence[Revision]:
+    """The revisions before the present one, whether or not the controller has recorded that."""
+    others = [one for one in found if not one.is_current(live)]
+    return others if len(others) < len(found) or _is_unseen(live) else found[:-1]
+
+
+def _is_unseen(live: Object) -> bool:
+    """Whether the controller has not seen the last change yet."""
+    return _number(_object(live.get("status")).get("observedGeneration")) < _number(metadata_of(live).get("generation"))
 
 
 def _replica_set(replica_set: Object, live: Object) -> Revision:
