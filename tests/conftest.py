@@ -201,11 +201,11 @@ class Running:
 
     def cancel(self, number: int) -> None:
         """Send the signal to a step that has a clock of its own, and wait until it has handled it (or has ended)."""
-        assert self._clock is not None, "started without own_clock=True"
-        before = self._clock.signals
+        own = self._clock
+        assert own is not None, "started without own_clock=True"
+        before = own.signals
         self.signal(number)
-        clock = self._clock
-        poll(lambda: clock.signals > before or self.process.poll() is not None, "the signal to be handled")
+        poll(lambda: own.signals > before or self.process.poll() is not None, "the signal to be handled")
 
     def time_passes(self, seconds: int = 3600) -> None:
         """Turn on the clock of a step that was started with one of its own."""
@@ -304,7 +304,8 @@ class Step:
         is_own = own_clock or clock_stands or date_stands
         own = clock.Clock(folder, stands=clock_stands, date_stands=date_stands) if is_own else None
         program = (clock.__file__, str(own.file)) if own else self._program
-        line = [sys.executable, *program, *args, *(("--report", str(path)) if path else ())]
+        words = [*args, *(("--report", str(path)) if path else ())]
+        line = [sys.executable, *program, *words]
         environ = self.environment(env or {})
         where = cwd or self._folder
         with (
@@ -315,7 +316,7 @@ class Step:
             process: subprocess.Popen[bytes] | Forked
             if self._forks and not own and self._forks.can_start(environ):
                 streams = [each.fileno() for each in (stdin, stdout, stderr)]
-                process = self._forks.start(line[1 + len(program) :], environ, where, streams)
+                process = self._forks.start(words, environ, where, streams)
             else:
                 process = subprocess.Popen(line, env=environ, cwd=where, stdin=stdin, stdout=stdout, stderr=stderr)
         running = Running(process, folder, path, own)

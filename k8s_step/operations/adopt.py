@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from k8s_step.api.client import Client
@@ -73,19 +74,17 @@ def _move(client: Client, seen: Seen, options: ApplyOptions) -> tuple[Seen, Obje
 def _hand_back(client: Client, seen: Seen, moved: Object, options: ApplyOptions) -> bool:
     """Undo the move in the object as it is now, since controllers write it all the time; ``False`` where that fails."""
     before, now = entries(seen.live or {}), moved
-    try:
+    with suppress(StepError):
         for _ in range(_TRIES):
             back = moved_back(before, entries(moved), entries(now))
             if back is None:
-                return False
+                break
             try:
                 _patched(client, seen, managed_by(back, now), options)
             except ConflictError:
-                now = client.send(Request("GET", seen.planned.path, where=seen.planned.where)).body
+                now = look(client, seen.planned, options).live or {}
             else:
                 return True
-    except StepError:
-        pass
     return False
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import requests
 import yaml
@@ -25,7 +25,6 @@ from tests.controlplane import build, plays, reviews
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
 _serial = itertools.count(1)
-_connections = threading.local()  # a session for each thread, so that a request needs no handshake of its own
 # What makes work for controllers and simulated nodes, owners first.
 _AT_WORK = (
     "apis/autoscaling/v2/{}/horizontalpodautoscalers",
@@ -43,11 +42,14 @@ _AT_WORK = (
 _held: dict[Path, IO[str]] = {}
 
 
-def _session() -> requests.Session:
-    """The calling thread's session, which keeps its connections open."""
-    if not hasattr(_connections, "session"):
-        _connections.session = requests.Session()
-    return cast(requests.Session, _connections.session)
+class _Connections(threading.local):
+    """The calling thread's session, which keeps its connections open: a request needs no handshake of its own."""
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+
+
+_connections = _Connections()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Cluster:
         """One request as admin, or with ``token`` as whoever that is. Never raises for an HTTP status."""
         headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {token}"} if token else self.headers)}
         own = not token and self.certificate and self.key
-        answer = _session().request(
+        answer = _connections.session.request(
             method,
             self.server + path,
             params=query,

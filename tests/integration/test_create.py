@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,6 @@ from tests.faults.proxy import Proxy
 from tests.integration.objects import config_map, deployment, job, obj, service, through, write
 from tests.integration.outcomes import actions, objects, statuses, the_failure
 from tests.integration.twins import bare, live
-
-
-@pytest.fixture
-def twin(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A second namespace, in which kubectl does the same."""
-    name = cluster.namespace(f"{namespace[:50]}-twin")
-    yield name
-    cluster.leave_namespace(name)
-
 
 KINDS = [
     config_map("one", tone="loud", lines="a\nb: c\n---\n", unicode="Grüße 😀"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from tests.integration.objects import config_map, custom, definition, deployment
 from tests.integration.outcomes import actions, statuses, the_failure
 
 GUARD = "example.com/guard"
-
-
-@pytest.fixture
-def twin(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A second namespace, in which kubectl does the same."""
-    name = cluster.namespace(f"{namespace[:50]}-twin")
-    yield name
-    cluster.leave_namespace(name)
 
 
 def names(kubectl: Kubectl, namespace: str, kinds: str = "configmaps") -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,6 @@ from tests.faults.proxy import Action, Exchange, Proxy, on
 from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through, write
 from tests.integration.outcomes import actions, statuses
 from tests.integration.twins import bare, live
-
-
-@pytest.fixture
-def twin(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """A second namespace, in which kubectl does the same."""
-    name = cluster.namespace(f"{namespace[:50]}-twin")
-    yield name
-    cluster.leave_namespace(name)
 
 
 def labelled(made: dict[str, Any], **labels: str) -> dict[str, Any]:

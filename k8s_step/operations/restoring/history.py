@@ -14,6 +14,7 @@ from k8s_step.api.pages import Pager
 from k8s_step.api.request import Request
 from k8s_step.errors import InputError
 from k8s_step.manifests.images import containers
+from k8s_step.objects import conditions
 from k8s_step.objects.body import PatchType
 from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.metadata import REVISION, TEMPLATE_HASH, Object, annotations_of, metadata_of, uid_of
@@ -73,12 +74,12 @@ def revisions(client: Client, planned: Planned, live: Object) -> list[Revision]:
 def chosen(found: Sequence[Revision], number: int | None, live: Object, where: str) -> Revision:
     """The revision of this number, or the one before the present. Raises :class:`InputError` with those there are."""
     there = f"there are {', '.join(revision.title for revision in found)}" if found else "none is kept"
-    earlier = _earlier(found, live)
-    if number is None and not earlier:
-        raise InputError("there is no earlier revision to go back to", where=where, hint=there)
-    matching = earlier[-1:] if number is None else [one for one in found if one.number == number]
+    if number is None:
+        matching, lack = _earlier(found, live)[-1:], "there is no earlier revision to go back to"
+    else:
+        matching, lack = [one for one in found if one.number == number], f"there is no revision {number}"
     if not matching:
-        raise InputError(f"there is no revision {number}", where=where, hint=there)
+        raise InputError(lack, where=where, hint=there)
     if not matching[0].template:
         message = f"revision {matching[0].number} is kept without a pod template, so nothing can go back to it"
         raise InputError(message, where=where, hint=f"name another one with --to-revision; {there}")
@@ -93,7 +94,8 @@ def _earlier(found: Sequence[Revision], live: Object) -> Sequence[Revision]:
 
 def _is_unseen(live: Object) -> bool:
     """Whether the controller has not seen the last change yet."""
-    return _number(_object(live.get("status")).get("observedGeneration")) < _number(metadata_of(live).get("generation"))
+    seen = conditions.number(conditions.status(live).get("observedGeneration"))
+    return (seen or 0) < (conditions.generation(live) or 0)
 
 
 def _replica_set(replica_set: Object, live: Object) -> Revision:
