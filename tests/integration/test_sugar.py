@@ -74,6 +74,19 @@ class Shop:
         found = self.cluster.request("GET", path, labelSelector=f"app={name}").body["items"]
         return json.dumps([{key: one.get(key) for key in ("spec", "data")} for one in found])
 
+    def settle(self, name: str) -> None:
+        """Wait until the controller has said its last word on the Deployment, whose version changes no more then."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/replicasets"
+
+        def is_said() -> bool:
+            image, sets = self.image("Deployment", name), self.cluster.get(path, labelSelector=f"app={name}")["items"]
+            (newest,) = (one["metadata"]["name"] for one in sets if image in json.dumps(one["spec"]))
+            words = f'ReplicaSet "{newest}" has successfully progressed.'
+            said = self.live("Deployment", name)["status"].get("conditions", [])
+            return any((one["reason"], one["message"]) == ("NewReplicaSetAvailable", words) for one in said)
+
+        poll(is_said, f"the last word on {name}")
+
     def image(self, kind: str, name: str) -> str:
         return str(self.live(kind, name)["spec"]["template"]["spec"]["containers"][0]["image"])
 
@@ -306,6 +319,7 @@ def test_an_undo_whose_answer_was_lost_is_looked_for(shop: Shop, step: Step, pro
     shop.create("Deployment", "mine", replicas=0)
     poll(lambda: "shop/web:1" in shop.kept("Deployment", "mine"), "the first revision")
     shop.release("Deployment", "mine", "shop/web:2")
+    shop.settle("mine")
     proxy.rule(on("PATCH"), cut_after())
     outcome = step("undo", "deploy/mine", "-n", shop.namespace, "--no-wait", env=through(proxy), report=True)
     assert (outcome.code, actions(outcome)) == (0, {"Deployment/mine": "configured"}), outcome.text
