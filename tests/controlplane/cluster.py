@@ -203,12 +203,16 @@ class Cluster:
             temporary.replace(path)
 
     def namespace(self, name: str) -> str:
-        """Create a namespace and wait for its default service account, without which no pod starts in it."""
+        """Create a namespace and wait for the account and the ConfigMap that controllers put into each one.
+
+        Without the account no pod starts in it; a list of its ConfigMaps would hold theirs or not, as it comes.
+        """
         self.create("/api/v1/namespaces", _object("v1", "Namespace", name))
         end = time.monotonic() + 20
-        while self.request("GET", f"/api/v1/namespaces/{name}/serviceaccounts/default").code != 200:
-            assert time.monotonic() < end, f"namespace {name} got no default service account"
-            time.sleep(0.02)
+        for given in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+            while self.request("GET", f"/api/v1/namespaces/{name}/{given}").code != 200:
+                assert time.monotonic() < end, f"namespace {name} got no {given}"
+                time.sleep(0.02)
         return name
 
     def compact(self) -> None:
