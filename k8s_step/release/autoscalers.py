@@ -31,11 +31,11 @@ _Target = tuple[str, str, str, str]  # group, kind, namespace, name
 def leave_replicas(preflight: Preflight, seen: Sequence[Seen]) -> list[Seen]:
     """``seen``, with the replicas of autoscaled workloads taken out of their manifests; one line reports it.
 
-    Only workloads that exist count, and only those whose manifest asks for another number than they have: the
-    autoscaler of a new workload starts from the manifest's number.
+    Only workloads that exist count, and only those whose number of replicas the manifest would change, by another
+    number or by none where nobody else owns it: the autoscaler of a new workload starts from the manifest's number.
     """
-    run, session = preflight.run, preflight.session
-    wanted = [one for one in seen if _asks_for_others(one)]
+    run, session, options = preflight.run, preflight.session, preflight.options
+    wanted = [one for one in seen if _changes_number(one, options)]
     if run.inputs.replicas_from_manifest or not wanted:
         return list(seen)
     targets = _targets_of((one.reference.namespace, one.planned.object) for one in seen)
@@ -45,7 +45,6 @@ def leave_replicas(preflight: Preflight, seen: Sequence[Seen]) -> list[Seen]:
     if scaled:
         titles = [one.reference.title for one in scaled.values()]
         run.journal.notice(f"replicas left to the autoscaler: {first_of(titles, _SHOWN)}")
-    options = preflight.options
     return [_without_replicas(one, options) if one.reference.key in scaled else one for one in seen]
 
 
@@ -54,10 +53,20 @@ def may_be_autoscaled(planned: Planned) -> bool:
     return isinstance(spec(planned.object).get("replicas"), int)
 
 
-def _asks_for_others(one: Seen) -> bool:
-    if one.live is None or not may_be_autoscaled(one.planned):
+def _changes_number(one: Seen, options: ApplyOptions) -> bool:
+    number = spec(one.live or {}).get("replicas")
+    if not isinstance(number, int):
         return False
-    return bool(spec(one.planned.object)["replicas"] != spec(one.live).get("replicas"))
+    if may_be_autoscaled(one.planned):
+        return bool(spec(one.planned.object)["replicas"] != number)
+    return _would_fall(one, options)
+
+
+def _would_fall(one: Seen, options: ApplyOptions) -> bool:
+    """Whether the present number goes where the manifest names none: nobody else owns the field."""
+    losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
+    owners = {owner for owner, fields in sets(one.live or {}).items() if owns(fields, _PATH)}
+    return bool(owners) and owners <= losing
 
 
 def _listed(run: Run, session: Session, namespace: str) -> list[tuple[str, Object]]:
@@ -67,7 +76,7 @@ def _listed(run: Run, session: Session, namespace: str) -> list[tuple[str, Objec
         found = Pager(session.client).whole(request).items
     except ApiError as error:
         run.journal.notice(
-            f"whether an autoscaler sets replicas in namespace {namespace} is unknown, so they are applied:"
+            f"whether an autoscaler sets replicas in namespace {namespace} is unknown, so the manifests decide on them:"
             f" grant list on horizontalpodautoscalers.autoscaling ({error.message})"
         )
         return []
@@ -101,10 +110,7 @@ def _target_of(planned: Planned) -> _Target:
 def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
     """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
     kept = {key: value for key, value in spec(one.planned.object).items() if key != "replicas"}
-    live = one.live or {}
-    losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
-    is_kept = any(owns(fields, _PATH) for owner, fields in sets(live).items() if owner not in losing)
-    handover = None if is_kept else spec(live).get("replicas")
+    handover = spec(one.live or {})["replicas"] if _would_fall(one, options) else None
     return asking(replace(one, handover=handover), {**one.planned.object, "spec": kept}, options)
 
 

@@ -102,3 +102,40 @@ def test_a_release_that_fails_gives_the_field_back(
     outcome = step("apply", "-f", path, "-n", namespace, "--rollback-on-failure")
     assert outcome.code == 6, outcome.text
     assert live(kubectl, namespace)[0] == 2
+
+
+@pytest.mark.parametrize("before", ["a release", "kubectl apply"])
+@pytest.mark.parametrize("comes", ["with the release", "before it"])
+def test_a_number_that_the_manifest_drops_stays_where_an_autoscaler_is(
+    before: str, comes: str, step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.yaml", deployment("web", replicas=3))
+    if before == "a release":
+        assert step("apply", "-f", path, "-n", namespace).code == 0
+    else:
+        kubectl("apply", "-n", namespace, "-f", path)
+    new = deployment("web", "shop/web:2")
+    del new["spec"]["replicas"]
+    if comes == "before it":
+        kubectl("create", "-n", namespace, "-f", write(tmp_path / "hpa.yaml", autoscaler()))
+    path = write(tmp_path / "b.yaml", new, *([autoscaler()] if comes == "with the release" else []))
+    difference = step("diff", "-f", path, "-n", namespace)
+    assert "replicas" not in difference.stdout, difference.text
+    outcome = step("apply", "-f", path, "-n", namespace, *SCALER)
+    assert outcome.code == 0, outcome.text
+    assert "replicas left to the autoscaler: deployment.apps/web" in outcome.stderr
+    assert live(kubectl, namespace) == (3, ["handover-to-hpa"])
+    again = step("apply", "-f", path, "-n", namespace, *SCALER)
+    assert again.code == 0 and "configured" not in again.stderr, again.text
+
+
+def test_a_number_that_the_manifest_drops_falls_to_the_default_where_nothing_scales(
+    step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.yaml", deployment("web", replicas=3), autoscaler("other"))
+    assert step("apply", "-f", path, "-n", namespace, *SCALER).code == 0
+    new = deployment("web")
+    del new["spec"]["replicas"]
+    outcome = step("apply", "-f", write(tmp_path / "b.yaml", new), "-n", namespace)
+    assert outcome.code == 0, outcome.text
+    assert live(kubectl, namespace) == (1, [])
