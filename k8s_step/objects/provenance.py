@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from k8s_step.objects.metadata import Object, annotations_of, metadata_of
-from k8s_step.objects.ownership.fieldset import Owner, owns, sets
+from k8s_step.objects.ownership.fieldset import Owner, owners_of
 
 SOURCE = "k8s-step/source"
 _PATH = ("f:metadata", "f:annotations", f"f:{SOURCE}")
@@ -24,7 +24,7 @@ def kept(live: Object | None, field_manager: str, moved: Collection[Owner] = (),
     value = annotations_of(live or {}).get(SOURCE)
     if value is None or live is None:
         return ""
-    owners = [owner for owner, fields in sets(live).items() if owns(fields, _PATH)]
+    owners = owners_of(live, _PATH)
     is_ours = force or not owners or any(owner.manager == field_manager or owner in moved for owner in owners)
     return str(value) if is_ours else None
 

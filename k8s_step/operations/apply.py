@@ -28,7 +28,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
 
         if recreation.is_rerun(seen):
             return recreation.rerun(client, seen, options)
-    if seen.handover is not None:
+    if seen.handover is not None and not seen.is_absent:
         from k8s_step.operations.handover import handed_over
 
         seen = handed_over(client, seen, seen.handover, options)
@@ -46,7 +46,12 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
         raise _explained(client, planned, options, error) from None
     except ApiError as error:
         raise _explained(client, planned, options, error) from None
-    return Written(planned, _action(seen, answer, options), answer.body, answer.warnings)
+    warnings = answer.warnings
+    if seen.handover is not None and seen.is_absent:
+        from k8s_step.operations.handover import handed_on
+
+        warnings = (*warnings, *handed_on(client, seen, seen.handover, options))
+    return Written(planned, _action(seen, answer, options), answer.body, warnings)
 
 
 def _may_be_current(seen: Seen, options: ApplyOptions) -> bool:

@@ -14,8 +14,8 @@ from k8s_step.api.request import Request
 from k8s_step.errors import ApiError
 from k8s_step.objects.conditions import mapping, spec
 from k8s_step.objects.metadata import Object, completed
-from k8s_step.objects.ownership.fieldset import Owner, owns, sets
 from k8s_step.objects.resource import required
+from k8s_step.operations.handover import would_fall
 from k8s_step.operations.look import asking
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.planning.session import Run, Session
@@ -23,7 +23,6 @@ from k8s_step.release.preflight import Preflight
 from k8s_step.report.wording import first_of
 
 _AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")
-_PATH = ("f:spec", "f:replicas")
 _SHOWN = 3  # objects that the line names
 _Target = tuple[str, str, str, str]  # group, kind, namespace, name
 
@@ -59,14 +58,7 @@ def _changes_number(one: Seen, options: ApplyOptions) -> bool:
         return False
     if may_be_autoscaled(one.planned):
         return bool(spec(one.planned.object)["replicas"] != number)
-    return _would_fall(one, options)
-
-
-def _would_fall(one: Seen, options: ApplyOptions) -> bool:
-    """Whether the present number goes where the manifest names none: nobody else owns the field."""
-    losing = {Owner(options.field_manager, "Apply"), *(one.takeover.moved if one.takeover else ())}
-    owners = {owner for owner, fields in sets(one.live or {}).items() if owns(fields, _PATH)}
-    return bool(owners) and owners <= losing
+    return would_fall(one, options)
 
 
 def _listed(run: Run, session: Session, namespace: str) -> list[tuple[str, Object]]:
@@ -110,7 +102,7 @@ def _target_of(planned: Planned) -> _Target:
 def _without_replicas(one: Seen, options: ApplyOptions) -> Seen:
     """The object without replicas in its manifest; their number is handed over where nobody else owns the field."""
     kept = {key: value for key, value in spec(one.planned.object).items() if key != "replicas"}
-    handover = spec(one.live or {})["replicas"] if _would_fall(one, options) else None
+    handover = spec(one.live or {})["replicas"] if would_fall(one, options) else None
     return asking(replace(one, handover=handover), {**one.planned.object, "spec": kept}, options)
 
 

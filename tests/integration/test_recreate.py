@@ -83,6 +83,30 @@ def test_the_pods_of_a_stateful_set_live_on(shop: Shop) -> None:
     assert shop.pods() == pods and uid(shop, "statefulset/db") != before
 
 
+@pytest.mark.parametrize(
+    ("manifest", "by"), [("names a number", "an autoscaler"), ("names none", "an autoscaler"), ("names none", "hand")]
+)
+def test_no_pod_goes_of_what_others_have_scaled(manifest: str, by: str, shop: Shop) -> None:
+    shop.good(database())
+    if by == "an autoscaler":
+        target = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db"}
+        spec = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 10}
+        scaler = obj("autoscaling/v2", "HorizontalPodAutoscaler", "db", spec=spec)
+        shop.kubectl("create", "-f", write(shop.folder / "scaler.yaml", scaler))
+    shop.kubectl("scale", "statefulset/db", "--replicas", "3")
+    shop.kubectl("rollout", "status", "statefulset/db")
+    pods, new = shop.pods(), database(serviceName="other")
+    if manifest == "names none":
+        del new["spec"]["replicas"]
+    shown = shop.step("diff", "-f", write(shop.folder / "new.yaml", new), "-n", shop.namespace).stdout
+    assert "serviceName: other" in shown and "replicas" not in shown
+    outcome = shop.release(new, options=())
+    assert outcome.code == 0 and actions(outcome) == {"StatefulSet/db": "replaced"}, outcome.text
+    assert len(pods) == 3 and shop.pods() == pods
+    shop.good(new)
+    assert shop.pods() == pods and shop.kubectl("get", "statefulset/db", "-o", "jsonpath={.spec.replicas}") == "3"
+
+
 def test_pods_that_the_new_stateful_set_would_not_find_go(shop: Shop) -> None:
     shop.good(database())
     pods = shop.pods()

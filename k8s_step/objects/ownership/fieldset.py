@@ -99,6 +99,11 @@ def owns(fields: Fields, path: Path) -> bool:
     return True
 
 
+def owners_of(obj: Object, path: Path) -> set[Owner]:
+    """Who owns the field at ``path`` of ``obj``."""
+    return {owner for owner, fields in sets(obj).items() if owns(fields, path)}
+
+
 def element(item: Any, keys: Iterable[str]) -> str | None:
     """The key among ``keys``, such as ``k:{"name":"web"}`` or ``v:"x"``, that names the list element ``item``."""
     return next((key for key in keys if _names(key, item)), None)

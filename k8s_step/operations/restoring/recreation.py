@@ -19,6 +19,7 @@ from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of,
 from k8s_step.objects.reference import name_ending
 from k8s_step.operations.delete import DeleteOptions, delete_read
 from k8s_step.operations.explanations import explain_invalid, is_immutable, remade
+from k8s_step.operations.handover import anew
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen, Written
 from k8s_step.operations.restoring.restore import KEPT
 from k8s_step.verdict.readiness import is_decided
@@ -90,7 +91,7 @@ def try_out(client: Client, seen: Seen, refusal: InvalidError, options: ApplyOpt
 
 
 def _tried(client: Client, seen: Seen, refusal: ApiError, because: str, options: ApplyOptions) -> Written:
-    planned, live = seen.planned, seen.live
+    planned, live = anew(seen, options).planned, seen.live
     reason = _obstacle(live, planned.object)
     if live is None or reason:
         raise remade(refusal, planned, because, reason)

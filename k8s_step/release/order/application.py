@@ -64,16 +64,15 @@ class Application:
         wanted = [self._known[one.reference.key] for one in phase if one.reference.key in self._replaced]
         if not wanted:
             return
-        from k8s_step.release.removal import await_gone  # imported here: few releases replace an object
+        from k8s_step.operations.handover import anew  # imported here: few releases replace an object
+        from k8s_step.release.removal import await_gone
 
         for one in wanted:
             because = self._replaced[one.reference.key].because
             self._run.journal.notice(f"{one.reference.title} is deleted and created anew, as {because}")
         deleted = self._deleted(wanted)
         await_gone(self._run, self._session, [one.target for one in deleted if not one.is_gone])
-        for one in wanted:
-            absent = replace(one, live=None, is_absent=True, is_current=False, takeover=None, handover=None)
-            self._known[one.reference.key] = absent
+        self._known.update((one.reference.key, anew(one, self._preflight.options)) for one in wanted)
 
     def _deleted(self, wanted: Sequence[Seen]) -> list[Deleted]:
         errors: list[tuple[Reference, StepError]] = []
