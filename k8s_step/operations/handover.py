@@ -22,6 +22,12 @@ MANAGER = "handover-to-hpa"
 _REPLICAS = ("f:spec", "f:replicas")
 
 
+def is_about_replicas(error: ConflictError) -> bool:
+    """Whether nothing but the number of replicas is another manager's."""
+    fields = [cause.get("field") for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
+    return bool(fields) and all(field == ".spec.replicas" for field in fields)
+
+
 def would_fall(seen: Seen, options: ApplyOptions) -> bool:
     """Whether the number of replicas would go with our field: we own it, and nobody else does."""
     owners = owners_of(seen.live or {}, _REPLICAS)

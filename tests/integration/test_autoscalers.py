@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Kubectl, Step
-from tests.integration.objects import deployment, obj, write
+from tests.faults.proxy import Exchange, Proxy, on
+from tests.integration.objects import deployment, obj, service, through, write
 
 Object = dict[str, Any]
 SCALER = ("--no-wait-for", "HorizontalPodAutoscaler")  # which waits for metrics that no server gives here
@@ -139,3 +140,48 @@ def test_a_number_that_the_manifest_drops_falls_to_the_default_where_nothing_sca
     outcome = step("apply", "-f", write(tmp_path / "b.yaml", new), "-n", namespace)
     assert outcome.code == 0, outcome.text
     assert live(kubectl, namespace) == (1, [])
+
+
+def scale(kubectl: Kubectl, namespace: str, number: int) -> None:
+    kubectl("scale", "deployment/web", "--replicas", str(number), "-n", namespace)
+
+
+@pytest.mark.parametrize("wanted", [2, 3], ids=["as it is", "another"])
+@pytest.mark.parametrize("options", [(), ("--force-conflicts",)], ids=["", "forced"])
+def test_what_is_scaled_while_an_earlier_wave_takes_its_time_stays(
+    wanted: int, options: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> None:
+    assert step("apply", "-f", write(tmp_path / "a.yaml", deployment("web", replicas=2)), "-n", namespace).code == 0
+    kubectl("create", "-n", namespace, "-f", write(tmp_path / "hpa.yaml", autoscaler()))
+    gate = service("gate", "LoadBalancer", no_address="true")
+    gate["metadata"]["annotations"]["k8s-step/wave"] = "-1"
+    path = write(tmp_path / "b.yaml", gate, deployment("web", "shop/web:2", replicas=wanted))
+    run = step.start("apply", "-f", path, "-n", namespace, *options)
+    run.wait_for("waiting for 1 object")
+    scale(kubectl, namespace, 5)
+    address = '{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}'
+    kubectl("patch", "service/gate", "-n", namespace, "--subresource", "status", "--type", "merge", "-p", address)
+    outcome = run.wait()
+    assert outcome.code == 0, outcome.text
+    assert live(kubectl, namespace)[0] == 5
+    assert outcome.stderr.count("replicas left to the autoscaler: deployment.apps/web") == 1
+
+
+@pytest.mark.parametrize("target", ["web", "other"])
+def test_what_is_scaled_while_it_is_applied_stays_where_an_autoscaler_is(
+    target: str, step: Step, kubectl: Kubectl, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.yaml", deployment("web", replicas=2), autoscaler(target))
+    assert step("apply", "-f", path, "-n", namespace, *SCALER).code == 0
+
+    def scaled(exchange: Exchange) -> None:
+        scale(kubectl, namespace, 4)
+        exchange.forward()
+
+    proxy.rule(on("PATCH", "/deployments/web$"), scaled, times=1)
+    path = write(tmp_path / "b.yaml", deployment("web", "shop/web:2", replicas=2))
+    outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy))
+    assert outcome.code == (0 if target == "web" else 4), outcome.text
+    assert live(kubectl, namespace)[0] == 4
+    if target == "other":
+        assert ".spec.replicas belongs to" in outcome.stderr

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from k8s_step.api.concurrency import gather_writes, successes
-from k8s_step.errors import StepError
+from k8s_step.errors import ConflictError, StepError
 from k8s_step.objects.metadata import Object
 from k8s_step.objects.ownership.fieldset import sets
 from k8s_step.objects.reference import Reference
+from k8s_step.operations.look import look
 from k8s_step.operations.plan import Planned, Seen, Written
+from k8s_step.release.autoscalers import leave_replicas, may_be_autoscaled
 from k8s_step.release.batch import explained_stop, raise_reported
 from k8s_step.release.preflight import Checked, Preflight
 from k8s_step.release.send import Writes
@@ -39,11 +41,23 @@ class Application:
     def write(self, one: Planned) -> Written:
         """Apply one object. Raises :class:`ApiError`."""
         self._unchecked.pop(one.reference.key, None)
-        made = self._preflight.apply(self._known[one.reference.key])
+        made = self._applied(self._known[one.reference.key])
         self._known[one.reference.key] = Seen(one, made.object, is_current=True)
         others = _others(made.object, self._run.inputs.field_manager) if one.reference.key in self._replaced else ""
         lost = f"{others} created it anew meanwhile: the manifest was applied over that"
         return replace(made, warnings=(*made.warnings, lost)) if others else made
+
+    def _applied(self, one: Seen) -> Written:
+        """Apply one object; where it has been scaled since it was read, see whether an autoscaler has done so."""
+        try:
+            return self._preflight.apply(one)
+        except ConflictError as error:
+            from k8s_step.operations.handover import is_about_replicas
+
+            if not is_about_replicas(error):
+                raise
+        again = look(self._session.client, one.planned, self._preflight.options)
+        return self._preflight.apply(leave_replicas(self._preflight, [again])[0])
 
     def check_again(self) -> None:
         """Try out what could not be tried out before: what it lacked may be there by now."""
@@ -56,7 +70,23 @@ class Application:
     def _note_replaced(self, checked: Sequence[Checked]) -> None:
         self._replaced.update((one.seen.reference.key, one.written) for one in checked if one.written.because)
 
-    def make_room(self, phase: Sequence[Planned]) -> None:
+    def prepare(self, phase: Sequence[Planned]) -> None:
+        """Before a phase: see which workloads autoscalers have scaled, and make room for what is created anew.
+
+        Raises :class:`ReportedError`.
+        """
+        self._look_again([self._known[one.reference.key] for one in phase])
+        self._make_room(phase)
+
+    def _look_again(self, phase: Sequence[Seen]) -> None:
+        """Read the workloads of a later wave again: the waves before may have taken long."""
+        later = [one for one in phase if self._writes.wave_of[one.reference.key] > 1 and not one.is_current]
+        scalable = [one.planned for one in later if may_be_autoscaled(one.planned) and not one.is_absent]
+        if scalable:
+            again = leave_replicas(self._preflight, self._preflight.look(scalable))
+            self._known.update((one.reference.key, one) for one in again)
+
+    def _make_room(self, phase: Sequence[Planned]) -> None:
         """Delete the objects of a phase that are created anew, and wait until they are gone.
 
         Raises :class:`ReportedError` where a deletion is refused, or an object is still there when time is up.

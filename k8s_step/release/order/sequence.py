@@ -65,7 +65,7 @@ def apply_in_waves(
     application = Application(writes, preflight, seen, checked)
     planned = [[application.planned(one) for one in wave] for wave in waves]
     between = application.check_again if any(one.lacks for one in checked) else None
-    return write_in_waves(writes, planned, application.write, between, application.make_room)
+    return write_in_waves(writes, planned, application.write, between, application.prepare)
 
 
 def _following(run: Run, session: Session) -> ReleaseFollowing:
