@@ -36,13 +36,13 @@ PASSING = [one for one in AILMENTS if one.patience is not Patience.NONE and one 
 WRITING = [ETCD, WEBHOOK, QUOTA_RACE, AWAY]
 
 
-def playing(one: Ailment, *, late: bool = False) -> Action:
+def playing(one: Ailment, *, late: bool = False, **headers: str) -> Action:
     """The example of a row of the table; ``late``: given when the server has done what it was asked."""
     said = one.example
     assert said is not None
     if not said.is_status:
         return faults.plain(said.code, said.message)
-    return faults.status(said.code, said.reason, said.message, {"kind": said.kind}, late=late)
+    return faults.status(said.code, said.reason, said.message, {"kind": said.kind}, late=late, **headers)
 
 
 def named(one: Ailment) -> str:
@@ -299,10 +299,13 @@ def test_a_conflict_of_ones_own_is_not_tried_again(
 def test_a_release_that_ends_halfway_tells_of_each_object(
     step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    """One is written, one perhaps, one surely not, and what comes after them was never sent."""
+    """One is written, one perhaps, one surely not, and what comes after them was never sent.
+
+    Nothing is on its way when time is up, as then it might be done: the webhook asks for a pause before the next try.
+    """
     kubectl("-n", namespace, "create", "configmap", "settings", "--from-literal=tone=soft")
     proxy.rule(on("PATCH", "/perhaps$"), playing(ETCD), times=None)
-    proxy.rule(on("PATCH", "/surely-not$"), playing(WEBHOOK), times=None)
+    proxy.rule(on("PATCH", "/surely-not$"), playing(WEBHOOK, Retry_After="20"), times=None)
     made = [config_map(name, a="b") for name in ("written", "perhaps", "surely-not")]
     path = write(tmp_path / "release.yaml", *made, deployment(replicas=0))
     running = step.start(
