@@ -15,6 +15,7 @@ from k8s_step.errors import ApiError, ConflictError, ForbiddenError, InputError,
 from k8s_step.objects import provenance
 from k8s_step.objects.body import encode
 from k8s_step.objects.kinds.pods import controller_of
+from k8s_step.objects.kinds.retention import claims_go_with
 from k8s_step.objects.metadata import ON_IMMUTABLE, RUN, Object, annotations_of, labels_of, uid_of
 from k8s_step.objects.reference import name_ending
 from k8s_step.operations.delete import DeleteOptions, delete_read
@@ -132,8 +133,7 @@ def _obstacle(live: Object | None, manifest: Object) -> str:
     owner = controller_of(live)
     if owner:
         return f"{owner.get('kind')} {owner.get('name')} controls it, so it is not deleted here: change that one"
-    retention = (live.get("spec") or {}).get("persistentVolumeClaimRetentionPolicy") or {}
-    if retention.get("whenDeleted") == "Delete" and cascade_of(live, manifest) != "orphan":
+    if claims_go_with(live) and cascade_of(live, manifest) != "orphan":
         return "its claims, and their data, would be deleted with it: set whenDeleted to Retain first"
     return ""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8s_step.errors import InputError
-from k8s_step.objects.conditions import mapping
 from k8s_step.objects.kinds.pods import controller_of
+from k8s_step.objects.kinds.retention import claims_go_with
 from k8s_step.objects.metadata import PRUNE, Object, annotations_of, labels_of
 from k8s_step.operations.restoring.restore import KEPT
 
@@ -64,7 +64,6 @@ def _holding(obj: Object) -> str:
     kind = str(obj.get("kind"))
     if kind in KEPT:
         return f"{KEPT[kind]}; --prune-data deletes it"
-    retention = mapping(mapping(obj.get("spec")).get("persistentVolumeClaimRetentionPolicy"))
-    if retention.get("whenDeleted") == "Delete":
+    if claims_go_with(obj):
         return "its claims, and their data, would go with it; --prune-data deletes it"
     return ""
