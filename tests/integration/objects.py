@@ -127,6 +127,13 @@ def claim(name: str, storage_class: str) -> Object:
     return obj("v1", "PersistentVolumeClaim", name, spec=spec)
 
 
+def claiming(made: Object, when_deleted: str) -> Object:
+    """The StatefulSet with a claim ``data`` for each pod, and what becomes of the claims when it is deleted."""
+    policy = {"whenDeleted": when_deleted, "whenScaled": "Retain"}
+    claims = {"volumeClaimTemplates": [claim("data", "immediate")], "persistentVolumeClaimRetentionPolicy": policy}
+    return {**made, "spec": {**made["spec"], **claims}}
+
+
 def service(name: str, kind: str = "ClusterIP", app: str = "web", **annotations: str) -> Object:
     """A Service for port 80; ``annotations`` are the plays', underscores for hyphens."""
     made = obj("v1", "Service", name, spec={"type": kind, "selector": {"app": app}, "ports": [{"port": 80}]})

@@ -17,6 +17,7 @@ from tests.faults.proxy import Exchange, Proxy, cut_after, cut_before, forbid, o
 from tests.integration.objects import (
     Object,
     claim,
+    claiming,
     config_map,
     custom,
     definition,
@@ -81,6 +82,19 @@ class Shop:
 
     def names(self, words: str) -> set[str]:
         return set(self.kubectl("get", words, "-o", "name").split())
+
+    def claim(self, name: str) -> tuple[str, bool, list[str]]:
+        """The uid of a claim, whether it is there to stay, and the objects that own it, by uid."""
+        metadata = json.loads(self.kubectl("get", f"persistentvolumeclaim/{name}", "-o", "json"))["metadata"]
+        owners = [owner["uid"] for owner in metadata.get("ownerReferences", ())]
+        return metadata["uid"], "deletionTimestamp" not in metadata, owners
+
+    def uid(self, words: str) -> str:
+        return self.kubectl("get", words, "-o", "jsonpath={.metadata.uid}")
+
+    def own(self, words: str, name: str) -> None:
+        """Wait until the object owns the claim."""
+        poll(lambda: self.claim(name)[2] == [self.uid(words)], f"{words} to own {name}")
 
     def pods(self) -> set[str]:
         """The pods that are there to stay, by uid."""
@@ -225,6 +239,28 @@ def test_a_first_release_is_deleted_again(shop: Shop) -> None:
     assert set(backs(outcome).values()) == {"deleted"}
     assert shop.names("deployments,statefulsets,services,replicasets,pods") == set()
     assert shop.names("configmaps") <= {"configmap/kube-root-ca.crt"}
+
+
+def test_a_stateful_set_that_would_take_older_claims_along_is_kept(shop: Shop) -> None:
+    shop.good(claim("data-db-0", "immediate"))
+    before, *_ = shop.claim("data-db-0")
+    run = shop.hold(claiming(workload("StatefulSet", "db", "shop/db:1"), "Delete"), config_map(a="b"))
+    shop.own("statefulset/db", "data-db-0")
+    outcome = shop.fail(run)
+    assert backs(outcome) == {"StatefulSet/db": "kept", "ConfigMap/settings": "deleted", "Deployment/held": "deleted"}
+    assert "its claims, and their data, would go with it" in outcome.stderr
+    assert "the claims of its pods are kept" not in outcome.stderr
+    went_back(outcome)
+    assert shop.claim("data-db-0") == (before, True, [shop.uid("statefulset/db")])
+
+
+def test_claims_that_a_stateful_set_leaves_behind_keep_nothing(shop: Shop) -> None:
+    run = shop.hold(claiming(workload("StatefulSet", "db", "shop/db:1"), "Retain"))
+    poll(lambda: shop.names("persistentvolumeclaims") != set(), "the claim of the pod")
+    outcome = shop.fail(run)
+    went_back(outcome)
+    assert backs(outcome)["StatefulSet/db"] == "deleted" and "the claims of its pods are kept" in outcome.stderr
+    assert shop.claim("data-db-0")[1:] == (True, [])
 
 
 def _others(generation: str) -> list[Object]:

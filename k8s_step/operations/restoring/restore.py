@@ -17,6 +17,7 @@ from k8s_step.errors import ApiError, ConflictError, ForbiddenError, NotFoundErr
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.jsonpatch import operation_at
 from k8s_step.objects.kinds.pods import HAVE_PODS, controller_of, is_ready
+from k8s_step.objects.kinds.retention import claims_go_with
 from k8s_step.objects.metadata import Object, entries, guard_of, uid_of
 from k8s_step.objects.ownership.fieldset import (
     Fields,
@@ -154,6 +155,8 @@ class _Restoration:
         others = {owner.manager for owner in sets(self._wrote) if owner.manager != self._manager and not owner[2]}
         if others:
             raise _SupersededError(f"{', '.join(sorted(others))} made it at the same time")
+        if claims_go_with(now):
+            return Outcome("kept", "its claims, and their data, would go with it")
         options = DeleteOptions("foreground" if reference.kind in HAVE_PODS else "background")
         deleted = delete_read(self._client, Target(reference, self._planned.resource, now), options)
         is_gone = deleted.is_gone or not is_terminating(deleted.target.object)  # some kinds answer with the last state

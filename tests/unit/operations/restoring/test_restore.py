@@ -120,12 +120,12 @@ class Played:
         assert exchange.method == method and part in exchange.target, (exchange.method, exchange.target)
         exchange.reply(code, answer)
 
-    def restoring(self, before: dict[str, Any], wrote: dict[str, Any]) -> tuple[str, str]:
+    def restoring(self, before: dict[str, Any] | None, wrote: dict[str, Any]) -> tuple[str, str]:
         resource = required(wrote["apiVersion"], wrote["kind"])
         planned = Planned(Address(resource, Reference.to(wrote)), wrote)
         with Loopback(self) as server:
             client = Client(Connection(server.url, "test"), Manner(60.0))
-            outcome = restore(client, Reversal(planned, is_new=False, before=before, wrote=wrote), "k8s-step")
+            outcome = restore(client, Reversal(planned, before is None, before, wrote), "k8s-step")
             client.close()
         return outcome.word, outcome.message
 
@@ -140,6 +140,14 @@ def of_nobody(version: str, value: str) -> dict[str, Any]:
     made["metadata"]["managedFields"][0]["fieldsV1"] = {"f:data": {"f:b": {}}}
     made["data"]["b"] = "1"
     return made
+
+
+def test_what_this_run_created_is_kept_where_claims_would_go_with_it() -> None:
+    made = stateful_set("2", "new", revision="", generation=1, observed=1)
+    made["spec"]["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Delete"}
+    played = Played(("GET", "db", 200, made))
+    assert played.restoring(None, made) == ("kept", "its claims, and their data, would go with it")
+    assert len(played.asked) == 1, "nothing is deleted"
 
 
 def versions(played: Played) -> list[str]:
