@@ -19,6 +19,7 @@ from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on,
 from tests.integration.objects import (
     Object,
     claim,
+    claiming,
     config_map,
     custom,
     definition,
@@ -27,9 +28,10 @@ from tests.integration.objects import (
     obj,
     service,
     through,
+    workload,
     write,
 )
-from tests.integration.outcomes import actions, statuses
+from tests.integration.outcomes import actions, objects, statuses
 from tests.integration.test_permissions import as_runner, printed, split, without_each
 
 RBAC = "rbac.authorization.k8s.io"
@@ -739,6 +741,19 @@ class TestRollback:
         assert entries["Service/old"]["rolled_back"] == "restored" and place.is_there("service/old")
         assert entries["Service/web"]["rolled_back"] == "deleted"
         assert "the rollback is not complete: look after persistentvolumeclaim" in outcome.text
+
+    def test_a_stateful_set_comes_back_without_its_claims_and_that_is_said(
+        self, place: Place, proxy: Proxy, played: object
+    ) -> None:
+        place.good(claiming(workload("StatefulSet", "db", "shop/db:1"), "Delete"), config_map("a", x="1"))
+        proxy.rule(really("/configmaps/a$"), forbid("denied the request: it is still used"))
+        outcome = place.run(service("web"), options=(*self.OPTIONS, "--prune-data"), env=through(proxy))
+        assert outcome.code == 1, outcome.text
+        database = objects(outcome)["StatefulSet/db"]
+        assert (database["action"], database["rolled_back"]) == ("pruned", "failed")
+        assert database["rollback_message"] == "created anew, but its claims and their data are gone"
+        assert place.is_there("statefulset/db")
+        assert "the rollback is not complete: look after statefulset" in outcome.text
 
     def test_a_release_that_fails_has_pruned_nothing(self, place: Place, played: object) -> None:
         place.good(deployment("web"), config_map("a", x="1"))

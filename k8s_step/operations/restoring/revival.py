@@ -14,6 +14,7 @@ from k8s_step.errors import ConflictError, NotFoundError, StepError, StoppedErro
 from k8s_step.objects.address import Address
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.kinds.pods import HAVE_PODS
+from k8s_step.objects.kinds.retention import claims_go_with
 from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
 from k8s_step.objects.ownership.applied import without_servers_own
 from k8s_step.objects.ownership.fieldset import Owner, sets
@@ -84,6 +85,8 @@ def _brought_back(client: Client, change: Reversal, field_manager: str) -> Outco
     after = revive(client, address, before, field_manager)
     if reference.kind in KEPT:
         return Outcome("failed", "created anew, but what it held is gone")
+    if change.is_pruned and claims_go_with(before):
+        return Outcome("failed", "created anew, but its claims and their data are gone")
     was = compute(before)
     if was.state is not State.CURRENT and reference.kind not in HAVE_PODS:
         return Outcome("restored", f"it was not current before either: {was.message}")
