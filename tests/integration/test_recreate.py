@@ -11,10 +11,22 @@ import pytest
 from tests.conftest import Kubectl, Step
 from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Exchange, Proxy, on
-from tests.integration.objects import Object, claim, config_map, deployment, job, obj, service, through, workload, write
+from tests.integration.objects import (
+    Object,
+    claim,
+    claiming,
+    config_map,
+    deployment,
+    job,
+    obj,
+    service,
+    through,
+    workload,
+    write,
+)
 from tests.integration.outcomes import actions, objects, statuses
 from tests.integration.test_permissions import as_runner, printed, split
-from tests.integration.test_rollback import Shop, backs, went_back
+from tests.integration.test_rollback import Shop, backs, did_not, went_back
 
 pytestmark = pytest.mark.usefixtures("played")
 
@@ -45,17 +57,13 @@ def shop(step: Step, kubectl: Kubectl, namespace: str, tmp_path: Path) -> Shop:
     return Shop(step, kubectl, namespace, tmp_path)
 
 
-def uid(shop: Shop, words: str) -> str:
-    return shop.kubectl("get", words, "-o", "jsonpath={.metadata.uid}")
-
-
 def test_a_job_of_another_template_is_run_anew(shop: Shop) -> None:
     shop.good(free(job("migrate", "shop/job-ok:1")), config_map(a="1"))
-    before = uid(shop, "job/migrate")
+    before = shop.uid("job/migrate")
     outcome = shop.release(free(job("migrate", "shop/job-ok:2")), config_map(a="1"), options=())
     assert outcome.code == 0, outcome.text
     assert (actions(outcome)["Job/migrate"], statuses(outcome)["Job/migrate"]) == ("replaced", "current")
-    assert uid(shop, "job/migrate") != before
+    assert shop.uid("job/migrate") != before
     assert "job.batch/migrate is deleted and created anew, as spec.template can't be changed in place" in outcome.stderr
     again = shop.release(free(job("migrate", "shop/job-ok:2")), config_map(a="1"), options=())
     assert set(actions(again).values()) == {"unchanged"}, again.text
@@ -77,10 +85,10 @@ def test_a_deployment_of_another_selector_and_a_service_of_another_address(shop:
 
 def test_the_pods_of_a_stateful_set_live_on(shop: Shop) -> None:
     shop.good(database())
-    pods, before = shop.pods(), uid(shop, "statefulset/db")
+    pods, before = shop.pods(), shop.uid("statefulset/db")
     outcome = shop.release(database(serviceName="other"), options=())
     assert outcome.code == 0 and actions(outcome) == {"StatefulSet/db": "replaced"}, outcome.text
-    assert shop.pods() == pods and uid(shop, "statefulset/db") != before
+    assert shop.pods() == pods and shop.uid("statefulset/db") != before
 
 
 @pytest.mark.parametrize(
@@ -140,20 +148,20 @@ def test_what_holds_data_may_not_have_the_annotation(shop: Shop, proxy: Proxy, m
 
 def test_what_another_controls_is_not_deleted(shop: Shop) -> None:
     shop.good(config_map("owner", a="1"), free(job("migrate", "shop/job-ok:1")))
-    before = uid(shop, "job/migrate")
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid(shop, "configmap/owner")}
+    before = shop.uid("job/migrate")
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": shop.uid("configmap/owner")}
     patch = {"metadata": {"ownerReferences": [{**owner, "controller": True}]}}
     shop.kubectl("patch", "job/migrate", "--type", "merge", "-p", json.dumps(patch))
     outcome = shop.release(free(job("migrate", "shop/job-ok:2")), options=())
-    assert outcome.code == 4 and uid(shop, "job/migrate") == before, outcome.text
+    assert outcome.code == 4 and shop.uid("job/migrate") == before, outcome.text
     assert "ConfigMap owner controls it, so it is not deleted here" in outcome.stderr
 
 
 def test_a_manifest_that_is_wrong_besides_deletes_nothing(shop: Shop) -> None:
     shop.good(free(deployment()))
-    before = uid(shop, "deployment/web")
+    before = shop.uid("deployment/web")
     outcome = shop.release(selecting(free(deployment(replicas=-1)), "shop"), options=())
-    assert outcome.code == 4 and uid(shop, "deployment/web") == before, outcome.text
+    assert outcome.code == 4 and shop.uid("deployment/web") == before, outcome.text
     assert "spec.replicas" in outcome.stderr
 
 
@@ -200,6 +208,31 @@ def test_a_rollback_brings_the_old_ones_back(shop: Shop) -> None:
     assert shop.kubectl("get", "pods", "-l", "app=db", "-o", "jsonpath={.items[*].metadata.uid}") == pods
 
 
+def test_a_rollback_leaves_a_stateful_set_that_would_take_the_claims_along(shop: Shop) -> None:
+    """The claims were the old one's, and the new one, of other pods, has become their owner."""
+    shop.good(claiming(database(), "Retain"))
+    before, *_ = shop.claim("data-db-0")
+    run = shop.hold(claiming(selecting(database(), "sql"), "Delete"))
+    shop.own("statefulset/db", "data-db-0")
+    now = shop.uid("statefulset/db")
+    outcome = shop.fail(run)
+    did_not(outcome)
+    assert backs(outcome)["StatefulSet/db"] == "failed"
+    assert "the one in its place stays: its claims, and their data, would go with it" in outcome.stderr
+    assert shop.claim("data-db-0") == (before, True, [now]) and shop.uid("statefulset/db") == now
+
+
+def test_a_rollback_that_leaves_the_pods_leaves_the_claims(shop: Shop) -> None:
+    shop.good(claiming(database(), "Retain"))
+    before, pods = shop.claim("data-db-0"), shop.pods()
+    run = shop.hold(claiming(database(serviceName="other"), "Delete"))
+    shop.own("statefulset/db", "data-db-0")
+    outcome = shop.fail(run)
+    went_back(outcome)
+    assert backs(outcome)["StatefulSet/db"] == "restored" and shop.pods() == pods
+    assert shop.claim("data-db-0") == before
+
+
 def test_a_rollback_does_not_run_a_job_again(shop: Shop) -> None:
     shop.good(free(job("migrate", "shop/job-ok:1")))
     outcome = shop.release(free(job("migrate", "shop/job-fail:1")))
@@ -243,13 +276,13 @@ def test_the_printed_role_is_enough_and_without_delete_nothing_changes(shop: Sho
     path = write(shop.folder / "next.yaml", {**made, "metadata": {**made["metadata"], "namespace": shop.namespace}})
     rules, _ = split(printed(shop.step("permissions", "-f", path, "-n", shop.namespace)), shop.namespace)
     less = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "delete"]} for rule in rules]
-    before = uid(shop, "job/migrate")
+    before = shop.uid("job/migrate")
     refused = shop.step("apply", "-f", path, env=as_runner(cluster, cluster.token(shop.namespace, rules=less)))
     assert refused.code == 4 and "cannot delete resource" in refused.stderr, refused.text
-    assert "nothing was changed" in refused.stderr and uid(shop, "job/migrate") == before
+    assert "nothing was changed" in refused.stderr and shop.uid("job/migrate") == before
     outcome = shop.step("apply", "-f", path, env=as_runner(cluster, cluster.token(shop.namespace, rules=rules)))
     assert outcome.code == 0 and "note: may not" not in outcome.stderr, outcome.text
-    assert uid(shop, "job/migrate") != before
+    assert shop.uid("job/migrate") != before
 
 
 def test_an_unknown_value_is_a_mistake(shop: Shop) -> None:

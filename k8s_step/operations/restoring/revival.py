@@ -76,10 +76,8 @@ def _brought_back(client: Client, change: Reversal, field_manager: str) -> Outco
     if reference.kind in _LOST:
         return Outcome("failed", _LOST[reference.kind])
     if now is not None:
-        if change.is_pruned:
-            return Outcome("skipped", "somebody else has created it anew since")
-        if _is_anothers(now, change, field_manager):
-            return Outcome("skipped", "somebody else has changed it since")
+        if obstacle := _obstacle(now, change, field_manager):
+            return obstacle
         delete_read(client, Target(reference, address.resource, now), DeleteOptions(cascade_of(now, before)))
         await_gone(client, address, uid_of(now))
     after = revive(client, address, before, field_manager)
@@ -92,6 +90,17 @@ def _brought_back(client: Client, change: Reversal, field_manager: str) -> Outco
         return Outcome("restored", f"it was not current before either: {was.message}")
     target = Target(reference, address.resource, after, paused=bool(asked_pause(before)), wrote=after)
     return Outcome("restored", "created anew as it was", target)
+
+
+def _obstacle(now: Object, change: Reversal, field_manager: str) -> Outcome | None:
+    """Why the object that bears the name by now stays; ``None`` where it makes way for the one before."""
+    if change.is_pruned:
+        return Outcome("skipped", "somebody else has created it anew since")
+    if _is_anothers(now, change, field_manager):
+        return Outcome("skipped", "somebody else has changed it since")
+    if claims_go_with(now) and cascade_of(now, change.before or {}) != "orphan":
+        return Outcome("failed", "the one in its place stays: its claims, and their data, would go with it")
+    return None
 
 
 def _is_anothers(now: Object, change: Reversal, field_manager: str) -> bool:

@@ -73,3 +73,22 @@ def test_what_was_pruned_comes_back_without_the_claims_that_went_with_it(
     outcome = store.bringing_back(database("one", "db", when_deleted), None)
     assert (outcome.word, outcome.message) == (word, message)
     assert store.writes == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("app", "when_deleted", "word", "writes"),
+    [
+        ("sql", "Delete", "failed", []),
+        ("sql", "Retain", "restored", ["DELETE Foreground", "POST"]),
+        ("db", "Delete", "restored", ["DELETE Orphan", "POST"]),
+    ],
+)
+def test_what_replaced_it_stays_where_claims_would_go_with_it(
+    app: str, when_deleted: str, word: str, writes: list[str]
+) -> None:
+    now = database("two", app, when_deleted)
+    store = Store(now)
+    outcome = store.bringing_back(database("one", "db", "Retain"), now)
+    assert outcome.word == word and store.writes == writes
+    told = "the one in its place stays: its claims, and their data, would go with it"
+    assert (outcome.message == told) is (word == "failed")
