@@ -112,7 +112,7 @@ def _connection(options: ConnectionOptions, place: Place | None, origin: str, ca
     if place is None:
         origin = f"{options.server_origin}, {origin}"
     else:
-        ca = None if options.insecure_skip_tls_verify or place.ca is None else place.ca.decode("ascii", "replace")
+        ca = None if options.insecure_skip_tls_verify or place.ca is None else place.ca.decode("ascii", "ignore")
         options = replace(options, server=caller.checked_server(place.server), ca=options.ca or ca)
     return resolve(replace(options, server_origin=origin), caller.environ)
 

@@ -36,7 +36,8 @@ def tls_context(
 
 def _trust(context: ssl.SSLContext, connection: Connection) -> None:
     try:
-        context.load_verify_locations(cadata=(connection.ca or b"").decode("ascii", "replace"))
+        # Text around the blocks means nothing, as to Go, but Python takes a str of ASCII alone.
+        context.load_verify_locations(cadata=(connection.ca or b"").decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         message = f"{connection.ca_origin or 'the certificate authority'} holds no PEM certificate that can be read"
         raise InputError(message, where=connection.origin) from None

@@ -793,6 +793,17 @@ class TestTls:
         server = bench.server(ok, tls=server_tls(authority))
         assert bench.client(server.url, ca=authority.certificate).send(GET).code == 200
 
+    @pytest.mark.parametrize(
+        "comment", ["# Zürich CA\n".encode(), "# Zürich CA\n".encode("latin-1"), "\ufeff".encode()]
+    )
+    def test_text_around_the_certificates(self, bench: Bench, authority: Authority, comment: bytes) -> None:
+        """Of the CA, of the client's certificate and of its key: such as a name and an issuer that are not ASCII."""
+        server = bench.server(ok, tls=server_tls(authority))
+        me = authority.sign("me")
+        user = User(client_certificate=b"\n".join((comment, me.certificate)), client_key=b"\n".join((comment, me.key)))
+        ca = comment + authority.certificate + comment
+        assert bench.client(server.url, ca=ca, user=user).send(GET).code == 200
+
     @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
     def test_the_environments_bundle_never_wins(
         self, bench: Bench, authority: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
