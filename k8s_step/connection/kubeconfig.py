@@ -77,8 +77,9 @@ class Entry:
             return path.read_bytes()
         except FileNotFoundError as error:
             raise MissingFileError(f"{key} {path}: {error.strerror}", path=str(path), where=self.where) from None
-        except OSError as error:
-            raise InputError(f"{key} {path}: {error.strerror}", where=self.where) from None
+        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"{key} {path}: {why}", where=self.where) from None
 
     def name_of(self, key: str) -> str:
         """The name, for messages, of the input of :meth:`data_or_file`: ``<key>-data``, or ``<key>`` with its path."""
@@ -221,13 +222,21 @@ def _mapping(value: Any, key: str, where: str) -> dict[str, Any]:
     return value
 
 
+def _loader(usual: Any) -> Any:
+    """``usual``, a loader of YAML, that leaves dates as text, as sigs.k8s.io/yaml does for kubectl."""
+    tag = "tag:yaml.org,2002:timestamp"
+    resolvers = {
+        first: [each for each in those if each[0] != tag] for first, those in usual.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (usual,), {"yaml_implicit_resolvers": resolvers})
+
+
 def _parsed(text: str, name: str) -> dict[str, Any]:
     """``text`` as YAML; an error gives line and column, never the content."""
     import yaml  # imported late: not every run has a kubeconfig
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(text, Loader=loader)
+        content = yaml.load(text, Loader=_loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""

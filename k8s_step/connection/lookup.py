@@ -365,16 +365,23 @@ def _impersonation(user: Entry) -> Impersonation:
 def _mounted(places: _Places, server: str) -> Connection:
     """A pod's mounted service account; without ``ca.crt`` the system's trust store counts, as in client-go."""
     folder = places.service_account
-    namespace = folder / "namespace"
     ca = folder / "ca.crt"
+    namespace = (_mounted_file(folder / "namespace") or b"").decode(errors="replace").strip()
     return Connection(
         server=server,
         origin="the mounted service account",
-        namespace=namespace.read_text().strip() or None if namespace.is_file() else None,
-        ca=ca.read_bytes() if ca.is_file() else None,
+        namespace=namespace or None,
+        ca=_mounted_file(ca),
         ca_origin=str(ca),
         user=User(token_file=str(folder / "token")),
     )
+
+
+def _mounted_file(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", where="the mounted service account") from None
 
 
 def _is_in_cluster(server: str, places: _Places) -> bool:

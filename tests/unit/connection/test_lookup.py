@@ -125,6 +125,17 @@ class TestOrder:
         ):
             assert place in said
 
+    def test_a_mounted_file_that_can_not_be_read(self, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+        machine.mount()
+        (machine.account / "namespace").write_bytes(b"\xff\n")
+        assert machine.resolve().namespace == "\ufffd"
+
+        def denied(_: Path) -> bytes:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "read_bytes", denied)
+        assert "the mounted service account: " in machine.refused() and "Permission denied" in machine.refused()
+
     def test_a_context_is_not_looked_for_in_the_service_account(self, machine: Machine) -> None:
         machine.mount()
         machine.write(".kube/config", config(name="other", current=None))
@@ -442,6 +453,16 @@ class TestFiles:
         assert (found.args, found.env) == (("--cluster", "one"), (("PROFILE", "ci"),))
         assert (found.cluster_config, found.provide_cluster_info) == ({"audience": "x"}, True)
 
+    def test_dates_are_text_as_to_kubectl(self, machine: Machine) -> None:
+        extension = [{"name": "client.authentication.k8s.io/exec", "extension": {"since": "DATE", "at": "TIME"}}]
+        plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "x", "provideClusterInfo": True}
+        made = config(user={"exec": plugin}, cluster={"extensions": extension}, context={"namespace": "DATE"})
+        text = yaml.safe_dump(made).replace("DATE", "2024-01-01").replace("TIME", "2024-01-01T10:00:00Z")
+        machine.write(".kube/config", text)
+        found = machine.resolve()
+        assert found.user.exec_plugin is not None and found.namespace == "2024-01-01"
+        assert found.user.exec_plugin.cluster_config == {"since": "2024-01-01", "at": "2024-01-01T10:00:00Z"}
+
     def test_a_bare_plugin_is_looked_up_in_path_later(self, machine: Machine) -> None:
         machine.write(".kube/config", config(user={"exec": {"command": "aws", "apiVersion": "x"}}))
         found = machine.resolve().user.exec_plugin
@@ -474,6 +495,7 @@ class TestErrors:
         [
             ({"client-certificate-data": "%%%", "client-key-data": "%%%"}, "client-certificate-data is not base64"),
             ({"client-certificate": "gone.crt", "client-key": "gone.key"}, "gone.crt"),
+            ({"client-certificate": "go\0ne.crt", "client-key": "gone.key"}, "embedded null byte"),
             ({"client-certificate-data": encoded("x")}, "together"),
             ({"auth-provider": {"name": "gcp", "config": {"access-token": SECRET}}}, "exec plugin"),
             ({"token": 12345}, "quotes"),
