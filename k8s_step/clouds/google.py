@@ -156,14 +156,14 @@ class _Exchange:
         form = source.get("format") or {}
         name = form["subject_token_field_name"] if form.get("type") == "json" else None
         if source.get("file"):
-            return lambda: self._field(Path(source["file"]).read_bytes(), name)
+            path = str(source["file"])
+            return lambda: self._field(identity.read(path, self.caller), name)
         headers = dict(source.get("headers") or {})
         self.caller.redactor.add(*(value.rpartition(" ")[2] for value in headers.values()))
-        call = Call("the credential source", "an ID token", "GET", source["url"], headers)
-        return lambda: self._field(self.caller.send(call), name)
+        call = Call("the credential source", "an ID token", "GET", str(source["url"]), headers)
+        return lambda: self._field(self.caller.send(call).decode(errors="replace").strip(), name)
 
-    def _field(self, raw: bytes, name: str | None) -> str:
-        text = raw.decode(errors="replace").strip()
+    def _field(self, text: str, name: str | None) -> str:
         if name:
             try:
                 text = str(json.loads(text)[name])
@@ -296,6 +296,10 @@ def _signature(data: bytes, key: str, caller: Caller) -> bytes:
         message = "a service account key needs the openssl program to sign with, which is not there"
         hint = "install it, or use workload identity federation, which stores no key"
         raise InputError(message, where=FILE_VARIABLE, hint=hint) from None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        raise InputError(
+            "the openssl program, which signs with private_key, can't be run", where=FILE_VARIABLE
+        ) from None
     finally:
         os.close(reader)
     if done.returncode != 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from k8s_step.clouds import CloudOptions
 from k8s_step.clouds.lookup import Way, to_cluster
 from k8s_step.connection.settings import ConnectionOptions
-from k8s_step.errors import ExitCode, InputError, StepError, UnauthorizedError
+from k8s_step.errors import ExitCode, InputError, MissingFileError, StepError, UnauthorizedError
 from k8s_step.redaction import Redactor
 from k8s_step.surroundings import System
 from tests.clouds.google import ACCOUNT, CLUSTER, PROVIDER, Google
@@ -118,6 +119,42 @@ class TestFiles:
         (tmp_path / "token").write_text(issuers.token("gitlab", AUDIENCE, SUBJECT))
         environ = self.environ(tmp_path, self.external({"file": str(tmp_path / "token")}))
         assert bearer(way(hosts, CloudOptions(gke_cluster=CLUSTER), environ)) == gcp.given[0]
+
+    def test_an_id_tokens_file_that_is_not_there(
+        self, hosts: Hosts, gcp: Google, issuers: Issuers, tmp_path: Path
+    ) -> None:
+        """Neither at first nor at a renewal, where the last access token serves as long as it lasts."""
+        path = tmp_path / "token"
+        environ = self.environ(tmp_path, self.external({"file": str(path)}))
+        error = refused(hosts, CloudOptions(gke_cluster=CLUSTER), environ)
+        assert isinstance(error, MissingFileError) and error.path == str(path) and "--gke-cluster" in str(error)
+        path.write_text(issuers.token("gitlab", AUDIENCE, SUBJECT))
+        found = way(hosts, CloudOptions(gke_cluster=CLUSTER), environ)
+        assert found[1] is not None
+        first = found[1].current()
+        path.unlink()
+        with pytest.raises(MissingFileError):
+            found[1].refresh(first)
+        assert found[1].current() is first
+
+    @pytest.mark.parametrize(
+        ("source", "told"), [({"file": 5}, "the token file 5 is not there"), ({"url": 5}, "the credential source")]
+    )
+    def test_a_source_that_is_no_text(self, hosts: Hosts, source: dict[str, Any], told: str, tmp_path: Path) -> None:
+        environ = self.environ(tmp_path, self.external(source))
+        assert told in str(refused(hosts, CloudOptions(gke_cluster=CLUSTER), environ))
+
+    @pytest.mark.parametrize("error", [subprocess.TimeoutExpired("openssl", 30), PermissionError(13, "denied")])
+    def test_an_openssl_that_does_not_sign(
+        self, hosts: Hosts, gcp: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        def run(*_: Any, **__: Any) -> None:
+            raise error
+
+        environ = self.environ(tmp_path, gcp.key_file())
+        monkeypatch.setattr(subprocess, "run", run)
+        told = refused(hosts, CloudOptions(gke_cluster=CLUSTER), environ)
+        assert isinstance(told, InputError) and "openssl program, which signs" in str(told)
 
     def test_a_service_accounts_key(self, hosts: Hosts, gcp: Google, tmp_path: Path, redactor: Redactor) -> None:
         key = gcp.key_file()
