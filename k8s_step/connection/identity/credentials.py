@@ -165,7 +165,7 @@ class TokenFile:
             if seen == self._seen:
                 return
             token = self._path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # a path that no file can have, or what is no text
             return
         if token:
             self._redactor.add(token)
@@ -299,7 +299,7 @@ class Plugin(Renewed):
     ) -> None:
         super().__init__(clock)
         self._plugin = plugin
-        self._info = _exec_info(plugin, connection)
+        self._info = _as_json(_exec_info(plugin, connection), plugin)
         self._redactor = redactor
         self._environ = environ if environ is not None else os.environ
         self._patience = patience
@@ -318,13 +318,13 @@ class Plugin(Renewed):
         self._redactor.add(token, key)
         timestamp = status.get("expirationTimestamp")
         ends = _seconds(timestamp, self._plugin) if timestamp else math.inf
-        certificate = Certificate(chain.encode(), key.encode()) if chain and key else None
+        certificate = Certificate(*(text.encode(errors="replace") for text in (chain, key))) if chain and key else None
         return Credential(bearer(token, self._plugin.where) if token else None, certificate), ends
 
     def _output(self) -> bytes:
         import shutil
 
-        environ = {**self._environ, **dict(self._plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(self._info)}
+        environ = {**self._environ, **dict(self._plugin.env), "KUBERNETES_EXEC_INFO": self._info}
         path = shutil.which(self._plugin.command, path=environ.get("PATH"))
         if path is None:
             raise self._error("was not found", hint=self._plugin.install_hint or None)
@@ -346,8 +346,9 @@ class Plugin(Renewed):
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-        except OSError as error:
-            raise self._error(f"cannot be run: {error.strerror}") from None
+        except (OSError, ValueError) as error:  # a name or a text that no environment or argument can hold
+            why = error.strerror if isinstance(error, OSError) else error
+            raise self._error(f"cannot be run: {why}") from None
         self._process = process
         try:
             stdout, stderr = process.communicate(timeout=self._patience)
@@ -411,6 +412,14 @@ def _exec_info(plugin: ExecPlugin, connection: Connection) -> dict[str, Any]:
         }
         spec["cluster"] = {key: value for key, value in cluster.items() if value}
     return {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+
+
+def _as_json(info: dict[str, Any], plugin: ExecPlugin) -> str:
+    """``info`` as JSON; what YAML knows and JSON does not (dates, sets) as text."""
+    try:
+        return json.dumps(info, default=str)
+    except (TypeError, ValueError, RecursionError):
+        raise InputError("the cluster's exec extension holds what JSON can't", where=plugin.where) from None
 
 
 def _status(plugin: ExecPlugin, output: bytes) -> dict[str, Any]:

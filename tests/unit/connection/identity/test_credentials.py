@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,10 @@ class TestTokenFile:
         (tmp_path / "no").write_text(" \n")
         with pytest.raises(InputError, match="empty"):
             live.current()
+
+    def test_a_path_that_no_file_can_have(self) -> None:
+        with pytest.raises(InputError, match="not there"):
+            of(User(token_file="to\0ken"))
 
     def test_the_kubeconfigs_own_token_stands_in(self, tmp_path: Path) -> None:
         live = credentials_of(connection(User(token="abcdef", token_file=str(tmp_path / "no"))), Redactor())
@@ -280,6 +284,34 @@ class TestPlugin:
         scene.now += 60
         with pytest.raises(InputError, match="exit code 1"):
             plugin.current()
+
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"env": (("A=B", "1"),)}, "cannot be run: illegal environment variable name"),
+            ({"env": (("A", "one\0two"),)}, "cannot be run: embedded null byte"),
+            ({"args": ("one\0two",)}, "cannot be run: embedded null byte"),
+            ({"args": ("\udc80\ud800",)}, "cannot be run: "),
+            ({"command": "plu\0gin"}, "was not found"),
+        ],
+    )
+    def test_what_no_process_can_be_given(self, scene: Scene, settings: dict[str, Any], words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            scene.plugin("answer(token='abcdef')", **settings).current()
+
+    def test_cluster_information_that_yaml_knows_and_json_does_not(self, scene: Scene) -> None:
+        body = "info = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\nanswer(token=info['spec']['cluster']['config'])"
+        dated = scene.plugin(body, provide_cluster_info=True, cluster_config=date(2024, 1, 1))
+        assert dated.current().authorization == "Bearer 2024-01-01"
+        loop: list[Any] = []
+        loop.append(loop)
+        for config in (loop, {b"bytes": 1}):
+            with pytest.raises(InputError, match="exec extension holds what JSON can't"):
+                scene.plugin(body, provide_cluster_info=True, cluster_config=config)
+
+    def test_a_certificate_that_is_no_text(self, scene: Scene) -> None:
+        plugin = scene.plugin("answer(clientCertificateData='\\ud800', clientKeyData='\\ud800')")
+        assert plugin.current() == Credential(None, Certificate(b"?", b"?"))
 
     def test_after_a_401_it_is_run_once_for_all_threads(self, scene: Scene) -> None:
         plugin = scene.plugin("answer(token=f'token-{os.getpid()}')")
