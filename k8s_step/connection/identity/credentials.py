@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
 _EARLY = 60.0  # seconds before its expiry at which a long-lived credential is renewed
+_REST = 2.0  # seconds after a failure in which nothing is obtained, however many requests ask for it
 _STDERR_SHOWN = 1000  # characters
 _SECRET_NAME = r"token|secret|passw|credential|(?<!public)[-_]?key\b"
 
@@ -239,6 +240,8 @@ class Renewed(ABC):
         self._credential: Credential | None = None
         self._renew_at = math.inf
         self._ends = math.inf
+        self._failure: StepError | None = None
+        self._failed_at = 0.0
 
     @abstractmethod
     def obtain(self) -> tuple[Credential, float]:
@@ -276,7 +279,14 @@ class Renewed(ABC):
             return self._credential
 
     def _renew(self) -> Credential:
-        self._credential, self._ends = self.obtain()
+        if self._failure is not None and 0.0 <= self._clock() - self._failed_at < _REST:
+            raise self._failure
+        try:
+            self._credential, self._ends = self.obtain()
+        except StepError as error:
+            self._failure, self._failed_at = error, self._clock()
+            raise
+        self._failure = None
         now = self._clock()
         lasts = self._ends - now
         # Expired by our clock, which may be wrong: the credential is used, but not renewed at each request.

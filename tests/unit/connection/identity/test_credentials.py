@@ -282,8 +282,26 @@ class TestPlugin:
         assert plugin.current() is first
         assert scene.runs == 2
         scene.now += 60
-        with pytest.raises(InputError, match="exit code 1"):
-            plugin.current()
+        for _ in range(5):  # as many requests ask for it, and each tries again
+            with pytest.raises(InputError, match="exit code 1"):
+                plugin.current()
+        assert scene.runs == 3
+        (scene.folder / "broken").unlink()
+        scene.now += 2
+        assert plugin.current() is not first
+
+    def test_a_refused_token_is_not_renewed_in_a_loop(self, scene: Scene) -> None:
+        body = f"if os.path.exists({str(scene.folder / 'broken')!r}): sys.exit(1)\n"
+        plugin = scene.plugin(body + "answer(token=f'token-{os.getpid()}')")
+        first = plugin.current()
+        (scene.folder / "broken").touch()
+        for _ in range(5):
+            with pytest.raises(InputError, match="exit code 1"):
+                plugin.refresh(first)
+        assert scene.runs == 2
+        (scene.folder / "broken").unlink()
+        scene.now += 2
+        assert plugin.refresh(first)
 
     @pytest.mark.parametrize(
         ("settings", "words"),

@@ -168,7 +168,11 @@ class TestRenewal:
         assert source.current() is first, "and GitHub is not asked at each request"
         assert len(github.server.exchanges) == 2
         github.now += 51
-        assert "403" in str(refused(source))
+        assert "403" in str(refused(source)) and "403" in str(refused(source)), (
+            "told again, and not asked again at once"
+        )
+        assert len(github.server.exchanges) == 3
+        github.now += 2
         assert source.current() != first
 
     def test_after_a_401(self, github: GitHub) -> None:
