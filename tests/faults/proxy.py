@@ -1,7 +1,7 @@
 """A reverse proxy in front of the real API server that records every request and misbehaves where a rule says so.
 
-Plain HTTP on loopback to the client, TLS to the server. A request's own ``Authorization`` passes through; one without
-is sent with the admin's certificate, as ``kubectl proxy`` does.
+Plain HTTP on loopback to the client, or TLS where a test says so; TLS to the server. A request's own ``Authorization``
+passes through; one without is sent with the admin's certificate, as ``kubectl proxy`` does.
 """
 
 from __future__ import annotations
@@ -502,6 +502,7 @@ class Proxy:
         self.admin = True
         self.port = 0
         self._server: _Server | None = None
+        self._tls: ssl.SSLContext | None = None
         self.start()
 
     @classmethod
@@ -525,7 +526,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def kubeconfig(self) -> Path:
@@ -591,8 +592,16 @@ class Proxy:
         self.stopping.clear()
         handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = _Server(("127.0.0.1", self.port), handler)
+        if self._tls:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on, for clients that send credentials over nothing else."""
+        self.stop()
+        self._tls = context
+        self.start()
 
     def hang_up(self) -> None:
         """Close every connection there is; go on listening."""
