@@ -28,6 +28,7 @@ from k8s_step.connection.ailments import (
     CUT,
     REFUSED,
     STARTING,
+    UNRENEWED,
     Ailment,
     ErrorAnswer,
     Patience,
@@ -44,6 +45,7 @@ from k8s_step.errors import (
     AnswerLostError,
     ApiError,
     ExitCode,
+    InputError,
     StepError,
     StoppedError,
     TimedOutError,
@@ -195,7 +197,7 @@ class Client:
             is_well = True
         except StepError as error:
             error.may_be_done = error.may_be_done or tries.may_be_done
-            is_well = not (tries.is_over or isinstance(error, (UnreachableError, StoppedError)))
+            is_well = not (tries.is_over or isinstance(error, (InputError, UnreachableError, StoppedError)))
             raise
         finally:
             self._outages.left(tries, is_well=is_well)
@@ -219,24 +221,11 @@ class Client:
     ) -> _T:
         """Call ``attempt`` until it succeeds, is refused, or no more tries are left."""
         while True:
-            credential = self._credential()
             try:
-                return attempt(request, credential, tries.deadline)
-            except ApiError as error:
-                if self.connection.nobody and _wants_to_know_who(error):
-                    error.hint = self.connection.nobody
-                    raise
-                if error.code != 401:
-                    error.hint = error.hint or (self._next_move(403) if _lacks_rights(error) else None)
-                    raise
-                if tries.has_refreshed or not self._credentials.refresh(credential):
-                    error.hint = self._next_move(401) or _why_refused(credential) or error.hint
-                    raise
-                tries.has_refreshed = True
+                return self._tried(request, tries, attempt)
             except Trouble as trouble:
-                met = self._looked_into(request, trouble, credential, tries)
-                since = self._outages.met(tries, met)
-                tries.note(met, since if tries.deadline is not None else None)
+                since = self._outages.met(tries, trouble)
+                tries.note(trouble, since if tries.deadline is not None else None)
                 tries.may_be_done = tries.may_be_done and request.is_write
                 self.wait_out(tries, patient=request.patient)
             except TimedOutError as error:
@@ -244,15 +233,49 @@ class Client:
                 before = tries.last_answered or self._outages.trouble
                 raise (self._given_up(before, tries, request.patient, request.where) if before else error) from None
 
+    def _tried(self, request: Request, tries: Tries, attempt: Callable[[Request, Credential, float | None], _T]) -> _T:
+        """One try, and another one where the server refuses the credential and there is a new one."""
+        credential = self._obtained(self._credentials.current)
+        try:
+            return attempt(request, credential, tries.deadline)
+        except ApiError as error:
+            self._renew_after(error, credential, tries)
+        except Trouble as trouble:
+            raise self._looked_into(request, trouble, credential, tries) from None
+        except InputError as error:  # a certificate that no TLS can use
+            raise self._of_credential(error) from None
+        return self._tried(request, tries, attempt)
+
+    def _renew_after(self, error: ApiError, credential: Credential, tries: Tries) -> None:
+        """Get a new credential after a 401; raise any other ``error``, and one that no new credential can mend."""
+        if self.connection.nobody and _wants_to_know_who(error):
+            error.hint = self.connection.nobody
+            raise error
+        if error.code != 401:
+            error.hint = error.hint or (self._next_move(403) if _lacks_rights(error) else None)
+            raise error
+        if tries.has_refreshed or not self._obtained(lambda: self._credentials.refresh(credential)):
+            error.hint = self._next_move(401) or _why_refused(credential) or error.hint
+            raise error
+        tries.has_refreshed = True
+
     def _next_move(self, code: int) -> str | None:
         return self._credentials.next_move(code) if isinstance(self._credentials, Renewed) else None
 
-    def _credential(self) -> Credential:
+    def _obtained(self, obtain: Callable[[], _T]) -> _T:
+        """What the credentials give. Raises :class:`Trouble` where a run under way can only wait for the next one."""
         try:
-            return self._credentials.current()
-        except StepError:
+            return obtain()
+        except StepError as error:
             self._check_open()  # the request for the credential was stopped as well
-            raise
+            raise self._of_credential(error) from None
+
+    def _of_credential(self, error: StepError) -> Exception:
+        """``error`` itself at first contact; later it is no bad input: there was a credential, and may be one again."""
+        if not self._outages.has_answered or not isinstance(error, (InputError, UnreachableError)):
+            return error
+        message = f"the credential can't be renewed: {error.message}"
+        return Trouble(UnreachableError(message, where=error.where, hint=error.hint), UNRENEWED, sent=False)
 
     def _given_up(self, trouble: Trouble, tries: Tries, patient: bool, where: str | None = None) -> StepError:
         """The error of a request without further tries: a timeout where the server is only slow or busy."""

@@ -185,6 +185,13 @@ CUT = Ailment(
     Patience.LONG,
     source="TCP, TLS and HTTP",
 )
+UNRENEWED = Ailment(
+    "no credential: a plugin, a token file or an identity provider that gave one before fails to give the next",
+    Patience.LONG,
+    is_undone=True,
+    over="the credential is renewed",
+    source="none: nothing is sent without a credential",
+)
 STARTING = Ailment(
     "403 within 10 s of an outage: an API server that has started anew may not have read the roles yet",
     Patience.SHORT,

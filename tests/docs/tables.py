@@ -12,7 +12,7 @@ from pathlib import Path
 
 from k8s_step.cli import default_text
 from k8s_step.commands import COMMANDS
-from k8s_step.connection.ailments import AILMENTS, CUT, STARTING, Ailment, Patience
+from k8s_step.connection.ailments import AILMENTS, CUT, STARTING, UNRENEWED, Ailment, Patience
 from k8s_step.options import CONNECTION, Option
 from k8s_step.verdict.evidence.advice import BY_EXIT_CODE, BY_REASON
 
@@ -61,7 +61,7 @@ def ailments() -> str:
     head = (
         "| answer | tried again | what can't be sent twice | exit code where it lasts | `--timeout` is over before |\n"
     )
-    return head + "|---|---|---|---|---|\n" + "".join(_ailment(one) for one in (CUT, STARTING, *AILMENTS))
+    return head + "|---|---|---|---|---|\n" + "".join(_ailment(one) for one in (CUT, UNRENEWED, STARTING, *AILMENTS))
 
 
 def _ailment(one: Ailment) -> str:

@@ -20,11 +20,13 @@ from cryptography.hazmat.primitives import serialization
 
 from k8s_step.api.client import Client, Manner, Pace
 from k8s_step.api.request import Answer, Request
+from k8s_step.connection.identity.credentials import Certificate, Credential
 from k8s_step.connection.settings import Connection, ExecPlugin, Impersonation, User
 from k8s_step.errors import (
     AnswerLostError,
     ApiError,
     ConflictError,
+    ExitCode,
     ForbiddenError,
     GoneError,
     InputError,
@@ -82,8 +84,9 @@ class Bench:
         manner = Manner(request_timeout, **options)
         redactor = settings.pop("redactor", None)
         pace = Pace() if settings.pop("own_sleep", False) else Pace(self.clock, lambda: 1.0, self.clock.sleep)
+        known = settings.pop("credentials", None)
         connection = Connection(server, "test", **settings)
-        client = Client(connection, manner, redactor=redactor, notice=self.said.append, pace=pace)
+        client = Client(connection, manner, redactor=redactor, notice=self.said.append, pace=pace, credentials=known)
         self.stack.callback(client.close)
         return client
 
@@ -535,6 +538,28 @@ class TestRetries:
         assert client._gate.limit == 3
 
 
+class Failing:
+    """Credentials that raise ``errors`` one by one, and ``refusals`` after a 401, before they have one again."""
+
+    def __init__(self, *errors: StepError) -> None:
+        self.credential = Credential(f"Bearer {SECRET}")
+        self.errors: list[StepError] = list(errors) * 1000
+        self.refusals: list[StepError] = []
+
+    def current(self) -> Credential:
+        if self.errors:
+            raise self.errors.pop()
+        return self.credential
+
+    def refresh(self, refused: Credential) -> bool:
+        if self.refusals:
+            raise self.refusals.pop()
+        return False
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
 class TestCredentials:
     def test_a_401_reads_the_token_file_again_once(self, bench: Bench, tmp_path: Path) -> None:
         path = tmp_path / "token"
@@ -549,6 +574,67 @@ class TestCredentials:
         server = bench.server(handler)
         bench.client(server.url, user=User(token_file=str(path))).send(CREATE)
         assert [seen.header("Authorization") for seen in server.exchanges] == ["Bearer old-token", "Bearer new-token"]
+
+    def test_a_first_credential_that_can_not_be_had_is_bad_input(self, bench: Bench) -> None:
+        server = bench.server(ok)
+        client = bench.client(server.url, credentials=Failing(InputError("the plugin is broken")))
+        for _ in range(2):
+            assert isinstance(failed(client), InputError)
+        assert not server.exchanges and not bench.clock.slept
+
+    @pytest.mark.parametrize("error", [InputError("the plugin is broken"), UnreachableError("no answer from STS")])
+    @pytest.mark.parametrize("request_", [GET, CREATE])
+    def test_a_next_one_that_can_not_be_had_is_waited_for(
+        self, bench: Bench, error: StepError, request_: Request
+    ) -> None:
+        source = Failing()
+        client = bench.client(bench.server(ok).url, credentials=source).until(bench.clock.now + 60)
+        client.send(GET)
+        source.errors = [error] * 5
+        assert client.send(request_).code == 200
+        assert len(bench.clock.slept) == 5
+        assert bench.said == [
+            f"the credential can't be renewed: {error.message}; trying again",
+            f"the credential is renewed, after {sum(bench.clock.slept):.1f}s",
+        ]
+
+    @pytest.mark.parametrize("deadline", [60.0, None])
+    def test_one_that_never_comes_again_is_a_server_out_of_reach(self, bench: Bench, deadline: float | None) -> None:
+        source = Failing()
+        begun = bench.clock.now
+        client = bench.client(bench.server(ok).url, credentials=source).until(begun + deadline if deadline else None)
+        client.send(GET)
+        source.errors = [InputError("the plugin is broken", where="kubeconfig x", hint="mend it")] * 1000
+        error = failed(client)
+        assert isinstance(error, UnreachableError) and error.exit_code is ExitCode.UNREACHABLE
+        assert str(error) == "kubeconfig x: the credential can't be renewed: the plugin is broken (mend it)"
+        assert 20 < bench.clock.now - begun <= (deadline or 30) and len(bench.clock.slept) < 20
+
+    def test_a_refused_one_whose_successor_can_not_be_had(self, bench: Bench) -> None:
+        """Asked for again after each pause, and not as fast as the server answers 401."""
+        source = Failing()
+        server = bench.server(ok, replying(401))
+        client = bench.client(server.url, credentials=source).until(bench.clock.now + 60)
+        client.send(GET)
+        source.refusals = [InputError("the plugin is broken")] * 1000
+        assert failed(client).exit_code is ExitCode.UNREACHABLE
+        assert len(server.exchanges) == len(bench.clock.slept) + 2 < 22
+
+    def test_a_refusal_of_the_identity_provider_is_its_own(self, bench: Bench) -> None:
+        source = Failing()
+        client = bench.client(bench.server(ok).url, credentials=source).until(bench.clock.now + 60)
+        client.send(GET)
+        source.errors = [UnauthorizedError("STS refuses", code=403)]
+        assert failed(client).exit_code is ExitCode.REFUSED
+
+    def test_a_certificate_that_becomes_unusable(self, bench: Bench, authority: Authority) -> None:
+        source = Failing()
+        server = bench.server(ok, tls=server_tls(authority))
+        client = bench.client(server.url, ca=authority.certificate, credentials=source).until(bench.clock.now + 60)
+        client.send(GET)
+        source.credential = Credential(None, Certificate(b"no PEM", b"no PEM"))
+        error = failed(client)
+        assert error.exit_code is ExitCode.UNREACHABLE and "the client certificate and its key are no PEM" in str(error)
 
     def test_a_token_refused_for_good_is_sent_once(self, bench: Bench) -> None:
         server = bench.server(replying(401))
