@@ -23,7 +23,8 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     Raises :class:`ApiError` with file, line, kind and name, and the next move as its hint.
     """
     planned = seen.planned
-    if options.dry_run and RUN in annotations_of(planned.object):
+    may_recreate = options.dry_run and options.recreates
+    if may_recreate and RUN in annotations_of(planned.object):
         from k8s_step.operations.restoring import recreation
 
         if recreation.is_rerun(seen):
@@ -41,7 +42,7 @@ def write(client: Client, seen: Seen, options: ApplyOptions) -> Written:
     except InvalidError as error:
         from k8s_step.operations.restoring import recreation
 
-        if options.dry_run and recreation.is_called_for(error, planned):
+        if may_recreate and recreation.is_called_for(error, planned):
             return recreation.try_out(client, seen, error, options)
         raise _explained(client, planned, options, error) from None
     except ApiError as error:

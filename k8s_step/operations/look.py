@@ -46,7 +46,8 @@ def compared(client: Client, planned: Planned, answer: Answer, options: ApplyOpt
     manager, version = options.field_manager, planned.reference.api_version
     found = takeover(live, manager, version, options.adopt or (), from_kubectl=options.from_kubectl)
     planned = _with_note(planned, live, found, manager)
-    done = found is None and is_current(live, planned.object, options) and not _runs_always(planned.object)
+    runs_anew = options.recreates and _runs_always(planned.object)
+    done = found is None and not runs_anew and is_current(live, planned.object, options)
     return Seen(planned, live, done, warnings=answer.warnings, takeover=found)
 
 

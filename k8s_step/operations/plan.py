@@ -166,7 +166,8 @@ class ApplyOptions(NamedTuple):
 
     ``adopt``: the managers whose fields are taken over; ``None`` where the verb has no such option. ``from_kubectl``:
     fields that kubectl's client-side apply has set are taken over, too. ``source``: the commit and the CI run, for the
-    annotation of what changes; empty for none.
+    annotation of what changes; empty for none. ``recreates``: a release, which deletes what its manifests allow to be
+    deleted, and creates it anew; whatever else applies an object never does.
     """
 
     field_manager: str = "k8s-step"
@@ -175,6 +176,7 @@ class ApplyOptions(NamedTuple):
     adopt: tuple[str, ...] | None = None
     from_kubectl: bool = False
     source: str = ""
+    recreates: bool = False
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:

@@ -120,7 +120,7 @@ def write_copies(run: Run, copies: Copies) -> ExitCode:
     writes = Writes(run, session)
     application = Application(writes, preflight, seen, checked)
     between = application.check_again if any(one.lacks for one in checked) else None
-    writes.make([one.planned for one in seen], application.write, between, application.make_room)
+    writes.make([one.planned for one in seen], application.write, between)
     return ExitCode.SUCCEEDED
 
 

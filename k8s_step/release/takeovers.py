@@ -18,6 +18,7 @@ def apply_options(run: Run) -> ApplyOptions:
         adopt=inputs.adopt,
         from_kubectl=not inputs.no_adopt,
         source=run.surroundings.source if inputs.source_annotation else "",
+        recreates=True,
     )
 
 

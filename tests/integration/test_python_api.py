@@ -41,7 +41,7 @@ from tests.conftest import Outcome, Step, poll
 from tests.controlplane.cluster import ROOT, Cluster
 from tests.faults import proxy as faults
 from tests.faults.proxy import Proxy
-from tests.integration.objects import config_map, custom, definition, deployment, obj, write
+from tests.integration.objects import config_map, custom, definition, deployment, job, obj, write
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
 
@@ -200,6 +200,18 @@ def test_apply(api: k8s_step.Cluster, cluster: Cluster) -> None:
     assert api.apply(config_map("web", tone="loud")).action == "unchanged"
     assert api.apply(config_map("web", tone="low")).action == "configured"
     assert cluster.get(f"{MAPS.format(api.namespace)}/web")["data"] == {"tone": "low"}
+
+
+def test_a_dry_run_says_what_an_apply_does(api: k8s_step.Cluster) -> None:
+    """Which is no release: it neither runs a Job once more nor deletes what can't change."""
+    runs = job("migrate", "shop/job-ok:1")
+    runs["metadata"]["annotations"] = {"k8s-step/run": "always", "k8s-step/on-immutable": "recreate"}
+    assert api.apply(runs).action == "created"
+    assert [api.apply(runs, dry_run=dry_run).action for dry_run in (True, False)] == ["unchanged", "unchanged"]
+    runs["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/job-ok:2"
+    for dry_run in (True, False):
+        with pytest.raises(InvalidError, match="can't change"):
+            api.apply(runs, dry_run=dry_run)
 
 
 def test_the_namespace_of_an_object(api: k8s_step.Cluster, cluster: Cluster) -> None:

@@ -32,6 +32,10 @@ def there(one: Cluster, path: str) -> dict[str, Any]:
     return answer.body
 
 
+def annotated(made: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    return {**made, "metadata": {**made["metadata"], "annotations": {name: value}}}
+
+
 def actions(outcome: Outcome, name: str) -> dict[str, str]:
     assert outcome.report is not None, outcome.text
     (found,) = (one for one in outcome.report["clusters"] if one["name"] == name)
@@ -158,6 +162,46 @@ def test_what_can_t_change_stays_of_every_kind(planes: Planes) -> None:
     assert planes.data(planes.us, "sealed") == {"tag": "1"}
     again = sync(planes, *words)
     assert again.code == 0 and set(actions(again, "us").values()) == {"unchanged"}, again.text
+
+
+def test_a_job_that_runs_at_each_release_is_not_run_by_a_sync(planes: Planes) -> None:
+    manual = job("by-hand", "shop/job-ok:1")
+    manual["spec"] |= {"manualSelector": True, "selector": {"matchLabels": {"of": "by-hand"}}}
+    manual["spec"]["template"]["metadata"] = {"labels": {"of": "by-hand"}}
+    runs = [annotated(one, "k8s-step/run", "always") for one in (job("migrate", "shop/job-ok:1"), manual)]
+    released(planes, config_map(tag="1"), *runs)
+    words = ("job/migrate", "job/by-hand", "configmap/settings")
+    first = sync(planes, *words)
+    assert first.code == 0 and set(actions(first, "us").values()) == {"created"}, first.text
+    paths = [f"/apis/batch/v1/namespaces/{planes.namespace}/jobs/{name}" for name in ("migrate", "by-hand")]
+    copies = [there(planes.us, path)["metadata"] for path in paths]
+    assert all(one["annotations"]["k8s-step/run"] == "always" for one in copies)
+    released(planes, config_map(tag="2"))
+    again = sync(planes, *words, "--diff")
+    assert again.code == 0, again.text
+    assert actions(again, "us") == {
+        "Job/migrate": "unchanged",
+        "Job/by-hand": "unchanged",
+        "ConfigMap/settings": "configured",
+    }
+    assert [there(planes.us, path)["metadata"]["uid"] for path in paths] == [one["uid"] for one in copies]
+    anew = planes.run("apply", "-f", planes.release(*runs), on="us")
+    assert anew.code == 0 and anew.report is not None, anew.text
+    assert [one["action"] for one in anew.report["objects"]] == ["replaced", "replaced"]
+
+
+def test_a_sync_deletes_nothing_to_create_it_anew(planes: Planes) -> None:
+    def quota(scope: str) -> dict[str, Any]:
+        made = obj("v1", "ResourceQuota", "pods", spec={"hard": {"pods": "9"}, "scopes": [scope]})
+        return annotated(made, "k8s-step/on-immutable", "recreate")
+
+    released(planes, quota("Terminating"))
+    assert planes.run("apply", "-f", planes.release(quota("NotTerminating")), on="us").code == 0
+    path = f"/api/v1/namespaces/{planes.namespace}/resourcequotas/pods"
+    before = there(planes.us, path)
+    refused = sync(planes, "resourcequota/pods", "--force-conflicts")
+    assert refused.code == 4 and "it can't change once the object is there" in refused.text, refused.text
+    assert there(planes.us, path)["metadata"]["uid"] == before["metadata"]["uid"]
 
 
 def test_what_belongs_to_its_cluster(planes: Planes) -> None:
