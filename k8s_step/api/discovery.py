@@ -81,8 +81,9 @@ class Discovery:
     def serving(self, kinds: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Resource]:
         """The resources of these kinds, given by group and kind, each in its preferred version.
 
-        A kind that is missing is not served, for certain: raises :class:`UnavailableError` where it may be one of an
-        aggregated API that is down.
+        Of a built-in kind the server is not asked: where its list is not found, :meth:`served` tells the version that
+        an older server has. Any other kind that is missing is not served, for certain: raises
+        :class:`UnavailableError` where it may be one of an aggregated API that is down.
         """
         wanted = list(kinds)
         builtins = {(each.group, each.kind): each for each in reversed(BUILTIN)}
@@ -96,6 +97,30 @@ class Discovery:
             answer = self._client.send(Request("GET", _path(api_version), where=api_version)).body
             served = {**{(each.group, each.kind): each for each in _listed(answer)}, **served}
         return {**found, **{each: served[each] for each in left if each in served}}
+
+    def served(self, group: str, kind: str) -> Resource | None:
+        """The resource of a kind in the version that the server prefers; ``None`` where it serves the kind in none.
+
+        Asked anew each time. Raises :class:`ApiError` where the server can't tell.
+        """
+        for api_version in self._versions_of(group):
+            try:
+                answer = self._client.send(Request("GET", _path(api_version), where=api_version)).body
+            except NotFoundError:  # a version that has just gone
+                continue
+            if found := next((each for each in _listed(answer) if each.kind == kind), None):
+                return found
+        return None
+
+    def _versions_of(self, group: str) -> list[str]:
+        """The group versions of a group, the preferred one first; none where the server has no such group."""
+        if not group:
+            return ["v1"]
+        try:
+            answer = self._client.send(Request("GET", f"/apis/{group}", where=group)).body
+        except NotFoundError:
+            return []
+        return _legacy_versions({"groups": [answer]})
 
     def _known_by(self, wanted: KindWord) -> Resource | None:
         return self._words.get(wanted) or wanted.best(BUILTIN) or wanted.best(self._own)

@@ -15,7 +15,7 @@ import pytest
 import k8s_step
 from tests.conftest import Kubectl, Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on, stall
+from tests.faults.proxy import Exchange, Proxy, Recorded, cut_after, forbid, on, plain, stall
 from tests.integration.objects import (
     Object,
     claim,
@@ -399,6 +399,45 @@ def test_a_kind_whose_definition_is_gone_is_dropped(place: Place, kubectl: Kubec
     assert f"the server no longer serves Widget.{group}: nothing of it is left in the set" in outcome.text
     assert actions(outcome)["ConfigMap/b"] == "pruned"
     assert place.parent()["contains-group-kinds"] == "ConfigMap"
+
+
+def test_members_of_a_kind_that_the_server_has_in_another_version_only(place: Place, proxy: Proxy) -> None:
+    """As Kubernetes 1.22 has a HorizontalPodAutoscaler: in v1 and not in v2."""
+    options = (*PRUNE, "--no-wait-for", "HorizontalPodAutoscaler")
+    kept = annotated(_autoscaler_of_v1("kept"), "k8s-step/prune", "false")
+    place.good(config_map("a", x="1"), _autoscaler_of_v1("web"), kept, options=options)
+    proxy.rule(on(path="^/apis/autoscaling/v2"), plain(404, "404 page not found"), times=None)
+    outcome = place.run(config_map("a", x="1"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    assert actions(outcome)["HorizontalPodAutoscaler/web"] == "pruned"
+    assert (place.is_there("hpa/web"), place.is_there("hpa/kept")) == (0, 1)
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,HorizontalPodAutoscaler.autoscaling"
+
+
+def test_a_kind_of_kubernetes_that_the_server_lacks_is_dropped(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"))
+    patch = {"metadata": {"annotations": {KINDS: "ConfigMap,HorizontalPodAutoscaler.autoscaling"}}}
+    place.kubectl("patch", "secret/shop", "--type", "merge", "-p", json.dumps(patch))
+    proxy.rule(on(path="^/apis/autoscaling"), plain(404, "404 page not found"), times=None)
+    outcome = place.run(config_map("a", x="1"), env=through(proxy))
+    assert outcome.code == 0, outcome.text
+    told = "the server no longer serves HorizontalPodAutoscaler.autoscaling: nothing of it is left in the set"
+    assert outcome.stderr.count(told) == 1, outcome.text
+    assert place.parent()["contains-group-kinds"] == "ConfigMap"
+
+
+def test_a_kind_that_is_served_and_not_found_may_have_members(place: Place, proxy: Proxy) -> None:
+    place.good(config_map("a", x="1"), config_map("b", x="1"), service("web"))
+    proxy.rule(on("GET", "/services$"), plain(404, "404 page not found"), times=None)
+    outcome = place.run(config_map("a", x="2"), env=through(proxy))
+    assert outcome.code == 5 and "serves v1 Service, and does not find its list" in outcome.text, outcome.text
+    assert place.live("configmap/a")["data"] == {"x": "1"} and place.is_there("configmap/b")
+    assert place.parent()["contains-group-kinds"] == "ConfigMap,Service"
+
+
+def _autoscaler_of_v1(name: str) -> Object:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    return obj("autoscaling/v1", "HorizontalPodAutoscaler", name, spec={"scaleTargetRef": target, "maxReplicas": 2})
 
 
 def test_a_jobs_run_is_no_reason_to_keep_it(place: Place, played: object) -> None:

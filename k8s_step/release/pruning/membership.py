@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from k8s_step.api.concurrency import gather, successes
 from k8s_step.api.request import Request
-from k8s_step.errors import ForbiddenError, NotFoundError, StepError
+from k8s_step.errors import ForbiddenError, NotFoundError, StepError, UnavailableError
 from k8s_step.objects.applyset import Contents, GroupKind
 from k8s_step.objects.metadata import PART_OF, Object, labels_of
 from k8s_step.objects.resource import Resource, required
@@ -56,11 +56,11 @@ class Membership:
         served = session.discovery.serving((each.group, each.kind) for each in kinds)
         resources = sorted(served.values())
         gone = kinds - {kind_of(each) for each in resources} - of_plan(plan).kinds
-        if gone:
-            names = ", ".join(sorted(map(str, gone)))
-            run.journal.warning(f"the server no longer serves {names}: nothing of it is left in the set")
         before = Contents(kinds - gone, parent.contents.namespaces)
-        return cls(run, session, parent, plan, before, resources)
+        found = cls(run, session, parent, plan, before, resources)
+        if gone:
+            found._tell_unserved(gone)
+        return found
 
     def widened(self, other: Contents) -> Membership:
         """The membership with kinds and namespaces that the parent did not list."""
@@ -95,7 +95,7 @@ class Membership:
 
     def _listed(self) -> Iterator[Target]:
         """All members of the kinds and in the namespaces that the parent listed."""
-        found = dict(successes(gather(self._members, self._groups, self.run.inputs.concurrency), _refused))
+        found = dict(successes(gather(self._members, self._groups, self.run.inputs.concurrency), self._refused))
         for group in self._groups:
             yield from found.get(group, [])
 
@@ -115,6 +115,36 @@ class Membership:
                 return []
             error.hint = error.hint or HINT
             raise
+        except NotFoundError:
+            if group.namespace and self._is_gone(group.namespace):
+                return []
+            return self._members_as_served(group)
+
+    def _members_as_served(self, group: Group) -> list[Target]:
+        """The members of a kind whose list was not found: in the version that the server has, as of older Kubernetes.
+
+        Raises :class:`NotFoundError` where it serves the kind in none, and :class:`UnavailableError` where it says that
+        it serves a kind and does not find its list.
+        """
+        resource = self.session.discovery.served(group.resource.group, group.resource.kind)
+        if resource is None:
+            raise NotFoundError("it is not served", code=404, where=group.text)
+        try:
+            return members(self.session.client, group._replace(resource=resource), self.run.journal.notice)
+        except NotFoundError as error:
+            message = f"the server serves {resource.api_version} {resource.kind}, and does not find its list"
+            hint = "is its definition about to go? Try again"
+            raise UnavailableError(message, code=error.code, status=error.status, where=group.text, hint=hint) from None
+
+    def _refused(self, group: Group, error: StepError) -> None:
+        if not isinstance(error, NotFoundError):
+            raise error
+        self._tell_unserved([kind_of(group.resource)])
+
+    def _tell_unserved(self, kinds: Iterable[GroupKind]) -> None:
+        """Warn of kinds that the server no longer serves, so that no object of them is left."""
+        names = ", ".join(sorted(map(str, kinds)))
+        self.run.journal.warning(f"the server no longer serves {names}: nothing of it is left in the set")
 
     def _is_gone(self, namespace: str) -> bool:
         """Whether the namespace is known to be gone: a token that may not read it can't tell."""
@@ -134,9 +164,3 @@ def of_plan(plan: Sequence[Planned]) -> Contents:
 
 def kind_of(resource: Resource) -> GroupKind:
     return GroupKind(resource.group, resource.kind)
-
-
-def _refused(_: Group, error: StepError) -> None:
-    if isinstance(error, NotFoundError):  # its CRD has gone meanwhile, and all its objects with it
-        return
-    raise error

@@ -219,6 +219,40 @@ class TestServing:
         assert served.discovery.serving([("example.com", "Gizmo")]) == {}
 
 
+class TestServed:
+    def test_a_kind_in_the_version_that_the_server_has(self, served: Served) -> None:
+        """As of Kubernetes 1.22, where version 2 of autoscalers is not served yet."""
+        scaler = item("HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa")
+        served.documents["/apis/autoscaling"] = group("autoscaling", "v2beta2", "v1")
+        served.documents["/apis/autoscaling/v1"] = listed("autoscaling/v1", item("Scale", "scalers/scale"), scaler)
+        found = served.discovery.served("autoscaling", "HorizontalPodAutoscaler")
+        assert found == Resource(
+            "autoscaling", "v1", scaler["kind"], scaler["name"], True, scaler["kind"].lower(), ("hpa",)
+        )
+        assert served.asked == ["/apis/autoscaling", "/apis/autoscaling/v1"]
+
+    def test_a_version_that_is_preferred_and_lacks_the_kind(self, served: Served) -> None:
+        served.documents["/apis/example.com/v1"] = listed("example.com/v1", item("Gadget", "gadgets"))
+        assert served.discovery.served("example.com", "Widget") == OLD_WIDGET
+
+    def test_a_version_that_has_just_gone(self, served: Served) -> None:
+        del served.documents["/apis/example.com/v1"]
+        assert served.discovery.served("example.com", "Widget") == OLD_WIDGET
+
+    def test_what_is_served_in_no_version(self, served: Served) -> None:
+        assert served.discovery.served("example.com", "Gizmo") is None
+        assert served.discovery.served("no.example", "Widget") is None
+
+    def test_core_has_one_version(self, served: Served) -> None:
+        served.documents["/api/v1"] = LEGACY["/api/v1"]
+        assert served.discovery.served("", "Pod") == Resource("", "v1", "Pod", "pods", True, "pod", ("po",))
+
+    def test_a_server_that_is_down_can_not_tell(self, served: Served) -> None:
+        served.documents["/apis/down.example"] = group("down.example", "v1")
+        with pytest.raises(StepError, match=r"down\.example/v1"):
+            served.discovery.served("down.example", "Thing")
+
+
 class TestFind:
     @pytest.mark.parametrize(
         ("word", "found"),
