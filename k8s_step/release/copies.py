@@ -16,7 +16,7 @@ from k8s_step.objects.metadata import MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import is_applied
 from k8s_step.objects.reference import Reference
 from k8s_step.objects.selection import Group, selectors
-from k8s_step.operations.get import OBJECTS, Page, Reader, Wanted
+from k8s_step.operations.get import Form, Page, Reader, Wanted
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 from k8s_step.release.order.application import Application
 from k8s_step.release.planning.arguments import kinds_alone, parse, words_of
@@ -76,7 +76,7 @@ def read_copies(run: Run) -> Copies:
 
 def _read(run: Run, session: Session, wanted: Sequence[Wanted]) -> list[Page]:
     """What there is of each. Raises :class:`ReportedError` after all refusals have been told."""
-    reader = Reader(session.client, OBJECTS, run.inputs.limit, run.journal.notice)
+    reader = Reader(session.client, Form(with_managers=True), run.inputs.limit, run.journal.notice)
     refused: list[StepError] = []
 
     def tell_refusal(_: Wanted, error: StepError) -> None:

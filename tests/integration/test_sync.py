@@ -212,8 +212,12 @@ def test_what_belongs_to_its_cluster(planes: Planes) -> None:
     released(planes, {**SERVICE, "metadata": {"name": "web", "labels": {"app": "web"}}})
     path = f"/api/v1/namespaces/{planes.namespace}/endpoints/web"
     poll(lambda: planes.eu.request("GET", path).code == 200, "the Service's Endpoints")
-    made = sync(planes, "endpoints/web")
-    assert made.code == 2 and "its Service makes it" in made.text, made.text
+    # As before Kubernetes 1.33, without the controller's label.
+    older = obj("v1", "Endpoints", "older", subsets=[{"addresses": [{"ip": "10.1.2.3"}], "ports": [{"port": 80}]}])
+    released(planes, older, words=("--field-manager", "kube-controller-manager"))
+    for name in ("web", "older"):
+        made = sync(planes, f"endpoints/{name}")
+        assert made.code == 2 and "its Service makes it" in made.text, made.text
     chosen = sync(planes, "pods,configmaps", "-l", "app=web")
     assert chosen.code == 0 and "is left out: replicaset/web-" in chosen.stderr, chosen.text
     assert actions(chosen, "us") == {"ConfigMap/settings": "created"}

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from k8s_step.objects.kinds.endpoints import is_of_service
 from k8s_step.objects.kinds.pods import without_token
 from k8s_step.objects.metadata import PART_OF, REVISION, TEMPLATE_GENERATION, MutableObject, Object, metadata_of
 from k8s_step.objects.ownership.applied import without_servers_own
@@ -58,7 +59,7 @@ def bound(obj: Object) -> str:
         return _BOUND_KINDS[kind]
     if kind == ("", "Service") and (metadata.get("namespace"), metadata.get("name")) == ("default", "kubernetes"):
         return "it leads to this cluster's API server"
-    if kind == ("", "Endpoints") and _MADE_ENDPOINTS in (metadata.get("labels") or {}):
+    if is_of_service(obj):
         return "its Service makes it, and makes its own wherever it is copied to"
     owners = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
     if owners:
@@ -87,7 +88,6 @@ _BOUND_KINDS = {
     ("resource.k8s.io", "ResourceSlice"): "it tells what devices a machine of this cluster has",
     ("certificates.k8s.io", "CertificateSigningRequest"): "it asks this cluster for a certificate",
 }
-_MADE_ENDPOINTS = "endpoints.kubernetes.io/managed-by"  # the label that the controller of Services gives to its own
 
 
 def kind_of(obj: Object) -> tuple[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8s_step.errors import InputError
+from k8s_step.objects.kinds.endpoints import is_of_service
 from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.kinds.retention import claims_go_with
-from k8s_step.objects.metadata import PRUNE, Object, annotations_of, labels_of
+from k8s_step.objects.metadata import PRUNE, Object, annotations_of
 from k8s_step.operations.restoring.restore import KEPT
 
 _HELM, _ARGO, _FLUX = (
@@ -15,8 +16,6 @@ _HELM, _ARGO, _FLUX = (
     "argocd.argoproj.io/sync-options",
     "kustomize.toolkit.fluxcd.io/prune",
 )
-# Label of Endpoints that are made for a Service, from Kubernetes 1.33 on: ``pkg/controller/endpoint`` of kubernetes.
-_OF_SERVICE = "endpoints.kubernetes.io/managed-by"
 _WORDS: Mapping[str, bool] = {"true": True, "false": False}
 
 
@@ -52,7 +51,7 @@ def _opted_out(obj: Object) -> str:
 
 
 def _owned(obj: Object, parent_uid: str) -> str:
-    if labels_of(obj).get(_OF_SERVICE):
+    if is_of_service(obj):
         return "it is kept for a Service, whose labels it repeats"
     owner = controller_of(obj)
     if not owner or (parent_uid and owner.get("uid") == parent_uid):
