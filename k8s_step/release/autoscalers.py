@@ -22,7 +22,8 @@ from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.preflight import Preflight
 from k8s_step.report.wording import first_of
 
-_AUTOSCALERS = required("autoscaling/v2", "HorizontalPodAutoscaler")
+# In the version that Kubernetes 1.22 serves as well.
+_AUTOSCALERS = replace(required("autoscaling/v2", "HorizontalPodAutoscaler"), version="v1")
 _SHOWN = 3  # objects that the line names
 _Target = tuple[str, str, str, str]  # group, kind, namespace, name
 
