@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +20,7 @@ from k8s_step.clouds.identity import Identity
 from k8s_step.clouds.profiles import Profile, Profiles
 from k8s_step.clouds.sigv4 import Keys, Scope, signed_headers
 from k8s_step.errors import InputError, StepError, UnauthorizedError, UnreachableError
+from k8s_step.redaction.secretfile import SecretFile
 
 AUDIENCE = "sts.amazonaws.com"
 _ROLE = "AWS_ROLE_ARN"
@@ -129,7 +129,7 @@ def _source(login: AwsLogin, caller: Caller, clock: Callable[[], float]) -> _Sou
     if found is not None:
         return chain.on_top(found, None if login.is_ambient else login.role, login.then)
     role = login.role or login.then
-    token = identity.find(caller, login.id_token, AUDIENCE, caller.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    token = identity.find(caller, login.id_token, AUDIENCE, _named_by("AWS_WEB_IDENTITY_TOKEN_FILE", caller))
     if role and token:
         return chain.on_top(chain.by_identity(role, token), login.then if login.then != role else None)
     default = login.profiles.default if login.profiles else None
@@ -145,6 +145,12 @@ def _given(login: AwsLogin, chain: _Chain) -> _Source | None:
     if found is None and profiles is not None and profiles.is_named:
         return chain.of_profile(profiles.named(profiles.chosen, profiles.origin))
     return found
+
+
+def _named_by(variable: str, caller: Caller) -> SecretFile | None:
+    """The file that a variable names."""
+    text = caller.environ.get(variable, "")
+    return SecretFile(text, variable) if text else None
 
 
 def _environment(caller: Caller) -> _Source | None:
@@ -193,7 +199,8 @@ class _Chain:
             return self._keys_of(profile)
         session = profile.get("role_session_name") or self.login.session
         if path:
-            token = Identity(f"the token in {path}", lambda: identity.read(path, self.caller))
+            named = SecretFile(path, f"web_identity_token_file of the AWS profile {profile.name}")
+            token = identity.in_file(named, self.caller)
             return self.by_identity(role, token, session)
         more = {"ExternalId": profile.get("external_id"), "DurationSeconds": profile.get("duration_seconds")}
         given = {name: value for name, value in more.items() if value}
@@ -275,13 +282,14 @@ class _Chain:
 
     def _container_token(self) -> str:
         environ = self.caller.environ
-        path = environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-        if not path:
+        file = _named_by("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", self.caller)
+        if file is None:
             return environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "").strip()
+        file.check(self.caller.redactor, self.caller.where)
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            message = f"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names {path}, which can't be read"
+            return file.path.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            message = f"{file.origin} names {file.path}, which can't be read"
             raise InputError(message, where=self.caller.where) from None
 
     def of_machine(self) -> Keys:

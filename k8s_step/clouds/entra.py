@@ -16,6 +16,7 @@ from k8s_step.clouds.calls import Call, Caller
 from k8s_step.connection.identity.credentials import Credential, Renewed, bearer
 from k8s_step.connection.identity.oidc import claims
 from k8s_step.errors import InputError, UnauthorizedError, UnreachableError
+from k8s_step.redaction.secretfile import SecretFile
 
 AUDIENCE = "api://AzureADTokenExchange"
 AUTHORITY = "login.microsoftonline.com"
@@ -51,7 +52,7 @@ class EntraLogin:
     client_id: str | None
     tenant_id: str | None
     secret: str | None = field(default=None, repr=False)
-    token_file: str | None = None
+    token_file: SecretFile | None = None
     id_token: str | None = field(default=None, repr=False)
     authority: str = AUTHORITY
     is_machine: bool = False
@@ -64,7 +65,7 @@ class EntraLogin:
             cloud.azure_client_id,
             cloud.azure_tenant_id,
             secret=environ.get("AZURE_CLIENT_SECRET") or None,
-            token_file=environ.get("AZURE_FEDERATED_TOKEN_FILE") or None,
+            token_file=token_file_of(environ),
             id_token=cloud.id_token,
             authority=authority_of(environ.get("AZURE_AUTHORITY_HOST"), where),
         )
@@ -73,6 +74,15 @@ class EntraLogin:
     def manager(self) -> str:
         """The host of Azure Resource Manager in the same Azure cloud (public, China, US Government)."""
         return _MANAGERS.get(self.authority, "management.azure.com")
+
+
+def token_file_of(environ: Mapping[str, str], flag: str | None = None) -> SecretFile | None:
+    """The file of the federated token: the environment's, or that of kubelogin's ``flag``."""
+    named = (
+        ("AZURE_FEDERATED_TOKEN_FILE", environ.get("AZURE_FEDERATED_TOKEN_FILE")),
+        ("--federated-token-file", flag),
+    )
+    return next((SecretFile(text, origin) for origin, text in named if text), None)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from k8s_step.clouds.aws import seconds
 from k8s_step.clouds.calls import Call, Caller
 from k8s_step.connection.identity.credentials import Credential, Renewed, bearer
 from k8s_step.errors import InputError, MissingFileError, UnauthorizedError, UnreachableError
+from k8s_step.redaction.secretfile import SecretFile
 
 FILE_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
@@ -53,7 +54,7 @@ class GoogleLogin:
 
     provider: str | None = None
     service_account: str | None = None
-    file: str | None = None
+    file: str | None = field(default=None, repr=False)
     id_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -156,8 +157,8 @@ class _Exchange:
         form = source.get("format") or {}
         name = form["subject_token_field_name"] if form.get("type") == "json" else None
         if source.get("file"):
-            path = str(source["file"])
-            return lambda: self._field(identity.read(path, self.caller), name)
+            file = SecretFile(str(source["file"]), "the file of credential_source")
+            return lambda: self._field(identity.read(file, self.caller), name)
         headers = dict(source.get("headers") or {})
         self.caller.redactor.add(*(value.rpartition(" ")[2] for value in headers.values()))
         call = Call("the credential source", "an ID token", "GET", str(source["url"]), headers)
@@ -270,6 +271,7 @@ def _provider(text: str, caller: Caller) -> str:
 
 
 def _json_file(path: str, caller: Caller) -> dict[str, Any]:
+    SecretFile(path, FILE_VARIABLE).check(caller.redactor)
     try:
         found = json.loads(Path(path).read_bytes())
     except FileNotFoundError as error:

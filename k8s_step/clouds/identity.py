@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from k8s_step.clouds.calls import Caller
 from k8s_step.connection.identity.idtoken import IdToken
 from k8s_step.connection.identity.oidc import REQUEST_TOKEN, URL, claims, github
 from k8s_step.errors import InputError, MissingFileError, StepError
+from k8s_step.redaction.secretfile import SecretFile, is_there
 from k8s_step.surroundings import System
 
 VARIABLE = "K8S_ID_TOKEN"
@@ -25,10 +25,10 @@ class Identity:
     token: Callable[[], str] = field(repr=False)
 
 
-def find(caller: Caller, given: str | None, audience: str, path: str | None) -> Identity | None:
-    """The job's ID token: in the file ``path``, else ``given``, else GitHub's for ``audience``; ``None`` if none."""
-    if path:
-        return Identity(f"the token in {path}", lambda: read(path, caller))
+def find(caller: Caller, given: str | None, audience: str, file: SecretFile | None) -> Identity | None:
+    """The job's ID token: in ``file``, else ``given``, else GitHub's for ``audience``; ``None`` if none."""
+    if file:
+        return in_file(file, caller)
     if given and given.strip():
         caller.redactor.add(given)
         return Identity("the CI's ID token", given.strip)
@@ -68,13 +68,20 @@ def _of_github(caller: Caller, audience: str) -> Callable[[], str]:
     return ask
 
 
-def read(path: str, caller: Caller) -> str:
+def in_file(file: SecretFile, caller: Caller) -> Identity:
+    """The token in ``file``, read anew each time."""
+    return Identity(f"the token in {file.name}", lambda: read(file, caller))
+
+
+def read(file: SecretFile, caller: Caller) -> str:
     """The token in a file. Raises :class:`InputError`."""
+    file.check(caller.redactor, caller.where)
+    path = str(file.path)
     try:
-        token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        token = file.path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
         token = ""
-    if not Path(path).exists():
+    if not is_there(file.path):
         raise MissingFileError(f"the token file {path} is not there", path=path, where=caller.where)
     if not token:
         raise InputError(f"the token file {path} is empty or not to be read", where=caller.where)

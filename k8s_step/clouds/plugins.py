@@ -15,7 +15,7 @@ from k8s_step.clouds import CloudOptions
 from k8s_step.clouds.aws import AwsLogin, KeyChain
 from k8s_step.clouds.calls import Caller
 from k8s_step.clouds.eks import EksCluster, EksToken, region_of
-from k8s_step.clouds.entra import AUTHORITIES, EntraLogin, EntraToken, authority_of
+from k8s_step.clouds.entra import AUTHORITIES, EntraLogin, EntraToken, authority_of, token_file_of
 from k8s_step.clouds.google import GoogleLogin, GoogleToken
 from k8s_step.clouds.profiles import Profiles
 from k8s_step.connection.identity.credentials import Renewed
@@ -137,7 +137,7 @@ def _entra_login(asked: _Asked, method: str) -> EntraLogin:
         first("CLIENT_ID", "AAD_SERVICE_PRINCIPAL_CLIENT_ID", own.get("--client-id"), asked.cloud.azure_client_id),
         first("TENANT_ID", "AZURE_TENANT_ID", flags.get("--tenant-id"), asked.cloud.azure_tenant_id),
         secret=None if method == "workloadidentity" else secret,
-        token_file=environ.get("AZURE_FEDERATED_TOKEN_FILE") or own.get("--federated-token-file"),
+        token_file=token_file_of(environ, own.get("--federated-token-file")),
         id_token=asked.cloud.id_token,
         authority=authority_of(authority, asked.where),
         is_machine=method == "msi",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k8s_step.errors import InputError
+from k8s_step.redaction.secretfile import SecretFile
 
 DEFAULT = "default"
 # Credentials that need a person or another program, by the profile's field that requests them.
@@ -76,7 +77,11 @@ class Profiles:
         config = _path(environ, "AWS_CONFIG_FILE", "config")
         credentials = _path(environ, "AWS_SHARED_CREDENTIALS_FILE", "credentials")
         found = _merged(_sections(config, is_config=True), _sections(credentials, is_config=False))
-        return cls(found, chosen, origin, where, f"{config} and {credentials}")
+        files = (
+            SecretFile(str(config), "AWS_CONFIG_FILE"),
+            SecretFile(str(credentials), "AWS_SHARED_CREDENTIALS_FILE"),
+        )
+        return cls(found, chosen, origin, where, " and ".join(file.name for file in files))
 
     @property
     def is_named(self) -> bool:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from k8s_step.connection.kubeconfig import base64_text
 from k8s_step.errors import InputError, MissingFileError
+from k8s_step.redaction.secretfile import is_path
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _BLOCK = re.compile(rf"{BEGIN}(.*?){END}", re.S)
 _BREAKS = re.compile(r"\\[rn]|\s")  # line breaks, also as a JSON string or a shell writes them
 _LINE = 64
-_LONGEST_NAME = 255
 
 
 def read_ca(value: str, source: str) -> tuple[bytes, str]:
@@ -46,13 +46,13 @@ def _is_base64(text: str) -> bool:
 
 
 def _of_file(value: str, source: str) -> tuple[bytes, str]:
-    is_path = "/" in value and len(value) <= _LONGEST_NAME and "\n" not in value and " " not in value
-    name = f"{source} {value}" if is_path else source
+    is_named = is_path(value)
+    name = f"{source} {value}" if is_named else source
     try:
         pem = Path(value).read_bytes()
     except FileNotFoundError:
         message = f"{name} is no PEM text, no base64 of it and no file that can be read"
-        raise (MissingFileError(message, path=value) if is_path else InputError(message)) from None
+        raise (MissingFileError(message, path=value) if is_named else InputError(message)) from None
     except (OSError, ValueError):
         raise InputError(f"{name} is no PEM text, no base64 of it and no file that can be read") from None
     if BEGIN.encode() not in pem:

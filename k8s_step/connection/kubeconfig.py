@@ -12,6 +12,7 @@ from typing import Any
 
 from k8s_step.connection.pasted import MASKED, UNREPLACED, is_masked, is_unreplaced
 from k8s_step.errors import InputError, MissingFileError
+from k8s_step.redaction.secretfile import SecretFile
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,21 @@ class Entry:
         text = self.text(key)
         return self.source.folder / text if text else None
 
+    def secret_file(self, key: str) -> SecretFile | None:
+        """The file at ``key``, which may hold a secret."""
+        text = self.text(key)
+        return SecretFile(text, f"{self.where}: {key}", self.source.folder) if text else None
+
     def data_or_file(self, key: str) -> bytes | None:
         """The bytes of ``<key>-data`` (base64), or else of the file at ``<key>``."""
         data = self.text(f"{key}-data")
         if data is not None:
             return self._decoded(data, f"{key}-data")
-        path = self.path(key)
-        if path is None:
+        file = self.secret_file(key)
+        if file is None:
             return None
+        file.check()
+        path = file.path
         try:
             return path.read_bytes()
         except FileNotFoundError as error:
@@ -83,7 +91,10 @@ class Entry:
 
     def name_of(self, key: str) -> str:
         """The name, for messages, of the input of :meth:`data_or_file`: ``<key>-data``, or ``<key>`` with its path."""
-        return f"{key}-data" if self.text(f"{key}-data") is not None else f"{key} {self.path(key) or ''}".strip()
+        if self.text(f"{key}-data") is not None:
+            return f"{key}-data"
+        file = self.secret_file(key)
+        return f"{key} {file.path}" if file is not None and file.is_path else key
 
     def extension(self, name: str) -> Any:
         """The content of the extension called ``name``, or ``None``."""

@@ -18,6 +18,7 @@ from k8s_step.connection.exchange.proxies import checked_environment_proxy, is_l
 from k8s_step.connection.headers import is_header_value
 from k8s_step.connection.settings import Connection, ConnectionOptions, ExecPlugin, Impersonation, User
 from k8s_step.errors import InputError, MissingFileError
+from k8s_step.redaction.secretfile import SecretFile, is_path, refusal
 
 if TYPE_CHECKING:
     from k8s_step.connection.kubeconfig import Entry, Kubeconfig
@@ -183,19 +184,24 @@ def _from_option(places: _Places, value: str) -> Kubeconfig:
     text = kubeconfig_text(value, places.options.source("kubeconfig"))
     if text is not None:
         return merged([text_source(text, "the kubeconfig text")])
-    return merged([read_source(path, places.shown(path)) for path in _paths(value, places.home)])
+    paths = _paths(value, places.home)
+    if not all(is_path(str(path)) for path in paths):
+        raise refusal(places.options.source("kubeconfig"))
+    return merged([read_source(path, places.shown(path)) for path in paths])
 
 
 def _from_variable(places: _Places) -> Kubeconfig:
     """The files of ``KUBECONFIG``. Missing files are skipped, as by kubectl, but at least one must exist."""
+    paths = _paths(places.named_files, places.home)
     if _is_text(places.named_files):
         # The variable may hold a kubeconfig's text instead of a path: it is not quoted, since it may contain a token.
         hint = "put the text into K8S_KUBECONFIG, or have the CI system make the variable a file"
         raise InputError("KUBECONFIG holds text, where paths belong", hint=hint)
     from k8s_step.connection.kubeconfig import merged, read_source
 
-    paths = _paths(places.named_files, places.home)
     there = [path for path in paths if _is_file(path)]
+    if not there and not all(is_path(str(path)) for path in paths):
+        raise refusal("KUBECONFIG")
     if not there:
         names = ", ".join(places.shown(path) for path in paths)
         message, hint = f"KUBECONFIG names {names}, which is not there", "unset KUBECONFIG or mend the path"
@@ -216,7 +222,7 @@ def _is_text(value: str) -> bool:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # its name is too long
+    except (OSError, ValueError):  # its name is too long
         return False
 
 
@@ -303,11 +309,12 @@ def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
     certificate, key = user.data_or_file("client-certificate"), user.data_or_file("client-key")
     if (certificate is None) != (key is None):
         raise InputError("client-certificate and client-key must be given together", where=user.where)
-    token_file = user.path("tokenFile")
+    token_file = user.secret_file("tokenFile")
     return User(
         token=_stripped(user.text("token")),
         token_origin=user.where,
-        token_file=str(token_file) if token_file else None,
+        token_file=str(token_file.path) if token_file else None,
+        token_file_origin=_hidden_origin(token_file),
         username=user.text("username"),
         password=user.text("password"),
         client_certificate=certificate,
@@ -315,6 +322,11 @@ def _identity(user: Entry, cluster: Entry, options: ConnectionOptions) -> User:
         certificate_files=_certificate_files(user),
         exec_plugin=_exec_plugin(user, cluster),
     )
+
+
+def _hidden_origin(file: SecretFile | None) -> str:
+    """The setting that names the file, where its text may be the secret itself; else empty."""
+    return "" if file is None or file.is_path else file.origin
 
 
 def _certificate_files(user: Entry) -> tuple[str, str] | None:
@@ -400,8 +412,13 @@ def _given_user(options: ConnectionOptions, environ: Mapping[str, str]) -> User 
 
         return User(id_token=github(options.oidc_audience, environ, options.system))
     if options.token or options.token_file:
-        origin = options.source("token")
-        return User(token=_stripped(options.token), token_origin=origin, token_file=options.token_file)
+        file = SecretFile(options.token_file, options.source("token_file")) if options.token_file else None
+        return User(
+            token=_stripped(options.token),
+            token_origin=options.source("token"),
+            token_file=options.token_file,
+            token_file_origin=_hidden_origin(file),
+        )
     return User() if options.login else None
 
 

@@ -24,7 +24,7 @@ class ConnectionOptions:
 
     server: str | None = None
     token: str | None = field(default=None, repr=False)
-    token_file: str | None = None
+    token_file: str | None = field(default=None, repr=False)
     oidc_audience: str | None = None
     ca: str | None = field(default=None, repr=False)
     insecure_skip_tls_verify: bool = False
@@ -76,12 +76,14 @@ class TokenEndpoint:
 class User:
     """The credentials of a connection; ``repr`` shows no secret.
 
+    ``token_file_origin``: the setting of ``token_file`` where that may be the token itself; empty for a path.
     ``client_certificate`` and ``client_key`` are PEM; ``certificate_files`` are the paths they were read from, if any.
     """
 
     token: str | None = field(default=None, repr=False)
     token_origin: str = field(default="the token", compare=False)
-    token_file: str | None = None
+    token_file: str | None = field(default=None, repr=False)
+    token_file_origin: str = field(default="", compare=False)
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     client_certificate: bytes | None = field(default=None, repr=False)

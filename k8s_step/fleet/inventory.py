@@ -15,6 +15,7 @@ from k8s_step.manifests.documents import SourceText, parse
 from k8s_step.manifests.files import read_text
 from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from k8s_step.options import OF_CLUSTERS, Option
+from k8s_step.redaction.secretfile import is_there
 
 _NAME = "name"
 _FROM = "-env"  # ``token-env: EU_TOKEN`` takes the token from the variable EU_TOKEN
@@ -153,11 +154,8 @@ class _Entry:
 
     def _placed(self, text: str) -> str:
         """A path beside the clusters file, where there is such a file; ``ca`` may be no path at all."""
-        beside = Path(self.source.file).parent / text if "\n" not in text and len(text) < _LONGEST else None
-        return str(beside) if beside is not None and beside.exists() else text
-
-
-_LONGEST = 255  # characters of a file's name
+        beside = Path(self.source.file).parent / text
+        return str(beside) if is_there(beside) else text
 
 
 def without_rivals(inputs: Inputs, fields: Container[str]) -> Inputs:

@@ -15,6 +15,7 @@ from typing import NamedTuple, TextIO
 from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.documents import SourceText, decode
 from k8s_step.manifests.templating.templates import Values
+from k8s_step.redaction.secretfile import is_content, is_there
 
 STDIN = "-"
 _SUFFIXES = (".yaml", ".yml", ".json", ".j2")
@@ -56,6 +57,9 @@ class Sources:
 
 def files_found(sources: Sources, errors: list[InputError]) -> list[str]:
     """The files of the paths, each once; mistakes go to ``errors``."""
+    if any(map(is_content, sources.paths)):  # a variable's content is split at its lines: none of them is repeated
+        errors.append(_content_for_path())
+        return []
     files: dict[str, str] = {}
     named = {os.path.realpath(path) for path in sources.paths}
     left_out = {os.path.realpath(path) for path in sources.without} - named
@@ -75,18 +79,19 @@ def _files(path: str, recursive: bool) -> list[str]:
         raise InputError(
             "manifests are not fetched from a URL", where=path, hint="download it first, or pipe it to -f -"
         )
-    try:
-        is_folder, is_there = Path(path).is_dir(), Path(path).exists()
-    except OSError as error:  # such as a name too long, perhaps a manifest's text in place of its path
-        raise InputError(f"that is no path: {error.strerror}", where=f"{path[:60]}…") from None
-    if is_folder:
+    if Path(path).is_dir():
         return _folder(path, recursive)
-    if is_there:
+    if is_there(Path(path)):
         return [str(Path(path))]
     if glob.has_magic(path):
         return _matches(path, recursive)
     hint = None if Path(path).is_absolute() else f"the working directory is {Path.cwd()}"
     raise MissingFileError("there is no such file or folder", path=path, where=path, hint=hint)
+
+
+def _content_for_path() -> InputError:
+    message = "a file's content is given where its path belongs; it is not shown, as it may hold a secret"
+    return InputError(message, hint="name the file, or give - and pipe the content in")
 
 
 def _matches(pattern: str, recursive: bool) -> list[str]:
@@ -177,6 +182,8 @@ def read_text(file: str) -> str:
 
     :raises InputError: unreadable, or not UTF-8.
     """
+    if is_content(file):
+        raise _content_for_path()
     try:
         return decode(Path(file).read_bytes(), file)
     except OSError as error:

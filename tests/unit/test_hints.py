@@ -175,6 +175,40 @@ def test_the_next_move_is_named(row: Row, call: Callable[..., str]) -> None:
     assert row.hint in call(row)
 
 
+TOKEN = "sha256~9Xk29-abcdefghijklmnop"
+KEY = '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMIIEv9Xk29/Q==\\n-----END"}'
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("K8S_TOKEN_FILE", TOKEN),
+        ("K8S_TOKEN_FILE", TOKEN * 20),
+        ("INPUT_TOKEN-FILE", TOKEN),
+        ("K8S_KUBECONFIG", TOKEN),
+        ("KUBECONFIG", TOKEN),
+        ("K8S_CA", TOKEN * 20),
+        ("K8S_VARS_FILE", f"PASSWORD={TOKEN}"),
+        ("K8S_FILENAME", KEY),
+        ("GOOGLE_APPLICATION_CREDENTIALS", KEY),
+    ],
+)
+def test_a_secret_in_place_of_its_files_path_is_not_repeated(
+    variable: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "web.yaml").write_text(CONFIG_MAP)
+    environ = {"HOME": str(tmp_path), "K8S_TIMEOUT": "5s", variable: text}
+    if variable.startswith("GOOGLE"):
+        environ["K8S_GKE_CLUSTER"] = "projects/shop/locations/europe-west1/clusters/main"
+    elif variable != "KUBECONFIG":
+        environ["K8S_API"] = "http://127.0.0.1:9"
+    argv = ("apply",) if variable == "K8S_FILENAME" else ("apply", "-f", "web.yaml")
+    told = spoken(argv, environ, 2)
+    assert "9Xk29" not in told and len([line for line in told.splitlines() if "error: " in line]) == 1, told
+    assert variable == "K8S_FILENAME" or variable in told or "--vars-file" in told
+
+
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """What a call says, in a folder of its own."""
@@ -192,10 +226,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     yield said
 
 
-def spoken(argv: tuple[str, ...], environ: Mapping[str, str]) -> str:
+def spoken(argv: tuple[str, ...], environ: Mapping[str, str], code: int | None = None) -> str:
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2)]
     with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
-        assert int(run(list(argv), {name: value for name, value in environ.items() if value})) != 0
+        ended = int(run(list(argv), {name: value for name, value in environ.items() if value}))
+        assert ended == code if code is not None else ended != 0
         sys.stdout.flush()
         sys.stderr.flush()
     return "".join(stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]

@@ -47,6 +47,7 @@ BY_THE_FIRST_REQUEST = """
     objects.ownership.fieldset objects.ownership.lastapplied objects.provenance objects.reference
     objects.resource objects.values objects.values.shapes objects.values.times
     operations operations.apply operations.look operations.plan
+    redaction.secretfile
     release release.apply release.batch release.following release.following.exemptions release.order
     release.order.annotations release.order.waves release.phases release.planning release.planning.arguments
     release.planning.guards release.planning.login release.planning.plan release.planning.preconnection

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from k8s_step.connection.settings import Connection, ExecPlugin, User
 from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.redaction import Redactor
+from k8s_step.redaction.secretfile import is_there, misplaced, refusal
 
 if TYPE_CHECKING:
     import subprocess
@@ -76,7 +77,7 @@ def credentials_of(connection: Connection, redactor: Redactor, environ: Mapping[
     redactor.add(user.token, user.password, user.client_key)
     static = Credential(_authorization(user), certificate_of(user))
     if user.token_file:
-        return TokenFile(Path(user.token_file), static, redactor)
+        return TokenFile(Path(user.token_file), static, redactor, user.token_file_origin)
     if user.certificate_files:
         return CertificateFiles(user.certificate_files, static, redactor)
     if user.exec_plugin and static == Credential():
@@ -134,11 +135,15 @@ class Static:
 class TokenFile:
     """A token in a file, read again when the file changes, as the kubelet changes projected tokens hourly.
 
-    A file that is gone or empty for a moment leaves the last token in use, as in client-go.
+    A file that is gone or empty for a moment leaves the last token in use, as in client-go. ``origin`` names the
+    setting where ``path`` may be the token itself, which no error repeats; it is empty for a path.
     """
 
-    def __init__(self, path: Path, static: Credential, redactor: Redactor) -> None:
+    def __init__(self, path: Path, static: Credential, redactor: Redactor, origin: str = "") -> None:
         self._path = path
+        self._origin = origin
+        if origin:
+            redactor.add(misplaced(str(path)))
         self._certificate = static.certificate
         self._fallback = static.authorization
         self._redactor = redactor
@@ -166,18 +171,20 @@ class TokenFile:
             if seen == self._seen:
                 return
             token = self._path.read_text(encoding="utf-8").strip()
-        except (OSError, ValueError):  # a path that no file can have, or what is no text
+        except (OSError, ValueError):  # no such file, or no text in it, or a text that no file can be called
             return
         if token:
             self._redactor.add(token)
-            self._credential = Credential(bearer(token, str(self._path)), self._certificate)
+            self._credential = Credential(bearer(token, self._origin or str(self._path)), self._certificate)
             self._seen = seen
 
     def _without_file(self) -> Credential:
         if self._fallback:
             return Credential(self._fallback, self._certificate)
         where = str(self._path)
-        if not self._path.exists():
+        if self._origin:
+            raise refusal(self._origin)
+        if not is_there(self._path):
             raise MissingFileError("the token file is not there", path=where, where=where)
         problem = "is empty" if self._path.is_file() else "cannot be read"
         raise InputError(f"the token file {problem}", where=where)
@@ -215,7 +222,7 @@ class CertificateFiles:
             chain, key = (path.read_bytes() for path in self._files)
             # Python has no other way to see whether a key is a certificate's; an encrypted one must not ask for input.
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._files[0], self._files[1], "")
-        except OSError:  # SSLError is one
+        except (OSError, ValueError):  # SSLError is an OSError
             return
         self._redactor.add(key)
         self._credential = Credential(self._credential.authorization, Certificate(chain, key))

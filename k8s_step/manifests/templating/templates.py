@@ -18,6 +18,7 @@ from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from k8s_step.manifests.templating.ambient import is_ambient
 from k8s_step.manifests.templating.expressions import ExpressionError, closing
 from k8s_step.objects.metadata import Object, annotations_of
+from k8s_step.redaction.secretfile import SecretFile
 
 CREDENTIALS = frozenset(
     [
@@ -300,6 +301,7 @@ def _is_utf8(value: str) -> bool:
 
 
 def _read_file(file: str) -> dict[str, str]:
+    SecretFile(file, "--vars-file").check()
     try:
         text = decode(Path(file).read_bytes(), file)
     except FileNotFoundError as error:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from k8s_step.errors import StepError
 from k8s_step.objects.reference import Reference, is_file
+from k8s_step.redaction.secretfile import is_there
 
 # Matches ``k8s/web.yaml:12: deployment/shop/web``, but no URL and no option such as ``--image web=shop/web:2``.
 _PLACE = r"(?P<file>(?!-|[a-z+]+://)[^:\n]+):(?P<line>\d+)(?::\d+)?(?:: (?P<about>.+))?"
@@ -30,7 +31,7 @@ def place_of(where: str) -> Place | None:
 
 def is_read(file: str) -> bool:
     """Whether ``file`` exists or is no path (stdin); tells ``k8s/web.yaml:12`` from ``proxy.example:3128``."""
-    return not is_file(file) or Path(file).exists()
+    return not is_file(file) or is_there(Path(file))
 
 
 @dataclass(frozen=True)

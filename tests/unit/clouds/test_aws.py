@@ -58,6 +58,19 @@ def test_pod_identity_with_a_token_file(tmp_path: Path) -> None:
     assert redactor.mask("p0d-token") == "***"
 
 
+@pytest.mark.parametrize("token", ["s3cr3t-token-ABCDEFGH", "s3cr3t" * 60])
+def test_a_token_in_place_of_its_path_is_not_repeated(token: str) -> None:
+    role = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/deploy", "AWS_WEB_IDENTITY_TOKEN_FILE": token}
+    pod = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": POD, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token}
+    for environ in (role, pod):
+        redactor = Redactor()
+        with Hosts({}) as hosts, pytest.raises(InputError, match="_TOKEN_FILE names no file") as caught:
+            keys = chain(hosts, environ, redactor)
+            assert "s3cr3t" not in keys.origin
+            keys.current()
+        assert "s3cr3t" not in str(caught.value) and redactor.mask(token) == "***"
+
+
 def test_the_containers_words_where_it_refuses() -> None:
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": POD, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "wr0ng-token"}
     with (

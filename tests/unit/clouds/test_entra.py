@@ -141,12 +141,15 @@ def test_a_wrong_secret_and_a_missing_role(hosts: Hosts, entra: Azure) -> None:
         (CloudOptions(aks_cluster=CLUSTER), OF_SECRET, "--azure-client-id is not given, nor AZURE_CLIENT_ID"),
         (CloudOptions(aks_cluster=CLUSTER, azure_client_id=CLIENT), OF_SECRET, "nor AZURE_TENANT_ID"),
         (AKS, {"AZURE_FEDERATED_TOKEN_FILE": "/nowhere"}, "the token file /nowhere is not there"),
+        (AKS, {"AZURE_FEDERATED_TOKEN_FILE": SECRET}, "AZURE_FEDERATED_TOKEN_FILE names no file"),
+        (AKS, {"AZURE_FEDERATED_TOKEN_FILE": SECRET * 40}, "AZURE_FEDERATED_TOKEN_FILE names no file"),
         (AKS, {"AZURE_AUTHORITY_HOST": "http://login.example"}, "no https URL"),
     ],
 )
 def test_what_is_missing_is_said(hosts: Hosts, cloud: CloudOptions, environ: dict[str, str], told: str) -> None:
     error = refused(hosts, cloud, environ)
     assert isinstance(error, InputError) and told in str(error) and not hosts.exchanges
+    assert SECRET not in str(error)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,22 @@ def test_by_gitlabs_variable(hosts: Hosts, gcp: Google, issuers: Issuers, redact
 
 
 class TestFiles:
+    @pytest.mark.parametrize(
+        "text", ['{"type": "service_account", "private_key": "s3cr3t-key/ABC"}', "s3cr3t-key-ABCDEFGH", "s3cr3t" * 60]
+    )
+    def test_the_key_itself_in_place_of_its_path(self, hosts: Hosts, redactor: Redactor, text: str) -> None:
+        with pytest.raises(InputError) as caught:
+            way(hosts, CloudOptions(gke_cluster=CLUSTER), {"GOOGLE_APPLICATION_CREDENTIALS": text}, redactor=redactor)
+        assert str(caught.value).startswith("GOOGLE_APPLICATION_CREDENTIALS names no file")
+        assert "s3cr3t" not in str(caught.value) and "s3cr3t" not in redactor.mask(f"it is {text}")
+
+    @pytest.mark.parametrize(("file", "is_repeated"), [("/no/such/token", True), ("s3cr3t" * 60, False)])
+    def test_the_subjects_file(self, hosts: Hosts, tmp_path: Path, file: str, is_repeated: bool) -> None:
+        environ = self.environ(tmp_path, self.external({"file": file}))
+        error = refused(hosts, CloudOptions(gke_cluster=CLUSTER), environ)
+        assert isinstance(error, InputError) and (file in str(error)) is is_repeated
+        assert "the file of credential_source" in str(error)
+
     @staticmethod
     def environ(tmp_path: Path, content: Any) -> dict[str, str]:
         path = tmp_path / "credentials.json"

@@ -133,6 +133,14 @@ def test_the_files_are_read_as_botocore_reads_them(
     }
 
 
+def test_credentials_in_place_of_their_files_path_are_not_repeated(home: dict[str, str]) -> None:
+    environ = {**home, "AWS_SHARED_CREDENTIALS_FILE": "[default]\naws_secret_access_key = s3cr3t", "AWS_PROFILE": "no"}
+    profiles = Profiles.of(environ, "--eks-cluster")
+    with pytest.raises(InputError) as caught:
+        profiles.named("no", "AWS_PROFILE")
+    assert "AWS_SHARED_CREDENTIALS_FILE" in str(caught.value) and "s3cr3t" not in str(caught.value) + repr(profiles)
+
+
 def test_the_same_profiles_as_botocores(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", home["HOME"])
     assert set(Profiles.of(home, "test").by_name) == set(Session().full_config["profiles"])

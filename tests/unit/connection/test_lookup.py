@@ -557,6 +557,52 @@ def test_paths_on_lines_are_told_from_text(machine: Machine) -> None:
         assert "KUBECONFIG holds text" in machine.refused()
 
 
+TOKENS = [
+    "sha256~9Xk29-abcdefghijklmnop",
+    f"eyJhbGciOiJS.{'eyJpc3Mi' * 40}.c2ln",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+class TestATokenInPlaceOfAPath:
+    """The setting is named, and what it holds is not repeated."""
+
+    def test_of_the_options(self, machine: Machine, token: str) -> None:
+        found = machine.resolve(server="https://x", token_file=token, sources={"token_file": "K8S_TOKEN_FILE"})
+        assert found.user.token_file_origin == "K8S_TOKEN_FILE" and token not in repr(found.user)
+
+    def test_of_a_kubeconfig(self, machine: Machine, token: str) -> None:
+        path = machine.write("config", config(user={"tokenFile": token}))
+        assert (
+            machine.resolve(kubeconfig=str(path)).user.token_file_origin == "kubeconfig ~/config: user one: tokenFile"
+        )
+
+    @pytest.mark.parametrize("key", ["client-key", "client-certificate"])
+    def test_of_a_key(self, machine: Machine, token: str, key: str) -> None:
+        told = machine.refused(kubeconfig=str(machine.write("config", config(user={key: token}))))
+        assert told.startswith(f"kubeconfig ~/config: user one: {key} names no file") and token not in told
+
+    def test_of_an_authority(self, machine: Machine, token: str) -> None:
+        path = machine.write("config", config(cluster={"certificate-authority": token}))
+        told = machine.refused(kubeconfig=str(path))
+        assert "cluster one: certificate-authority names no file" in told and token not in told
+        told = machine.refused(server="https://x", ca=token, sources={"ca": "K8S_CA"})
+        assert "K8S_CA is no PEM text" in told and token not in told
+
+    def test_of_the_kubeconfig(self, machine: Machine, token: str) -> None:
+        told = machine.refused(kubeconfig=token, sources={"kubeconfig": "K8S_KUBECONFIG"})
+        machine.environ["KUBECONFIG"] = token
+        assert all(
+            words.startswith(f"{name}") and token not in words
+            for name, words in (("K8S_KUBECONFIG", told), ("KUBECONFIG", machine.refused()))
+        )
+
+
+def test_a_path_of_a_token_is_named_as_it_is(machine: Machine) -> None:
+    assert machine.resolve(server="https://x", token_file="/no/token").user.token_file_origin == ""
+
+
 def test_no_secret_shows_in_a_repr(machine: Machine) -> None:
     plugin = {"command": "x", "apiVersion": "y", "args": [SECRET], "env": [{"name": "A", "value": SECRET}]}
     user = {"token": SECRET, "username": SECRET, "password": SECRET, "exec": plugin}

@@ -97,7 +97,11 @@ def test_nothing_found_is_an_error(folder):
     (folder / "deep/er").mkdir(parents=True)
     write(folder, comments_yaml="# nothing\n---\n", deep__er__a_yaml=config_map("a"))
     assert "none.yaml: there is no such file or folder" in failure("none.yaml")
-    assert "…: that is no path: File name too long" in failure("apiVersion " * 100)
+    for text in ("apiVersion " * 100, "kind: Secret\nstringData: {a: apiVersion}", '{"kind": "apiVersion"}'):
+        told = failure(text)
+        assert "a file's content is given where its path belongs" in told and "apiVersion" not in told
+    told = failure("kind: Secret", "stringData:", "  password: hunter2", "hunter2")
+    assert "hunter2" not in told and len(told.splitlines()) == 1, "a variable's lines"
     assert "n*.yaml: no file matches the pattern" in failure("n*.yaml")
     assert "empty: no file in the folder ends in .yaml" in failure("empty")
     assert "-R looks into" in failure("deep")

@@ -34,6 +34,9 @@ def of(user: User, redactor: Redactor | None = None) -> Credential:
     return credentials_of(connection(user), redactor or Redactor()).current()
 
 
+LONG = f"eyJhbGciOiJSUzI1NiJ9.{'eyJpc3MiOiJr' * 30}.{'c2lnbmF0dXJl' * 4}"
+
+
 class TestStatic:
     def test_nobody(self) -> None:
         assert of(User()) == Credential()
@@ -114,6 +117,18 @@ class TestTokenFile:
     def test_a_path_that_no_file_can_have(self) -> None:
         with pytest.raises(InputError, match="not there"):
             of(User(token_file="to\0ken"))
+
+    def test_the_token_itself_in_place_of_its_path_is_not_repeated(self) -> None:
+        redactor = Redactor()
+        user = User(token_file=LONG, token_file_origin="K8S_TOKEN_FILE")
+        with pytest.raises(InputError, match=r"^K8S_TOKEN_FILE names no file") as caught:
+            credentials_of(connection(user), redactor).current()
+        assert LONG[:20] not in str(caught.value) + repr(user) and redactor.mask(LONG) == "***"
+
+    @pytest.mark.parametrize("text", ["x" * 300, "a\0b"])
+    def test_no_file_can_be_called_that(self, text: str) -> None:
+        with pytest.raises(InputError, match="not there"):
+            credentials_of(connection(User(token_file=text)), Redactor()).current()
 
     def test_the_kubeconfigs_own_token_stands_in(self, tmp_path: Path) -> None:
         live = credentials_of(connection(User(token="abcdef", token_file=str(tmp_path / "no"))), Redactor())

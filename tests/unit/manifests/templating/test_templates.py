@@ -467,6 +467,13 @@ def test_a_malformed_yaml_vars_file_is_told_with_its_line(tmp_path, text, messag
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["PASSWORD=hunter2-hunter2", "PASSWORD=hunter2\nUSER=me", "hunter2" * 50])
+def test_the_content_of_a_vars_file_in_place_of_its_path_is_not_repeated(text):
+    with pytest.raises(InputError, match=r"^--vars-file names no file") as caught:
+        Values.read(files=[text])
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_missing_vars_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match="the vars file cannot be read: No such file"):
         Values.read(files=[str(tmp_path / "none.env")])
