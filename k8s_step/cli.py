@@ -21,7 +21,7 @@ from k8s_step.inputs import Inputs, idle, resolve, secrets
 from k8s_step.options import REPORTS, RESULT_FILES, Option
 from k8s_step.redaction import Redactor
 from k8s_step.streams import share_stdin
-from k8s_step.surroundings import Surroundings
+from k8s_step.surroundings import Surroundings, System
 
 if TYPE_CHECKING:
     from k8s_step.fleet.member import Member
@@ -405,7 +405,7 @@ def _hand_out(
 
 
 def _write_files(result: Result | ClustersResult, files: ResultFiles, process: _Process) -> None:
-    files.write(result, lambda text: _complain(text, process.redactor))
+    files.write(result, lambda text: _complain(text, process))
 
 
 def _comment(result: Result | ClustersResult, files: ResultFiles, inputs: Inputs, process: _Process) -> None:
@@ -418,7 +418,7 @@ def _comment(result: Result | ClustersResult, files: ResultFiles, inputs: Inputs
         comments.publish(thread, comments.mark_of(result), text, process.environ)
     except StepError as error:
         where = "the step's summary" if process.surroundings.summary_file else "the log"
-        _complain(f"warning: {error}; the review is in {where}", process.redactor)
+        _complain(f"warning: {error}; the review is in {where}", process)
 
 
 # -- errors
@@ -443,8 +443,12 @@ def _refuse(
     return error.exit_code
 
 
-def _complain(text: str, redactor: Redactor) -> None:
-    _masked(sys.stderr, redactor).line(redactor.mask(text))
+def _complain(text: str, process: _Process) -> None:
+    from k8s_step.report.layout.text import without_commands
+
+    told = process.redactor.mask(text)
+    is_obeyed = process.surroundings.system is System.GITHUB  # its runner looks for commands in all that it reads
+    _masked(sys.stderr, process.redactor).line(without_commands(told) if is_obeyed else told)
 
 
 def _masked(stream: TextIO, redactor: Redactor) -> MaskedStream:

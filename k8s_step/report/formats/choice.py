@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 def outputs(
     log_format: str, surroundings: Surroundings, redactor: Redactor, report: str | None, data: MaskedStream
 ) -> list[Output]:
-    """The log output and, on GitHub, the output of its runner's files; ``report`` is the path of the result file."""
+    """The log output and, on GitHub, the output of its runner's files; ``report`` is the path of the result file.
+
+    In an action the runner reads stdout too, so ``data`` is defused whatever the format; a ``run:`` step may send it to
+    a file.
+    """
     log = MaskedStream(sys.stderr, redactor)
     chosen = _chosen(log_format, surroundings, redactor, log)
     if surroundings.system is not System.GITHUB:
         return [_LOGS[chosen](log, data.line, surroundings, "")]
     from k8s_step.report.formats import github
 
-    return [_LOGS[chosen](log, data.line, surroundings, ""), github.StepFiles(surroundings, report, log.line)]
+    write = github.tamed(data.line) if surroundings.is_action else data.line
+    return [_LOGS[chosen](log, write, surroundings, ""), github.StepFiles(surroundings, report, log.line)]
 
 
 def shared_log(
@@ -115,7 +120,12 @@ def _github(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster
 def _gitlab(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:
     from k8s_step.report.formats.gitlab import GitLab
 
-    return GitLab(log.line, data, no_style if surroundings.no_colour else colour, cluster=cluster)
+    style = no_style if surroundings.no_colour else colour
+    if surroundings.system is System.GITHUB:
+        from k8s_step.report.formats import github
+
+        return GitLab(github.tamed(log.line), data, style, cluster=cluster)
+    return GitLab(log.line, data, style, cluster=cluster)
 
 
 def _json(log: MaskedStream, data: _Write, surroundings: Surroundings, cluster: str) -> Output:

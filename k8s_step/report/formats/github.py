@@ -51,7 +51,7 @@ def tamed(write: Callable[[str], None]) -> Callable[[str], None]:
 
 
 class Harmless(Plain):
-    """The plain log with text defused that GitHub's runner would obey as a command; ``content`` stays as it is."""
+    """The plain log with text defused that GitHub's runner would obey; ``content`` is left to ``data``."""
 
     def __init__(self, log: Callable[[str], None], data: Callable[[str], None], cluster: str = "") -> None:
         super().__init__(tamed(log), tamed(data), cluster=cluster)
