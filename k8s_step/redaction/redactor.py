@@ -266,8 +266,11 @@ def _ignore(_: str) -> None:
     """The listener before :meth:`Redactor.listen` is called."""
 
 
+_BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]")  # no log shows these as they are
+
+
 def _plain_lines(piece: Piece) -> list[str]:
-    return [piece.text] if "\ufffd" not in piece.text and len(piece.text.splitlines()) == 1 else []
+    return [piece.text] if len(piece.text.splitlines()) == 1 and not _BINARY.search(piece.text) else []
 
 
 def _masked(text: str, find: Callable[[bytes], list[Span]]) -> str:

@@ -54,7 +54,10 @@ def _mask_values(old: dict[str, Any], new: dict[str, Any], keys: tuple[str, ...]
 
 
 def values_of(objects: Iterable[Mapping[str, Any]]) -> list[SecretValue]:
-    """The values of all Secrets in ``objects``, as base64 and decoded, also those in a last-applied annotation."""
+    """The values of all Secrets in ``objects``, as base64 and decoded, also those in a last-applied annotation.
+
+    A byte that is not UTF-8 becomes a lone surrogate, as in Python's ``surrogateescape``.
+    """
     found: dict[SecretValue, None] = {}
     for obj in objects:
         if obj.get("kind") == "Secret":
@@ -106,9 +109,10 @@ def _last_applied(text: str) -> Iterator[tuple[str, str]]:
 def _encoded(value: str) -> Iterator[str]:
     yield value
     try:
-        yield base64.b64decode("".join(value.split()), validate=True).decode()
-    except ValueError:  # not base64, or not text once decoded
+        raw = base64.b64decode("".join(value.split()), validate=True)
+    except ValueError:  # not base64
         return
+    yield raw.decode("utf-8", "surrogateescape")  # the redactor makes the same bytes of it again
 
 
 def _mapping(obj: Object, key: str) -> Mapping[str, Any]:

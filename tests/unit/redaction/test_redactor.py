@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from k8s_step.errors import ExitCode
+from k8s_step.objects.kinds.secrets import values_of
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import MASK, Redactor, SecretValue
 from k8s_step.redaction.forms import OWN_WORDS, is_telling
@@ -103,6 +104,49 @@ def test_each_line_of_wrapped_base64(width: int) -> None:
     lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
     masked = redactor(bytes(range(256))).mask("\n".join(f"  {line}" for line in lines))
     assert masked.splitlines() == [f"  {MASK}"] * len(lines)
+
+
+def of_secret(raw: bytes) -> Redactor:
+    """A redactor that knows a Secret with this value."""
+    one = Redactor()
+    encoded = base64.b64encode(raw).decode()
+    one.add_values(values_of([{"kind": "Secret", "metadata": {"name": "store"}, "data": {"keystore": encoded}}]))
+    return one
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_each_line_of_wrapped_base64_of_a_secrets_binary_value(width: int) -> None:
+    raw = bytes(range(256))
+    encoded = base64.b64encode(raw).decode()
+    lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+    masked = of_secret(raw).mask("\n".join(f"  {line}" for line in lines))
+    assert masked.splitlines() == [f"  {MASK}"] * len(lines)
+
+
+@given(st.binary(min_size=9, max_size=40), st.binary(max_size=7), st.binary(max_size=7))
+@example(b"\xfe\xffhunter2", b"admin:", b"")
+def test_base64_of_something_longer_holds_a_secrets_value_no_more(secret: bytes, before: bytes, after: bytes) -> None:
+    encoded = base64.b64encode(before + secret + after).decode()
+    assert MASK in of_secret(secret).mask(f"Authorization: Basic {encoded}")
+
+
+@given(st.binary(max_size=60), st.text(max_size=20))
+@example(b"{\xff}\na: \xfe\xff\xfd\xfc\xfb\xfa\nplain-line-of-it\n\x1b\x00line", "")
+def test_a_binary_value_is_known_and_never_in_the_way(raw: bytes, around: str) -> None:
+    one, told = of_secret(raw), list[str]()
+    one.listen(told.append)
+    one.spare("web", around)
+    one.settle()
+    for text in (
+        around,
+        f"{around}{raw.decode('utf-8', 'surrogateescape')}",
+        raw.decode("utf-8", "replace"),
+        repr(raw),
+    ):
+        for masked in (one.mask(text), one.mask_name(text), one.mask_line(text), str(one.mask_object({"a": text}))):
+            masked.encode("utf-8", "backslashreplace")
+    "\n".join(told).encode()
+    assert not any(letter in "\0\x1b\ufffd" for line in told for letter in line)
 
 
 def test_a_whole_file_in_json() -> None:

@@ -23,13 +23,14 @@ def found(**fields: Any) -> set[tuple[str, str]]:
     ("fields", "values"),
     [
         ({"data": {"PASSWORD": ENCODED}}, {ENCODED, "hunter2"}),
+        ({"data": {"KEYSTORE": "/v8BgA=="}}, {"/v8BgA==", "\udcfe\udcff\x01\udc80"}),
         ({"data": {"PASSWORD": "not base64!"}}, {"not base64!"}),
         ({"stringData": {"PASSWORD": "hunter2"}}, {"hunter2"}),
         ({"stringData": {"PIN": 123456}}, {"123456"}),
         ({"stringData": {"PIN": None, "EMPTY": ""}}, set()),
         ({"stringData": {"a": {"b": ["hunter2", {"c": "hunter3"}]}}}, {"hunter2", "hunter3"}),
     ],
-    ids=["base64", "not base64", "text", "a number", "nothing", "nested by mistake"],
+    ids=["base64", "binary", "not base64", "text", "a number", "nothing", "nested by mistake"],
 )
 def test_the_values_of_a_secret(fields: dict[str, Any], values: set[str]) -> None:
     assert {text for text, _ in found(**fields)} == values
