@@ -22,6 +22,9 @@ from k8s_step.manifests.templating.expressions import ExpressionError, Hidden, h
 
 DEEPEST = 200  # levels of nesting; Kubernetes' own objects stay far below
 MOST_ALIASED = 100_000  # values that aliases may add to one document; guards against "billion laughs"
+_IN_QUOTES = "put a value that YAML may take for something else in quotes; in a *.j2 file: {{ NAME | quote }}"
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")  # in a message of PyYAML's own scanner
+_TOKEN = re.compile(r"['\"](?:<[a-z ]+>|[,:?\]}!>-])['\"]")  # what it expects, such as '<block end>'
 Substitute = Callable[[ScalarNode], str]
 """Returns one scalar's text with its templates filled in; raises an :class:`InputError` without a place."""
 
@@ -48,11 +51,16 @@ EventParser: Callable[[str], Any] = getattr(yaml.cyaml, "CParser", PureParser) i
 
 @dataclass(frozen=True)
 class SourceText:
-    """The text of a file; ``lines`` maps each line of rendered text to the template's line, both from 1."""
+    """The text of a file; ``lines`` maps each line of rendered text to the template's line, both from 1.
+
+    ``is_filled_in``: values stand in the text, put there by a template, a shell or the user. A value that YAML takes
+    for something else may be a secret that is not known as one yet, so no error quotes such a text.
+    """
 
     file: str
     text: str = field(repr=False)
     lines: tuple[int, ...] = field(default=(), repr=False)
+    is_filled_in: bool = False
 
     def line(self, number: int) -> int:
         """The file's line for line ``number`` of the text, both from 1."""
@@ -246,6 +254,9 @@ class _Composer:
 
     def _alias(self, name: str, line: int) -> AliasNode:
         if name not in self._anchors:
+            if self._source.is_filled_in:
+                message = "an unquoted * refers to an anchor that is not set before"
+                raise self._source.error(message, line, _IN_QUOTES)
             raise self._source.error(f"*{name} refers to an anchor that is not set before", line)
         return AliasNode(name, self._anchors[name], line)
 
@@ -271,11 +282,17 @@ class _Composer:
         marked = self._marked_line(line)
         if marked:
             return self._source.error(_MISPLACED_MARK, marked, _MARK_ADVICE)
-        message = error.problem or error.context or "not YAML"
+        message = self._without_text(error.problem or error.context or "not YAML")
         begins = error.context_mark.line + 1 if error.context_mark else line
         if error.context and begins != line:
             message = f"{message} ({error.context} that begins in line {self._source.line(begins)})"
         return self._source.error(message, line, self._hint(begins, line, mark.column if mark else 0))
+
+    def _without_text(self, message: str) -> str:
+        """``message`` without letters of a text that must not be quoted; libyaml's messages hold none."""
+        if not self._source.is_filled_in:
+            return message
+        return _QUOTED.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else "…", message)
 
     def _marked_line(self, last: int) -> int:
         """The first line up to ``last`` with a byte order mark, which makes libyaml miscount columns; 0 if none."""
@@ -286,7 +303,9 @@ class _Composer:
         written = self._source.text.splitlines()[begins - 1 : line]
         if len(written) > line - begins and "\t" in written[-1][: column + 1]:
             return "YAML is not indented with tabs: use spaces"
-        return "put the value with ${…} in quotes" if any("${" in text for text in written) else None
+        if any("${" in text for text in written):
+            return "put the value with ${…} in quotes"
+        return _IN_QUOTES if self._source.is_filled_in and not any("{{" in text for text in written) else None
 
 
 def _is_empty(node: Node) -> bool:
@@ -325,7 +344,8 @@ class _Builder:
     def _alias(self, node: AliasNode, depth: int) -> Any:
         target = id(node.target)
         if target in self._inside:
-            raise self._source.error(f"the value anchored as &{node.name} contains itself", node.line)
+            anchored = "an anchored value" if self._source.is_filled_in else f"the value anchored as &{node.name}"
+            raise self._source.error(f"{anchored} contains itself", node.line)
         self._inside.add(target)
         value = self.value(node.target, depth)
         self._inside.discard(target)
@@ -356,10 +376,18 @@ class _Builder:
                 continue
             if key in lines:
                 first = self._source.line(lines[key])
-                self._report(ScalarError(f'the key "{key}" is already there, in line {first}'), name.line)
+                self._report(ScalarError(f"{self._named(name, key)} is already there, in line {first}"), name.line)
             lines[key] = name.line
             built[key] = value
         return built
+
+    def _named(self, node: Node, key: str) -> str:
+        """The key for a message, which shows it only as the user wrote it."""
+        if self._source.is_filled_in:
+            return "a key"
+        target = node.target if isinstance(node, AliasNode) else node
+        is_value = self._substitute is not None and isinstance(target, ScalarNode) and "${" in target.text
+        return "the key that ${…} gives" if is_value else f'the key "{key}"'
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
         """The mapping that a merge key adds. As in go-yaml, it overrides keys written before it."""

@@ -170,7 +170,7 @@ def _source(file: str, stdin: TextIO | None) -> SourceText:
     if stdin is None:
         raise InputError("standard input is closed, so there is nothing to read", where="stdin", hint=hint)
     try:
-        return SourceText("stdin", stdin.read().removeprefix("\ufeff"))
+        return SourceText("stdin", stdin.read().removeprefix("\ufeff"), is_filled_in=True)
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text", where="stdin") from None
     except OSError as error:

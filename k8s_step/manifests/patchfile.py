@@ -72,7 +72,7 @@ def read(
     from k8s_step.manifests.files import is_rendered, source_of
     from k8s_step.manifests.templating.templates import Template
 
-    source = SourceText(TEXT, text or "") if file is None else source_of(file, values, stdin)
+    source = SourceText(TEXT, text or "", is_filled_in=True) if file is None else source_of(file, values, stdin)
     documents = parse(source)
     if len(documents) != 1:
         what = f"the patch holds {len(documents)} documents, and one is sent" if documents else "the patch is empty"

@@ -41,7 +41,7 @@ def render(file: str, text: str, values: Values) -> SourceText:
     plain = _rendered(_environment(file, values, []), file, text, values)
     marked = _rendered(_environment(file, values, [_LineMarks]), file, text, values)
     lines = _lines(marked) if _MARKED.sub("", marked) == plain else ()
-    return SourceText(file, plain, lines)
+    return SourceText(file, plain, lines, is_filled_in=True)
 
 
 def quoted(value: Any) -> str:

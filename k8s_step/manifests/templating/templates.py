@@ -308,7 +308,7 @@ def _read_file(file: str) -> dict[str, str]:
         raise MissingFileError(f"the vars file cannot be read: {error.strerror}", path=file, where=file) from None
     except OSError as error:
         raise InputError(f"the vars file cannot be read: {error.strerror}", where=file) from None
-    source = SourceText(file, text)
+    source = SourceText(file, text, is_filled_in=True)
     return _read_mapping(source) if Path(file).suffix in _MAPPING_FILES else _read_dotenv(source)
 
 
@@ -328,7 +328,8 @@ def _read_mapping(source: SourceText) -> dict[str, str]:
     for key, value in root.pairs:
         name = key.text if isinstance(key, ScalarNode) else ""
         if not _NAME.fullmatch(name):
-            raise source.error(f"{name!r} is not a variable's name", key.line, "letters, digits and _")
+            named = repr(name) if re.fullmatch(_HARMLESS, name) else "that"
+            raise source.error(f"{named} is not a variable's name", key.line, "letters, digits and _")
         if not isinstance(value, ScalarNode):
             raise source.error(f"the value of {name} is not a single text or number", value.line)
         found[name] = value.text

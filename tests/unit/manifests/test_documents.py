@@ -108,6 +108,38 @@ def test_a_mistake_is_told_with_file_and_line(text, expected, parser):
     assert expected in failure(text, parser=parser)
 
 
+FILLED_IN = {
+    "an alias": ("a: *hunter2\n", "k8s/web.yaml:1: an unquoted * refers to an anchor that is not set before"),
+    "an alias in a list": ("a:\n- b\n- *hunter2\n", "k8s/web.yaml:3: an unquoted *"),
+    "an anchor": ("a: &hunter2 [*hunter2]\n", "k8s/web.yaml:1: an anchored value contains itself"),
+    "a tag": ("a: !hunter2!x y\n", "k8s/web.yaml:1: "),
+    "a key": ("a:\n  hunter2: 1\n  hunter2: 2\n", "k8s/web.yaml:3: a key is already there, in line 2"),
+    "a key of JSON": ('{"hunter2": 1,\n"hunter2": 2}', "k8s/web.yaml:2: a key is already there, in line 1"),
+    "a number's tag": ("a: !!int hunter2\n", "k8s/web.yaml:1: the value is not what its tag !!int says"),
+    "a mapping": ("a: hunter2: b\n", "k8s/web.yaml:1: mapping values are not allowed"),
+    "a start": ("a: @hunter2\n", "k8s/web.yaml:1: found character"),
+    "an escape": ('a: "\\hunter2"\n', "k8s/web.yaml:1: "),
+    "a comma": ("a: [x\nhunter2: y\n", "k8s/web.yaml:"),
+    "a block": ("a: |hunter2\n  b\n", "k8s/web.yaml:1: "),
+    "a directive": ("%hunter2\n---\na: %hunter2\n", "k8s/web.yaml:"),
+    "JSON": ('{"a": "x", hunter2}', "k8s/web.yaml:1: "),
+}
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize(("text", "expected"), FILLED_IN.values(), ids=FILLED_IN)
+def test_of_a_text_that_was_filled_in_nothing_is_quoted(text, expected, parser):
+    try:
+        for document in parse(SourceText("k8s/web.yaml", text, is_filled_in=True), parser):
+            document.build()
+    except InputError as error:
+        assert str(error).startswith(expected)
+        assert "hunter" not in str(error)
+        assert "contains itself" in expected or "int says" in expected or "key" in expected or "quotes" in str(error)
+    else:
+        assert expected.endswith(": "), "kubectl takes it"
+
+
 def test_tabs_get_advice():
     assert "use spaces" in failure("a:\n\tb: 1\n")
 

@@ -88,6 +88,11 @@ def test_stdin_is_read_once(folder):
     assert names("-", "-", stdin=io.StringIO("\ufeff" + config_map("a-${TAG}"))) == ["a-1.2"]
 
 
+def test_of_stdin_which_a_shell_may_have_filled_in_nothing_is_quoted():
+    told = failure("-", stdin=io.StringIO("kind: Secret\nstringData: {p: *hunter2}\n"))
+    assert told.startswith("stdin:2: an unquoted * refers to an anchor") and "hunter2" not in told
+
+
 def test_stdin_that_is_no_utf8_is_an_error():
     assert "stdin: " in failure("-", stdin=io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
 

@@ -112,6 +112,13 @@ def test_mistakes_have_a_place(content: str, patch_type: PatchType, told: str) -
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["*hunter2", "{hunter2: a, hunter2: b}", "hunter2: x: y"])
+def test_an_options_text_is_not_quoted_since_a_shell_may_have_filled_it_in(value: str) -> None:
+    with pytest.raises(InputError) as caught:
+        text(f"stringData:\n  PASSWORD: {value}\n")
+    assert str(caught.value).startswith("--patch:2: ") and "hunter2" not in str(caught.value)
+
+
 def test_directives_are_no_business_of_other_types() -> None:
     assert text("$patch: frob", PatchType.MERGE).body == {"$patch": "frob"}
 

@@ -48,6 +48,32 @@ def test_a_mistake_in_what_comes_out_is_told_with_the_templates_line():
         parse(render("{% if true %}\n\n{% endif %}\na: {{ COLON }}\n"))
 
 
+SECRET = "Xk29-hunter2"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"*{SECRET}",
+        f"&{SECRET} [*{SECRET}]",
+        f"a\n{SECRET}: 1\n{SECRET}: 2",
+        f"@{SECRET}",
+        f"[{SECRET}",
+        f"{SECRET}: x",
+    ],
+)
+def test_a_secret_that_yaml_takes_for_something_else_is_not_quoted(written):
+    source = render("kind: Secret\nPASSWORD: {{ PASSWORD }}\n", values=Values({"PASSWORD": written}))
+    with pytest.raises(InputError) as caught:
+        [document.build() for document in parse(source)]
+    assert str(caught.value).startswith("web.yaml.j2:2: ") and SECRET not in str(caught.value)
+
+
+def test_a_secret_that_begins_an_alias_gets_advice():
+    with pytest.raises(InputError, match=r"^web.yaml.j2:1: an unquoted \* .*\{\{ NAME \| quote \}\}"):
+        parse(render("p: {{ PASSWORD }}\n", values=Values({"PASSWORD": f"*{SECRET}"})))
+
+
 def test_dollar_expressions_are_left_alone():
     assert render("a: ${A} {{ '${A}' }}\n").text == "a: ${A} ${A}\n"
 
