@@ -102,7 +102,7 @@ class TestFiles:
         environ = self.environ(tmp_path, self.external({"file": file}))
         error = refused(hosts, CloudOptions(gke_cluster=CLUSTER), environ)
         assert isinstance(error, InputError) and (file in str(error)) is is_repeated
-        assert "the file of credential_source" in str(error)
+        assert ("the token file" if is_repeated else "the file of credential_source names no file") in str(error)
 
     @staticmethod
     def environ(tmp_path: Path, content: Any) -> dict[str, str]:
@@ -154,7 +154,8 @@ class TestFiles:
         assert found[1].current() is first
 
     @pytest.mark.parametrize(
-        ("source", "told"), [({"file": 5}, "the token file 5 is not there"), ({"url": 5}, "the credential source")]
+        ("source", "told"),
+        [({"file": 5}, "the file of credential_source names no file"), ({"url": 5}, "the credential source")],
     )
     def test_a_source_that_is_no_text(self, hosts: Hosts, source: dict[str, Any], told: str, tmp_path: Path) -> None:
         environ = self.environ(tmp_path, self.external(source))

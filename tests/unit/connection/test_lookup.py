@@ -495,7 +495,7 @@ class TestErrors:
         [
             ({"client-certificate-data": "%%%", "client-key-data": "%%%"}, "client-certificate-data is not base64"),
             ({"client-certificate": "gone.crt", "client-key": "gone.key"}, "gone.crt"),
-            ({"client-certificate": "go\0ne.crt", "client-key": "gone.key"}, "embedded null byte"),
+            ({"client-certificate": "go\0ne.crt", "client-key": "gone.key"}, "client-certificate names no file"),
             ({"client-certificate-data": encoded("x")}, "together"),
             ({"auth-provider": {"name": "gcp", "config": {"access-token": SECRET}}}, "exec plugin"),
             ({"token": 12345}, "quotes"),
