@@ -45,7 +45,7 @@ class Condition(NamedTuple):
         """Whether it may be about an older generation of ``obj``, since no observedGeneration says otherwise."""
         if (generation(obj) or 1) == 1:
             return False
-        return self.observed_generation is None and number(status(obj).get("observedGeneration")) is None
+        return self.observed_generation is None and names_no_generation(obj)
 
 
 def conditions(obj: Object) -> list[Condition]:
@@ -85,6 +85,11 @@ def status(obj: Object) -> Mapping[str, Any]:
 def generation(obj: Object) -> int | None:
     """``metadata.generation``."""
     return number(metadata_of(obj).get("generation"))
+
+
+def names_no_generation(obj: Object) -> bool:
+    """Whether the status does not name the generation that it is about."""
+    return number(status(obj).get("observedGeneration")) is None
 
 
 def number(value: Any) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from k8s_step.objects.conditions import condition, generation, mapping, number, spec, status
+from k8s_step.objects.conditions import Condition, condition, generation, mapping, number, spec, status
 from k8s_step.objects.metadata import Object, metadata_of
 from k8s_step.verdict.customresources import by_what_it_tells
 from k8s_step.verdict.states import Readiness, State
@@ -242,13 +242,18 @@ def _service(obj: Object) -> Readiness:
 def _crd(obj: Object) -> Readiness:
     accepted = condition(obj, "NamesAccepted")
     if accepted.status == "False":
-        return Readiness(State.FAILED, accepted.message, accepted.reason)
+        return _refused(obj, accepted)
     if _is(obj, "Established"):
         return Readiness(State.CURRENT, "established")
     established = condition(obj, "Established")
     if established.status == "False" and established.reason != "Installing":
-        return Readiness(State.FAILED, established.message, established.reason)
+        return _refused(obj, established)
     return _progress("waiting to be established")
+
+
+def _refused(obj: Object, found: Condition) -> Readiness:
+    """Failed by a condition of a CRD, whose status names no generation: it may be about the names of before."""
+    return Readiness(State.FAILED, found.message, found.reason, unversioned=found.is_unversioned(obj))
 
 
 def _api_service(obj: Object) -> Readiness:

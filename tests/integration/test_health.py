@@ -77,6 +77,31 @@ def test_a_check_has_it_failed(step: Step, kubectl: Kubectl, namespace: str, gro
     assert outcome.report["objects"][0]["reason"] == "HealthCheck"
 
 
+@pytest.mark.parametrize(("recovers", "code"), [(True, 0), (False, 1)])
+def test_a_failure_of_no_generation_counts_once_its_controller_had_time(
+    recovers: bool, code: int, step: Step, kubectl: Kubectl, namespace: str, group: str, tmp_path: Path
+) -> None:
+    """The last release has left it failed; this one fixes it."""
+    widget, path = f"widgets.{group}/one", tmp_path / "a.yaml"
+
+    def say(**status: Any) -> None:
+        patch = json.dumps({"status": status})
+        kubectl("patch", widget, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+
+    kubectl("create", "-n", namespace, "-f", write(path, custom(group, "one", spec={"oven": "cold"})))
+    say(phase="Shut", conditions=[{"type": "Broken", "status": "True", "message": "the oven is cold"}])
+    write(path, custom(group, "one", spec={"oven": "hot"}))
+    words = ("apply", "-f", str(path), "-n", namespace, "--force-conflicts", "--health", str(tmp_path / "health.yaml"))
+    run = step.start(*words, clock_stands=True)
+    run.wait_for("waiting for 1 object")
+    if recovers:
+        say(observedGeneration=2, phase="Open", conditions=[])
+    else:
+        run.time_passes(6)
+    outcome = run.wait()
+    assert outcome.code == code, outcome.text
+
+
 def test_a_built_in_kind_is_judged_as_ever_besides(step: Step, namespace: str, tmp_path: Path) -> None:
     (tmp_path / "health.yaml").write_text("- {apiVersion: apps/v1, kind: Deployment, current: 'true'}\n")
     path = write(tmp_path / "a.yaml", deployment(image="shop/pull-fail:1"))

@@ -324,6 +324,21 @@ def test_an_api_service_of_the_servers_own(release: Releases, cluster: Cluster) 
     assert (outcome.code, set(statuses(outcome).values())) == (0, {"current"}), outcome.text
 
 
+def test_a_definition_that_is_given_another_kind_is_not_failed_by_the_name_of_before(
+    release: Releases, widgets: str, cluster: Cluster
+) -> None:
+    made = definition(widgets, "Gadget")
+    names = made["spec"]["names"]
+    names["listKind"] = "GadgetList"
+    try:
+        taken = release({**made, "spec": {**made["spec"], "names": {**names, "kind": "Widget"}}})
+        assert taken.code == 1 and "already in use" in taken.text, taken.text
+        outcome = release(made)
+    finally:
+        cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.{widgets}")
+    assert outcome.code == 0, outcome.text
+
+
 @pytest.fixture
 def widgets(release: Releases, cluster: Cluster) -> Iterator[str]:
     """The API group of Widgets, which nobody controls."""

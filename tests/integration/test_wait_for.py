@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Kubectl, Outcome, Step, poll
+from tests.conftest import Kubectl, Outcome, Running, Step, poll
 from tests.integration.objects import config_map, custom, definition, deployment, write
 
 Object = dict[str, Any]
@@ -65,6 +65,43 @@ def test_a_rule_has_it_failed_at_once(step: Step, kubectl: Kubectl, namespace: s
     outcome = played(step, kubectl, namespace, group, path, {"phase": "Open", "conditions": broken})
     assert outcome.code == 1, outcome.text
     assert "the oven is cold (fails on condition=Broken)" in outcome.stderr
+
+
+SHUT = {"phase": "Shut", "conditions": [{"type": "Broken", "status": "True", "message": "the oven is cold"}]}
+RULES = ["condition=Broken", "jsonpath={.status.phase}=Shut"]
+
+
+def corrected(step: Step, kubectl: Kubectl, namespace: str, group: str, path: Path, rule: str) -> Running:
+    """A release that fixes an object whose last status, of which no generation is told, the rule calls failed."""
+    widget = f"widgets.{group}/one"
+    kubectl("create", "-n", namespace, "-f", write(path, custom(group, "one", spec={"oven": "cold"})))
+    patch = json.dumps({"status": SHUT})
+    kubectl("patch", widget, "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+    write(path, noted(custom(group, "one", spec={"oven": "hot"}), wait_for=OPEN, fail_on=rule))
+    run = step.start("apply", "-f", str(path), "-n", namespace, "--force-conflicts", report=True, clock_stands=True)
+    run.wait_for("waiting for 1 object")
+    return run
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_failure_of_the_last_release_does_not_fail_the_one_that_fixes_it(
+    rule: str, step: Step, kubectl: Kubectl, namespace: str, group: str, tmp_path: Path
+) -> None:
+    run = corrected(step, kubectl, namespace, group, tmp_path / "a.yaml", rule)
+    patch = json.dumps({"status": {"observedGeneration": 2, "phase": "Open", "conditions": []}})
+    kubectl("patch", f"widgets.{group}/one", "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+    outcome = run.wait()
+    assert outcome.code == 0, outcome.text
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_failure_of_no_generation_counts_once_its_controller_had_time(
+    rule: str, step: Step, kubectl: Kubectl, namespace: str, group: str, tmp_path: Path
+) -> None:
+    run = corrected(step, kubectl, namespace, group, tmp_path / "a.yaml", rule)
+    run.time_passes(6)
+    outcome = run.wait()
+    assert outcome.code == 1 and f"(fails on {rule})" in outcome.stderr, outcome.text
 
 
 def test_time_runs_out_with_the_rule_in_the_message(step: Step, namespace: str, group: str, tmp_path: Path) -> None:

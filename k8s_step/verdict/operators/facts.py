@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from k8s_step.objects.conditions import Condition, conditions, generation, mapping, number, spec, status
+from k8s_step.objects.conditions import (
+    Condition,
+    conditions,
+    generation,
+    mapping,
+    names_no_generation,
+    number,
+    spec,
+    status,
+)
 from k8s_step.objects.metadata import Object
 from k8s_step.verdict.customresources import FAILED, GRACE, by_what_it_tells
 from k8s_step.verdict.states import Readiness, State
@@ -96,7 +105,7 @@ def failing(message: str, reason: str, grace: float = GRACE) -> Readiness:
 
 def is_unversioned(obj: Object) -> bool:
     """Whether the status may be about an older generation, since no observedGeneration says otherwise."""
-    return (generation(obj) or 1) > 1 and number(status(obj).get("observedGeneration")) is None
+    return (generation(obj) or 1) > 1 and names_no_generation(obj)
 
 
 def text(value: Any) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.objects.conditions import Condition, conditions, generation, number, status
+from k8s_step.objects.conditions import Condition, conditions, generation, names_no_generation, number, status
 from k8s_step.objects.jsonpath.gotext import sprint
 from k8s_step.objects.jsonpath.nodes import Values
 from k8s_step.objects.jsonpath.template import Template, field
@@ -39,6 +39,9 @@ class Expectation(Protocol):
     def standing(self, obj: Object | None) -> str:
         """How ``obj`` falls short, such as ``condition Ready is False: …``, for a message."""
 
+    def is_unversioned(self, obj: Object) -> bool:
+        """Whether what ``obj`` shows may be about an older generation, since nothing names the one it is about."""
+
 
 @dataclass(frozen=True)
 class Created:
@@ -52,6 +55,9 @@ class Created:
     def standing(self, obj: Object | None) -> str:
         return _absent(obj) or "it exists"
 
+    def is_unversioned(self, obj: Object) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class Deleted:
@@ -64,6 +70,9 @@ class Deleted:
 
     def standing(self, obj: Object | None) -> str:
         return _absent(obj) or "it still exists"
+
+    def is_unversioned(self, obj: Object) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,10 @@ class ConditionIs:
             return f"condition {self.type} is of an older generation: {_STALE.format(generation(obj))}"
         because = ": ".join(part for part in (found.reason, found.message) if part)
         return f"condition {self.type} is {found.status}" + (f": {because}" if because else "")
+
+    def is_unversioned(self, obj: Object) -> bool:
+        found = self._found(obj)
+        return names_no_generation(obj) and (found is None or found.observed_generation is None)
 
     def _found(self, obj: Object | None) -> Condition | None:
         """The first of this type, among the object's own."""
@@ -125,6 +138,9 @@ class FieldIs:
             return f"{self.path} is of an older generation: {_STALE.format(generation(obj))}"
         found = self._found(obj)
         return f"{self.path} is {sprint(found[0])}" if found else f"{self.path} is not set"
+
+    def is_unversioned(self, obj: Object) -> bool:
+        return names_no_generation(obj)
 
     def _found(self, obj: Object) -> Values:
         """The values at the path; none where a list has no such entry, or not yet."""

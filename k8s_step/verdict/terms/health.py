@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from k8s_step.errors import InputError, InputErrors
-from k8s_step.objects.conditions import conditions, number, status
+from k8s_step.objects.conditions import conditions, names_no_generation, status
 from k8s_step.objects.metadata import Object
 from k8s_step.verdict import readiness
 from k8s_step.verdict.states import Readiness, State
@@ -79,8 +79,7 @@ class HealthCheck:
         if not readiness.is_custom(obj) and usual.state is not State.CURRENT:
             return usual
         if met == "current":
-            is_unversioned = number(status(obj).get("observedGeneration")) is None
-            return Readiness(State.CURRENT, "by its health check", unversioned=is_unversioned)
+            return Readiness(State.CURRENT, "by its health check", unversioned=names_no_generation(obj))
         name = met or "current"
         told, text = _message(obj), self.expressions[name].text
         aside = f"{told} " if told else ""
@@ -90,8 +89,8 @@ class HealthCheck:
         return self.expressions[name].holds(obj)
 
     def _failed(self, obj: Object) -> Readiness:
-        told = _message(obj) or "it has failed"
-        return Readiness(State.FAILED, f"{told} (failed: {self.expressions['failed'].text})", REASON)
+        message = f"{_message(obj) or 'it has failed'} (failed: {self.expressions['failed'].text})"
+        return Readiness(State.FAILED, message, REASON, unversioned=names_no_generation(obj))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from k8s_step.errors import InputError
-from k8s_step.objects.conditions import number, status
 from k8s_step.objects.metadata import FAIL_ON, WAIT_FOR, Object, annotations_of
 from k8s_step.verdict import readiness
 from k8s_step.verdict.states import Readiness, State
@@ -60,7 +59,8 @@ class Rule:
         from k8s_step.verdict.terms.expectations import ConditionIs
 
         reason = met.type if isinstance(met, ConditionIs) else "FailOn"
-        return Readiness(State.FAILED, f"{met.standing(obj)} (fails on {met.text})", reason)
+        message = f"{met.standing(obj)} (fails on {met.text})"
+        return Readiness(State.FAILED, message, reason, unversioned=met.is_unversioned(obj))
 
     def _awaited(self, obj: Object, usual: Readiness) -> Readiness:
         is_custom = readiness.is_custom(obj) and self.health is None
@@ -70,7 +70,7 @@ class Rule:
         if unmet is not None:
             return Readiness(State.IN_PROGRESS, f"waiting for {unmet.text}: {unmet.standing(obj)}")
         message = ", ".join(one.text for one in self.wait_for) if is_custom else usual.message
-        is_unversioned = number(status(obj).get("observedGeneration")) is None
+        is_unversioned = any(one.is_unversioned(obj) for one in self.wait_for)
         return Readiness(State.CURRENT, message, unversioned=is_unversioned)
 
 

@@ -86,6 +86,8 @@ def test_a_generation_behind_is_never_judged() -> None:
         str(judged(store(observedGeneration=1, phase="Open"), current="status.phase == 'Open'").state) == "in progress"
     )
     assert judged(store(phase="Open"), current="status.phase == 'Open'").unversioned
+    assert judged(store(phase="Shut"), failed="status.phase == 'Shut'", current="false").unversioned
+    assert not judged(store(phase="Shut", observedGeneration=2), failed="true", current="false").unversioned
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,24 @@ def test_without_an_observed_generation_it_may_be_about_an_older_one() -> None:
     assert not own_rule(seen).readiness(seen).unversioned
 
 
+@pytest.mark.parametrize(
+    ("rule", "status", "is_unversioned"),
+    [
+        ("jsonpath={.status.phase}=Shut", {"phase": "Shut"}, True),
+        ("jsonpath={.status.phase}=Shut", {"phase": "Shut", "observedGeneration": 2}, False),
+        ("condition=Broken", {"conditions": [condition("Broken", "True")]}, True),
+        ("condition=Broken", {"conditions": [condition("Broken", "True")], "observedGeneration": 2}, False),
+        ("condition=Broken", {"conditions": [condition("Broken", "True", observedGeneration=2)]}, False),
+    ],
+)
+def test_what_fails_it_may_be_about_an_older_generation_too(
+    rule: str, status: dict[str, Any], is_unversioned: bool
+) -> None:
+    failed, current = (own_rule(made).readiness(made) for made in (shop("", rule, **status), shop(rule, **status)))
+    assert (failed.state, failed.unversioned) == (State.FAILED, is_unversioned)
+    assert (current.state, current.unversioned) == (State.CURRENT, is_unversioned)
+
+
 def test_a_path_that_leads_to_several_values_is_told_and_ends_nothing() -> None:
     obj = shop("jsonpath={.status.items[*].a}=1", observedGeneration=2, items=[{"a": 1}, {"a": 1}])
     found = own_rule(obj).readiness(obj)
