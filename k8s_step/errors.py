@@ -170,6 +170,11 @@ class ApiError(StepError):
         """``details.causes`` of the Status, each a mapping with ``reason``, ``message`` and ``field``."""
         return list(self.details.get("causes") or [])
 
+    @property
+    def is_barred(self) -> bool:
+        """Whether this verb is closed to us: 403, the token may not; 405, the kind does not have it."""
+        return self.code in (403, 405)
+
 
 class ApiErrors(ApiError):  # noqa: N818 - several, hence the plural
     """Several refusals about one object, each with its own ``where`` (``errors``)."""

@@ -1,4 +1,4 @@
-"""Endless watches: from a resourceVersion, resumed after a cut, restarted after 410, replaced by polling on 403.
+"""Endless watches: from a resourceVersion, resumed after a cut, restarted after 410, by polling after 403 and 405.
 
 Source of the protocol: "Efficient detection of changes" in Kubernetes' API concepts.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from k8s_step.api.client import Client, LineStream
 from k8s_step.api.pages import ListPage, Pager
 from k8s_step.api.request import AS_TABLE, JSON, Request
-from k8s_step.errors import ApiError, ForbiddenError, GoneError, NotFoundError, UnreachableError
+from k8s_step.errors import ApiError, GoneError, NotFoundError, UnreachableError
 from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.values.shapes import misshapen, nameless
@@ -30,7 +30,7 @@ _HELD_UP = 20.0  # seconds without an answer's head that are as suspect
 _BRIEF = 10  # seconds that a watch lasts which may be held back: events are late by no more
 _EARLY = 1.0  # seconds before its end by which a watch that is not held back has brought its bookmark
 _LONGEST_PAUSE = 5.0
-_POLL = 2.0  # seconds between two lists where watching is forbidden
+_POLL = 2.0  # seconds between two lists where watching is forbidden, or the kind has no such verb
 _MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
 
 
@@ -112,7 +112,7 @@ class Watch:
             stream.close()
 
     def __iter__(self) -> Iterator[Event]:
-        """Events until ``stop()``. Raises :class:`ForbiddenError` where neither watch nor list is allowed."""
+        """Events until ``stop()``. Raises :class:`ApiError` (403, 405) where neither watch nor list is allowed."""
         while not self._stopped.is_set():
             try:
                 yield from self._poll() if self._is_refused else self._once()
@@ -120,18 +120,17 @@ class Watch:
                 self._tell_of_the_gap()
                 self.resource_version = None
                 self._pause_after_failure()
-            except ForbiddenError:
-                if self._is_refused:
-                    raise
-                self._is_refused = True
             except UnreachableError as error:
                 if self.first is not None:
                     raise
                 self._lost(str(error))
             except ApiError as error:
-                if self.first is not None or (error.code < 500 and error.code != 429):
+                if error.is_barred and not self._is_refused:
+                    self._is_refused = True
+                elif self.first is not None or (error.code < 500 and error.code != 429):
                     raise
-                self._lost(str(error))
+                else:
+                    self._lost(str(error))
 
     def _once(self) -> Iterator[Event]:
         if self.resource_version is None:
@@ -238,7 +237,7 @@ class Watch:
             yield Event(kind, obj, columns=columns)
 
     def _poll(self) -> Iterator[Event]:
-        """List repeatedly while the token may list but not watch, then let the watch be tried again.
+        """List repeatedly while only the watch is refused, then let it be tried again.
 
         A restarted API server may refuse a watch until its cache of roles is filled.
         """

@@ -21,7 +21,6 @@ from k8s_step.verdict.target import Target
 
 News = tuple[Target, Object | None]
 _PAGE = "500"  # objects listed; an object that is not on the first page is read by name
-_MAY_NOT = (403, 405)  # forbidden; a kind that serves no list, or no read at all
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Confirmation:
         try:
             items = self.client.send(request).body.get("items") or []
         except ApiError as error:
-            if error.code not in (*_MAY_NOT, 404):
+            if not error.is_barred and error.code != 404:
                 raise
             return group
         seen = {_identity(item) for item in items}
@@ -76,7 +75,7 @@ class Confirmation:
         except NotFoundError:
             return [(target, None)]
         except ApiError as error:
-            if error.code not in _MAY_NOT:
+            if not error.is_barred:
                 raise
             self.notice(f"{target.reference}: whether it is still so at the end can't be seen: {error.message}")
             return []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from k8s_step.api.watch import Event, Scope, Watch
-from k8s_step.errors import ApiError, ForbiddenError
+from k8s_step.errors import ApiError
 from k8s_step.objects.kinds.pods import controller_of
 from k8s_step.objects.metadata import Object, uid_of, version_of
 from k8s_step.objects.reference import Reference
@@ -141,8 +141,8 @@ class TargetFeed(Feed):
         return touched
 
     def failed(self, error: Exception) -> list[Scope]:
-        """Where the token may not watch the collection, each open target is watched by name."""
-        if not isinstance(error, ForbiddenError) or self.scope.name is not None:
+        """Where the collection can be neither watched nor listed, each open target is watched by name."""
+        if not (isinstance(error, ApiError) and error.is_barred) or self.scope.name is not None:
             raise error
         scope = self.scope
         return [

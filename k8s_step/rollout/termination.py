@@ -76,7 +76,7 @@ class Termination(Follower[TerminationListener]):
         try:
             super()._lost(feed, error)
         except ApiError as refused:
-            if refused.code not in (403, 405):
+            if not refused.is_barred:
                 raise
             self._listener.notice(f"not waiting for {feed.scope.text}: {refused.message}")
             for target in self._board.within(feed.scope):

@@ -101,6 +101,21 @@ def test_where_watching_is_forbidden_it_asks_again(
     assert "may not watch" in outcome.stderr
 
 
+@pytest.mark.parametrize("image", ["shop/web:1", "shop/pull-fail:1"])
+@pytest.mark.parametrize("watch", [True, None], ids=["no watch", "no list"])
+@pytest.mark.parametrize("names", [("web",), ("web", "api")], ids=["one", "two"])
+def test_a_kind_that_has_no_such_verb_is_asked_again(
+    names: tuple[str, ...], watch: bool | None, image: str, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    """Such as the RoleBindings of authorization.openshift.io, or what an aggregated API computes."""
+    refusal = faults.status(405, "MethodNotAllowed", "watch is not supported on resources of kind deployments")
+    proxy.rule(on("GET", DEPLOYMENTS, watch=watch), refusal, times=None)
+    path = write(tmp_path / "release.yaml", *(deployment(name, image, create_delay="1s") for name in names))
+    outcome = step("apply", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert outcome.code == (image == "shop/pull-fail:1"), outcome.text
+    assert "may not watch deployments.apps" in outcome.stderr
+
+
 def test_where_watching_is_not_supported_by_what_is_in_between(
     step: Step, proxy: Proxy, namespace: str, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from k8s_step.api.client import Client, Pace
 from k8s_step.api.watch import Event, Scope, Watch
 from k8s_step.connection.settings import Connection
-from k8s_step.errors import ApiError, ForbiddenError
+from k8s_step.errors import ApiError
 from k8s_step.objects.resource import Resource
 from tests.unit.loopback import Exchange, Handler, Loopback, in_turn
 
@@ -114,14 +114,19 @@ def polled(server: Loopback, count: int, name: str | None = None) -> tuple[list[
     return types, notices
 
 
-def forbid(exchange: Exchange) -> None:
-    exchange.reply(403, {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"})
+def refuse(code: int, reason: str) -> Handler:
+    return lambda exchange: exchange.reply(code, {"kind": "Status", "code": code, "reason": reason, "message": "no"})
 
 
+forbid = refuse(403, "Forbidden")
+REFUSALS = pytest.mark.parametrize("refusal", [forbid, refuse(405, "MethodNotAllowed")], ids=["403", "405"])
+
+
+@REFUSALS
 @pytest.mark.parametrize("name", [None, "web"])
-def test_a_watch_that_is_forbidden_for_a_while_is_a_watch_again(name: str | None) -> None:
+def test_a_watch_that_is_forbidden_for_a_while_is_a_watch_again(name: str | None, refusal: Handler) -> None:
     listed = {"metadata": {"resourceVersion": "9"}, "items": [deployment(9)]}
-    left = [forbid, forbid, saying(event(10))]
+    left = [refusal, refusal, saying(event(10))]
 
     def handler(exchange: Exchange) -> None:
         if "watch=true" in exchange.target:
@@ -160,8 +165,9 @@ def forbid_nothing(version: int) -> Handler:
     return lambda exchange: exchange.reply(200, {"metadata": {"resourceVersion": str(version)}, "items": []})
 
 
-def test_where_listing_is_forbidden_too_there_is_nothing_left() -> None:
-    with Loopback(forbid) as server, pytest.raises(ForbiddenError):
+@REFUSALS
+def test_where_listing_is_forbidden_too_there_is_nothing_left(refusal: Handler) -> None:
+    with Loopback(refusal) as server, pytest.raises(ApiError, match="no"):
         polled(server, 1)
 
 
