@@ -26,6 +26,8 @@ from k8s_step.operations.restoring.restore import Outcome, Reversal, restore
 from k8s_step.operations.restoring.revival import bring_back
 from k8s_step.release.batch import exit_code_of
 from k8s_step.release.following import exemptions
+from k8s_step.release.following.follow import limits_of
+from k8s_step.release.following.rules import give_rules
 from k8s_step.release.phases import in_phases
 from k8s_step.release.planning.session import Run, Session
 from k8s_step.release.send import Writes
@@ -35,7 +37,6 @@ from k8s_step.rollout.rollout import Rollout
 from k8s_step.rollout.termination import Termination, held
 from k8s_step.verdict.states import State
 from k8s_step.verdict.target import Target
-from k8s_step.verdict.terms.patience import USUAL
 
 # Created objects of these kinds could refuse the restored objects, or keep them from running: delete them first.
 _IN_THE_WAY = (
@@ -143,9 +144,10 @@ class Rollback:
         return [one.target for one in outcomes if one.word == word and one.target]
 
     def _follow(self) -> None:
-        """Follow the restored objects, each to its own verdict even where another one fails."""
+        """Follow the restored objects, by the release's terms, each to its own verdict even where another one fails."""
         restored = [one for one in self._changes if one.reference.key in self._outcomes]
         targets = exemptions.followed(self._run, self._session, self._targets("restored", restored), silent=True)
+        give_rules(self._run, self._session, targets)
         rollout = self._rollout(targets)
         if count := rollout.look():
             self._journal.following(count, self._left)
@@ -161,16 +163,8 @@ class Rollback:
                 self._fail(target, f"it is as it was before this run, but not current: {trouble or told}")
 
     def _rollout(self, targets: Sequence[Target]) -> Rollout:
-        inputs = self._inputs
-        limits = Limits(
-            self._left,
-            inputs.fail_fast,
-            inputs.timeout - self._left,
-            to_the_last=True,
-            tick=self._journal.tick_every,
-            patience=inputs.fail_after or USUAL,
-        )
-        return Rollout(self._session.open_ended, targets, self._journal, limits, field_manager=inputs.field_manager)
+        limits, manager = limits_of(self._run, self._left, to_the_last=True), self._inputs.field_manager
+        return Rollout(self._session.open_ended, targets, self._journal, limits, field_manager=manager)
 
     def _await_gone(self, changes: Iterable[Reversal]) -> None:
         waiting = self._targets("deleted", changes)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Kubectl, Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
+from tests.controlplane.plays import PREFIX
 from tests.faults.proxy import Exchange, Proxy, cut_after, cut_before, forbid, on, stall, status
 from tests.integration.objects import (
     Object,
@@ -30,6 +31,7 @@ from tests.integration.objects import (
     write,
 )
 from tests.integration.outcomes import actions, objects, statuses, the_failure
+from tests.integration.releases import HELD, Releases
 from tests.integration.test_permissions import as_runner, printed, split
 
 pytestmark = pytest.mark.usefixtures("played")
@@ -587,6 +589,49 @@ def test_what_was_broken_before_is_broken_again(shop: Shop) -> None:
     assert "it is as it was before this run, but not current: " in message and "shop/pull-fail:1" in message
     image = shop.kubectl("get", "deployment/web", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
     assert image == "shop/pull-fail:1"
+
+
+# -- by the terms of the release
+
+
+def test_as_many_pods_are_enough_as_for_the_release(shop: Shop) -> None:
+    release = Releases(shop.step, shop._kubectl, shop.namespace, shop.folder)
+    options = (OPTION, "--required", "75%", "--timeout", "60s")
+    run = shop.start(deployment(replicas=4, create_delay=HELD), options=options)
+    shop.kubectl("annotate", "pods", *release.living(4)[:3], f"{PREFIX}/create-delay-")
+    assert run.wait().code == 0, run.text
+    went_back(shop.release(deployment(image="shop/pull-fail:2", replicas=4), options=options))
+
+
+@pytest.mark.parametrize("option", ["--fail-on", "--health"])
+def test_what_the_release_would_fail_on_fails_the_rollback(option: str, shop: Shop, cluster: Cluster) -> None:
+    """The operator can't go back."""
+    group = f"{shop.namespace[:30].strip('-')}.example.com"
+    widget, rule = f"widgets.{group}/one", f"widgets.{group} jsonpath={{.status.phase}}=Shut"
+    if option == "--health":
+        pytest.importorskip("celpy", reason="the extra cel is not installed")
+        check = {"apiVersion": f"{group}/v1", "current": "status.phase == 'Open'", "failed": "status.phase == 'Shut'"}
+        rule = write(shop.folder / "health.yaml", {"spec": {"healthCheckExprs": [check]}})
+
+    def say(phase: str, generation: int) -> None:
+        path = "jsonpath={.metadata.generation}"
+        poll(lambda: shop.kubectl("get", widget, "-o", path) == str(generation), f"generation {generation}")
+        patch = json.dumps({"status": {"phase": phase, "observedGeneration": generation}})
+        shop.kubectl("patch", widget, "--subresource=status", "--type=merge", "-p", patch)
+
+    try:
+        shop.good(definition(group))
+        shop.good(custom(group, "one", spec={"size": 1}))
+        say("Open", 1)
+        run = shop.start(custom(group, "one", spec={"size": 2}), options=(OPTION, option, rule))
+        say("Shut", 2)
+        say("Shut", 3)
+        outcome = run.wait()
+    finally:
+        cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{group}")
+    did_not(outcome)
+    assert backs(outcome) == {"Widget/one": "failed"}
+    assert "it is as it was before this run, but not current: " in objects(outcome)["Widget/one"]["rollback_message"]
 
 
 def test_the_port_that_the_server_chose_comes_back(shop: Shop) -> None:

@@ -94,21 +94,12 @@ class Following:
         return self._rollout
 
     def _begun(self, targets: list[Target]) -> Rollout:
-        inputs, journal, left = self._run.inputs, self._run.journal, self._session.client.time_left
-        limits = Limits(
-            left,
-            inputs.fail_fast,
-            inputs.timeout - left,
-            tick=journal.tick_every,
-            patience=inputs.fail_after or USUAL,
-            on_pause=OnPause(inputs.paused) if inputs.paused else None,
-            required=inputs.required,
-        )
+        inputs = self._run.inputs
         return Rollout(
             self._session.open_ended,
             targets,
-            journal,
-            limits,
+            self._run.journal,
+            limits_of(self._run, self._session.client.time_left),
             on_pods=self._logs.saw,
             await_pods=inputs.logs,
             field_manager=inputs.field_manager,
@@ -126,6 +117,21 @@ class ReleaseFollowing(Following):
         """The same as :meth:`until_current` for a wave of written objects, some of which are Jobs whose logs stream."""
         self._release_logs.begin(written)
         return self.until_current([target_of(one) for one in written], is_last=is_last)
+
+
+def limits_of(run: Run, left: float, *, to_the_last: bool = False) -> Limits:
+    """How the objects of a run, or of its rollback, are followed in the ``left`` seconds, as the inputs say."""
+    inputs = run.inputs
+    return Limits(
+        left,
+        inputs.fail_fast,
+        inputs.timeout - left,
+        to_the_last,
+        run.journal.tick_every,
+        inputs.fail_after or USUAL,
+        OnPause(inputs.paused) if inputs.paused else None,
+        inputs.required,
+    )
 
 
 def follow(run: Run, session: Session, targets: list[Target], logs: Logs | None = None) -> ExitCode:
