@@ -39,7 +39,7 @@ OnPods = Callable[[Target, Sequence[Object], Mapping[str, Object]], None]  # the
 _PODS, _REPLICA_SETS = resource("v1", "Pod"), resource("apps/v1", "ReplicaSet")
 _STORAGE_CLASSES = resource("storage.k8s.io/v1", "StorageClass")
 _FRESH = 30.0  # seconds for which an answer to a write replaces the last look, in a run that followed nothing
-_LAST_LOOK = 5.0  # seconds that the last look may take at least, even past the deadline
+_LAST_LOOK = 5.0  # seconds that the last look, or one at storage classes, may take at least, even past the deadline
 _PODS_COME = 5.0  # seconds for which the pods of current workloads are awaited at most
 _AT_ONCE = 8  # requests in flight for the last look, and for FailedCreate events
 _ASKED = 20  # targets whose FailedCreate events are read at the end
@@ -250,8 +250,7 @@ class Rollout(Follower[FollowListener]):
         targets = self._board.targets.values()
         if not self._waited or any(target.is_lost or target.is_late for target in targets):
             return True
-        deadline = time.monotonic() + max(self._ends - self._clock(), _LAST_LOOK)
-        look = Confirmation(self._client.until(deadline), _AT_ONCE, self._listener.notice)
+        look = Confirmation(self._until_the_end(), _AT_ONCE, self._listener.notice)
         for target, obj in look.news(targets):
             if obj is None:
                 self._board.vanished(target, DELETED)
@@ -261,6 +260,10 @@ class Rollout(Follower[FollowListener]):
         self._take(0.0)
         self._start_feeds()
         return not self._waited_for()
+
+    def _until_the_end(self) -> Client:
+        """The client for requests that hold the rollout up: they end with it, or ``_LAST_LOOK`` seconds from now."""
+        return self._client.until(time.monotonic() + max(self._ends - self._clock(), _LAST_LOOK))
 
     def _take(self, wait: float) -> None:
         """Take in all events on the queue, then judge each touched target once."""
@@ -358,7 +361,7 @@ class Rollout(Follower[FollowListener]):
     def _binds_at_first_use(self, name: str) -> bool:
         request = Request("GET", _STORAGE_CLASSES.path(name=name), where=f"storageclass/{name}")
         try:
-            return bool(self._client.send(request).body.get("volumeBindingMode") == "WaitForFirstConsumer")
+            return bool(self._until_the_end().send(request).body.get("volumeBindingMode") == "WaitForFirstConsumer")
         except NotFoundError:
             return False
         except ForbiddenError:

@@ -11,7 +11,7 @@ from tests.conftest import Outcome, Running, Step, poll
 from tests.controlplane.cluster import Cluster
 from tests.faults import proxy as faults
 from tests.faults.proxy import Action, Match, Proxy, on
-from tests.integration.objects import config_map, deployment, through, write
+from tests.integration.objects import claim, config_map, deployment, through, write
 from tests.integration.outcomes import actions, statuses, the_failure
 
 pytestmark = pytest.mark.usefixtures("played")
@@ -161,6 +161,48 @@ def test_time_is_up_while_the_server_is_away(step: Step, proxy: Proxy, namespace
     outcome = run.wait()
     assert outcome.code == 3, outcome.text
     assert statuses(outcome) == {"Deployment/web": "in progress"}
+
+
+CLASS = on("GET", "/storageclasses/wait-for-consumer$")
+
+
+def claiming(step: Step, proxy: Proxy, namespace: str, folder: Path) -> Running:
+    """A run that has asked twice in vain for the storage class of its claim."""
+    path = write(folder / "release.yaml", claim("data", "wait-for-consumer"))
+    words = ("apply", "-f", path, "-n", namespace, "--request-timeout", "1s")
+    run = step.start(*words, env=through(proxy), report=True, own_clock=True)
+    poll(lambda: len(proxy.matching(CLASS)) >= 2, "a second try")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [(faults.stall(), 3), (faults.throttle(1), 3), (faults.fail(503), 5)],
+    ids=["none", "429", "503"],
+)
+def test_time_is_up_before_it_is_known_when_a_claim_binds(
+    action: Action, code: int, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    proxy.rule(CLASS, action, times=None)
+    run = claiming(step, proxy, namespace, tmp_path)
+    run.time_passes()
+    outcome = run.wait()
+    assert outcome.code == code, outcome.text
+    assert ("time is up" in outcome.stderr) is (code == 3)
+
+
+@pytest.mark.parametrize("action", [faults.stall(), faults.throttle(1), faults.fail(503)], ids=["none", "429", "503"])
+def test_a_minute_without_its_storage_class_ends_no_release(
+    action: Action, step: Step, proxy: Proxy, namespace: str, tmp_path: Path
+) -> None:
+    rule = proxy.rule(CLASS, action, times=None)
+    run = claiming(step, proxy, namespace, tmp_path)
+    run.time_passes(60)
+    tries = rule.used
+    poll(lambda: rule.used >= tries + 2, "another try")
+    rule.times = rule.used
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (0, {"PersistentVolumeClaim/data": "current"}), outcome.text
 
 
 # -- writes
