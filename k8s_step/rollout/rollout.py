@@ -127,8 +127,11 @@ class Rollout(Follower[FollowListener]):
             self._look_at_claims()
             self._start_feeds()
             self._until_done(is_last)
-            if self._is_awaiting_pods:
+            while self._is_awaiting_pods:
                 self._await_pods()
+                if self._has_ended():
+                    break
+                self._until_done(is_last)  # an object has fallen back meanwhile
             is_in_time = not any(target.is_late for target in self._board.targets.values())
         except BaseException:
             self._stop()
@@ -196,6 +199,11 @@ class Rollout(Follower[FollowListener]):
             self._tick(ends)
         self._take(0.0)  # further failures that have arrived by now are reported, too
         self._look_for_refusals()
+
+    def _has_ended(self) -> bool:
+        """Whether nothing is waited for any more, or what has failed or is late ends the wait for the others."""
+        is_late = self._ends_at_first and any(target.is_late for target in self._board.targets.values())
+        return self._has_failed() or is_late or not self._waited_for()
 
     def _await_pods(self) -> None:
         """Take in the pods that current workloads count as updated and available and that no watch has shown so yet."""

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from tests.controlplane.cluster import Cluster
 from tests.faults.proxy import Proxy, cut_watch, end_watch, forbid, on, stall
 from tests.integration.objects import Object, deployment, job, obj, pod, through, workload, write
 from tests.integration.outcomes import statuses, the_failure
+from tests.integration.releases import HELD, Releases
 from tests.integration.test_permissions import as_runner, printed, split
 from tests.integration.test_rollback import Shop, went_back
 from tests.integration.test_waves import annotated
+from tests.unit.samples import running
 
 pytestmark = pytest.mark.usefixtures("played")
 
@@ -132,6 +135,40 @@ def test_a_log_without_end_ends_with_the_verdict(how: Any, shop: Shop, proxy: Pr
     (lines,) = logs(release(shop, web, env=through(proxy)).stderr).values()
     assert len(lines) >= 50, "it was ready two seconds after it began"
     assert lines == [f"tick {number}" for number in range(len(lines))]
+
+
+@pytest.mark.parametrize(
+    ("recovers", "code", "status"), [(True, 0, "current"), (False, 3, "in progress")], ids=["recovers", "stays so"]
+)
+def test_what_falls_back_while_its_pods_are_awaited_is_followed_on(
+    recovers: bool, code: int, status: str, shop: Shop, proxy: Proxy
+) -> None:
+    """The watch of the pods lags, and no time passes: the last look is over and the pods are still awaited."""
+    releases = Releases(shop.step, shop._kubectl, shop.namespace, shop.folder)
+    proxy.rule(on("GET", "/pods$"), stall(), times=None)
+    path = write(shop.folder / "release.yaml", deployment(create_delay=HELD))
+    words = ("apply", "-f", path, "-n", shop.namespace, *LOGS, "--log-format", "json")
+    run = shop.step.start(*words, env=through(proxy), report=True, clock_stands=True)
+
+    def is_told(*statuses: str) -> bool:
+        lines = [json.loads(line) for line in run.text.splitlines() if line.startswith("{") and line.endswith("}")]
+        told = [line["status"] for line in lines if line["event"] == "progress"]
+        return [status for status, _ in groupby(told)][1:] == list(statuses)
+
+    (name,) = releases.living(1)
+    releases.say_ready(name, running(ready=True))
+    poll(lambda: is_told("current"), "the success")
+    poll(lambda: proxy.matching(on("GET", "/deployments/web$"))[-1].code == 200, "the last look")
+    conditions = [{"type": kind, "status": "False"} for kind in ("ContainersReady", "Ready")]
+    releases.say(name, running(ready=False), phase="Running", conditions=conditions)
+    poll(lambda: is_told("current", "in progress"), "the fall")
+    run.time_passes(6)
+    if recovers:
+        releases.say_ready(name, running(ready=True))
+        poll(lambda: is_told("current", "in progress", "current"), "the recovery")
+    poll(lambda: run.process.poll() is not None or run.time_passes(6), "the end")
+    outcome = run.wait()
+    assert (outcome.code, statuses(outcome)) == (code, {"Deployment/web": status}), outcome.text
 
 
 def test_a_log_that_does_not_come_holds_nothing_up(shop: Shop, proxy: Proxy) -> None:
