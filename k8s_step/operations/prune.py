@@ -9,7 +9,7 @@ from k8s_step.api.client import Client
 from k8s_step.api.request import Request
 from k8s_step.errors import ConflictError, NotFoundError
 from k8s_step.objects.metadata import Object, guard_of, uid_of
-from k8s_step.operations.delete import Deleted, DeleteOptions, delete_read
+from k8s_step.operations.delete import Deleted, DeleteOptions, delete_read, is_terminating
 from k8s_step.verdict.target import Target
 
 _TRIES = 20  # controllers may write the object's status all the time
@@ -39,11 +39,13 @@ def prune(client: Client, target: Target, options: DeleteOptions, keeps: Callabl
             return Pruned(target, before, kept=reason)
         try:
             return Pruned(target, before, deleted=delete_read(client, target, options, version=guard_of(before)))
-        except ConflictError:
+        except ConflictError as error:
             now = _read(client, target)
             if now is None or uid_of(now) != uid_of(before):  # gone; a successor is no business of this run
                 return Pruned(target, before, deleted=Deleted(target, is_gone=True))
             target = replace(target, object=now)
+            if error.may_be_done and is_terminating(now) and not is_terminating(before):  # by the try without an answer
+                return Pruned(target, before, deleted=Deleted(target, is_gone=False))
     message = "others write it faster than it can be deleted"
     raise ConflictError(message, code=409, where=target.address.where)
 

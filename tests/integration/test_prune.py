@@ -797,6 +797,29 @@ class TestRollback:
         assert place.is_there("statefulset/db")
         assert "the rollback is not complete: look after statefulset" in outcome.text
 
+    def test_what_a_finalizer_holds_comes_back_though_the_answer_to_its_deletion_was_lost(
+        self, place: Place, proxy: Proxy
+    ) -> None:
+        """The try after that is refused: the object has changed since it was read, by our own deletion."""
+        held = config_map("held", x="1")
+        held["metadata"]["finalizers"] = ["example.com/slow"]
+        place.good(held, config_map("a", x="1"))
+        uid = place.live("configmap/held")["metadata"]["uid"]
+        lost = proxy.rule(really("/configmaps/held$"), cut_after())
+        proxy.rule(really("/configmaps/a$"), forbid("denied the request: it is still used"))
+        run = place.start(service("web"), options=self.OPTIONS, env=through(proxy))
+        run.wait_for("rolling back")
+        free = ("patch", "configmap/held", "--type", "merge", "-p", '{"metadata": {"finalizers": null}}')
+        place.kubectl(*free)
+        outcome = run.wait()
+        now = place.live("configmap/held") if place.is_there("configmap/held") else {}
+        assert (outcome.code, lost.used, actions(outcome)["ConfigMap/held"]) == (6, 1, "pruned"), outcome.text
+        assert outcome.report is not None
+        taken = {f"{one['kind']}/{one['name']}": one.get("rolled_back") for one in outcome.report["objects"]}
+        assert taken["ConfigMap/held"] == "restored", outcome.text
+        assert now["data"] == {"x": "1"} and now["metadata"]["uid"] != uid
+        place.kubectl(*free)
+
     def test_a_release_that_fails_has_pruned_nothing(self, place: Place, played: object) -> None:
         place.good(deployment("web"), config_map("a", x="1"))
         uid = place.live("configmap/a")["metadata"]["uid"]
