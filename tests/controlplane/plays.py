@@ -210,10 +210,10 @@ def _pod_stages() -> list[dict[str, Any]]:
         _pod_stage("delete", [{"delete": True}], delay=f'{_note("termination")} // "0s"'),
         _pod_stage("creating", [_status("creating")]),
         _pod_stage("start", [_status("start")], delay=f'{_note("create-delay")} // "0s"'),
-        _pod_stage("start-trouble", [_status("start"), _event("start")], delay=f'{_note("create-delay")} // "0s"'),
+        _pod_stage("start-trouble", [_event("start"), _status("start")], delay=f'{_note("create-delay")} // "0s"'),
         _pod_stage("ready", [_status("ready")], delay=_READY_DELAY),
         _pod_stage("finish", [_status("turn")], delay=f'{_note("delay")} // "100ms"'),
-        _pod_stage("turn", [_status("turn"), _event("turn")], delay=_TURN_DELAY),
+        _pod_stage("turn", [_event("turn"), _status("turn")], delay=_TURN_DELAY),
     ]
 
 
