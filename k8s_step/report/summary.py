@@ -78,10 +78,21 @@ def to_markdown(result: Result, link: Link = no_link, limit: int = LIMIT) -> str
 
 def to_clusters_markdown(result: ClustersResult, link: Link = no_link, limit: int = LIMIT) -> str:
     """The same of a run on several clusters: a table of them, those that went wrong in full, the others folded."""
-    return _fitted(_clusters_parts(result, link), limit)
+    parts = list(_clusters_parts(result, link))
+    good = [one for one in result.clusters if one.result and one.is_good]
+    left = limit - _NOTE - sum(map(_size, parts))
+    for number, one in enumerate(good):
+        assert one.result is not None
+        lead, *body = _parts(one.result, link, one.name)
+        title = lead.removeprefix("### ").strip()
+        room = left // (len(good) - number) - _size(_folded(title, ""))
+        parts.append(_folded(title, _fitted(body, room)))
+        left -= _size(parts[-1])
+    return _fitted(parts, limit)
 
 
 def _clusters_parts(result: ClustersResult, link: Link) -> Iterable[str]:
+    """What is told of all, and each cluster that went wrong, in parts of which as many are kept as fit."""
     yield f"### {_sign(result.verdict, result.exit_code)} {prose(result.name)}: {result.verdict}\n"
     yield f"{prose(clusters_summary(result), _TEXT)}\n"
     if result.problems:
@@ -90,11 +101,7 @@ def _clusters_parts(result: ClustersResult, link: Link) -> Iterable[str]:
         yield _clusters_table(result)
     for one in result.clusters:
         if one.result and not one.is_good:
-            yield "".join(f"{part}\n" for part in _parts(one.result, link, one.name))
-    for one in result.clusters:
-        if one.result and one.is_good:
-            lead, *body = _parts(one.result, link, one.name)
-            yield _folded(lead.removeprefix("### ").strip(), "\n".join(body))
+            yield from _parts(one.result, link, one.name)
 
 
 def _clusters_table(result: ClustersResult) -> str:
@@ -116,15 +123,19 @@ def _sign(verdict: str, exit_code: ExitCode) -> str:
     return "⚠️" if verdict == "different" else _SIGNS.get(exit_code, "❌")
 
 
+def _size(part: str) -> int:
+    """Bytes of a part and the line break after it."""
+    return len(part.encode("utf-8", "replace")) + 1
+
+
 def _fitted(parts: Iterable[str], limit: int) -> str:
     kept, left_out, size = [], 0, _NOTE
     for part in parts:
-        length = len(part.encode("utf-8", "replace")) + 1
-        if size + length > limit:
+        if size + _size(part) > limit:
             left_out += 1
         else:
             kept.append(part)
-            size += length
+            size += _size(part)
     if left_out:
         kept.append(f"\n*{left_out} more did not fit into a summary: see the log, or the result file.*\n")
     text = "\n".join(kept)

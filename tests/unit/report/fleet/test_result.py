@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
+import pytest
+
 from k8s_step.errors import ExitCode
+from k8s_step.report.difference import Difference
 from k8s_step.report.fleet.result import (
     ClusterResult,
     ClustersResult,
@@ -89,3 +93,17 @@ def test_the_page_shows_what_went_wrong_and_folds_the_rest() -> None:
 
 def test_the_page_keeps_to_its_limit() -> None:
     assert len(to_clusters_markdown(MIXED, limit=900).encode()) <= 900
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_of_a_cluster_that_does_not_fit_as_much_is_shown_as_fits(is_good: bool) -> None:
+    difference = Difference(releases.API, "configured", tuple("+" + "x" * 200 for _ in range(40)))
+    (us,) = (one for one in MIXED.clusters if one.result and one.is_good is is_good)
+    assert us.result is not None
+    large = replace(us, result=replace(us.result, differences=(difference,) * 30))
+    clusters = tuple(large if one.name == us.name else one for one in MIXED.clusters)
+    page = to_clusters_markdown(replace(MIXED, clusters=clusters), limit=65_000)
+    assert 50_000 < len(page.encode()) <= 65_000
+    shown, left_out = page.count("xxx\n```"), int(re.search(r"\*(\d+) more did not fit", page)[1])
+    assert shown and shown + left_out == 30
+    assert "us: failed" in page and "eu: succeeded" in page
