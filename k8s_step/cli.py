@@ -415,10 +415,21 @@ def _comment(result: Result | ClustersResult, files: ResultFiles, inputs: Inputs
     try:
         thread = comments.thread(process.surroundings.system, process.environ, inputs.comment_token)
         text = process.redactor.mask_line(files.markdown(result))
-        comments.publish(thread, comments.mark_of(result), text, process.environ)
+        comments.publish(thread, _mark(result, inputs, process), text, process.environ)
     except StepError as error:
         where = "the step's summary" if process.surroundings.summary_file else "the log"
         _complain(f"warning: {error}; the review is in {where}", process)
+
+
+def _mark(result: Result | ClustersResult, inputs: Inputs, process: _Process) -> str:
+    """The comment's mark: that of a run which ended before it knew its server is that of the others with its inputs."""
+    from k8s_step.release.planning.login import place
+    from k8s_step.report import comments
+    from k8s_step.report.fleet.result import ClustersResult
+
+    if isinstance(result, ClustersResult):
+        return comments.mark_of(result.command, result.server, result.namespace)
+    return comments.mark_of(result.command, *place(inputs, process.environ, process.surroundings.system))
 
 
 # -- errors

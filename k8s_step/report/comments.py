@@ -19,8 +19,6 @@ from k8s_step.connection.exchange.proxies import checked_environment_proxy, may_
 from k8s_step.connection.exchange.transport import Transport, header_lines, parsed
 from k8s_step.connection.settings import Connection
 from k8s_step.errors import InputError, StepError
-from k8s_step.report.fleet.result import ClustersResult
-from k8s_step.report.results.result import Result
 from k8s_step.surroundings import System
 
 _WHERE = "--comment"
@@ -83,9 +81,9 @@ def _of_gitlab(environ: Mapping[str, str], token: str) -> Thread | None:
     return Thread(notes, f"{notes}/{{}}", "PUT", {"PRIVATE-TOKEN": token})
 
 
-def mark_of(result: Result | ClustersResult) -> str:
+def mark_of(command: str, server: str, namespace: str) -> str:
     """The hidden first line of a comment, another one for each server and namespace (staging, production)."""
-    about = f"{result.command} {result.server or ''} {result.namespace}"
+    about = f"{command} {server} {namespace}"
     return f"<!-- k8s-step {hashlib.sha256(about.encode()).hexdigest()[:16]} -->"
 
 

@@ -47,6 +47,9 @@ def test_one_comment_of_a_merge_request_is_kept_up_to_date(step: Step, namespace
         assert step("apply", "-f", path, "-n", namespace).code == 0
         assert step("diff", "-f", path, "-n", namespace, "--comment", env=env).code == 0
         assert len(forge.bodies) == 2 and "would change" not in forge.bodies[1]
+        broken = write(tmp_path / "broken.yaml", config_map("new", a="${NOWHERE}"))
+        assert step("diff", "-f", broken, "-n", namespace, "--comment", env=env).code == 2
+        assert len(forge.bodies) == 2 and "NOWHERE" in forge.bodies[1], "before it knew its server"
         forge.refusal = (403, "Forbidden")
         outcome = step("diff", "-f", path, "-n", namespace, "--comment", env=env)
     assert outcome.code == 0

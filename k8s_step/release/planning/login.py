@@ -11,6 +11,7 @@ from k8s_step.connection.headers import is_secret
 from k8s_step.connection.identity.credentials import Credentials, credentials_of
 from k8s_step.connection.lookup import resolve
 from k8s_step.connection.settings import Connection
+from k8s_step.errors import InputError
 from k8s_step.inputs import Inputs
 from k8s_step.redaction import Redactor
 from k8s_step.release.planning.preconnection import Preconnection, connection_options, names_clouds_cluster
@@ -55,6 +56,21 @@ def check(inputs: Inputs, environ: Mapping[str, str], system: System) -> None:
     """Find the settings of the cluster, without a request. Raises :class:`InputError` for mistakes in them."""
     if not names_clouds_cluster(inputs):
         resolve(connection_options(inputs, system), environ)
+
+
+def place(inputs: Inputs, environ: Mapping[str, str], system: System) -> tuple[str, str]:
+    """Server and namespace as far as they are known without a request: a cloud's cluster stands for its server.
+
+    Both are the same for every run with these inputs, however early it ends; the server is empty where the inputs name
+    none that can be found.
+    """
+    if cluster := inputs.eks_cluster or inputs.gke_cluster or inputs.aks_cluster:
+        return cluster, inputs.namespace or "default"
+    try:
+        connection = resolve(connection_options(inputs, system), environ)
+    except InputError:
+        return "", inputs.namespace or ""
+    return connection.server, inputs.namespace or connection.namespace or "default"
 
 
 def _way(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from k8s_step.errors import ExitCode, StepError
+from k8s_step.errors import StepError
 from k8s_step.report import comments
 from k8s_step.surroundings import System
-from tests.unit import releases
 from tests.unit.loopback import Exchange, Loopback
 
 TOKEN = "token-of-the-job"
@@ -73,7 +71,7 @@ def gitlab(forge: Forge) -> dict[str, str]:
 
 
 def mark(namespace: str = "shop") -> str:
-    return comments.mark_of(replace(releases.good(), namespace=namespace))
+    return comments.mark_of("apply", "https://127.0.0.1:6443", namespace)
 
 
 @pytest.mark.parametrize("system", [System.GITHUB, System.GITLAB])
@@ -146,7 +144,6 @@ def test_a_forge_that_is_away() -> None:
 
 
 def test_the_mark_tells_server_namespace_and_command_apart() -> None:
-    one = releases.result(ExitCode.SUCCEEDED)
-    others = [replace(one, namespace="x"), replace(one, server="https://other"), replace(one, command="diff")]
-    assert len({comments.mark_of(each) for each in (one, *others)}) == 4
-    assert comments.mark_of(replace(one, seconds=99.0)) == comments.mark_of(one)
+    one = ("apply", "https://one", "shop")
+    others = [("apply", "https://one", "x"), ("apply", "https://other", "shop"), ("diff", "https://one", "shop")]
+    assert len({comments.mark_of(*each) for each in (one, *others)}) == 4
