@@ -54,7 +54,8 @@ def shared_log(
         return _LOGS["coloured" if chosen == "live" else chosen](log, write, surroundings, cluster)
 
     is_github = surroundings.system is System.GITHUB
-    write_log, write_data = (github.tamed(line) if is_github else line for line in (log.line, data.line))
+    write_log = github.tamed(log.line) if is_github else log.line
+    write_data = github.tamed(data.line) if surroundings.is_action else data.line
     return SharedLog(output, write_log, write_data, style, files, as_json=chosen == "json")
 
 

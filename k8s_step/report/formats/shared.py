@@ -15,7 +15,7 @@ from k8s_step.report.content import Content
 from k8s_step.report.difference import Difference
 from k8s_step.report.fleet.result import ClusterResult, ClustersResult, summary, to_clusters_json
 from k8s_step.report.formats.github import StepFiles
-from k8s_step.report.layout.text import one_line
+from k8s_step.report.layout.text import one_line, without_commands
 from k8s_step.report.output import Output
 from k8s_step.report.results.result import Result
 from k8s_step.report.wording import Style, many
@@ -183,7 +183,7 @@ class SharedLog:
     def _tell_verdict(self, result: ClustersResult) -> None:
         has_content = any(channel.has_content for channel in self._channels.values())
         if result.clusters and any(one.result for one in result.clusters):
-            (self._log if has_content else self._data)(table(result.clusters))
+            (self._log if has_content else self._data)(without_commands(table(result.clusters)))
         tone = "good" if result.exit_code is ExitCode.SUCCEEDED else "bad"
         self._log(f"{self._style(result.verdict, tone)}: {summary(result)}")
 

@@ -73,3 +73,15 @@ def test_in_a_run_step_content_is_as_it_is(log_format: str, capsys: pytest.Captu
     made = outputs(log_format, Surroundings.of(RUN_STEP), redactor, None, MaskedStream(sys.stdout, redactor))
     made[0].content(EVIL)
     assert capsys.readouterr().out == f"{EVIL}\n"
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_in_a_run_step_the_content_of_several_clusters_is_as_it_is(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redactor = Redactor()
+    log = shared_log(log_format, Surroundings.of(RUN_STEP), redactor, None, MaskedStream(sys.stdout, redactor))
+    channel = log.of("eu")
+    channel.content(EVIL)
+    channel.close()
+    assert EVIL in capsys.readouterr().out
