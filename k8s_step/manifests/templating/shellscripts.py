@@ -14,7 +14,7 @@ from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
 _SHELLS = frozenset(["sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"])
 _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _SETS = re.compile(
-    rf"(?:^|[\s;&|({{`])({_NAME})(?:\[[^\]]*\])?\+?="  # NAME=…, export NAME=…
+    rf"(?:^|&&|\|\||[\s;({{`])({_NAME})(?:\[[^\]]*\])?\+?="  # NAME=…, export NAME=…
     rf"|\bfor\s+({_NAME})\b"
     rf"|\b(?:read|local|export|declare|readonly)\s+(?:-\w+\s+)*({_NAME})\b",
     re.MULTILINE,

@@ -349,7 +349,7 @@ def _read_dotenv(source: SourceText) -> dict[str, str]:
 
 
 _DOTENV = r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
-    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^'"\s].*?)?)\s*(?:(?<=\s)\#.*)?"""
+    (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>(?!(?<=\s)\#)[^'"\s].*?)?)\s*(?:(?<=\s)\#.*)?"""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 

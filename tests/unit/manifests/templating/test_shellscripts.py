@@ -23,6 +23,8 @@ def names(text):
         ("x[0]=1; y+=1; z==1", {"x", "y", "z"}),
         ("if [ a = b ]; then echo --flag=1 $C; fi", set()),
         ("(A=1)", {"A"}),
+        ("true&&A=1||B=2;C=3", {"A", "B", "C"}),
+        ('curl "http://hook/?app=web&TAG=${TAG}" -d "a|b=${b}"', set()),
     ],
 )
 @pytest.mark.parametrize("shell", ["sh", "/bin/bash", "/busybox/sh"])

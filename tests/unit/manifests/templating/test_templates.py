@@ -409,6 +409,8 @@ E=
 F=a#b
 G=http://x/?a=b
 H=it's
+I= # none
+J=#none
 """
 
 
@@ -424,6 +426,8 @@ def test_dotenv(tmp_path):
         "F": "a#b",
         "G": "http://x/?a=b",
         "H": "it's",
+        "I": "",
+        "J": "#none",
     }
 
 
