@@ -92,17 +92,26 @@ class GuardedPut:
 
         Raises :class:`ConflictError` where somebody else has changed it.
         """
+        for _ in range(_AGAIN):
+            live = self._looked_at()
+            if guard_of(live.body) == version:
+                return None
+            try:
+                wanted = self._client.send(self._request(guard_of(live.body), dry_run=True))
+            except ConflictError:  # a controller has written the status since
+                continue
+            if has_same_content(wanted.body, live.body):
+                return live
+            raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
+        message = "the answer to its replacement was lost, and others write it faster than it can be looked at"
+        raise AnswerLostError(message, where=self._planned.where, hint="look at it before you run this again")
+
+    def _looked_at(self) -> Answer:
         try:
-            live = self._get()
+            return self._get()
         except ForbiddenError:
             message = "the answer to its replacement was lost, and this token may not look what came of it"
             raise AnswerLostError(message, where=self._planned.where, hint="allow get") from None
-        if guard_of(live.body) == version:
-            return None
-        wanted = self._client.send(self._request(guard_of(live.body), dry_run=True))
-        if has_same_content(wanted.body, live.body):
-            return live
-        raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
 
     def _get(self) -> Answer:
         return self._client.send(Request("GET", self._planned.path, where=self._planned.where))

@@ -12,7 +12,7 @@ import yaml
 
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Action, Exchange, Proxy, on
+from tests.faults.proxy import Action, Exchange, Proxy, cut_after, on
 from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through, write
 from tests.integration.outcomes import actions, statuses
 from tests.integration.twins import bare, live
@@ -211,6 +211,21 @@ def test_a_status_that_changes_in_the_middle_is_no_conflict(
     outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
     assert (outcome.code, actions(outcome), len(proxy.writes)) == (0, {"Service/one": "replaced"}, 3), outcome.text
     assert live(kubectl, namespace, "service/one")["metadata"]["labels"] == {"team": "shop"}
+
+
+def test_a_status_that_changes_while_a_lost_answer_is_looked_into(
+    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The look compares by a dry run, which a status written since the read refuses: it is looked at once more."""
+    kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
+    proxy.rule(
+        on("PUT", query={"dryRun": "All"}),
+        meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *STATUS)),
+    )
+    proxy.rule(on("PUT"), cut_after())
+    path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
+    outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert (outcome.code, actions(outcome)) == (0, {"Service/one": "replaced"}), outcome.text
 
 
 def test_a_status_that_never_rests_is_a_conflict_in_the_end(
