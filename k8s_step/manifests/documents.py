@@ -416,7 +416,7 @@ class _Builder:
         text, plain, tag, _ = node
         if "${" in text and self._substitute:
             return self._substitute(node)
-        if text.startswith(_MARK):
+        if plain and text.startswith(_MARK):
             raise InputError(_MISPLACED_MARK, hint=_MARK_ADVICE)
         return scalars.key(text, tag) if plain or tag is not None else text
 

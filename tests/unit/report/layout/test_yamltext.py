@@ -83,6 +83,11 @@ def test_whatever_JSON_holds_comes_back(value: dict[str, Any]) -> None:
     assert read(dump(value)) == [value]
 
 
+@pytest.mark.parametrize("text", ["\ufeff", "a\ufeffb", "\ufeffa: b", "a\n\ufeffb\n"])
+def test_a_byte_order_mark_comes_back(text: str) -> None:
+    assert read(dump({text: text, "a": [text]})) == [{text: text, "a": [text]}]
+
+
 def test_it_is_laid_out_as_kubectl_does() -> None:
     value = {"kind": "B", "a": [{"name": "x", "list": [1]}], "text": "one\ntwo\n", "empty": {}}
     assert dump(value) == "a:\n- list:\n  - 1\n  name: x\nempty: {}\nkind: B\ntext: |\n  one\n  two\n"
