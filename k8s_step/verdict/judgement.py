@@ -1,6 +1,7 @@
 """The verdict on one object, from its own status, its pods and how long each problem has lasted.
 
-No requests and no clock: the caller passes the time. Its only state is :class:`Marks`: when each problem began.
+No requests and no clock: the caller passes the time. Its only state is :class:`Marks`: when each problem began, and the
+restarts of before.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready
+from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready, statuses
 from k8s_step.objects.metadata import Object, uid_of
 from k8s_step.verdict import podfailures, readiness, revision
 from k8s_step.verdict.podfailures import Symptom
@@ -68,18 +69,18 @@ class Judgement:
 class Look:
     """What is wrong with a pod, found out once for all events that leave the pod as it is."""
 
-    def __init__(self, pod: Object) -> None:
-        self.pod = pod
+    def __init__(self, pod: Object, before: podfailures.Restarts) -> None:
+        self.pod, self._before = pod, before
         self._symptoms: tuple[Patience, list[Symptom]] | None = None
 
     def symptoms(self, patience: Patience) -> list[Symptom]:
         if self._symptoms is None or self._symptoms[0] is not patience:
-            self._symptoms = patience, podfailures.symptoms(self.pod, patience)
+            self._symptoms = patience, podfailures.symptoms(self.pod, patience, self._before)
         return self._symptoms[1]
 
     @cached_property
     def complaint(self) -> Symptom | None:
-        return podfailures.complaint(self.pod)
+        return podfailures.complaint(self.pod, self._before)
 
     @cached_property
     def waiting_for(self) -> str:
@@ -88,12 +89,25 @@ class Look:
 
 @dataclass
 class Marks:
-    """When each problem was first seen, by uid (empty for the object itself), container and family of reasons."""
+    """When each problem was first seen, by uid (empty for the object itself), container and family of reasons.
+
+    Also the restarts of each pod's containers that are older than the run, which stay known as long as the pod.
+    """
 
     started: float
     _looks: dict[str, Look] = field(default_factory=dict)
     _since: dict[tuple[str, str, str], tuple[float, str]] = field(default_factory=dict)
     _crashed: dict[str, Symptom] = field(default_factory=dict)
+    _before: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def note(self, pods: Iterable[Object]) -> None:
+        """Note the restarts that are older than the run; forget those of pods that are gone."""
+        before, self._before = self._before, {}
+        for pod in pods:
+            uid = uid_of(pod)
+            known = before.get(uid, {})
+            is_whole = known and len(known) == len(statuses(pod))
+            self._before[uid] = known if is_whole else podfailures.restarts_before(pod, known)
 
     def since(self, uid: str, container: str, family: str, now: float, reason: str = "") -> float:
         """The time (seconds of the caller's clock) this problem was first seen; ``now`` for a new problem."""
@@ -108,7 +122,7 @@ class Marks:
         uid = uid_of(pod)
         known = self._looks.get(uid)
         if known is None or known.pod is not pod:
-            known = self._looks[uid] = Look(pod)
+            known = self._looks[uid] = Look(pod, self._before.get(uid, {}))
         return known
 
     def keep(self, uid: str, families: set[tuple[str, str]]) -> None:
@@ -171,6 +185,7 @@ def judge(
     """
     found, patience = terms.readiness_of(obj), terms.patience
     settled = marks.started + _SETTLE
+    marks.note(pods)
     if (found.unjudged or found.unversioned) and terms.changed and now < settled:
         return Judgement(State.IN_PROGRESS, "waiting for its controller to take note", due=settled, settling=True)
     if found.state is State.CURRENT:

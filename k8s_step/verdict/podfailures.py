@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from k8s_step.objects.kinds.pods import condition_of, controller_of, is_ready, statuses
@@ -17,6 +18,8 @@ from k8s_step.verdict.evidence import signals
 from k8s_step.verdict.terms.patience import USUAL, Patience
 
 Status = Mapping[str, Any]
+Restarts = Mapping[str, int]
+_NONE: Restarts = MappingProxyType({})
 AT_ONCE = 0.0
 IMAGE_GRACE = 60.0
 CONTAINER_GRACE = 15.0
@@ -59,33 +62,53 @@ class Symptom:
         return self.exit_code is not None
 
 
-def symptoms(pod: Object, patience: Patience = USUAL) -> list[Symptom]:
-    """All problems of ``pod``, init containers first, with the graces of the table or the user's. Pure."""
+def symptoms(pod: Object, patience: Patience = USUAL, before: Restarts = _NONE) -> list[Symptom]:
+    """All problems of ``pod``, init containers first, with the graces of the table or the user's. Pure.
+
+    ``before``: the restarts, by container, that do not count, as they are older than the run.
+    """
     found = []
     for entry in statuses(pod):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         rule = _WAITING.get(_waits(entry), _crashed_between)
         symptom = rule(entry, str(waiting.get("message") or ""))
-        if symptom is not None and _counts(symptom, patience):
+        if symptom is not None and _counts(symptom, patience, before):
             found.append(replace(symptom, grace=patience.grace(symptom.reason, symptom.grace)))
-    return found or _fatal_by_grace(pod, patience)
+    return found or _fatal_by_grace(pod, patience, before)
 
 
-def _counts(symptom: Symptom, patience: Patience) -> bool:
-    return symptom.family != _CRASH or symptom.restarts >= patience.crashes(symptom.reason, CRASHES)
+def restarts_before(pod: Object, known: Restarts = _NONE) -> dict[str, int]:
+    """The restarts, by container, that are older than the run; ``known``: those found when ``pod`` was seen earlier.
+
+    What has restarted and is ready when first seen has overcome it. What waits or has ended may be in the midst of a
+    crash loop, so all its restarts count. A container that runs but is not ready is decided by what comes next.
+    """
+    found = dict(known)
+    for entry in statuses(pod):
+        name, restarts = str(entry.get("name", "")), int(entry.get("restartCount") or 0)
+        if name not in found and (entry.get("ready") or is_ready(pod)):
+            found[name] = restarts
+        elif name not in found and not (entry.get("state") or {}).get("running"):
+            found[name] = 0
+    return found
 
 
-def _fatal_by_grace(pod: Object, patience: Patience) -> list[Symptom]:
+def _counts(symptom: Symptom, patience: Patience, before: Restarts) -> bool:
+    restarts = symptom.restarts - before.get(symptom.container, 0)
+    return symptom.family != _CRASH or restarts >= patience.crashes(symptom.reason, CRASHES)
+
+
+def _fatal_by_grace(pod: Object, patience: Patience, before: Restarts) -> list[Symptom]:
     """The problems that are fatal only where the user gives a grace for them."""
     if not any(patience.asks_for(reason) for reason in _NOT_FATAL):
         return []
-    found = complaint(pod)
+    found = complaint(pod, before)
     if found is None or found.reason not in _NOT_FATAL or not patience.asks_for(found.reason):
         return []
     return [replace(found, grace=patience.grace(found.reason, found.grace))]
 
 
-def complaint(pod: Object) -> Symptom | None:
+def complaint(pod: Object, before: Restarts = _NONE) -> Symptom | None:
     """The best explanation of why ``pod`` is not yet ready or done, fatal or not; ``None`` when it is.
 
     For a release that has failed or timed out: an ended container, else unschedulable, else unready. A Job's pod counts
@@ -96,7 +119,7 @@ def complaint(pod: Object) -> Symptom | None:
         return None
     if is_ready(pod):
         return _at_work(status) if controller_of(pod).get("kind") == "Job" else None
-    known = symptoms(pod)
+    known = symptoms(pod, before=before)
     if known:
         return known[0]
     for entry in statuses(pod):

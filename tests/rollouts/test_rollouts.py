@@ -3,7 +3,8 @@
 A folder holds ``object.yaml``, and where there are any ``pods.yaml`` and ``replicasets.yaml``, as the server returned
 them, and ``expected.yaml``: ``about``, optionally ``changed: false``, and ``steps``, each with ``after`` (seconds since
 following began), ``state``, and what else is to be checked: ``message`` (a part of it), ``reason``, ``blamed``
-(``pod/container``), ``unjudged``. A step's ``object: late`` or ``pods: late`` takes ``late.yaml`` instead.
+(``pod/container``), ``unjudged``. A step's ``object: late`` or ``pods: late`` takes ``late.yaml`` instead;
+any other name does, too.
 """
 
 from __future__ import annotations

@@ -101,6 +101,42 @@ def test_a_crash_loop_is_told_as_one_while_it_runs_once_more() -> None:
     assert at(marks, 4.0, again).state is State.IN_PROGRESS
 
 
+def test_restarts_count_from_when_a_container_was_first_seen_ready() -> None:
+    marks, ready = Marks(0.0), mine(running(restarts=5, ready=True), ready=True)
+    at(marks, 0.0, ready)
+    assert at(marks, 1.0, crashed(6)).state is State.IN_PROGRESS
+    assert at(marks, 2.0, ready).state is State.IN_PROGRESS
+    failed = at(marks, 3.0, crashed(7))
+    assert (failed.state, failed.message) == (State.FAILED, "exited with code 1, restarted 7 times")
+
+
+@pytest.mark.parametrize(("after", "state"), [(True, State.IN_PROGRESS), (False, State.FAILED)])
+def test_a_container_that_first_runs_unready_is_decided_by_what_comes_next(after: bool, state: State) -> None:
+    marks = Marks(0.0)
+    at(marks, 0.0, mine(running(restarts=5)))
+    if after:
+        at(marks, 1.0, mine(running(restarts=5, ready=True), ready=True))
+    assert at(marks, 2.0, crashed(6)).state is state
+
+
+def test_restarts_of_a_new_pod_of_the_same_name_are_its_own() -> None:
+    marks = Marks(0.0)
+    at(marks, 0.0, mine(running(restarts=5, ready=True), ready=True))
+    at(marks, 1.0, mine(waiting("ContainerCreating"), uid="new"))
+    assert at(marks, 2.0, crashed(2, uid="new")).state is State.FAILED
+
+
+def test_restarts_of_an_init_container_are_of_before_where_its_pod_was_ready() -> None:
+    done = container(terminated(0, "Completed"), name="migrate", restarts=4)
+    marks, looping = Marks(0.0), waiting("CrashLoopBackOff", restarts=5, last=terminated(1)) | {"name": "migrate"}
+    at(marks, 0.0, mine(running(ready=True), init=(done,), ready=True))
+    assert at(marks, 1.0, mine(waiting("PodInitializing"), init=(looping,))).state is State.IN_PROGRESS
+
+
+def crashed(restarts: int, **more: Any) -> dict[str, Any]:
+    return mine(waiting("CrashLoopBackOff", restarts=restarts, last=terminated(1)), **more)
+
+
 def test_a_crash_loop_of_an_init_container_ends_when_it_is_through() -> None:
     marks = Marks(0.0)
     hope = mine(running(), name="web-2")
