@@ -16,6 +16,7 @@ from k8s_step.verdict.states import Readiness, State
 
 _NO_DEADLINE = 2**31 - 1  # progressDeadlineSeconds of MaxInt32 turns the Progressing condition off
 FAILED_CREATE_GRACE = 15.0
+_SYNC_FAILED = "SyncFailed"  # of a PodDisruptionBudget
 
 
 def compute(obj: Object) -> Readiness:
@@ -26,6 +27,9 @@ def compute(obj: Object) -> Readiness:
         told = f"being deleted, held by {held}" if held else "being deleted"
         return outcome(obj) or Readiness(State.TERMINATING, told)
     rule = _RULES.get(_group_kind(obj), _by_what_it_tells)
+    # A sync that fails never advances observedGeneration. Source: ``failSafe`` of kubernetes' disruption controller.
+    if rule is _disruption_budget and condition(obj, "DisruptionAllowed").reason == _SYNC_FAILED:
+        return rule(obj)
     return _unobserved(obj, must_observe=rule in _OBSERVING) or _by_common_conditions(obj) or rule(obj)
 
 
@@ -278,10 +282,12 @@ def _autoscaler(obj: Object) -> Readiness:
 
 
 def _disruption_budget(obj: Object) -> Readiness:
+    """Always current; the message says why it allows nothing, where its pods' controllers declare no number of pods."""
     found = condition(obj, "DisruptionAllowed")
-    if found.reason == "SyncFailed":  # the selected pods have no controller that declares their number
-        return Readiness(State.CURRENT, f"allows no disruption: {found.message}", "SyncFailed")
-    return Readiness(State.CURRENT)
+    if found.reason != _SYNC_FAILED:
+        return Readiness(State.CURRENT)
+    told = f"allows no disruption: {found.message}"
+    return Readiness(State.CURRENT, told, _SYNC_FAILED, unversioned=_unobserved(obj, must_observe=False) is not None)
 
 
 def _nothing_to_wait_for(_: Object) -> Readiness:
