@@ -32,11 +32,20 @@ def numaflow(obj: Object) -> Readiness | None:
     return in_progress("its progressive upgrade has failed", "ProgressiveUpgradeFailed") if is_failed else None
 
 
+def datavolume(obj: Object) -> Readiness | None:
+    """Current while it waits for its first consumer, like a claim: its conditions Bound and Ready are False until then.
+
+    Source: ``DataVolumePhase`` of containerized-data-importer.
+    """
+    if text(status(obj).get("phase")) not in ("WaitForFirstConsumer", "PendingPopulation"):
+        return None
+    return Readiness(State.CURRENT, "bound once a pod uses it", unversioned=is_unversioned(obj))
+
+
 _WORDS = ("Pending", "Accepted", "Rejected", "Warning")
 _GLOO: Mapping[Any, str] = {**dict(enumerate(_WORDS)), **{word: word for word in _WORDS}}
+_IMPORT = Phase(current=("Succeeded",), failed=("Failed",))
 _READY, _GLOO_FACTS = Facts(awaits=("Ready",)), Facts(judged=gloo)
-# Bound once a pod uses it, like a claim. Source: ``DataVolumePhase`` of containerized-data-importer.
-_IMPORTED = ("Succeeded", "WaitForFirstConsumer", "PendingPopulation")
 _OPERATIONAL = Phase("updateStatus", ("operational",), failed=("failed",), told="reason", required=False)
 # Of ModelMesh alone; a model that is not loaded leaves the one before in place, with Ready.
 _MODEL = Phase(
@@ -50,7 +59,7 @@ GROUPS: Mapping[str, Mapping[str, Facts]] = {
     "gloo.solo.io": {"*": _GLOO_FACTS},
     "gateway.solo.io": {"*": _GLOO_FACTS},
     "karpenter.sh": {"NodeClaim": _READY, "NodePool": _READY},
-    "cdi.kubevirt.io": {"DataVolume": Facts(phase=Phase(current=_IMPORTED, failed=("Failed",)))},
+    "cdi.kubevirt.io": {"DataVolume": Facts(judged=datavolume, phase=_IMPORT)},
     "k8s.keycloak.org": {"Keycloak": _READY},
     "operator.victoriametrics.com": {"*": Facts(phase=_OPERATIONAL)},
     "grafana.integreatly.org": {
