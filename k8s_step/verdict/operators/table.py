@@ -130,6 +130,17 @@ _CROSSPLANE_TYPES: _Kinds = {
     "Composition": _TAKEN,
     "CompositionRevision": _TAKEN,
     "EnvironmentConfig": _TAKEN,
+    "Usage": _READY,
+}
+_CROSSPLANE_PROTECTION: _Kinds = {"Usage": _READY, "ClusterUsage": _READY}
+# An Operation runs to its end once; an invalid schedule waits for somebody.
+# Source: internal/controller/ops of crossplane.
+_CROSSPLANE_OPERATIONS: _Kinds = {
+    "Operation": Facts(awaits=("Succeeded",), failing=(Failing("Succeeded", final=True),)),
+    "CronOperation": Facts(
+        awaits=("Scheduling",), failing=(Failing("Scheduling", reasons=("ScheduleInvalid",), final=True),)
+    ),
+    "WatchOperation": Facts(awaits=("Watching",)),
 }
 
 # Ready is Unknown while work goes on; False heals only when a cause outside does. Source: knative.dev/pkg/apis.
@@ -183,6 +194,8 @@ _GROUPS: Mapping[str, _Kinds] = {
     "postgresql.cnpg.io": _CNPG,
     "pkg.crossplane.io": _CROSSPLANE_PACKAGES,
     "apiextensions.crossplane.io": _CROSSPLANE_TYPES,
+    "protection.crossplane.io": _CROSSPLANE_PROTECTION,
+    "ops.crossplane.io": _CROSSPLANE_OPERATIONS,
     "stacks.crossplane.io": {},  # before Crossplane 1.0
     "serving.knative.dev": _KNATIVE,
     "kafka.strimzi.io": _STRIMZI,
