@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from k8s_step.objects.kinds.pods import controller_of, is_alive, is_done, is_ready, statuses
-from k8s_step.objects.metadata import Object, uid_of
+from k8s_step.objects.metadata import Object, metadata_of, uid_of
 from k8s_step.verdict import podfailures, readiness, revision
 from k8s_step.verdict.podfailures import Symptom
 from k8s_step.verdict.states import Readiness, State
@@ -202,7 +202,7 @@ def judge(
         awaited = _reason_awaited(obj, found, own, marks, now)
         if awaited is not None:
             return Judgement(State.IN_PROGRESS, found.message, found.reason, due=awaited, lasting=True)
-        return Judgement(State.FAILED, found.message, found.reason, _complaints(own, marks))
+        return Judgement(State.FAILED, found.message, found.reason, _complaints(obj, own, marks))
     judgement = _in_progress(obj, found, own, ills, marks, now, terms.fail_fast)
     return _held_up(judgement, _older(obj, pods, own)) if _keeps_older_pods(obj) else judgement
 
@@ -236,7 +236,7 @@ def _current(
     if settled <= now:
         return current
     message = f"pod {unready[0]['metadata']['name']} is not ready, which its controller has yet to notice"
-    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(unready, marks), due=settled)
+    return Judgement(State.IN_PROGRESS, message, blamed=_complaints(obj, unready, marks), due=settled)
 
 
 # Kinds that are current only when each pod of their revision is ready. A DaemonSet is not among them: its status leaves
@@ -360,15 +360,15 @@ def _in_progress(
     if found.grace is not None:
         lasting = marks.since(_ITSELF, "", found.family, now) + found.grace
         if fail_fast and lasting <= now:
-            return Judgement(State.FAILED, found.message, found.reason, _complaints(own, marks))
+            return Judgement(State.FAILED, found.message, found.reason, _complaints(obj, own, marks))
         dues.append(lasting)
     fatal = [ill for ill in ills if ill.fatal(now)]
     if fail_fast and fatal and (_each_counts(obj) or not _hopeful(own, fatal)):
         return _failed_by_pods(fatal, now)
     message = _with_pods(found, obj, own, ills, marks)
     soonest = min((due for due in dues if due > now), default=None) if fail_fast else None
-    is_lasting = found.grace is not None
-    return Judgement(State.IN_PROGRESS, message, found.reason, _complaints(own, marks), soonest, lasting=is_lasting)
+    blamed, is_lasting = _complaints(obj, own, marks), found.grace is not None
+    return Judgement(State.IN_PROGRESS, message, found.reason, blamed, soonest, lasting=is_lasting)
 
 
 def _each_counts(obj: Object) -> bool:
@@ -388,8 +388,26 @@ def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
     return Judgement(State.FAILED, first.message, first.reason, blamed)
 
 
-def _complaints(own: Iterable[Object], marks: Marks) -> tuple[Blame, ...]:
-    return tuple(Blame(pod, symptom) for pod in own if (symptom := marks.look(pod).complaint) is not None)
+def _complaints(obj: Object, own: Iterable[Object], marks: Marks) -> tuple[Blame, ...]:
+    """The pods that are not ready, and why.
+
+    An ended pod that is replaced counts where no living one complains, a pod that is being deleted never.
+    """
+    there = [blame for blame in _blames(own, marks) if _explains(obj, blame.pod)]
+    living = [blame for blame in there if is_alive(blame.pod)]
+    return tuple(there if obj.get("kind") in _OF_TRIES else living or there)
+
+
+# Their ended pods are what they are about: each of a Job's is one try.
+_OF_TRIES = ("Job", "Pod")
+
+
+def _explains(obj: Object, pod: Object) -> bool:
+    return obj.get("kind") in _OF_TRIES or not metadata_of(pod).get("deletionTimestamp")
+
+
+def _blames(pods: Iterable[Object], marks: Marks) -> Iterator[Blame]:
+    return (Blame(pod, symptom) for pod in pods if (symptom := marks.look(pod).complaint) is not None)
 
 
 def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:

@@ -67,6 +67,25 @@ def test_only_the_fatal_pods_are_blamed() -> None:
     assert [blame.pod["metadata"]["name"] for blame in failed.blamed] == ["web-1"]
 
 
+def test_ended_pods_are_blamed_only_where_no_living_one_complains() -> None:
+    evicted = mine(name="web-1", phase="Failed")
+    going = mine(waiting("CreateContainerError"), name="web-2", deletionTimestamp="2026-11-22T10:00:00Z")
+    slow, ready = mine(running(), name="web-3"), mine(running(ready=True), name="web-3", ready=True)
+    assert blamed(evicted, going, slow) == ["web-3"]
+    assert blamed(evicted, going, ready) == ["web-1"]
+    assert blamed(going, ready) == []
+
+
+def test_a_job_is_explained_by_all_its_pods() -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"uid": "rs"}, "status": {"active": 1}}
+    going = mine(container(terminated(3)), name="a", phase="Failed", deletionTimestamp="2026-11-22T10:00:00Z")
+    assert blamed(going, mine(running(), name="b"), obj=job) == ["a", "b"]
+
+
+def blamed(*pods: Any, obj: Any = None) -> list[str]:
+    return [blame.pod["metadata"]["name"] for blame in at(Marks(0.0), 0.0, *pods, obj=obj).blamed]
+
+
 def test_without_failing_fast_pods_decide_nothing() -> None:
     marks = Marks(0.0)
     found = at(marks, 0.0, mine(waiting("InvalidImageName", "no")), fail_fast=False)
