@@ -193,6 +193,31 @@ def test_a_category_of_custom_resources(step: Step, kubectl: Kubectl, namespace:
         kubectl("delete", "crd", f"widgets.{group}", "--wait=false")
 
 
+def test_a_printer_column_without_a_value(step: Step, kubectl: Kubectl, namespace: str) -> None:
+    group = f"{namespace[:7]}.example.com"
+    made = definition(group, "Gadget")
+    paths = {"Phase": ".status.phase", "Size": ".spec.size", "Color": ".spec.color"}
+    made["spec"]["versions"][0]["additionalPrinterColumns"] = [
+        {"name": name, "type": "string", "jsonPath": path, "priority": int(name == "Color")}
+        for name, path in paths.items()
+    ]
+    kubectl("create", "-f", "-", input=json.dumps(made))
+    kubectl("wait", "--for=condition=Established", f"crd/gadgets.{group}")
+    try:
+        objects = [custom(group, "one", "Gadget"), custom(group, "two", "Gadget", spec={"size": "big"})]
+        kubectl("-n", namespace, "create", "-f", "-", input=yaml.safe_dump_all(objects))
+        for form in ((), ("-o", "wide")):
+            flags = (f"gadgets.{group}", "-n", namespace, *form)
+            assert without_ends(printed(step("get", *flags))) == without_ends(kubectl("get", *flags).stdout)
+    finally:
+        kubectl("delete", "crd", f"gadgets.{group}", "--wait=false")
+
+
+def without_ends(text: str) -> list[str]:
+    """Its lines without the blanks at their ends."""
+    return [line.rstrip() for line in text.splitlines()]
+
+
 @pytest.mark.parametrize(
     "form",
     ["jsonpath={.items[*].data.password}", "jsonpath={.items}", "custom-columns=N:.metadata.name,P:.data.password"],

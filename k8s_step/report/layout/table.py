@@ -125,11 +125,11 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cell(row: Object, at: int) -> str:
-    """One cell on one line, cut at the first line break as kubectl cuts it."""
+    """One cell on one line, cut at the first line break as kubectl cuts it; empty where the row has no value."""
     cells = row.get("cells") or []
     value = cells[at] if at < len(cells) else None
     if value is None:
-        return NONE
+        return ""
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     first, *rest = _LINE_BREAK.split(value, maxsplit=1)

@@ -29,7 +29,7 @@ def row(*cells: Any, namespace: str = "shop") -> dict[str, Any]:
             [
                 "NAME                 READY   NODE",
                 "web                  1/1     node-1",
-                "a-much-longer-name   0/1     <none>",
+                "a-much-longer-name   0/1     ",
             ],
         ),
         (
@@ -50,7 +50,7 @@ def test_columns(shape: Shape, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (None, "<none>"),
+        (None, ""),
         ("", ""),
         (3, "3"),
         (1.5, "1.5"),
@@ -67,7 +67,7 @@ def test_cells(value: Any, shown: str) -> None:
 
 
 def test_short_rows_and_no_rows() -> None:
-    assert lines(COLUMNS, [row("web")], Shape())[1] == "web    <none>"
+    assert lines(COLUMNS, [row("web")], Shape())[1] == "web    "
     assert lines(COLUMNS, [], Shape()) == ["NAME   READY"]
 
 
