@@ -17,7 +17,7 @@ from k8s_step.api.client import Client, LineStream
 from k8s_step.api.pages import ListPage, Pager
 from k8s_step.api.request import AS_TABLE, JSON, Request
 from k8s_step.errors import ApiError, GoneError, NotFoundError, UnreachableError
-from k8s_step.objects.metadata import MutableObject, Object, completed, metadata_of
+from k8s_step.objects.metadata import MutableObject, Object, completed, guard_of, metadata_of
 from k8s_step.objects.resource import Resource
 from k8s_step.objects.values.shapes import misshapen, nameless
 
@@ -266,12 +266,21 @@ class Watch:
         try:
             body = (self.first or self.client).send(request).body
         except NotFoundError:
+            self.resource_version = None  # no version of a deletion is told: the next watch begins with a list
             yield Event(kind, {}, begins=True, ends=True)
         else:
             columns = tuple(body.get("columnDefinitions") or ())
-            found = body if body.get("kind") == "Table" else {"items": [body]}
-            yield Event(kind, {}, self._items(found), columns, begins=True, ends=True)
+            items = self._items(body if body.get("kind") == "Table" else {"items": [body]})
+            self._go_forward(items)
+            yield Event(kind, {}, items, columns, begins=True, ends=True)
         self.first = None
+
+    def _go_forward(self, items: Iterable[Object]) -> None:
+        """Let the next watch begin at the version of what was read, unless a later one is known from a bookmark."""
+        for item in items:
+            found, known = guard_of(item["object"] if self.as_table else item), self.resource_version or ""
+            if not (found.isdecimal() and known.isdecimal() and int(found) <= int(known)):
+                self.resource_version = found or None
 
     def _tell_of_the_gap(self) -> None:
         if self.in_pages and self.first is None:

@@ -123,6 +123,25 @@ def test_where_watching_is_forbidden_lists_are_compared(step: Step, proxy: Proxy
     assert "may not watch configmaps" in end(running)
 
 
+def test_a_watch_by_name_that_is_forbidden_for_a_while_replays_nothing(
+    step: Step, proxy: Proxy, namespace: str, deeds: Deeds
+) -> None:
+    deeds.create("there")
+    refused = proxy.rule(MAPS, faults.forbid(), times=None)
+    running = step.start("watch", "cm/there", "-n", namespace, env=through(proxy))
+    poll(lambda: deeds.are_told_by(running), "what is there")
+    poll(lambda: refused.used, "the refusal")
+    deeds.delete("there")
+    deeds.create("there")
+    poll(lambda: deeds.are_told_by(running), "the one created anew")
+    refused.times = refused.used
+    running.wait_for("may watch configmaps", 120)
+    deeds.change("there")
+    poll(lambda: ("MODIFIED", "there") in names(running), "the change")
+    assert deeds.are_told_by(running), told(running)
+    end(running)
+
+
 # -- the API server itself is stopped and started
 
 

@@ -142,6 +142,52 @@ def test_a_watch_that_is_forbidden_for_a_while_is_a_watch_again(name: str | None
     ]
 
 
+def resumed(*answers: Handler, version: str = "5") -> tuple[list[str], list[str]]:
+    """The types of four events of a watch by name that is refused once, and the requests after the two polls."""
+
+    def handler(exchange: Exchange) -> None:
+        (watches if "watch=true" in exchange.target else gets).pop(0)(exchange)
+
+    watches, gets = [forbid, saying(event(30))], list(answers)
+    with Loopback(handler) as server:
+        client = Client(Connection(server.url, "test"))
+        watch = Watch(client, Scope(DEPLOYMENTS, "shop", "web"), version, _stopped=Unhurried())
+        types = [found.type for _, found in zip(range(len(answers) + 1), watch, strict=False)]
+        watch.stop()
+        client.close()
+        return types, [exchange.target for exchange in server.exchanges][3:]
+
+
+def found_at(version: int) -> Handler:
+    return lambda exchange: exchange.reply(200, deployment(version))
+
+
+missing = refuse(404, "NotFound")
+
+
+@pytest.mark.parametrize(
+    ("polls", "known", "begins"),
+    [([8, 9], "5", "9"), ([8, 8], "20", "20"), ([8, 9], "", "9")],
+    ids=["newer", "older than a bookmark", "no version known"],
+)
+def test_a_watch_by_name_goes_on_from_what_was_read_meanwhile(polls: list[int], known: str, begins: str) -> None:
+    types, targets = resumed(*map(found_at, polls), version=known)
+    assert types == ["LISTED", "LISTED", "MODIFIED"]
+    assert f"resourceVersion={begins}&" in targets[0]
+
+
+def test_a_watch_by_name_of_what_was_created_anew_meanwhile() -> None:
+    _, targets = resumed(missing, found_at(9))
+    assert "resourceVersion=9&" in targets[0]
+
+
+def test_a_watch_by_name_of_what_is_gone_begins_with_a_list() -> None:
+    types, targets = resumed(found_at(9), missing, forbid_nothing(20))
+    assert types == ["LISTED", "LISTED", "LISTED", "MODIFIED"]
+    assert "fieldSelector=metadata.name%3Dweb" in targets[0] and "watch=true" not in targets[0]
+    assert "resourceVersion=20&" in targets[1]
+
+
 def test_a_watch_that_stays_forbidden_is_tried_ever_less_often() -> None:
     def handler(exchange: Exchange) -> None:
         if "watch=true" in exchange.target:
