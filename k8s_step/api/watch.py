@@ -29,6 +29,7 @@ _QUIET = 100.0  # seconds without a byte after which a watch is suspected to be 
 _HELD_UP = 20.0  # seconds without an answer's head that are as suspect
 _BRIEF = 10  # seconds that a watch lasts which may be held back: events are late by no more
 _EARLY = 1.0  # seconds before its end by which a watch that is not held back has brought its bookmark
+_AT_ONCE = 1.0  # seconds; no server lets a watch last for less
 _LONGEST_PAUSE = 5.0
 _POLL = 2.0  # seconds between two lists where watching is forbidden, or the kind has no such verb
 _MOST_POLLS = 16  # after 1, 2, 4, … of them the watch is tried again
@@ -214,17 +215,22 @@ class Watch:
                 raise
             self._is_brief = True
         else:
-            self._has_ended()
+            self._has_ended(time.monotonic() - begun)
 
     @property
     def _lasts(self) -> int:
         """Seconds that the next watch lasts."""
         return min(_BRIEF, max(int(self.client.request_timeout / 2), 1)) if self._is_brief else _LASTS
 
-    def _has_ended(self) -> None:
-        """Let watches last long again after one that brought a line before its end."""
+    def _has_ended(self, lasted: float) -> None:
+        """Let watches last long again after one that brought a line before its end.
+
+        One that ended at once without a line is a failure: it would be asked for as fast as the network allows.
+        """
         if self._heard is not None and time.monotonic() - self._heard > _EARLY:
             self._is_brief = False
+        if self._heard is None and lasted < _AT_ONCE and not self._stopped.is_set():
+            self._lost("the watch ended at once, without a line")
 
     def _read(self, line: bytes) -> Iterator[Event]:
         kind, obj, columns = _parsed(line, self.scope, as_table=self.as_table)

@@ -43,8 +43,15 @@ def end(running: Running) -> str:
 
 @pytest.mark.parametrize(
     "action",
-    [faults.cut_watch(1), faults.cut_watch(1, reset=True), faults.end_watch(2), faults.html(502), faults.fail(503)],
-    ids=["cut", "reset", "closed again and again", "HTML", "503"],
+    [
+        faults.cut_watch(1),
+        faults.cut_watch(1, reset=True),
+        faults.end_watch(2),
+        faults.end_watch(0),
+        faults.html(502),
+        faults.fail(503),
+    ],
+    ids=["cut", "reset", "closed again and again", "closed at once", "HTML", "503"],
 )
 def test_a_watch_goes_on_where_it_was(action: Action, step: Step, proxy: Proxy, namespace: str, deeds: Deeds) -> None:
     deeds.create("there")

@@ -114,6 +114,22 @@ def polled(server: Loopback, count: int, name: str | None = None) -> tuple[list[
     return types, notices
 
 
+def test_a_watch_that_ends_at_once_is_asked_for_with_pauses() -> None:
+    """The first time without one, as after a cut; an event ends the row of failures."""
+    paused = Unhurried()
+    notices: list[str] = []
+    with Loopback(in_turn(*[saying()] * 5, saying(event(6)), saying(event(7)), saying(), saying(event(8)))) as server:
+        client = Client(Connection(server.url, "test"))
+        watch = Watch(client, Scope(DEPLOYMENTS, "shop"), "5", notices.append, _stopped=paused)
+        found = [
+            (one.object["metadata"]["resourceVersion"], paused.waits) for _, one in zip(range(3), watch, strict=False)
+        ]
+        watch.stop()
+        client.close()
+    assert found == [("6", 4), ("7", 4), ("8", 4)]
+    assert notices == ["lost the watch of deployments.apps in shop, resuming: the watch ended at once, without a line"]
+
+
 def refuse(code: int, reason: str) -> Handler:
     return lambda exchange: exchange.reply(code, {"kind": "Status", "code": code, "reason": reason, "message": "no"})
 
