@@ -43,7 +43,7 @@ def _scaled(client: Client, named: Address, inputs: Inputs) -> Written:
     _check_current(named, before, inputs.current_replicas)
     written = Written(Planned(named), "unchanged", {})
     if before is None or replicas_of(before) != inputs.replicas:
-        written = send(client, _change(named, inputs, before or {}), before, options)
+        written = send(client, _change(named, inputs, before), before, options)
     return replace(written, planned=Planned(named))
 
 
@@ -57,12 +57,16 @@ def _whole(client: Client, written: Written) -> Written:
     return replace(written, object=answer.body)
 
 
-def _change(named: Address, inputs: Inputs, before: Object) -> PlannedPatch:
-    """The patch of the scale; with ``--current-replicas`` the server checks the present number in the same request."""
+def _change(named: Address, inputs: Inputs, before: Object | None) -> PlannedPatch:
+    """The patch of the scale; with ``--current-replicas`` the server checks the present number in the same request.
+
+    ``before``: ``None`` where this token may not read the scale, so that only the server can compare.
+    """
     scale_of = named._replace(subresource="scale")
     if inputs.current_replicas is None:
         return PlannedPatch.of(scale_of, Patch(PatchType.MERGE, {"spec": {"replicas": inputs.replicas}}))
-    held = (before.get("spec") or {}).get("replicas")
+    # A Scale leaves out a 0, for which JSON Patch's test takes null.
+    held = (before.get("spec") or {}).get("replicas") if before else inputs.current_replicas or None
     operations = [
         {"op": "test", "path": "/spec/replicas", "value": held},
         {"op": "add", "path": "/spec/replicas", "value": inputs.replicas},

@@ -208,6 +208,25 @@ def test_current_replicas_hold_it_to_what_is_there(held: int, shop: Shop, step: 
     assert shop.live("Deployment", "mine")["spec"]["replicas"] == 1
 
 
+@pytest.mark.parametrize("held", [0, 2])
+def test_current_replicas_with_a_token_that_may_not_read_the_scale(
+    held: int, shop: Shop, step: Step, cluster: Cluster
+) -> None:
+    """Only the server compares."""
+    shop.create("Deployment", "mine", replicas=held)
+    rules = [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]},
+    ]
+    environment = {"KUBECONFIG": None, "K8S_API": cluster.server, "K8S_CA": str(cluster.ca)}
+    environment["K8S_TOKEN"] = cluster.token(shop.namespace, "scaler", rules=rules)
+    scale = ("scale", "deploy/mine", "-n", shop.namespace, "--no-wait", "--replicas", "1")
+    refused = step(*scale, "--current-replicas", "5", env=environment)
+    assert refused.code == 4 and shop.live("Deployment", "mine")["spec"]["replicas"] == held, refused.text
+    outcome = step(*scale, "--current-replicas", str(held), env=environment)
+    assert (outcome.code, shop.live("Deployment", "mine")["spec"]["replicas"]) == (0, 1), outcome.text
+
+
 def test_somebody_who_scales_in_between_is_not_overruled(shop: Shop, step: Step, proxy: Proxy) -> None:
     shop.create("Deployment", "mine", replicas=0)
 
