@@ -103,6 +103,13 @@ def test_columns_of_lists_within_objects(step: Step, kubectl: Kubectl, furnished
     assert printed(step("get", *flags)) == kubectl("get", *flags).stdout
 
 
+def test_columns_of_an_empty_text(step: Step, kubectl: Kubectl, namespace: str) -> None:
+    kubectl("-n", namespace, "create", "-f", "-", input=json.dumps(config_map("bare", empty="", full="x")))
+    spec = "EMPTY:.data.empty,NONE:.data.nothing,FULL:.data.full"
+    flags = ("cm", "bare", "-n", namespace, "-o", f"custom-columns={spec}")
+    assert printed(step("get", *flags)).splitlines() == kubectl("get", *flags).stdout.splitlines()
+
+
 def test_a_cell_is_one_line(step: Step, furnished: str) -> None:
     outcome = step("get", "cm/a", "-n", furnished, "-o", "custom-columns=TEXT:.data.text")
     assert printed(outcome) == "TEXT\none two\n"

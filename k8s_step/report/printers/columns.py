@@ -61,4 +61,6 @@ class Columns:
 
 
 def _cell(path: Template, item: Object) -> str:
-    return ",".join(plain(gotext.sprint(value)) for value in path.values(item)) or NONE
+    """``<none>`` only where the path finds nothing: an empty text is printed empty."""
+    found = path.values(item)
+    return ",".join(plain(gotext.sprint(value)) for value in found) if found else NONE
