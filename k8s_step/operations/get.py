@@ -174,7 +174,7 @@ class Reader:
         request = Request("GET", group.path, query, accept=self.form.of_list, where=group.text, each=each)
         read = 0
         for part in Pager(self.client, self.limit, self.notice, goes_on=self.goes_on).pages(request):
-            page = self._page(group.resource, part.body, starts_over=part.starts_over)
+            page = self._page(group, part.body, starts_over=part.starts_over)
             yield page
             read = (0 if part.starts_over else read) + len(page.entries)
             self._tell(group, read, part.remaining)
@@ -184,16 +184,16 @@ class Reader:
         if read == self.limit and remaining is not None:
             self.notice(f"{group.text}: {read} read, {remaining} to go")
 
-    def _page(self, resource: Resource, body: Object, *, starts_over: bool) -> Page:
+    def _page(self, group: Group, body: Object, *, starts_over: bool) -> Page:
         is_table = body.get("kind") == "Table"
         columns = tuple(body.get("columnDefinitions") or ()) if is_table else COLUMNS if self.form.is_table else ()
-        return Page(resource, tuple(body.get("rows" if is_table else "items") or ()), columns, starts_over)
+        return Page(group.resource, _listed(group, body, "rows" if is_table else "items"), columns, starts_over)
 
     def _page_of_one(self, resource: Resource, body: Object) -> Page:
         place = Group(resource, str(metadata_of(body).get("namespace") or ""))
         if body.get("kind") != "Table":
             return Page(resource, (self._entry(place, body),), COLUMNS if self.form.is_table else ())
-        entries = tuple(self._entry(place, row) for row in body.get("rows") or ())
+        entries = tuple(self._entry(place, row) for row in _listed(place, body, "rows"))
         return Page(resource, entries, tuple(body.get("columnDefinitions") or ()))
 
     def _entry(self, group: Group, item: Any) -> Entry:
@@ -214,6 +214,14 @@ class Reader:
         first = next(iter(row.get("cells") or [""]))
         name, namespace = metadata.get("name") or first, metadata.get("namespace") or group.namespace
         return Entry(str(namespace), str(name), self.show(group.resource, row))
+
+
+def _listed(group: Group, body: Object, field_name: str) -> tuple[Any, ...]:
+    """The ``items`` or ``rows`` of a list. Raises :class:`UnreachableError` where they are anything else."""
+    found = body.get(field_name)
+    if found is not None and not isinstance(found, list):  # Go writes null for an empty list
+        raise UnreachableError(f"the list of {group.text} is none of Kubernetes' own")
+    return tuple(found or ())
 
 
 def _plain_request(wanted: Wanted, accept: str, *more: tuple[str, str]) -> Request:

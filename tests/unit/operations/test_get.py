@@ -89,10 +89,12 @@ def test_one_that_is_to_start_over_is_printed_when_it_is_whole() -> None:
     assert "starting over" in told[-1]
 
 
-@pytest.mark.parametrize("item", [7, {}, {"metadata": {}}])
-def test_what_is_no_list_of_objects(item: Any) -> None:
+@pytest.mark.parametrize("items", [[7], [{}], [{"metadata": {}}], {"a": {}}, "a", 7, {}, ""], ids=str)
+@pytest.mark.parametrize("form", [{}, {"kind": "Table"}], ids=["list", "table"])
+def test_what_is_no_list_of_objects(form: dict[str, str], items: Any) -> None:
+    body = {**form, "metadata": {}, "rows" if form else "items": items}
     with (
-        reading(lambda exchange: exchange.reply(200, {"metadata": {}, "items": [item]})) as (reader, _, _told),
+        reading(lambda exchange: exchange.reply(200, body)) as (reader, _, _told),
         pytest.raises(UnreachableError, match="none of Kubernetes' own"),
     ):
         list(reader.final(MAPS))
