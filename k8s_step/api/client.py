@@ -242,8 +242,6 @@ class Client:
             self._renew_after(error, credential, tries)
         except Trouble as trouble:
             raise self._looked_into(request, trouble, credential, tries) from None
-        except InputError as error:  # a certificate that no TLS can use
-            raise self._of_credential(error) from None
         return self._tried(request, tries, attempt)
 
     def _renew_after(self, error: ApiError, credential: Credential, tries: Tries) -> None:
@@ -379,7 +377,10 @@ class Client:
     ) -> Reply:
         """The reply of a success, its body unread. Raises for any other answer."""
         headers = self._request_headers(request, credential, is_stream)
-        transport = self._transports.using(credential.certificate)
+        try:
+            transport = self._transports.using(credential.certificate)
+        except InputError as error:  # no TLS can use the certificate
+            raise self._of_credential(error) from None
         try:
             reply = transport.open(request.method, request.target, headers, request.body, self._time_left(deadline))
         except Fault as fault:

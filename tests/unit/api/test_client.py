@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -635,6 +636,17 @@ class TestCredentials:
         source.credential = Credential(None, Certificate(b"no PEM", b"no PEM"))
         error = failed(client)
         assert error.exit_code is ExitCode.UNREACHABLE and "the client certificate and its key are no PEM" in str(error)
+
+    def test_a_mistake_that_an_item_of_a_list_shows_is_none_of_the_credential(self, bench: Bench) -> None:
+        def refuse(item: Any) -> Any:
+            raise InputError(f"{item} can't be sorted by")
+
+        server = bench.server(ok, replying(200, {"kind": "List", "items": [{"a": 1}]}))
+        client = bench.client(server.url, credentials=Failing()).until(bench.clock.now + 60)
+        client.send(GET)
+        with pytest.raises(InputError, match="can't be sorted by"):
+            client.send(replace(GET, each=refuse))
+        assert len(server.exchanges) == 2 and not bench.clock.slept
 
     def test_a_token_refused_for_good_is_sent_once(self, bench: Bench) -> None:
         server = bench.server(replying(401))
