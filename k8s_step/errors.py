@@ -171,6 +171,11 @@ class ApiError(StepError):
         return list(self.details.get("causes") or [])
 
     @property
+    def conflicts(self) -> list[Mapping[str, Any]]:
+        """The causes that are fields of other managers: ``field`` names the field, ``message`` the manager."""
+        return [cause for cause in self.causes if cause.get("reason") == "FieldManagerConflict"]
+
+    @property
     def is_barred(self) -> bool:
         """Whether this verb is closed to us: 403, the token may not; 405, the kind does not have it."""
         return self.code in (403, 405)

@@ -120,9 +120,8 @@ def _request(planned: Planned, options: ApplyOptions) -> Request:
 
 def _is_with(field_manager: str, error: ConflictError) -> bool:
     """Whether all conflicts are with fields that ``field_manager`` itself has written by an Update."""
-    conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
     own = f'conflict with "{field_manager}"'
-    return bool(conflicts) and all(str(cause.get("message", "")).startswith(own) for cause in conflicts)
+    return bool(error.conflicts) and all(str(one.get("message", "")).startswith(own) for one in error.conflicts)
 
 
 def _unknown_fields(client: Client, planned: Planned, error: InvalidError) -> list[FieldError]:

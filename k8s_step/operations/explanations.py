@@ -32,7 +32,7 @@ def _conflict(error: ApiError, planned: Planned) -> ApiError:
 
     Source: ``NewConflictError`` in k8s.io/apimachinery's managedfields.
     """
-    conflicts = [cause for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
+    conflicts = error.conflicts
     if not conflicts:
         return error
     lines = [planned.line_of(str(cause.get("field"))) for cause in conflicts]

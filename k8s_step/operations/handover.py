@@ -24,8 +24,7 @@ _REPLICAS = ("f:spec", "f:replicas")
 
 def is_about_replicas(error: ConflictError) -> bool:
     """Whether nothing but the number of replicas is another manager's."""
-    fields = [cause.get("field") for cause in error.causes if cause.get("reason") == "FieldManagerConflict"]
-    return bool(fields) and all(field == ".spec.replicas" for field in fields)
+    return bool(error.conflicts) and all(one.get("field") == ".spec.replicas" for one in error.conflicts)
 
 
 def would_fall(seen: Seen, options: ApplyOptions) -> bool:

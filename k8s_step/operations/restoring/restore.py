@@ -195,7 +195,7 @@ class _Restoration:
             try:
                 return self._send(PatchType.APPLY, self._body(now))
             except ConflictError as error:
-                if any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes):
+                if error.conflicts:
                     raise _SupersededError(f"somebody else has changed it since: {error.message}") from None
         raise self._restless()
 
