@@ -19,12 +19,24 @@ from k8s_step.objects import jsonpatch
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
 from k8s_step.objects.ownership.applied import without_servers_own
+from k8s_step.objects.ownership.fieldset import Owner, Path, owners_of
 from k8s_step.objects.ownership.takeover import Takeover, managed_by, moved_back
 from k8s_step.operations.look import look
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
 _TRIES = 20  # conflicts with other writers: during a rollout, controllers write the object all the time
 Apply = Callable[[ApplyOptions], Answer]
+
+
+def others_owning(seen: Seen, path: Path, field_manager: str) -> set[Owner]:
+    """Who owns the field at ``path``, but for our apply and those whose fields it takes over."""
+    losing = {Owner(field_manager, "Apply"), *(seen.takeover.moved if seen.takeover else ())}
+    return owners_of(seen.live or {}, path) - losing
+
+
+def would_go(seen: Seen, path: Path, field_manager: str) -> bool:
+    """Whether an apply that does not name the field at ``path`` removes it: it is ours, and nobody else's."""
+    return bool(owners_of(seen.live or {}, path)) and not others_owning(seen, path, field_manager)
 
 
 def apply_over(client: Client, seen: Seen, options: ApplyOptions, apply: Apply) -> Answer:

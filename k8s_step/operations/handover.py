@@ -15,7 +15,7 @@ from k8s_step.errors import ConflictError, StepError
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.conditions import spec
 from k8s_step.objects.metadata import Object, metadata_of
-from k8s_step.objects.ownership.fieldset import Owner, owners_of
+from k8s_step.operations.adopt import others_owning, would_go
 from k8s_step.operations.plan import ApplyOptions, Planned, Seen
 
 MANAGER = "handover-to-hpa"
@@ -29,8 +29,7 @@ def is_about_replicas(error: ConflictError) -> bool:
 
 def would_fall(seen: Seen, options: ApplyOptions) -> bool:
     """Whether the number of replicas would go with our field: we own it, and nobody else does."""
-    owners = owners_of(seen.live or {}, _REPLICAS)
-    return bool(owners) and not _others(seen, options)
+    return would_go(seen, _REPLICAS, options.field_manager)
 
 
 def anew(seen: Seen, options: ApplyOptions) -> Seen:
@@ -39,17 +38,11 @@ def anew(seen: Seen, options: ApplyOptions) -> Seen:
     Where the manifest leaves the number of replicas to others, it is created with the present one: the pods may stay.
     """
     absent = replace(seen, live=None, is_absent=True, is_current=False, takeover=None, handover=None)
-    is_theirs = seen.handover is not None or _others(seen, options)
+    is_theirs = seen.handover is not None or others_owning(seen, _REPLICAS, options.field_manager)
     if "replicas" in spec(seen.planned.object) or not is_theirs:
         return absent
     number = spec(seen.live or {})["replicas"]
     return replace(_with_number(absent, number), handover=number)
-
-
-def _others(seen: Seen, options: ApplyOptions) -> set[Owner]:
-    """Who owns the number of replicas but for us and those whose fields we take over."""
-    losing = {Owner(options.field_manager, "Apply"), *(seen.takeover.moved if seen.takeover else ())}
-    return owners_of(seen.live or {}, _REPLICAS) - losing
 
 
 def handed_over(client: Client, seen: Seen, replicas: int, options: ApplyOptions) -> Seen:

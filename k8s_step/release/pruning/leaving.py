@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k8s_step.objects.metadata import PART_OF, labels_of
-from k8s_step.objects.ownership.fieldset import Owner, owners_of
+from k8s_step.operations.adopt import would_go
 from k8s_step.operations.plan import Seen
 from k8s_step.release.batch import named
 from k8s_step.release.planning.session import Run
@@ -30,6 +30,4 @@ def _leaves(one: Seen, field_manager: str) -> bool:
     live = one.live or {}
     if PART_OF not in labels_of(live) or PART_OF in labels_of(one.planned.object):
         return False
-    moved = tuple(one.takeover.moved) if one.takeover else ()
-    owners = owners_of(live, _LABEL)
-    return bool(owners) and owners <= {Owner(field_manager, "Apply"), *moved}
+    return would_go(one, _LABEL, field_manager)
