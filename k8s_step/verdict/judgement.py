@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -388,26 +388,20 @@ def _failed_by_pods(fatal: list[_Ill], now: float) -> Judgement:
     return Judgement(State.FAILED, first.message, first.reason, blamed)
 
 
+# Their ended pods are what they are about: each of a Job's is one try.
+_OF_TRIES = ("Job", "Pod")
+
+
 def _complaints(obj: Object, own: Iterable[Object], marks: Marks) -> tuple[Blame, ...]:
     """The pods that are not ready, and why.
 
     An ended pod that is replaced counts where no living one complains, a pod that is being deleted never.
     """
-    there = [blame for blame in _blames(own, marks) if _explains(obj, blame.pod)]
-    living = [blame for blame in there if is_alive(blame.pod)]
-    return tuple(there if obj.get("kind") in _OF_TRIES else living or there)
-
-
-# Their ended pods are what they are about: each of a Job's is one try.
-_OF_TRIES = ("Job", "Pod")
-
-
-def _explains(obj: Object, pod: Object) -> bool:
-    return obj.get("kind") in _OF_TRIES or not metadata_of(pod).get("deletionTimestamp")
-
-
-def _blames(pods: Iterable[Object], marks: Marks) -> Iterator[Blame]:
-    return (Blame(pod, symptom) for pod in pods if (symptom := marks.look(pod).complaint) is not None)
+    found = tuple(Blame(pod, symptom) for pod in own if (symptom := marks.look(pod).complaint) is not None)
+    if obj.get("kind") in _OF_TRIES:
+        return found
+    staying = tuple(blame for blame in found if not metadata_of(blame.pod).get("deletionTimestamp"))
+    return tuple(blame for blame in staying if is_alive(blame.pod)) or staying
 
 
 def _with_pods(found: Readiness, obj: Object, own: list[Object], ills: list[_Ill], marks: Marks) -> str:
