@@ -76,9 +76,17 @@ class Application:
         Raises :class:`ReportedError`.
         """
         self._look_again([self._known[one.reference.key] for one in phase])
-        self.make_room(phase)
+        self._make_room(phase)
 
-    def make_room(self, phase: Sequence[Planned]) -> None:
+    def _look_again(self, phase: Sequence[Seen]) -> None:
+        """Read the workloads of a later wave again: the waves before may have taken long."""
+        later = [one for one in phase if self._writes.wave_of[one.reference.key] > 1 and not one.is_current]
+        scalable = [one.planned for one in later if may_be_autoscaled(one.planned) and not one.is_absent]
+        if scalable:
+            again = leave_replicas(self._preflight, self._preflight.look(scalable))
+            self._known.update((one.reference.key, one) for one in again)
+
+    def _make_room(self, phase: Sequence[Planned]) -> None:
         """Delete the objects of a phase that are created anew, and wait until they are gone.
 
         Raises :class:`ReportedError` where a deletion is refused, or an object is still there when time is up.
@@ -95,14 +103,6 @@ class Application:
         deleted = self._deleted(wanted)
         await_gone(self._run, self._session, [one.target for one in deleted if not one.is_gone])
         self._known.update((one.reference.key, anew(one, self._preflight.options)) for one in wanted)
-
-    def _look_again(self, phase: Sequence[Seen]) -> None:
-        """Read the workloads of a later wave again: the waves before may have taken long."""
-        later = [one for one in phase if self._writes.wave_of[one.reference.key] > 1 and not one.is_current]
-        scalable = [one.planned for one in later if may_be_autoscaled(one.planned) and not one.is_absent]
-        if scalable:
-            again = leave_replicas(self._preflight, self._preflight.look(scalable))
-            self._known.update((one.reference.key, one) for one in again)
 
     def _deleted(self, wanted: Sequence[Seen]) -> list[Deleted]:
         errors: list[tuple[Reference, StepError]] = []
