@@ -79,6 +79,14 @@ class Vault:
         poll(lambda: self._proxy.matching(on("GET", watch=True)) or run.process.poll() is not None, "the first watch")
         return run
 
+    def out_of_time(self, step: Step, *options: str) -> Running:
+        """A run that gets no token any more, and whose time is up."""
+        run = self.following(step, *options)
+        self.seal()
+        run.wait_for("the credential can't be renewed: credential plugin ")
+        run.time_passes()
+        return run
+
     def seal(self, *, refused: bool = True) -> None:
         """Let the plugin give no token, and, where it is ``refused``, the server take the first one no more."""
         (self._folder / "sealed").touch()
@@ -126,11 +134,7 @@ def test_a_token_that_ends_before_the_plugin_works_again(step: Step, vault: Vaul
 
 def test_a_plugin_that_never_works_again(step: Step, vault: Vault) -> None:
     """The release has not failed: it is out of time, and what it is waiting for is told."""
-    run = vault.following(step)
-    vault.seal()
-    run.wait_for("the credential can't be renewed: credential plugin ")
-    run.time_passes()
-    outcome = run.wait()
+    outcome = vault.out_of_time(step).wait()
     assert outcome.code == 3 and outcome.report is not None and outcome.report["result"] == "timed_out", outcome.text
     assert statuses(outcome)["Service/web"] == "in progress", outcome.text
     assert "the vault is sealed" in outcome.text
@@ -140,10 +144,7 @@ def test_a_plugin_that_never_works_again_is_rolled_back_as_far_as_it_goes(
     step: Step, kubectl: Kubectl, namespace: str, vault: Vault
 ) -> None:
     """Nothing can be sent without a token: what is left is named, with the next move."""
-    run = vault.following(step, "--rollback-on-failure")
-    vault.seal()
-    run.wait_for("the credential can't be renewed: credential plugin ")
-    run.time_passes()
+    run = vault.out_of_time(step, "--rollback-on-failure")
     run.wait_for("rolling back")
     run.time_passes()
     outcome = run.wait()
@@ -155,10 +156,7 @@ def test_a_plugin_that_never_works_again_is_rolled_back_as_far_as_it_goes(
 def test_a_plugin_that_works_again_once_time_is_up_rolls_back(
     step: Step, kubectl: Kubectl, namespace: str, vault: Vault
 ) -> None:
-    run = vault.following(step, "--rollback-on-failure")
-    vault.seal()
-    run.wait_for("the credential can't be renewed: credential plugin ")
-    run.time_passes()
+    run = vault.out_of_time(step, "--rollback-on-failure")
     run.wait_for("rolling back")
     vault.unseal()
     outcome = run.wait()
