@@ -16,7 +16,16 @@ import yaml
 
 from k8s_step.errors import InputError, InputErrors
 from k8s_step.manifests import jsonreader, scalars
-from k8s_step.manifests.nodes import AliasNode, MappingNode, Node, ScalarNode, SequenceNode, is_merge, locate
+from k8s_step.manifests.nodes import (
+    BYTE_ORDER_MARK,
+    AliasNode,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    is_merge,
+    locate,
+)
 from k8s_step.manifests.scalars import ScalarError
 from k8s_step.manifests.templating.expressions import ExpressionError, Hidden, hide, is_cut
 
@@ -149,13 +158,12 @@ def parse(source: SourceText, parser: Callable[[str], Any] = EventParser) -> lis
     return [Document(source, node) for node in nodes]
 
 
-_MARK = "\ufeff"
-_MARK_AFTER_SEPARATOR = re.compile(rf"^(---(?:[ \t][^\n]*)?\r?\n){_MARK}", re.MULTILINE)
+_MARK_AFTER_SEPARATOR = re.compile(rf"^(---(?:[ \t][^\n]*)?\r?\n){BYTE_ORDER_MARK}", re.MULTILINE)
 
 
 def _without_marks(source: SourceText) -> SourceText:
     """``source`` without byte order marks after separators, left by concatenated files; kubectl accepts them too."""
-    if _MARK not in source.text:
+    if BYTE_ORDER_MARK not in source.text:
         return source
     return replace(source, text=_MARK_AFTER_SEPARATOR.sub(r"\1", source.text))
 
@@ -296,8 +304,8 @@ class _Composer:
 
     def _marked_line(self, last: int) -> int:
         """The first line up to ``last`` with a byte order mark, which makes libyaml miscount columns; 0 if none."""
-        lines = self._source.text.splitlines()[:last] if _MARK in self._source.text else []
-        return next((number for number, line in enumerate(lines, 1) if line.startswith(_MARK)), 0)
+        lines = self._source.text.splitlines()[:last] if BYTE_ORDER_MARK in self._source.text else []
+        return next((number for number, line in enumerate(lines, 1) if line.startswith(BYTE_ORDER_MARK)), 0)
 
     def _hint(self, begins: int, line: int, column: int) -> str | None:
         written = self._source.text.splitlines()[begins - 1 : line]
@@ -416,7 +424,7 @@ class _Builder:
         text, plain, tag, _ = node
         if "${" in text and self._substitute:
             return self._substitute(node)
-        if plain and text.startswith(_MARK):
+        if plain and text.startswith(BYTE_ORDER_MARK):
             raise InputError(_MISPLACED_MARK, hint=_MARK_ADVICE)
         return scalars.key(text, tag) if plain or tag is not None else text
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TextIO
 
 from k8s_step.errors import InputError, InputErrors, MissingFileError
 from k8s_step.manifests.documents import SourceText, decode
+from k8s_step.manifests.nodes import BYTE_ORDER_MARK
 from k8s_step.manifests.templating.templates import Values
 from k8s_step.redaction.secretfile import is_content, is_there
 
@@ -170,7 +171,7 @@ def _source(file: str, stdin: TextIO | None) -> SourceText:
     if stdin is None:
         raise InputError("standard input is closed, so there is nothing to read", where="stdin", hint=hint)
     try:
-        return SourceText("stdin", stdin.read().removeprefix("\ufeff"), is_filled_in=True)
+        return SourceText("stdin", stdin.read().removeprefix(BYTE_ORDER_MARK), is_filled_in=True)
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text", where="stdin") from None
     except OSError as error:

@@ -12,10 +12,9 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from math import isinf
 from typing import NoReturn
 
-from k8s_step.manifests.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from k8s_step.manifests.nodes import BYTE_ORDER_MARK, MappingNode, Node, ScalarNode, SequenceNode
 from k8s_step.manifests.templating.expressions import closing
 
-_MARK = "\ufeff"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -56,7 +55,7 @@ class _Reader:
 
     def skip_to_value(self) -> bool:
         """Whether another value follows; skips a byte order mark before it, as kubectl does."""
-        if self._text[self.skip_space() : self._at + 1] == _MARK:
+        if self._text[self.skip_space() : self._at + 1] == BYTE_ORDER_MARK:
             self._at += 1
         return self.skip_space() < len(self._text)
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+BYTE_ORDER_MARK = "\ufeff"  # invisible; editors put it before a file's text
+
 
 class ScalarNode(NamedTuple):
     """A single value as written; ``plain``: unquoted, so that the text decides the type. Lines count from 1."""

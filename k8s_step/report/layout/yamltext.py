@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from k8s_step.manifests.nodes import BYTE_ORDER_MARK
 from k8s_step.manifests.scalars import ScalarError, resolve
 
 _Base: Any = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
 _NEVER_FOLDED = 2**30
-_MARK = "\ufeff"  # a byte order mark, which readers drop or refuse
 
 
 class _Dumper(_Base):  # type: ignore[misc]
@@ -24,8 +24,8 @@ class _Dumper(_Base):  # type: ignore[misc]
 
 def _text(dumper: Any, text: str) -> yaml.ScalarNode:
     style = "|" if "\n" in text else None
-    if _MARK in text:
-        style = '"'  # in which it is escaped
+    if BYTE_ORDER_MARK in text:
+        style = '"'  # in which it is escaped; unescaped, readers drop or refuse it
     # Double quotes, as kubectl has them, wherever quotes are needed lest the text be read as another type.
     if style is None and not (text and _stays_text(text) and _is_plain(dumper, text)):
         style = '"'
