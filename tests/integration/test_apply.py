@@ -177,7 +177,7 @@ def test_a_token_that_may_write_but_not_read_still_applies(
 
 def test_a_dry_run_changes_nothing(step: Step, namespace: str, tmp_path: Path, proxy: Proxy, kubectl: Kubectl) -> None:
     assert step("apply", "-f", write(tmp_path / "one.yaml", config_map(tone="loud")), "-n", namespace).code == 0
-    before = kubectl("-n", namespace, "get", "all,cm,secrets,sa", "-o", "name").stdout
+    before = kubectl("-n", namespace, "get", "deploy,rs,pods,cm,secrets,sa", "-o", "name").stdout
     version = ("-n", namespace, "get", "cm", "settings", "-o", "jsonpath={.metadata.resourceVersion}")
     had = kubectl(*version).stdout
     path = write(tmp_path / "two.yaml", config_map(tone="soft"), config_map("new", a="b"), deployment())
@@ -187,7 +187,7 @@ def test_a_dry_run_changes_nothing(step: Step, namespace: str, tmp_path: Path, p
     assert actions(outcome) == expected
     assert proxy.writes == []
     assert kubectl(*version).stdout == had
-    assert kubectl("-n", namespace, "get", "all,cm,secrets,sa", "-o", "name").stdout == before
+    assert kubectl("-n", namespace, "get", "deploy,rs,pods,cm,secrets,sa", "-o", "name").stdout == before
 
 
 def test_a_dry_run_with_the_namespace_in_the_same_release(

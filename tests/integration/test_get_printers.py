@@ -175,13 +175,11 @@ def test_subresources(part: str, form: str, step: Step, kubectl: Kubectl, furnis
         assert ours.split("/")[-1] == theirs.split("/")[-1]
 
 
-def test_all_is_what_it_is_for_kubectl(step: Step, kubectl: Kubectl, furnished: str) -> None:
+def test_all_and_a_category_of_custom_resources(step: Step, kubectl: Kubectl, namespace: str, furnished: str) -> None:
+    """``all`` is what it is for kubectl. One test for both: what is of ``all`` in one comes and goes in the other."""
     ours = printed(step("get", "all", "-n", furnished, "-o", "name")).splitlines()
     assert ours == kubectl("-n", furnished, "get", "all", "-o", "name").stdout.splitlines()
     assert any(line.startswith("replicaset.apps/web-") for line in ours)
-
-
-def test_a_category_of_custom_resources(step: Step, kubectl: Kubectl, namespace: str) -> None:
     group = f"{namespace[:7]}.example.com"
     made = definition(group)
     made["spec"]["names"]["categories"] = ["all", f"{namespace[:7]}s"]
