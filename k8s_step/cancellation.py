@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any
 
 from k8s_step.errors import CancelledError, ExitCode
 
@@ -43,6 +43,8 @@ class Cancellation:
         self._asked_of_parts: CancelledError | None = None
         self._wakes_of_parts: list[Callable[[], object]] = []
         self._last_acts: list[Callable[[], object]] = []
+        self._moments: list[object] = []
+        self._leaving: int | None = None
 
     def ask(self, error: CancelledError) -> None:
         """End the run: raise ``error`` or, while it is held back, call the ``wake`` of each holder."""
@@ -84,6 +86,33 @@ class Cancellation:
         self._raise_asked()
 
     @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """Let no signal end this context halfway, nor the second one: the run, or the process, ends at its end.
+
+        For what takes moments and must be known once it is done, such as the start of a program that is to be ended. A
+        cancellation takes the place of an exception that leaves the context.
+        """
+        moment, is_main = object(), threading.current_thread() is threading.main_thread()
+
+        def wake() -> None:
+            """It does not last long enough to be ended sooner."""
+
+        try:
+            self._moments.append(moment)
+            if is_main:
+                self._wakes.append(wake)
+            yield
+        finally:
+            with suppress(ValueError):  # a signal before it was added
+                self._moments.remove(moment)
+            if self._leaving is not None:
+                self.leave(self._leaving)
+            if is_main:
+                with suppress(ValueError):
+                    self._wakes.remove(wake)
+                self._raise_asked()
+
+    @contextmanager
     def taking_part(self) -> Iterator[None]:
         """The calling thread, not the main one, works on a part of the run, and is cancelled with it."""
         self._part.is_open, self._part.is_told = True, False
@@ -121,8 +150,11 @@ class Cancellation:
         finally:
             self._last_acts.remove(act)
 
-    def leave(self, number: int) -> NoReturn:
-        """End the process at once, as signal ``number`` would."""
+    def leave(self, number: int) -> None:
+        """End the process at once, as signal ``number`` would, but for what is :meth:`undivided`: at its end."""
+        self._leaving = number  # before the look, so that a thread whose moment ends here sees it
+        if self._moments:
+            return
         for act in self._last_acts:
             with suppress(Exception):
                 act()

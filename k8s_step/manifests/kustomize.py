@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from k8s_step.cancellation import CANCELLATION
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import SourceText, decode
 from k8s_step.manifests.templating.templates import CREDENTIALS
@@ -68,21 +69,23 @@ def _command(folder: str, environ: Mapping[str, str]) -> tuple[str, Sequence[str
 
 def _finished(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
     """Exit code, stdout and stderr. A timeout or a cancellation kills the program with its children."""
-    process = subprocess.Popen(
-        command,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    with process:
-        try:
-            stdout, stderr = process.communicate(timeout=PATIENCE)
-        except BaseException:
-            with suppress(ProcessLookupError, PermissionError):
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with CANCELLATION.undivided():
+            process = subprocess.Popen(
+                command,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    except BaseException:
+        if process is not None:
+            with process, suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise
+        raise
     return process.returncode, stdout, stderr
 
 

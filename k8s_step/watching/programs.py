@@ -14,6 +14,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
+from k8s_step.cancellation import CANCELLATION
+
 _LONGEST = 1000  # characters of a line of output
 _AHEAD = 100  # lines of output that may wait to be told
 TERM = 3.0  # seconds between SIGTERM and SIGKILL, and then until a command is given up
@@ -168,16 +170,17 @@ class Programs:
                 os.killpg(process.pid, number)
 
     def _start(self) -> None:
-        for event in self._lanes.next():
-            self.runs += 1
-            try:
-                process = self._begun(event)
-            except (OSError, ValueError) as error:  # such as a text that no environment can hold
-                why = error.strerror if isinstance(error, OSError) else error
-                self._tell(Ended(event, 127, f"sh can't be started: {why}"))
-                continue
-            self._processes[event.key] = process
-            threading.Thread(target=self._attend, args=(event, process), daemon=True).start()
+        with CANCELLATION.undivided():  # a command that a signal met at its start would live on, unknown
+            for event in self._lanes.next():
+                self.runs += 1
+                try:
+                    process = self._begun(event)
+                except (OSError, ValueError) as error:  # such as a text that no environment can hold
+                    why = error.strerror if isinstance(error, OSError) else error
+                    self._tell(Ended(event, 127, f"sh can't be started: {why}"))
+                    continue
+                self._processes[event.key] = process
+                threading.Thread(target=self._attend, args=(event, process), daemon=True).start()
 
     def _begun(self, event: Event) -> subprocess.Popen[bytes]:
         with tempfile.TemporaryFile() as stdin:  # not a pipe: a command need not read it

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,55 @@ def test_held_back_until_the_context_ends() -> None:
     assert wakes == [1, 1]
     with cancellation.held(woken):
         pass  # it has been raised: what comes after it, such as cleaning up, is not cancelled again
+
+
+def test_what_is_undivided_is_not_ended_halfway() -> None:
+    cancellation, done = Cancellation(), []
+    with pytest.raises(CancelledError, match="SIGTERM"):  # noqa: SIM117
+        with cancellation.undivided():
+            cancellation.ask(ASKED)
+            done.append("all of it")
+    assert done == ["all of it"]
+    with cancellation.undivided():
+        pass  # it has been raised
+
+
+def test_a_cancellation_comes_before_an_error_of_what_is_undivided() -> None:
+    cancellation = Cancellation()
+    with pytest.raises(CancelledError), cancellation.undivided():
+        cancellation.ask(ASKED)
+        raise OSError
+    with pytest.raises(OSError, match="its own"), cancellation.undivided():
+        raise OSError("its own")
+
+
+@pytest.mark.parametrize("place", ["here", "in another thread"])
+def test_a_second_signal_waits_for_what_is_undivided(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancellation, met = Cancellation(), list[Any]()
+    monkeypatch.setattr("os._exit", met.append)
+    begun, told = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with cancellation.undivided():
+            begun.set()
+            if place == "here":
+                cancellation.leave(15)
+            assert told.wait(60) or met.append("in vain")
+            met.append("done")
+
+    with cancellation.leaving(lambda: met.append("last act")):
+        if place == "here":
+            told.set()
+            work()
+        else:
+            thread = threading.Thread(target=work)
+            thread.start()
+            assert begun.wait(60)
+            cancellation.leave(15)
+            assert met == []
+            told.set()
+            thread.join(60)
+    assert met == ["done", "last act", 143]
 
 
 def test_an_inner_context_leaves_it_to_the_outer_one() -> None:

@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from k8s_step.cancellation import CANCELLATION
 from k8s_step.connection.settings import Connection, ExecPlugin, User
 from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.redaction import Redactor
@@ -355,26 +356,33 @@ class Plugin(Renewed):
         import subprocess  # imported here: few runs have a plugin
 
         try:
-            process = subprocess.Popen(
-                command,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:  # a name or a text that no environment or argument can hold
-            why = error.strerror if isinstance(error, OSError) else error
-            raise self._error(f"cannot be run: {why}") from None
-        self._process = process
-        try:
+            process = self._begun(command, environ)
             stdout, stderr = process.communicate(timeout=self._patience)
         except subprocess.TimeoutExpired:
             raise self._error(f"did not answer within {self._patience:g}s and was stopped") from None
         finally:
-            self._process = None
-            _end(process)
+            begun, self._process = self._process, None
+            if begun is not None:
+                _end(begun)
         return process.returncode, stdout, stderr
+
+    def _begun(self, command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        import subprocess
+
+        try:
+            with CANCELLATION.undivided():
+                self._process = subprocess.Popen(
+                    command,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:  # a name or a text that no environment or argument can hold
+            why = error.strerror if isinstance(error, OSError) else error
+            raise self._error(f"cannot be run: {why}") from None
+        return self._process
 
     def _error(self, message: str, hint: str | None = None) -> InputError:
         return InputError(f"credential plugin {self._plugin.command} {message}", where=self._plugin.where, hint=hint)
