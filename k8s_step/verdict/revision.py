@@ -63,21 +63,24 @@ def _created(obj: Object) -> tuple[str, str]:
     return str(metadata.get("creationTimestamp", "")), str(metadata.get("name", ""))
 
 
-_digests: dict[tuple[str, int], bytes] = {}  # of pod templates, by uid and generation, which determine them
+_digests: dict[str, tuple[Any, bytes]] = {}  # by uid: the pod template last seen there, and its digest
 _MOST_DIGESTS = 10_000
 
 
 def _digest(workload: Object) -> bytes:
-    """A digest of the pod template of an object as the server has it; equal templates have equal digests."""
-    key = uid_of(workload), int(metadata_of(workload).get("generation") or 0)
-    known = _digests.get(key)
-    if known is not None:
-        return known
+    """A digest of the pod template of an object as the server has it; equal templates have equal digests.
+
+    The uid and generation alone would not do: a cluster restored from a backup counts its generations anew.
+    """
+    uid, template = uid_of(workload), (workload.get("spec") or {}).get("template")
+    known = _digests.get(uid)
+    if known is not None and (known[0] is template or known[0] == template):
+        return known[1]
     found = hashlib.sha256(json.dumps(_template(workload), sort_keys=True).encode()).digest()
-    if all(key):
+    if uid:
         if len(_digests) >= _MOST_DIGESTS:
             _digests.clear()
-        _digests[key] = found
+        _digests[uid] = template, found
     return found
 
 

@@ -53,6 +53,21 @@ def test_what_the_server_leaves_out_makes_no_difference() -> None:
     assert replica_set_of(given, {"a": replica_set("a", "web:1")}) is not None
 
 
+def test_another_template_under_the_same_uid_and_generation() -> None:
+    """As in a cluster that was restored from a backup while it was watched."""
+
+    def counted(given: dict[str, Any]) -> dict[str, Any]:
+        given["metadata"]["generation"] = 2
+        return given
+
+    sets = {"a": counted(replica_set("a", "web:1")), "b": counted(replica_set("b", "web:2"))}
+    assert replica_set_of(counted(deployment("web:1")), sets) is sets["a"]
+    assert replica_set_of(counted(deployment("web:2")), sets) is sets["b"]
+    sets = {"a": counted(replica_set("a", "web:2")), "b": counted(replica_set("b", "web:1"))}
+    assert replica_set_of(counted(deployment("web:2")), sets) is sets["a"]
+    assert is_old_replica_set(counted(deployment("web:2")), "web-b", sets) is True
+
+
 def test_replica_sets_of_others_do_not_count() -> None:
     sets = {"a": replica_set("a", "web:1", owner="another")}
     assert replica_set_of(deployment("web:1"), sets) is None
