@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from k8s_step.cancellation import CANCELLATION
+from k8s_step.childprocess import ChildProcess
 from k8s_step.errors import InputError
 from k8s_step.manifests.documents import SourceText, decode
 from k8s_step.manifests.templating.templates import CREDENTIALS
@@ -45,7 +44,7 @@ def build(folder: str, environ: Mapping[str, str]) -> Built:
     program, command = _command(folder, environ)
     theirs = {key: value for key, value in environ.items() if key not in CREDENTIALS and not key.startswith(_OWN)}
     try:
-        code, stdout, stderr = _finished([*command, "--", folder], theirs)
+        code, stdout, stderr = ChildProcess().output([*command, "--", folder], theirs, PATIENCE)
     except OSError as error:
         raise InputError(f"{program} cannot be run: {error.strerror}", where=where) from None
     except subprocess.TimeoutExpired:
@@ -65,28 +64,6 @@ def _command(folder: str, environ: Mapping[str, str]) -> tuple[str, Sequence[str
         where=f"-k {folder}",
         hint=f"where one is: kubectl kustomize {folder} | k8s-step apply -f -, or write its output to a file for -f",
     )
-
-
-def _finished(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout and stderr. A timeout or a cancellation kills the program with its children."""
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        with CANCELLATION.undivided():
-            process = subprocess.Popen(
-                command,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        stdout, stderr = process.communicate(timeout=PATIENCE)
-    except BaseException:
-        if process is not None:
-            with process, suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        raise
-    return process.returncode, stdout, stderr
 
 
 # --- secrets that its errors may show --------------------------------------------------------------------------------

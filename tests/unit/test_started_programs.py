@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from k8s_step import childprocess
 from k8s_step.cancellation import Cancellation
 from k8s_step.connection.identity import credentials
 from k8s_step.connection.settings import Connection, ExecPlugin
@@ -42,7 +43,7 @@ def ask_a_plugin(_: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "start"), [(programs, run_for_an_event), (kustomize, build), (credentials, ask_a_plugin)]
+    ("module", "start"), [(programs, run_for_an_event), (childprocess, build), (childprocess, ask_a_plugin)]
 )
 def test_none_lives_on(
     module: Any, start: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

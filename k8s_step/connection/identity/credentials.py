@@ -6,12 +6,10 @@ Source of the plugin protocol: client.authentication.k8s.io/v1 and client-go's `
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import math
 import os
 import re
-import signal
 import ssl
 import threading
 import time
@@ -20,16 +18,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from k8s_step.cancellation import CANCELLATION
 from k8s_step.connection.settings import Connection, ExecPlugin, User
 from k8s_step.errors import InputError, MissingFileError, StepError
 from k8s_step.redaction import Redactor
 from k8s_step.redaction.secretfile import is_there, misplaced, refusal
-
-if TYPE_CHECKING:
-    import subprocess
 
 PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 PLUGIN_PATIENCE = 30.0  # seconds for a plugin; kubectl waits for ever
@@ -315,20 +309,20 @@ class Plugin(Renewed):
         clock: Callable[[], float] = time.time,
         patience: float = PLUGIN_PATIENCE,
     ) -> None:
+        from k8s_step.childprocess import ChildProcess  # imported here: few runs have a plugin
+
         super().__init__(clock)
         self._plugin = plugin
         self._info = _as_json(_exec_info(plugin, connection), plugin)
         self._redactor = redactor
         self._environ = environ if environ is not None else os.environ
         self._patience = patience
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child = ChildProcess()
         redactor.add(*_secret_arguments(plugin))
         _check(plugin)
 
     def close(self) -> None:
-        process = self._process
-        if process is not None:
-            _kill(process)
+        self._child.kill()
 
     def obtain(self) -> tuple[Credential, float]:
         status = _status(self._plugin, self._output())
@@ -353,58 +347,18 @@ class Plugin(Renewed):
         return stdout
 
     def _finished(self, command: list[str], environ: Mapping[str, str]) -> tuple[int, bytes, bytes]:
-        import subprocess  # imported here: few runs have a plugin
+        from subprocess import TimeoutExpired
 
         try:
-            process = self._begun(command, environ)
-            stdout, stderr = process.communicate(timeout=self._patience)
-        except subprocess.TimeoutExpired:
+            return self._child.output(command, environ, self._patience)
+        except TimeoutExpired:
             raise self._error(f"did not answer within {self._patience:g}s and was stopped") from None
-        finally:
-            begun, self._process = self._process, None
-            if begun is not None:
-                _end(begun)
-        return process.returncode, stdout, stderr
-
-    def _begun(self, command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        import subprocess
-
-        try:
-            with CANCELLATION.undivided():
-                self._process = subprocess.Popen(
-                    command,
-                    env=environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
         except (OSError, ValueError) as error:  # a name or a text that no environment or argument can hold
             why = error.strerror if isinstance(error, OSError) else error
             raise self._error(f"cannot be run: {why}") from None
-        return self._process
 
     def _error(self, message: str, hint: str | None = None) -> InputError:
         return InputError(f"credential plugin {self._plugin.command} {message}", where=self._plugin.where, hint=hint)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the plugin's process group unless it has been waited for, then wait and close its pipes."""
-    _kill(process)
-    process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the plugin's group, unless the plugin has been waited for.
-
-    ``poll`` would reap an ended plugin while its children may still run, and its group's number could be reused.
-    """
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _check(plugin: ExecPlugin) -> None:
