@@ -92,15 +92,15 @@ class Cancellation:
         For what takes moments and must be known once it is done, such as the start of a program that is to be ended. A
         cancellation takes the place of an exception that leaves the context.
         """
-        moment, is_main = object(), threading.current_thread() is threading.main_thread()
+        is_main = threading.current_thread() is threading.main_thread()
 
-        def wake() -> None:
-            """It does not last long enough to be ended sooner."""
+        def moment() -> None:
+            """Wakes nothing: it does not last long enough to be ended sooner."""
 
         try:
             self._moments.append(moment)
             if is_main:
-                self._wakes.append(wake)
+                self._wakes.append(moment)
             yield
         finally:
             with suppress(ValueError):  # a signal before it was added
@@ -109,7 +109,7 @@ class Cancellation:
                 self.leave(self._leaving)
             if is_main:
                 with suppress(ValueError):
-                    self._wakes.remove(wake)
+                    self._wakes.remove(moment)
                 self._raise_asked()
 
     @contextmanager
