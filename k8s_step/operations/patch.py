@@ -19,7 +19,13 @@ from k8s_step.errors import (
 from k8s_step.objects.address import Addressed
 from k8s_step.objects.body import PatchType, encode
 from k8s_step.objects.metadata import Object, entries, guard_of
-from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_metadata, without_status
+from k8s_step.objects.ownership.applied import (
+    EACH_WRITE,
+    has_same_content,
+    without_counts,
+    without_metadata,
+    without_status,
+)
 from k8s_step.operations.plan import ApplyOptions, PlannedPatch, Written
 
 _RACES = 10  # tries of a patch that others' writes keep outdating
@@ -122,9 +128,9 @@ def _action(change: PlannedPatch, before: Object | None, after: Object, options:
 
 
 def _is_same(change: PlannedPatch, before: Object, after: Object, field_manager: str) -> bool:
-    if not change.address.subresource:
-        return without_status(before, field_manager) == without_status(after, field_manager)
-    return has_same_content(before, after)
+    if change.address.subresource == "status":
+        return has_same_content(before, after)
+    return without_status(before, field_manager) == without_status(after, field_manager)
 
 
 # -- after a lost answer
@@ -163,8 +169,10 @@ def _entries(obj: Object, field_manager: str) -> list[Any]:
 
 
 def _spec(change: PlannedPatch, obj: Object) -> Object:
-    bare = without_metadata(obj, EACH_WRITE)
-    return bare if change.address.subresource else {key: value for key, value in bare.items() if key != "status"}
+    bare = without_metadata(without_counts(obj), EACH_WRITE)
+    if change.address.subresource == "status":
+        return bare
+    return {key: value for key, value in bare.items() if key != "status"}
 
 
 # -- refusals

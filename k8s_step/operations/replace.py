@@ -16,7 +16,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
-from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_metadata
+from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_counts, without_metadata
 from k8s_step.objects.ownership.managers import changes_text, field_changes, latest
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
@@ -100,7 +100,7 @@ class GuardedPut:
                 wanted = self._client.send(self._request(guard_of(live.body), dry_run=True))
             except ConflictError:  # a controller has written the status since
                 continue
-            if has_same_content(wanted.body, live.body):
+            if has_same_content(without_counts(wanted.body), without_counts(live.body)):
                 return live
             raise ConflictError("it changed", code=409, status={"reason": "Conflict"}, where=self._planned.where)
         message = "the answer to its replacement was lost, and others write it faster than it can be looked at"
@@ -183,5 +183,6 @@ def _immutable(error: ApiError) -> ApiError:
 
 
 def _spec(obj: Object) -> Object:
-    """The fields of the object that a PUT sets."""
-    return {key: value for key, value in without_metadata(obj, EACH_WRITE).items() if key != "status"}
+    """The fields of the object that a PUT sets, without what a controller writes with the status."""
+    bare = without_metadata(without_counts(obj), EACH_WRITE)
+    return {key: value for key, value in bare.items() if key != "status"}

@@ -213,14 +213,30 @@ def test_a_status_that_changes_in_the_middle_is_no_conflict(
     assert live(kubectl, namespace, "service/one")["metadata"]["labels"] == {"team": "shop"}
 
 
-def test_a_status_that_changes_while_a_lost_answer_is_looked_into(
-    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+COUNTED = ("--type=merge", "-p", json.dumps({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}))
+CONTROLLERS = pytest.mark.parametrize("theirs", [STATUS, COUNTED], ids=["the status", "the revision"])
+
+
+@CONTROLLERS
+def test_what_a_controller_writes_in_the_middle_is_no_conflict(
+    theirs: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
-    """The look compares by a dry run, which a status written since the read refuses: it is looked at once more."""
+    kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
+    proxy.rule(on("PUT"), meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *theirs)))
+    path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
+    outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
+    assert (outcome.code, actions(outcome), len(proxy.writes)) == (0, {"Service/one": "replaced"}, 2), outcome.text
+
+
+@CONTROLLERS
+def test_what_a_controller_writes_while_a_lost_answer_is_looked_into(
+    theirs: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The look compares by a dry run, which what was written since the read refuses: it is looked at once more."""
     kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
     proxy.rule(
         on("PUT", query={"dryRun": "All"}),
-        meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *STATUS)),
+        meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *theirs)),
     )
     proxy.rule(on("PUT"), cut_after())
     path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))

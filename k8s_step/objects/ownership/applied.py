@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from k8s_step.objects.metadata import REVISION, TEMPLATE_GENERATION, MutableObject, Object, entries, metadata_of
+from k8s_step.objects.metadata import (
+    REVISION,
+    TEMPLATE_GENERATION,
+    MutableObject,
+    Object,
+    annotations_of,
+    entries,
+    metadata_of,
+)
 from k8s_step.objects.ownership.fieldset import MISSING
 from k8s_step.objects.resource import builtin
 
@@ -48,12 +56,18 @@ def without_servers_own(obj: Object) -> MutableObject:
     return without_metadata({key: value for key, value in obj.items() if key != "status"}, SERVERS_OWN)
 
 
+def without_counts(obj: Object) -> MutableObject:
+    """``obj`` without the annotations that controllers write beside the status, as soon as they see it."""
+    bare = without_metadata(obj, ("annotations",))
+    if kept := {key: each for key, each in annotations_of(obj).items() if key not in _COUNTED}:
+        bare["metadata"]["annotations"] = kept
+    return bare
+
+
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
     """``obj`` without what controllers write: two answers equal in this form count as unchanged, not configured."""
-    metadata = dict(metadata_of(obj))
+    metadata = without_counts(obj)["metadata"]
     metadata.pop("resourceVersion", None)
-    if metadata.get("annotations"):
-        metadata["annotations"] = {key: each for key, each in metadata["annotations"].items() if key not in _COUNTED}
     own = [entry for entry in entries(obj) if entry.get("manager") == field_manager]
     metadata["managedFields"] = [{key: value for key, value in entry.items() if key != "time"} for entry in own]
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from k8s_step.errors import InputError
 from k8s_step.objects.body import PatchType, encode
-from k8s_step.objects.ownership.applied import has_same_content, is_applied, without_servers_own, without_status
+from k8s_step.objects.ownership.applied import (
+    has_same_content,
+    is_applied,
+    without_counts,
+    without_servers_own,
+    without_status,
+)
 
 # Everything but lone surrogates, which are no text.
 texts = st.text(st.characters(exclude_categories=("Cs",)))
@@ -311,6 +317,17 @@ def test_without_status() -> None:
     assert [each["manager"] for each in kept["metadata"]["managedFields"]] == ["k8s-step"]
     assert "time" not in kept["metadata"]["managedFields"][0]
     assert given["status"], "the answer itself is left as it is"
+
+
+@pytest.mark.parametrize("annotations", [{}, {"team": "shop"}], ids=["the only one", "beside another"])
+@pytest.mark.parametrize("key", ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"])
+def test_what_a_controller_counts_is_no_change(key: str, annotations: dict[str, str]) -> None:
+    made = live()
+    before = {**made, "metadata": {**made["metadata"], **({"annotations": annotations} if annotations else {})}}
+    after = {**made, "metadata": {**made["metadata"], "annotations": {**annotations, key: "1"}}}
+    assert without_status(before, "k8s-step") == without_status(after, "k8s-step")
+    assert without_counts(before) == without_counts(after) == before
+    assert without_counts({"kind": "Shop", "metadata": None}) == {"kind": "Shop", "metadata": {}}
 
 
 RULES = {"f:spec": {"f:rules": {}}}
