@@ -22,6 +22,7 @@ from k8s_step.objects.metadata import Object, entries, guard_of
 from k8s_step.objects.ownership.applied import (
     EACH_WRITE,
     has_same_content,
+    without_controllers_own,
     without_counts,
     without_metadata,
     without_status,
@@ -169,10 +170,9 @@ def _entries(obj: Object, field_manager: str) -> list[Any]:
 
 
 def _spec(change: PlannedPatch, obj: Object) -> Object:
-    bare = without_metadata(without_counts(obj), EACH_WRITE)
     if change.address.subresource == "status":
-        return bare
-    return {key: value for key, value in bare.items() if key != "status"}
+        return without_metadata(without_counts(obj), EACH_WRITE)
+    return without_controllers_own(obj)
 
 
 # -- refusals

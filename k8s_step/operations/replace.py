@@ -16,7 +16,7 @@ from k8s_step.errors import (
 )
 from k8s_step.objects.body import encode
 from k8s_step.objects.metadata import Object, entries, guard_of, metadata_of, uid_of
-from k8s_step.objects.ownership.applied import EACH_WRITE, has_same_content, without_counts, without_metadata
+from k8s_step.objects.ownership.applied import has_same_content, without_controllers_own, without_counts
 from k8s_step.objects.ownership.managers import changes_text, field_changes, latest
 from k8s_step.operations.explanations import explain
 from k8s_step.operations.plan import ApplyOptions, Planned, Written
@@ -65,7 +65,7 @@ class GuardedPut:
         except ApiError:
             return False
         is_apart = any(entry.get("subresource") == "status" for entry in (*entries(before), *entries(now)))
-        same = _spec(before) == _spec(now)
+        same = without_controllers_own(before) == without_controllers_own(now)
         return same and uid_of(before) == uid_of(now) and (is_apart or before.get("status") == now.get("status"))
 
     def _put(self, version: str, before: Object | None) -> Written:
@@ -180,9 +180,3 @@ def _immutable(error: ApiError) -> ApiError:
         if any(words in each.message for words in _IMMUTABLE):
             each.hint = "this cannot change while the object lives: delete it and create it anew, or keep the field"
     return error
-
-
-def _spec(obj: Object) -> Object:
-    """The fields of the object that a PUT sets, without what a controller writes with the status."""
-    bare = without_metadata(without_counts(obj), EACH_WRITE)
-    return {key: value for key, value in bare.items() if key != "status"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from k8s_step.objects.kinds.secrets import masked
 from k8s_step.objects.metadata import MutableObject, Object, annotations_of, uid_of
-from k8s_step.objects.ownership.applied import without_servers_own
+from k8s_step.objects.ownership.applied import without_annotations, without_servers_own
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
 from k8s_step.objects.reference import Reference
 from k8s_step.redaction import Redactor
@@ -112,13 +112,7 @@ def _without_last_applied(old: dict[str, Any], new: dict[str, Any]) -> tuple[dic
     """Both without kubectl's last-applied annotation, which repeats other fields; kept if only one object has it."""
     if (LAST_APPLIED in annotations_of(old)) != (LAST_APPLIED in annotations_of(new)):
         return old, new
-    return _without_annotation(old), _without_annotation(new)
-
-
-def _without_annotation(obj: MutableObject) -> dict[str, Any]:
-    kept = {key: value for key, value in annotations_of(obj).items() if key != LAST_APPLIED}
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "annotations"}
-    return {**obj, "metadata": {**metadata, **({"annotations": kept} if kept else {})}}
+    return without_annotations(old, (LAST_APPLIED,)), without_annotations(new, (LAST_APPLIED,))
 
 
 def _without_allocated(merged: Object, manifest: Object) -> dict[str, Any]:

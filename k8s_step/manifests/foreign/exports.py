@@ -12,7 +12,7 @@ from typing import Any
 
 from k8s_step.manifests.manifest import Manifest
 from k8s_step.objects.metadata import REVISION, Object
-from k8s_step.objects.ownership.applied import without_metadata
+from k8s_step.objects.ownership.applied import without_annotations, without_metadata
 from k8s_step.objects.ownership.lastapplied import LAST_APPLIED
 from k8s_step.objects.provenance import SOURCE
 
@@ -51,13 +51,8 @@ def _written_by_server(obj: Object) -> list[str]:
 
 
 def _cleaned(obj: Object) -> dict[str, Any]:
-    cleaned = without_metadata({key: value for key, value in obj.items() if key != "status"}, _METADATA)
-    metadata = cleaned["metadata"]
-    if annotations := metadata.get("annotations"):
-        metadata["annotations"] = {key: value for key, value in annotations.items() if key not in _ANNOTATIONS}
-        if not metadata["annotations"]:
-            del metadata["annotations"]
-    return cleaned
+    bare = {key: value for key, value in obj.items() if key != "status"}
+    return without_annotations(without_metadata(bare, _METADATA), _ANNOTATIONS)
 
 
 def _summary(exported: Sequence[Manifest], taken: Sequence[str]) -> str:

@@ -46,6 +46,16 @@ def without_metadata(obj: Object, fields: Iterable[str]) -> MutableObject:
     return {**obj, "metadata": {key: value for key, value in metadata_of(obj).items() if key not in dropped}}
 
 
+def without_annotations(obj: Object, names: Iterable[str]) -> MutableObject:
+    """``obj`` without these annotations, and without the mapping of annotations where they were all that it held."""
+    bare, annotations = without_metadata(obj, ()), annotations_of(obj)
+    if dropped := set(names) & annotations.keys():
+        bare["metadata"]["annotations"] = {key: each for key, each in annotations.items() if key not in dropped}
+        if len(dropped) == len(annotations):
+            del bare["metadata"]["annotations"]
+    return bare
+
+
 def has_same_content(one: Object, other: Object) -> bool:
     """Whether two answers differ in nothing but what each write changes."""
     return without_metadata(one, EACH_WRITE) == without_metadata(other, EACH_WRITE)
@@ -58,10 +68,13 @@ def without_servers_own(obj: Object) -> MutableObject:
 
 def without_counts(obj: Object) -> MutableObject:
     """``obj`` without the annotations that controllers write beside the status, as soon as they see it."""
-    bare = without_metadata(obj, ("annotations",))
-    if kept := {key: each for key, each in annotations_of(obj).items() if key not in _COUNTED}:
-        bare["metadata"]["annotations"] = kept
-    return bare
+    return without_annotations(obj, _COUNTED)
+
+
+def without_controllers_own(obj: Object) -> MutableObject:
+    """``obj`` without its status, what controllers write beside it, and what each write changes."""
+    bare = without_metadata(without_counts(obj), EACH_WRITE)
+    return {key: value for key, value in bare.items() if key != "status"}
 
 
 def without_status(obj: Object, field_manager: str) -> dict[str, Any]:
