@@ -223,6 +223,16 @@ def cut_before(*, reset: bool = False) -> Action:
     return lambda exchange: exchange.cut("cut before", reset=reset)
 
 
+def meanwhile(act: Callable[[], object]) -> Action:
+    """Somebody does something after the client's last request and before this one."""
+
+    def action(exchange: Exchange) -> None:
+        act()
+        exchange.forward()
+
+    return action
+
+
 def cut_after(*, reset: bool = False) -> Action:
     """Let the server do it, then close the connection without the answer."""
 

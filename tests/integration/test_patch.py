@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import yaml
 
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Action, Exchange, Proxy, cut_after, cut_before, fail, on
+from tests.faults.proxy import Exchange, Proxy, cut_after, cut_before, fail, meanwhile, on
 from tests.integration.objects import Object, config_map, deployment, obj, through, workload, write
 from tests.integration.outcomes import actions, failures, objects, statuses
 
@@ -429,15 +429,10 @@ def test_a_json_patch_is_not_repeated_where_somebody_else_changed_the_object(
 REVISION = {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}
 
 
-def counted(twins: Twins, then: Callable[[Exchange], None]) -> Action:
-    """Before the patch a controller writes its annotation, the object's only one."""
-
-    def action(exchange: Exchange) -> None:
-        path = f"{PLURALS['ConfigMap'].format(twins.namespace)}/{MINE}"
-        twins.cluster.request("PATCH", path, REVISION, content_type="application/merge-patch+json")
-        then(exchange)
-
-    return action
+def count(twins: Twins) -> None:
+    """A controller writes its annotation, the object's only one."""
+    path = f"{PLURALS['ConfigMap'].format(twins.namespace)}/{MINE}"
+    twins.cluster.request("PATCH", path, REVISION, content_type="application/merge-patch+json")
 
 
 @pytest.mark.parametrize(("tone", "action"), [("loud", "unchanged"), ("soft", "configured")])
@@ -445,7 +440,7 @@ def test_what_a_controller_counts_in_between_is_no_change_of_ours(
     tone: str, action: str, twins: Twins, step: Step, proxy: Proxy
 ) -> None:
     twins.create(config_map(MINE, tone="loud"))
-    proxy.rule(on("PATCH"), counted(twins, Exchange.forward))
+    proxy.rule(on("PATCH"), meanwhile(lambda: count(twins)))
     body = json.dumps({"data": {"tone": tone}})
     outcome = step("patch", f"cm/{MINE}", "-p", body, "-n", twins.namespace, env=through(proxy), report=True)
     assert (outcome.code, actions(outcome)) == (0, {f"ConfigMap/{MINE}": action}), outcome.text
@@ -456,7 +451,12 @@ def test_what_a_controller_counts_in_between_does_not_hide_that_a_lost_patch_was
     twins: Twins, step: Step, proxy: Proxy
 ) -> None:
     twins.create(config_map(MINE, tone="loud"))
-    proxy.rule(on("PATCH"), counted(twins, lambda exchange: exchange.cut("counted")))
+
+    def overtaken(exchange: Exchange) -> None:
+        count(twins)
+        exchange.cut("overtaken")
+
+    proxy.rule(on("PATCH"), overtaken)
     body = json.dumps([{"op": "replace", "path": "/data/tone", "value": "soft"}])
     patch = ("patch", f"cm/{MINE}", "--type", "json", "-p", body, "-n", twins.namespace)
     outcome = step(*patch, env=through(proxy), report=True)
@@ -523,12 +523,11 @@ def gizmo(twins: Twins, kubectl: Kubectl) -> None:
 def test_pods_that_come_up_in_between_are_no_change_of_the_scale(twins: Twins, step: Step, proxy: Proxy) -> None:
     sizes = iter(range(1, 9))
 
-    def come_up(exchange: Exchange) -> None:
+    def come_up() -> None:
         path, body = f"{PLURALS['Gizmo'].format(twins.namespace)}/{MINE}/status", {"status": {"size": next(sizes)}}
         assert twins.cluster.request("PATCH", path, body, content_type="application/merge-patch+json").code == 200
-        exchange.forward()
 
-    proxy.rule(on("PATCH"), come_up, times=None)
+    proxy.rule(on("PATCH"), meanwhile(come_up), times=None)
     gizmo = f"gizmo.patch.k8s-step.test/{MINE}"
     scale = ("patch", gizmo, "--subresource", "scale", "--type", "merge", "-n", twins.namespace, "-p")
     for replicas, action in (1, "unchanged"), (2, "configured"), (2, "unchanged"):

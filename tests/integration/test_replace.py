@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import yaml
 
 from tests.conftest import Kubectl, Outcome, Step
 from tests.controlplane.cluster import Cluster
-from tests.faults.proxy import Action, Exchange, Proxy, cut_after, on
+from tests.faults.proxy import Proxy, cut_after, meanwhile, on
 from tests.integration.objects import config_map, custom, definition, deployment, obj, pod, service, through, write
 from tests.integration.outcomes import actions, statuses
 from tests.integration.twins import bare, live
@@ -151,16 +150,6 @@ def test_a_version_the_server_has_forgotten(pinned: Path, step: Step, kubectl: K
     assert ".data.tone by night-shift" in outcome.stderr
 
 
-def meanwhile(act: Callable[[], object]) -> Action:
-    """Somebody does something after our read and before our write."""
-
-    def action(exchange: Exchange) -> None:
-        act()
-        exchange.forward()
-
-    return action
-
-
 @pytest.mark.parametrize(
     ("races", "options", "code", "writes"),
     [
@@ -194,49 +183,44 @@ def test_a_change_in_the_middle(
         assert ".data.tone by night-shift" in outcome.stderr and "--retry-conflicts N" in outcome.stderr
 
 
-SCALED = json.dumps({"status": {"conditions": [{"type": "Told", "status": "True"}]}})
-STATUS = ("--subresource=status", "--type=merge", "-p", SCALED)
+def told(*body: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The words for ``kubectl patch`` that write each of these statuses."""
+    return [("--subresource=status", "--type=merge", "-p", json.dumps({"status": one})) for one in body]
 
 
-def test_a_status_that_changes_in_the_middle_is_no_conflict(
-    step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+def counted(*revision: str) -> list[tuple[str, ...]]:
+    """The words for ``kubectl patch`` that write each of these revisions."""
+    annotated = [{"metadata": {"annotations": {"deployment.kubernetes.io/revision": one}}} for one in revision]
+    return [("--type=merge", "-p", json.dumps(one)) for one in annotated]
+
+
+STATUSES = told({"conditions": [{"type": "Told", "status": "True"}]}, {"conditions": None})
+CONTROLLERS = pytest.mark.parametrize("theirs", [STATUSES, counted("1", "2")], ids=["the status", "the revision"])
+
+
+@CONTROLLERS
+def test_what_a_controller_writes_in_the_middle_is_no_conflict(
+    theirs: list[tuple[str, ...]], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     """A PUT leaves the status as it is, so that it may be sent again, whoever has written that."""
     kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
-    bodies = iter([STATUS, (*STATUS[:-1], json.dumps({"status": {"conditions": None}}))])
-    proxy.rule(
-        on("PUT"), meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *next(bodies))), times=2
-    )
+    words = iter(theirs)
+    proxy.rule(on("PUT"), meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *next(words))), times=2)
     path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
     outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
     assert (outcome.code, actions(outcome), len(proxy.writes)) == (0, {"Service/one": "replaced"}, 3), outcome.text
     assert live(kubectl, namespace, "service/one")["metadata"]["labels"] == {"team": "shop"}
 
 
-COUNTED = ("--type=merge", "-p", json.dumps({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}))
-CONTROLLERS = pytest.mark.parametrize("theirs", [STATUS, COUNTED], ids=["the status", "the revision"])
-
-
-@CONTROLLERS
-def test_what_a_controller_writes_in_the_middle_is_no_conflict(
-    theirs: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
-) -> None:
-    kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
-    proxy.rule(on("PUT"), meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *theirs)))
-    path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
-    outcome = step("replace", "-f", path, "-n", namespace, env=through(proxy), report=True)
-    assert (outcome.code, actions(outcome), len(proxy.writes)) == (0, {"Service/one": "replaced"}, 2), outcome.text
-
-
 @CONTROLLERS
 def test_what_a_controller_writes_while_a_lost_answer_is_looked_into(
-    theirs: tuple[str, ...], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
+    theirs: list[tuple[str, ...]], step: Step, kubectl: Kubectl, namespace: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     """The look compares by a dry run, which what was written since the read refuses: it is looked at once more."""
     kubectl("create", "-n", namespace, "-f", write(tmp_path / "before.yaml", service("one")))
     proxy.rule(
         on("PUT", query={"dryRun": "All"}),
-        meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *theirs)),
+        meanwhile(lambda: kubectl("-n", namespace, "patch", "service", "one", *theirs[0])),
     )
     proxy.rule(on("PUT"), cut_after())
     path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
@@ -252,8 +236,8 @@ def test_a_status_that_never_rests_is_a_conflict_in_the_end(
 
     def act() -> None:
         condition = {"type": "Told", "status": "True", "reason": f"R{next(count)}", "message": ""}
-        body = json.dumps({"status": {"conditions": [{**condition, "lastTransitionTime": "2026-11-26T10:00:00Z"}]}})
-        kubectl("-n", namespace, "patch", "service", "one", *STATUS[:-1], body)
+        (words,) = told({"conditions": [{**condition, "lastTransitionTime": "2026-11-26T10:00:00Z"}]})
+        kubectl("-n", namespace, "patch", "service", "one", *words)
 
     proxy.rule(on("PUT"), meanwhile(act), times=None)
     path = write(tmp_path / "release.yaml", labelled(service("one"), team="shop"))
